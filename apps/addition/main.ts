@@ -1,0 +1,69 @@
+#!/usr/bin/env node
+/** The addition server as a program: `plinth`, `npm start`. */
+import process from "node:process";
+import { parseArgs } from "node:util";
+import { HTTPServer } from "../../src/mod.ts";
+import { AdditionHandler, MAX_BODY_SIZE } from "./handler.ts";
+
+const USAGE = `usage: plinth [--host HOST] [--port PORT] [--log plain|none]
+
+Adds two numbers over HTTP.
+  --host HOST   address to listen on (127.0.0.1)
+  --port PORT   port to listen on, 0 for a free one (8000)
+  --log LOG     plain: a line for each request on stderr; none: no lines (plain)
+  --help        this text`;
+
+/** One clear line, and the exit status for "not as you asked". */
+function fail(message: string): never {
+  process.stderr.write(`plinth: ${message}\n`);
+  process.exit(2);
+}
+
+function readArguments(): { host: string; port: number; log: "plain" | "none" } {
+  const options = { host: { type: "string" }, port: { type: "string" }, log: { type: "string" }, help: { type: "boolean" } } as const;
+  let values: { host?: string; port?: string; log?: string; help?: boolean };
+  try {
+    ({ values } = parseArgs({ options }));
+  } catch (error) {
+    fail(`${(error as Error).message.split(/\.? To specify|\n/)[0]} (--help lists the options)`);
+  }
+  if (values.help === true) {
+    process.stdout.write(USAGE + "\n");
+    process.exit(0);
+  }
+  const { host = "127.0.0.1", port = "8000", log = "plain" } = values;
+  if (!/^[0-9]{1,5}$/.test(port) || Number(port) > 65535) fail(`--port takes a number from 0 to 65535, not "${port}"`);
+  if (log !== "plain" && log !== "none") fail(`--log takes plain or none, not "${log}"`);
+  return { host, port: Number(port), log };
+}
+
+const { host, port, log } = readArguments();
+const httpd = new HTTPServer([host, port], AdditionHandler, { log, maxBodySize: MAX_BODY_SIZE });
+try {
+  await httpd.serverActivate();
+} catch (error) {
+  fail((error as Error).message);
+}
+
+let asked = false;
+for (const signal of ["SIGINT", "SIGTERM"] as const) {
+  process.on(signal, () => {
+    // Asked a second time, it does not wait for anybody.
+    if (asked) httpd.serverClose();
+    else void httpd.shutdown();
+    asked = true;
+  });
+}
+
+const [boundHost, boundPort] = httpd.serverAddress as readonly [string, number];
+const reachable = boundHost === "::" || boundHost === "0.0.0.0" ? "127.0.0.1" : boundHost.includes(":") ? `[${boundHost}]` : boundHost;
+const url = `http://${reachable}:${boundPort}/`;
+process.stdout.write(`The addition server is at ${url} (Ctrl-C stops it). Try:
+
+  curl -X GET -H 'Content-Type: application/json' -d '{"val_a": 3, "val_b": 4}' ${url}
+  curl -X QUERY -H 'Content-Type: application/json' -d '{"val_a": 0.5, "val_b": 4}' ${url}
+  curl -X RICKROLL ${url}
+
+`);
+await httpd.serveForever();
+process.exit(0);

@@ -1,0 +1,199 @@
+// What every command does first: install what is missing, build what is stale. When there is nothing to do it costs
+// some file stats and no process.
+//
+// Both make their result aside, in .aside-PID/, and rename it into place at the end. So an interruption leaves the
+// old state and not half of a new one, two commands started at once do the work twice but never mix it, and a
+// running server keeps its files until the new ones are whole.
+import { spawnSync } from "node:child_process";
+import { createHash } from "node:crypto";
+import fs from "node:fs";
+import path from "node:path";
+import { fileURLToPath, pathToFileURL } from "node:url";
+
+export const root = path.dirname(path.dirname(fileURLToPath(import.meta.url)));
+
+const inRoot = (...names) => path.join(root, ...names);
+const say = (line) => process.stderr.write(`${line}\n`);
+
+/** Ends the command with what went wrong: these scripts have no callers who could do better. */
+function fail(...lines) {
+  for (const line of lines) say(line.trimEnd());
+  process.exit(1);
+}
+
+export function prepare() {
+  install();
+  build();
+}
+
+/** Runs a built file in this very process, so that signals and the exit status are its own and no time is lost. */
+export async function runBuilt(file, args) {
+  prepare();
+  const whole = path.resolve(root, file);
+  if (!fs.existsSync(whole)) fail(`There is no ${file}: is there a source for it?`);
+  process.argv = [process.argv[0], whole, ...args];
+  await import(pathToFileURL(whole).href);
+}
+
+/** Runs the command of an installed package. By its file: what lies in node_modules/.bin differs between systems. */
+export function tool(name, args, options) {
+  const file = {
+    tsc: ["typescript", "bin", "tsc"],
+    oxlint: ["oxlint", "bin", "oxlint"],
+    oxfmt: ["oxfmt", "bin", "oxfmt"],
+  }[name];
+  return spawnSync(process.execPath, [inRoot("node_modules", ...file), ...args], {
+    cwd: root,
+    encoding: "utf8",
+    ...options,
+  });
+}
+
+// ---------------------------------------------------------------------------------------------------------- install
+
+/** node_modules is right when it was installed from the present lock file, for this kind of machine. */
+export function install() {
+  const wanted = hash([process.platform, process.arch, fs.readFileSync(inRoot("package-lock.json"))]);
+  const isRight = () => readIfThere(inRoot("node_modules", ".installed-from")) === wanted;
+  if (isRight()) return;
+
+  say("Installing what is missing …");
+  withAside((aside) => {
+    for (const name of ["package.json", "package-lock.json"]) fs.copyFileSync(inRoot(name), path.join(aside, name));
+    // Each flag holds against a user's configuration, or against that of an npm command which we run under.
+    // Nothing that we depend on has an install script to run.
+    const flags = [
+      "--include=dev",
+      "--include=optional",
+      "--ignore-scripts",
+      "--no-audit",
+      "--no-fund",
+      "--no-dry-run",
+    ];
+    const { status, error, stdout, stderr } = npm(["ci", ...flags], { cwd: aside });
+    if (status !== 0)
+      return () =>
+        fail(`npm ci failed: ${error ? error.message : `exit status ${status}`}`, stdout ?? "", stderr ?? "");
+    fs.writeFileSync(path.join(aside, "node_modules", ".installed-from"), wanted);
+    if (!isRight()) swapIn(path.join(aside, "node_modules"), inRoot("node_modules"), aside);
+  });
+}
+
+function npm(args, options) {
+  // The npm that runs us, if one does: there may be no other in PATH.
+  const running = process.env.npm_execpath;
+  if (running && path.basename(running) === "npm-cli.js") {
+    return spawnSync(process.execPath, [running, ...args], { encoding: "utf8", ...options });
+  }
+  return spawnSync("npm", args, { encoding: "utf8", shell: process.platform === "win32", ...options });
+}
+
+// ------------------------------------------------------------------------------------------------------------ build
+
+const sourceFolders = ["src", "apps", "examples", "test"];
+
+/** dist is right when it was built from the present inputs: the same files, sizes and times of change. */
+export function build() {
+  const sources = sourceFolders.flatMap((folder) => filesIn(folder)).filter((file) => file.endsWith(".ts"));
+  const inputs = ["package.json", "tsconfig.json", ...sources];
+  const facts = inputs.map((file) => {
+    const { size, mtimeMs } = fs.statSync(inRoot(file));
+    return `${file} ${size} ${mtimeMs}\n`;
+  });
+  const wanted = hash(facts);
+  const isRight = () => readIfThere(inRoot("dist", ".built-from")) === wanted;
+  if (isRight()) return;
+
+  say("Building …");
+  withAside((aside) => {
+    // tsc sees a copy of the inputs, with a dist of its own: "exports" and "imports" of package.json, source maps and
+    // messages come out as they would in place, and an output whose source is gone is not there.
+    for (const file of inputs) {
+      fs.mkdirSync(path.dirname(path.join(aside, file)), { recursive: true });
+      fs.copyFileSync(inRoot(file), path.join(aside, file));
+    }
+    const { status, error, stdout, stderr } = tool("tsc", [], { cwd: aside });
+    if (status !== 0) return () => fail(error ? error.message : `${stdout}${stderr}`, "The build failed.");
+    fs.writeFileSync(path.join(aside, "dist", ".built-from"), wanted);
+    if (!isRight()) swapIn(path.join(aside, "dist"), inRoot("dist"), aside);
+  });
+}
+
+/** Every file under a folder of the project, as "folder/…/name", in a fixed order. A folder that is not there is empty. */
+export function filesIn(folder) {
+  const found = [];
+  const walk = (inside) => {
+    for (const entry of fs.readdirSync(inRoot(inside), { withFileTypes: true })) {
+      const name = `${inside}/${entry.name}`;
+      if (entry.isDirectory()) walk(name);
+      else found.push(name);
+    }
+  };
+  if (fs.existsSync(inRoot(folder))) walk(folder);
+  return found.sort();
+}
+
+// ------------------------------------------------------------------------------------------------------------ aside
+
+/** Calls `work` with a new folder beside the project's own, and clears it away. A failure returned is raised after that. */
+function withAside(work) {
+  removeLeftovers();
+  const aside = inRoot(`.aside-${process.pid}`);
+  fs.rmSync(aside, { recursive: true, force: true });
+  fs.mkdirSync(aside);
+  let failure;
+  try {
+    failure = work(aside);
+  } finally {
+    fs.rmSync(aside, { recursive: true, force: true });
+  }
+  if (failure) failure();
+}
+
+/** A command that was killed could not clear its folder away. */
+function removeLeftovers() {
+  for (const name of fs.readdirSync(root)) {
+    const [, pid] = /^\.aside-(\d+)$/.exec(name) ?? [];
+    if (pid && !isRunning(Number(pid))) fs.rmSync(inRoot(name), { recursive: true, force: true });
+  }
+}
+
+function isRunning(pid) {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch (error) {
+    return error.code !== "ESRCH";
+  }
+}
+
+/** Renames `made` to `place`. What was there goes to `aside`; another process may put its own there in between. */
+function swapIn(made, place, aside) {
+  for (let tries = 1; ; tries++) {
+    try {
+      fs.renameSync(place, path.join(aside, `old-${tries}`));
+    } catch (error) {
+      if (error.code !== "ENOENT") throw error;
+    }
+    try {
+      return fs.renameSync(made, place);
+    } catch (error) {
+      if (tries === 10 || !["ENOTEMPTY", "EEXIST", "EPERM"].includes(error.code)) throw error;
+    }
+  }
+}
+
+function hash(parts) {
+  const sum = createHash("sha256");
+  for (const part of parts) sum.update(part);
+  return sum.digest("hex");
+}
+
+function readIfThere(file) {
+  try {
+    return fs.readFileSync(file, "utf8");
+  } catch (error) {
+    if (error.code === "ENOENT") return undefined;
+    throw error;
+  }
+}

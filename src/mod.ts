@@ -1,0 +1,11 @@
+/** Plinth: foundation classes for HTTP servers, after Python's `http.server`. */
+export { HTTPServer, type HTTPServerOptions } from "./server/server.ts";
+export { BaseHTTPRequestHandler, type HandlerContext, type RequestHandlerClass } from "./server/handler.ts";
+export { HTTPError, type HTTPErrorOptions, PeerGoneError } from "./server/errors.ts";
+export type { ResponseBody } from "./server/answer.ts";
+export type { RequestBody } from "./server/rfile.ts";
+export type { LogOption } from "./server/log.ts";
+export type { Address } from "./transport/transport.ts";
+export { MemoryTransport } from "./transport/memory.ts";
+export type { Fields } from "./protocol/fields.ts";
+export { VERSION } from "./version.ts";

@@ -1,0 +1,32 @@
+/** All that the protocol layer needs of Buffer. Everything else works on plain Uint8Arrays. */
+/// <reference types="node" preserve="true" />
+import { Buffer } from "node:buffer";
+
+/** bytes[start, end) as a string, one character a byte (ISO-8859-1). */
+export function latin1(bytes: Uint8Array, start: number, end: number): string {
+  // Views made by the transports are Buffers already; anything else gets the methods of one without a copy.
+  const buffer = bytes instanceof Buffer ? bytes : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  return buffer.toString("latin1", start, end);
+}
+
+/** Memory that is not zeroed, of its own (not a slice of a shared pool). */
+export function allocate(size: number): Buffer {
+  return Buffer.allocUnsafeSlow(size);
+}
+
+/** Writes a string of characters up to U+00FF at `at`, one byte a character. */
+export function writeLatin1(to: Buffer, at: number, text: string): void {
+  to.write(text, at, "latin1");
+}
+
+/** The bytes of a text in UTF-8. */
+export function utf8(text: string): Uint8Array {
+  return Buffer.from(text, "utf8");
+}
+
+/** Copies from[start, end) to `to`, from index `at` on. */
+export function copy(from: Uint8Array, start: number, end: number, to: Uint8Array, at: number): void {
+  // A view costs more than a short loop.
+  if (end - start <= 48) for (let i = start; i < end; i++) to[at++] = from[i];
+  else to.set(from.subarray(start, end), at);
+}

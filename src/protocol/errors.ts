@@ -1,0 +1,229 @@
+/**
+ * What a peer can do wrong, in one table. A peer's fault is data, never thrown: a flood of bad requests should not pay for
+ * stack traces. (A mistake of our own user is an Error and is thrown at the call.) docs/ERRORS.md shows this table; a test
+ * holds the two together.
+ */
+
+/** One way of breaking the protocol, and what it is answered with. */
+export interface ProtocolError {
+  /** Its name, stable: programs and logs may match on it. */
+  readonly code: string;
+  /** The status code of the answer. */
+  readonly status: number;
+  /** What was wrong and what would be right, for the person who reads the answer. */
+  readonly message: string;
+  /** The rule that was broken. */
+  readonly source: string;
+}
+
+function error(code: string, status: number, message: string, source: string): ProtocolError {
+  return Object.freeze({ code, status, message, source });
+}
+
+// The request line
+export const METHOD_INVALID = error(
+  "METHOD_INVALID",
+  400,
+  "The request line must begin with a method, a token, followed by one space.",
+  "RFC 9112 §3.1",
+);
+export const TARGET_INVALID = error(
+  "TARGET_INVALID",
+  400,
+  "The request target must be a path that begins with /, an absolute http URI, * with OPTIONS, or host:port with CONNECT, without spaces, fragments, control or non-ASCII characters.",
+  "RFC 9112 §3.2",
+);
+export const TARGET_TOO_LONG = error("TARGET_TOO_LONG", 414, "The request target is too long.", "RFC 9112 §3");
+export const VERSION_INVALID = error(
+  "VERSION_INVALID",
+  400,
+  "The request line must end with one space, HTTP/ and a version such as 1.1, and CR LF.",
+  "RFC 9112 §2.3, §3",
+);
+export const VERSION_UNSUPPORTED = error(
+  "VERSION_UNSUPPORTED",
+  505,
+  "This server speaks HTTP/1.0 and HTTP/1.1 here.",
+  "RFC 9110 §15.6.6",
+);
+
+// Fields
+export const LINE_ENDING_INVALID = error(
+  "LINE_ENDING_INVALID",
+  400,
+  "A line must end with CR LF; neither may stand alone.",
+  "RFC 9112 §2.2",
+);
+export const FIELD_NAME_INVALID = error(
+  "FIELD_NAME_INVALID",
+  400,
+  "A field line must begin with a name, a token, followed at once by a colon.",
+  "RFC 9112 §5.1",
+);
+export const FIELD_VALUE_INVALID = error(
+  "FIELD_VALUE_INVALID",
+  400,
+  "A field value must not contain control characters.",
+  "RFC 9110 §5.5",
+);
+export const FIELD_FOLDED = error(
+  "FIELD_FOLDED",
+  400,
+  "A field line must not begin with white space: values are not continued on a second line.",
+  "RFC 9112 §2.2, §5.2",
+);
+export const FIELDS_TOO_MANY = error("FIELDS_TOO_MANY", 431, "The request has too many fields.", "RFC 6585 §5");
+export const HEAD_TOO_LARGE = error("HEAD_TOO_LARGE", 431, "The request's head is too large.", "RFC 6585 §5");
+export const HEAD_INCOMPLETE = error(
+  "HEAD_INCOMPLETE",
+  400,
+  "The connection was closed inside the request's head.",
+  "RFC 9112 §8",
+);
+export const HEAD_TIMEOUT = error("HEAD_TIMEOUT", 408, "The request's head took too long to arrive.", "RFC 9110 §15.5.9");
+
+// Fields with a meaning for the connection
+export const HOST_MISSING = error("HOST_MISSING", 400, "An HTTP/1.1 request must have a Host field.", "RFC 9112 §3.2");
+export const HOST_REPEATED = error("HOST_REPEATED", 400, "A request must not have two Host fields.", "RFC 9112 §3.2");
+export const HOST_INVALID = error(
+  "HOST_INVALID",
+  400,
+  "The Host field must be a host and, where it has one, a port.",
+  "RFC 9112 §3.2; RFC 9110 §7.2",
+);
+export const CONNECTION_INVALID = error(
+  "CONNECTION_INVALID",
+  400,
+  "The Connection field must be a list of tokens.",
+  "RFC 9110 §7.6.1",
+);
+export const EXPECTATION_FAILED = error(
+  "EXPECTATION_FAILED",
+  417,
+  "The only expectation known here is 100-continue.",
+  "RFC 9110 §10.1.1",
+);
+export const CONTENT_LENGTH_INVALID = error(
+  "CONTENT_LENGTH_INVALID",
+  400,
+  "Content-Length must be digits and nothing else.",
+  "RFC 9110 §8.6",
+);
+export const CONTENT_LENGTH_REPEATED = error(
+  "CONTENT_LENGTH_REPEATED",
+  400,
+  "A request must not have two Content-Length fields.",
+  "RFC 9112 §6.3",
+);
+export const TRANSFER_ENCODING_INVALID = error(
+  "TRANSFER_ENCODING_INVALID",
+  400,
+  "Transfer-Encoding must end with chunked, once and without parameters.",
+  "RFC 9112 §6.1, §6.3, §7",
+);
+export const TRANSFER_CODING_UNKNOWN = error(
+  "TRANSFER_CODING_UNKNOWN",
+  501,
+  "The only transfer coding known here is chunked.",
+  "RFC 9112 §6.1",
+);
+export const TRANSFER_ENCODING_WITH_LENGTH = error(
+  "TRANSFER_ENCODING_WITH_LENGTH",
+  400,
+  "A request must not have both Transfer-Encoding and Content-Length.",
+  "RFC 9112 §6.1",
+);
+export const TRANSFER_ENCODING_TOO_EARLY = error(
+  "TRANSFER_ENCODING_TOO_EARLY",
+  400,
+  "HTTP/1.0 has no Transfer-Encoding.",
+  "RFC 9112 §6.1",
+);
+
+// Content
+export const BODY_TOO_LARGE = error("BODY_TOO_LARGE", 413, "The request's content is too large.", "RFC 9110 §15.5.14");
+export const BODY_INCOMPLETE = error(
+  "BODY_INCOMPLETE",
+  400,
+  "The connection was closed inside the request's content.",
+  "RFC 9112 §8",
+);
+export const BODY_TIMEOUT = error(
+  "BODY_TIMEOUT",
+  408,
+  "The request's content arrived too slowly.",
+  "RFC 9110 §15.5.9; RFC 9112 §9.5",
+);
+export const CHUNK_SIZE_INVALID = error(
+  "CHUNK_SIZE_INVALID",
+  400,
+  "A chunk must begin with its size in at most 16 hexadecimal digits.",
+  "RFC 9112 §7.1",
+);
+export const CHUNK_EXTENSION_INVALID = error(
+  "CHUNK_EXTENSION_INVALID",
+  400,
+  "A chunk extension must be ;name, ;name=token or ;name=\"text\".",
+  "RFC 9112 §7.1.1",
+);
+export const CHUNK_EXTENSIONS_TOO_LARGE = error(
+  "CHUNK_EXTENSIONS_TOO_LARGE",
+  413,
+  "The chunk extensions are too large.",
+  "RFC 9112 §7.1.1",
+);
+export const CHUNK_END_INVALID = error(
+  "CHUNK_END_INVALID",
+  400,
+  "A chunk's data must be followed by CR LF.",
+  "RFC 9112 §7.1",
+);
+export const TRAILER_FORBIDDEN = error(
+  "TRAILER_FORBIDDEN",
+  400,
+  "Fields that frame or route a message must not stand in its trailer section.",
+  "RFC 9110 §6.5.1",
+);
+export const TRAILERS_TOO_LARGE = error(
+  "TRAILERS_TOO_LARGE",
+  431,
+  "The trailer section is too large.",
+  "RFC 6585 §5; RFC 9112 §7.1.2",
+);
+
+/** Every protocol error, in the order of docs/ERRORS.md. */
+export const PROTOCOL_ERRORS: readonly ProtocolError[] = Object.freeze([
+  METHOD_INVALID,
+  TARGET_INVALID,
+  TARGET_TOO_LONG,
+  VERSION_INVALID,
+  VERSION_UNSUPPORTED,
+  LINE_ENDING_INVALID,
+  FIELD_NAME_INVALID,
+  FIELD_VALUE_INVALID,
+  FIELD_FOLDED,
+  FIELDS_TOO_MANY,
+  HEAD_TOO_LARGE,
+  HEAD_INCOMPLETE,
+  HEAD_TIMEOUT,
+  HOST_MISSING,
+  HOST_REPEATED,
+  HOST_INVALID,
+  CONNECTION_INVALID,
+  EXPECTATION_FAILED,
+  CONTENT_LENGTH_INVALID,
+  CONTENT_LENGTH_REPEATED,
+  TRANSFER_ENCODING_INVALID,
+  TRANSFER_CODING_UNKNOWN,
+  TRANSFER_ENCODING_WITH_LENGTH,
+  TRANSFER_ENCODING_TOO_EARLY,
+  BODY_TOO_LARGE,
+  BODY_INCOMPLETE,
+  BODY_TIMEOUT,
+  CHUNK_SIZE_INVALID,
+  CHUNK_EXTENSION_INVALID,
+  CHUNK_EXTENSIONS_TOO_LARGE,
+  CHUNK_END_INVALID,
+  TRAILER_FORBIDDEN,
+  TRAILERS_TOO_LARGE,
+]);

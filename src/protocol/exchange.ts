@@ -1,0 +1,156 @@
+/**
+ * The seam between protocols and handlers: everything on one side of this file may be exchanged without the other
+ * noticing. A protocol (http1/, later http2/) makes one Exchange a request; an Executor runs a handler on it, on the event
+ * loop, in a thread or on another machine. docs/ARCHITECTURE.md says why it has this shape.
+ *
+ * Everything here is synchronous and free of I/O: what can happen later is told through a Sink, never awaited.
+ */
+import type { ProtocolError } from "./errors.ts";
+import type { FieldList, Fields } from "./fields.ts";
+
+/** What a request says before its content (RFC 9110 §6.2). Owns what it shows: valid for as long as anyone keeps it. */
+export interface RequestHead {
+  /** The method token, letter for letter: methods are case-sensitive (RFC 9110 §9.1). */
+  readonly method: string;
+  /** The request target as it was sent (RFC 9112 §3.2), one character a byte. */
+  readonly target: string;
+  /** Who was asked: the authority of the target where it has one, else the Host field, else null (RFC 9110 §7.1). */
+  readonly authority: string | null;
+  /** "HTTP/1.0", "HTTP/1.1", "HTTP/2". */
+  readonly version: string;
+  readonly fields: Fields;
+}
+
+/** A peer's address and port; ["", 0] where it has none, as behind a Unix socket. */
+export type Peer = readonly [host: string, port: number];
+
+/** One request and its answer. Made by a protocol, used by exactly one executor. */
+export interface Exchange {
+  readonly head: RequestHead;
+  /** Where the request comes from. */
+  readonly peer: Peer;
+  /** Bytes of content: 0 none, > 0 counted beforehand, -1 not known. */
+  readonly bodyLength: number;
+  /** The trailer section, once `readInto` has returned -1 and where there was one (RFC 9110 §6.5). */
+  readonly trailers: Fields | undefined;
+  /** Who is told when something happens. Set by the executor in `start`, before it returns. */
+  sink: Sink;
+
+  /** Somebody wants the content: sends 100 Continue where it was asked for and is still owed, opens the window. */
+  demand(): void;
+  /**
+   * Copies at most `max` (> 0) bytes of content to `to`, from index `at` on. Only reading gives the peer credit to send more.
+   * @returns the number of bytes; 0 when there are none yet (`sink.onReadable` follows, or `onGone`); -1 at the end
+   */
+  readInto(to: Uint8Array, at: number, max: number): number;
+
+  /** Sends an interim answer, 100 to 199 but 101 (RFC 9110 §15.2). Vanishes where the peer cannot take one (HTTP/1.0). */
+  inform(status: number, fields: FieldList): void;
+  /**
+   * Sends the head of the answer. Framing and connection fields are the protocol's: `fields` holds none of them.
+   * @param status 200 to 599
+   * @param reason the reason phrase; versions that have none drop it
+   * @param length bytes of content that will follow, -1 when not known yet. With HEAD, and with 304, the length the
+   *   content would have had
+   */
+  respond(status: number, reason: string, fields: FieldList, length: number): void;
+  /**
+   * Sends content, all of it; the bytes may be reused on return. Where the answer has no content (HEAD, 204, 304) they vanish.
+   * @returns false when enough is waiting to leave: hold on until `sink.onWritable`
+   * @throws {Error} before `respond`, after `end`, or past the length announced: mistakes of the caller's
+   */
+  write(bytes: Uint8Array): boolean;
+  /** Ends the answer. @throws {Error} before `respond`, twice, or short of the length announced */
+  end(trailers?: FieldList): void;
+  /** Asks that what was given so far leaves now, not at the end of the turn. */
+  flush(): void;
+  /**
+   * Takes the answer back, head and all, if no byte of it has left.
+   * @returns false when it is too late, or the protocol cannot
+   */
+  retract(): boolean;
+  /** This connection takes no request after this one (Connection: close, GOAWAY). */
+  closeConnection(): void;
+  /** Gives up so that the peer can tell: HTTP/1 cuts the connection, HTTP/2 resets the stream. */
+  abort(): void;
+  /**
+   * The handler has settled and will not touch the exchange again: only now is the slot free and the next request
+   * dispatched. An answer that was not ended is aborted.
+   */
+  release(): void;
+}
+
+/** What an executor hears of an exchange. Calls come one at a time, never from inside a call on the same exchange
+ * but `readInto`, which may say `onGone`. */
+export interface Sink {
+  /** `readInto` has something new to say: bytes, the end. Comes once after each 0 that `readInto` returned. */
+  onReadable(): void;
+  /** There is room again after `write` returned false. */
+  onWritable(): void;
+  /**
+   * The peer has gone, or was sent away. After any reason but "half-closed" nothing can be read and what is written vanishes;
+   * "half-closed" only says that the peer sends nothing more: its answer still reaches it.
+   */
+  onGone(why: GoneReason): void;
+}
+
+/** Why a peer is not there any more; `malformed` and `timeout` carry the protocol error it was answered with. */
+export interface GoneReason {
+  readonly kind: "half-closed" | "closed" | "malformed" | "timeout" | "shutdown";
+  readonly error?: ProtocolError;
+}
+
+/** Runs handlers. One a server. */
+export interface Executor {
+  /** Takes charge of an exchange: sets its sink, and some day calls `release`. Must not throw. */
+  start(exchange: Exchange): void;
+  /** How many exchanges have been started and not released. */
+  readonly running: number;
+  /** Resolves when no exchange is running any more. */
+  drain(): Promise<void>;
+}
+
+/** What a connection may ask of whoever carries it. */
+export interface Host {
+  readonly peer: Peer;
+  /** The time in milliseconds, by a clock that never goes back. It may be coarse. */
+  readonly now: number;
+  /** The Date field's value (RFC 9110 §6.6.1), for answers that the protocol makes by itself. */
+  readonly date: string;
+  /** A request's head is complete: run it. */
+  start(exchange: Exchange): void;
+  /**
+   * Output, `wantsRead`, `deadline` or `closing` changed outside of a call on the connection.
+   * @param now true: what is ready should leave at once; false: at the end of the turn is soon enough
+   */
+  wake(now: boolean): void;
+  /** A peer broke the protocol and was answered, or dropped, for it: for the log. */
+  refused(error: ProtocolError): void;
+}
+
+/** One connection's protocol: bytes in, exchanges out, bytes out. HTTP/1 and HTTP/2 are interchangeable behind it. */
+export interface Connection {
+  /** Takes bytes from the peer. They are borrowed: what is kept is copied before it returns. */
+  receive(bytes: Uint8Array): void;
+  /** The peer has ended its side (FIN). It may still be waiting for answers. */
+  receiveEnd(): void;
+  /** The transport is gone: every exchange is told. Nothing else may be called after it. */
+  lost(why: GoneReason): void;
+  /** What is ready to leave, in one batch; null when there is nothing. The bytes stay untouched until given to `recycle`. */
+  pull(): Uint8Array | null;
+  /** The batch pulled last has left and may be overwritten. Optional: it saves an allocation. */
+  recycle(batch: Uint8Array): void;
+  /** Whether more bytes should be read from the peer now: backpressure. */
+  readonly wantsRead: boolean;
+  /** When `tick` wants to be called, in milliseconds of the host's clock; Infinity for never. */
+  readonly deadline: number;
+  /**
+   * How to close once everything pulled has left: "end" closes our side and goes on reading for a while, so that a reset does
+   * not overtake the last answer (RFC 9112 §9.6); "cut" closes both; "reset" so that the peer cannot take it for an orderly end.
+   */
+  readonly closing: "end" | "cut" | "reset" | null;
+  /** The deadline has come (harmless when it has not). */
+  tick(): void;
+  /** No new requests: finishes what runs, then closes. */
+  shutdown(): void;
+}

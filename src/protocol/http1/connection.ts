@@ -1,0 +1,379 @@
+/**
+ * One HTTP/1.0 or HTTP/1.1 connection (RFC 9112): heads are read, exchanges dispatched one at a time and in order, content is
+ * read as fast as handlers want it, and whatever is malformed is refused. No I/O and no clock of its own: see exchange.ts.
+ *
+ *   HEAD ──head complete──► EXCHANGE ──handler settled──► DRAIN ──content read or dropped──► HEAD
+ *     any ──fault, timeout, Connection: close, shutdown──► CLOSING
+ *
+ * Bytes that arrive while an exchange runs wait in `input`: they are its content, and maybe later requests. How many may wait
+ * is bounded by `wantsRead`; what is dispatched is bounded by one.
+ */
+import { utf8 } from "../bytes.ts";
+import {
+  BODY_INCOMPLETE,
+  BODY_TIMEOUT,
+  HEAD_INCOMPLETE,
+  HEAD_TIMEOUT,
+  type ProtocolError,
+} from "../errors.ts";
+import type { Connection, GoneReason, Host, Peer } from "../exchange.ts";
+import type { Limits } from "../limits.ts";
+import { type ChunkPool, Output } from "../output.ts";
+import { reasonOf } from "../status.ts";
+import { type BodyReader, CountedReader, END, FAULT, NO_BODY } from "./body.ts";
+import { ChunkedReader } from "./chunked.ts";
+import { Http1Exchange } from "./exchange.ts";
+import { HeadReader } from "./head.ts";
+import { Input } from "./input.ts";
+
+const HEAD = 0;
+const EXCHANGE = 1;
+const DRAIN = 2;
+const CLOSING = 3;
+
+/** With so many bytes read ahead of the handler, no more are read. */
+const LOOK_AHEAD = 16 * 1024;
+/** With so many bytes ready to leave, they leave without waiting for the end of the turn. */
+const BATCH = 16 * 1024;
+/** With so many bytes waiting to leave, writers are asked to hold on, and no further request is dispatched. */
+const HIGH_WATER = 64 * 1024;
+
+export class Http1Connection implements Connection {
+  readonly output: Output;
+  /** The peer has ended its side. */
+  ended = false;
+  /** No new requests. */
+  stopping = false;
+  closing: "end" | "cut" | "reset" | null = null;
+
+  readonly #host: Host;
+  readonly #limits: Limits;
+  readonly #input = new Input();
+  readonly #head: HeadReader;
+  #phase = HEAD;
+  #exchange: Http1Exchange | null = null;
+  #advancing = false;
+  /** An exchange was released and its answer should leave. */
+  #answered = false;
+  /** The next request waits for earlier answers to leave. */
+  #stalled = false;
+  #dropped = 0;
+  /** When the phase's deadline comes. */
+  #deadline: number;
+  /** The deadline is a head's, no longer that of an idle connection. The first head's runs from the connection's opening. */
+  #headBegun = true;
+  /** Time that the peer has left to deliver content in, and since when somebody waits for it. */
+  #bodyBudget = 0;
+  #waitingSince = 0;
+
+  constructor(host: Host, limits: Limits, pool: ChunkPool) {
+    this.#host = host;
+    this.#limits = limits;
+    this.#head = new HeadReader(limits);
+    this.output = new Output(pool);
+    this.#deadline = host.now + limits.headTimeout;
+  }
+
+  get peer(): Peer {
+    return this.#host.peer;
+  }
+
+  get wantsRead(): boolean {
+    return !this.ended && (this.#phase === CLOSING || (this.#phase !== HEAD ? this.#input.length < LOOK_AHEAD : !this.#stalled));
+  }
+
+  get deadline(): number {
+    if (this.#phase !== EXCHANGE) return this.#stalled ? Infinity : this.#deadline;
+    return this.#exchange!.waiting ? this.#waitingSince + this.#bodyBudget : Infinity;
+  }
+
+  receive(bytes: Uint8Array): void {
+    if (this.#phase === CLOSING) return; // read and dropped, so that our last answer is not lost to a reset (§9.6)
+    this.#input.feed(bytes);
+    if (this.#exchange?.waiting === true) this.#arrived(this.#exchange);
+    this.#advance();
+    this.#input.keep();
+  }
+
+  receiveEnd(): void {
+    if (this.ended) return;
+    this.ended = true;
+    const exchange = this.#exchange;
+    if (exchange !== null) {
+      if (exchange.waiting) this.#arrived(exchange);
+      else exchange.sink.onGone({ kind: "half-closed" });
+    }
+    this.#advance();
+  }
+
+  lost(why: GoneReason): void {
+    this.ended = true;
+    this.#phase = CLOSING;
+    this.#deadline = Infinity;
+    this.#input.drop();
+    this.output.clear();
+    this.#tell(why);
+  }
+
+  pull(): Uint8Array | null {
+    const batch = this.output.pull();
+    if (batch !== null && this.output.length < HIGH_WATER) {
+      const exchange = this.#exchange;
+      if (exchange?.full === true) {
+        exchange.full = false;
+        exchange.sink.onWritable();
+      }
+      if (this.#stalled) {
+        this.#stalled = false;
+        this.#advance();
+        this.#input.keep();
+      }
+    }
+    return batch;
+  }
+
+  recycle(batch: Uint8Array): void {
+    this.output.recycle(batch);
+  }
+
+  tick(): void {
+    if (this.#host.now < this.deadline) return;
+    switch (this.#phase) {
+      case HEAD:
+        // An idle connection is closed without a word; a head begun and not finished gets one.
+        if (this.#head.started) this.#refuse(HEAD_TIMEOUT);
+        else this.#close("end");
+        break;
+      case EXCHANGE:
+        this.#refuse(BODY_TIMEOUT);
+        break;
+      default:
+        this.#close("end");
+    }
+  }
+
+  shutdown(): void {
+    this.stopping = true;
+    if (this.#phase === HEAD && !this.#head.started) this.#close("end");
+  }
+
+  // What follows is for the exchange.
+
+  /** Output, or what depends on it, has changed. */
+  wake(now: boolean): void {
+    this.#host.wake(now);
+  }
+
+  /** Content was added to the output. @returns whether it is full */
+  wrote(): boolean {
+    this.#host.wake(this.output.length >= BATCH);
+    return this.output.length >= HIGH_WATER;
+  }
+
+  /** Reads content for the handler. @returns as `Exchange.readInto` does */
+  readBody(exchange: Http1Exchange, to: Uint8Array, at: number, max: number): number {
+    const input = this.#input;
+    const before = input.length;
+    const n = exchange.body.read(input, to, at, max);
+    if (before >= LOOK_AHEAD && input.length < LOOK_AHEAD) this.#host.wake(false);
+    if (n > 0) {
+      const { bodyTimeout, minBodyRate } = this.#limits;
+      // What arrives earns time, but no more than the peer began with: a fast start must not pay for a long silence.
+      this.#bodyBudget = Math.min(bodyTimeout, this.#bodyBudget + (n * 1000) / minBodyRate);
+    } else if (n === FAULT) {
+      this.#refuse(exchange.body.error!);
+      return 0;
+    } else if (n === 0) {
+      if (this.ended) {
+        if (exchange.tunnel) return END; // its content ends with the connection
+        this.#refuse(BODY_INCOMPLETE);
+      } else if (!exchange.waiting) {
+        exchange.waiting = true;
+        this.#waitingSince = this.#host.now;
+      }
+    }
+    return n;
+  }
+
+  /** Whether content that nobody reads could be dropped so that the connection can go on. */
+  canDrain(body: BodyReader, continueOwed: boolean): boolean {
+    const { remaining } = body;
+    if (remaining === 0) return true;
+    if (continueOwed) return remaining > 0 && remaining <= this.#input.length;
+    return remaining <= this.#limits.maxDrainSize;
+  }
+
+  /** Gives the connection up in the middle of an answer. */
+  cut(how: "cut" | "reset"): void {
+    this.#close(how);
+  }
+
+  /** The handler has settled. */
+  released(exchange: Http1Exchange): void {
+    if (this.#exchange !== exchange) return;
+    if (this.#phase === CLOSING) this.#exchange = null;
+    this.#answered = true;
+    if (!this.#advancing) {
+      this.#advance();
+      this.#input.keep();
+    }
+  }
+
+  /** Goes on as far as the bytes and the handlers allow. */
+  #advance(): void {
+    if (this.#advancing) return;
+    this.#advancing = true;
+    while (this.#step());
+    this.#advancing = false;
+    if (this.#answered) {
+      this.#answered = false;
+      // While another request of the same batch runs, its answer may travel with this one: at the end of the turn at the latest.
+      this.#host.wake(this.#phase !== EXCHANGE);
+    }
+  }
+
+  /** @returns whether there may be more to do */
+  #step(): boolean {
+    switch (this.#phase) {
+      case HEAD:
+        return this.#readHead();
+      case EXCHANGE: {
+        if (!this.#exchange!.done) return false;
+        this.#phase = DRAIN;
+        this.#dropped = 0;
+        this.#deadline = this.#host.now + this.#limits.drainTimeout;
+        return true;
+      }
+      case DRAIN:
+        return this.#drain();
+      default:
+        this.#input.drop();
+        return false;
+    }
+  }
+
+  #readHead(): boolean {
+    const input = this.#input;
+    if (input.length === 0) {
+      if (this.ended) this.#close("end");
+      return false;
+    }
+    if (this.output.length >= HIGH_WATER) {
+      this.#stalled = true;
+      return false;
+    }
+    const reader = this.#head;
+    const length = reader.read(input.bytes, input.pos, input.end);
+    if (length === 0) {
+      if (this.ended) {
+        if (reader.started) this.#refuse(HEAD_INCOMPLETE);
+        else this.#close("end");
+      } else if (!this.#headBegun) {
+        // From its first byte on, be it an empty line's, a head has an absolute deadline: dripping does not put it off.
+        this.#headBegun = true;
+        this.#deadline = this.#host.now + this.#limits.headTimeout;
+      }
+      return false;
+    }
+    if (length < 0) {
+      this.#refuse(reader.error!);
+      return true;
+    }
+    const head = reader.head!;
+    input.pos += length;
+    reader.reset();
+    let body = NO_BODY;
+    if (head.chunked) body = new ChunkedReader(this.#limits);
+    else if (head.contentLength > 0) body = new CountedReader(head.contentLength);
+    const exchange = new Http1Exchange(this, head, body);
+    this.#exchange = exchange;
+    this.#phase = EXCHANGE;
+    this.#bodyBudget = this.#limits.bodyTimeout;
+    this.#host.start(exchange);
+    return true;
+  }
+
+  /** Drops what the handler left unread of the content, so that none of it is ever taken for a request. */
+  #drain(): boolean {
+    const exchange = this.#exchange!;
+    if (!exchange.persistent || this.stopping) {
+      this.#close("end");
+      return true;
+    }
+    const left = this.#limits.maxDrainSize - this.#dropped;
+    const n = left > 0 || exchange.body.remaining === 0 ? exchange.body.read(this.#input, null, 0, left || 1) : FAULT;
+    if (n === END) {
+      this.#exchange = null;
+      this.#awaitHead();
+      return true;
+    }
+    if (n === FAULT || (n === 0 && this.ended)) {
+      // Its answer is out already, or nothing more will come: the connection is of no use any more.
+      if (exchange.body.error !== null) this.#host.refused(exchange.body.error);
+      this.#close("end");
+      return true;
+    }
+    this.#dropped += n;
+    return n > 0;
+  }
+
+  #awaitHead(): void {
+    this.#phase = HEAD;
+    this.#headBegun = false;
+    this.#deadline = this.#host.now + this.#limits.keepAliveTimeout;
+  }
+
+  /** Something came for an exchange whose handler waits. */
+  #arrived(exchange: Http1Exchange): void {
+    this.#bodyBudget -= this.#host.now - this.#waitingSince;
+    exchange.waiting = false;
+    exchange.sink.onReadable();
+  }
+
+  /** Answers a fault of the peer's, if it can be answered, and closes. */
+  #refuse(error: ProtocolError): void {
+    const exchange = this.#exchange;
+    if (exchange === null || exchange.unanswered) {
+      const method = exchange === null ? this.#head.method(this.#input.bytes, this.#input.pos) : exchange.head.method;
+      this.#answer(error, method === "HEAD");
+      this.#close("end");
+    } else {
+      this.#close("cut");
+    }
+    this.#host.refused(error);
+    this.#tell({ kind: error.status === 408 ? "timeout" : "malformed", error });
+  }
+
+  #answer(error: ProtocolError, headOnly: boolean): void {
+    const title = reasonOf(error.status);
+    const { status, code, message } = error;
+    const content = utf8(JSON.stringify({ title, status, detail: message, code }) + "\n");
+    this.output.text(
+      `HTTP/1.1 ${status} ${title}\r\nDate: ${this.#host.date}\r\nContent-Type: application/problem+json\r\n` +
+        `Content-Length: ${content.length}\r\nConnection: close\r\n\r\n`,
+    );
+    if (!headOnly) this.output.bytes(content);
+  }
+
+  /** Ends the connection once the output has left. */
+  #close(how: "end" | "cut" | "reset"): void {
+    if (this.#phase === CLOSING && this.closing !== "end") return;
+    this.#phase = CLOSING;
+    this.#stalled = false;
+    this.closing = how;
+    this.#deadline = Infinity;
+    this.#input.drop();
+    if (this.#exchange?.done === true) this.#exchange = null;
+    this.#host.wake(true);
+  }
+
+  /** Tells a running exchange, once and last of all, that its peer is gone. */
+  #tell(why: GoneReason): void {
+    const exchange = this.#exchange;
+    this.#exchange = null;
+    if (exchange === null || exchange.gone !== null) return;
+    exchange.gone = why;
+    exchange.waiting = exchange.full = false;
+    if (!exchange.done) exchange.sink.onGone(why);
+  }
+}

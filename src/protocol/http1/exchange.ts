@@ -1,0 +1,246 @@
+/** One HTTP/1 request and its answer: what goes out, and when. The connection does the reading. */
+import type { Exchange, GoneReason, Peer, Sink } from "../exchange.ts";
+import type { FieldList, Fields } from "../fields.ts";
+import { isFieldText } from "../grammar.ts";
+import { hasNoContent, reasonOf } from "../status.ts";
+import { type BodyReader, CountedReader } from "./body.ts";
+import type { Http1Connection } from "./connection.ts";
+import type { Http1Head } from "./head.ts";
+
+// Where the answer is. A request and its answer run independently of each other: there is one state for each.
+//   IDLE --respond--> OPEN --end--> ENDED,  any --abort--> ENDED,  OPEN | ENDED --retract--> IDLE
+const IDLE = 0;
+const OPEN = 1;
+const ENDED = 2;
+
+// How the content of the answer is framed (RFC 9112 §6.3).
+const COUNTED = 0;
+const CHUNKED = 1;
+const UNTIL_CLOSE = 2;
+const NONE = 3;
+
+const NO_SINK: Sink = { onReadable() {}, onWritable() {}, onGone() {} };
+
+/** "HTTP/1.1 200 OK" CR LF, made once each. The version is ours, not the request's (RFC 9110 §2.5). */
+const statusLines: string[] = [];
+
+export class Http1Exchange implements Exchange {
+  readonly head: Http1Head;
+  sink: Sink = NO_SINK;
+  /** `readInto` said 0, and nothing has come since. */
+  waiting = false;
+  /** `write` said false, and there has been no room since. */
+  full = false;
+  gone: GoneReason | null = null;
+  body: BodyReader;
+  /** CONNECT was answered with 2xx: from then on, content is what comes, and what goes, until the connection ends. */
+  tunnel = false;
+  /** The connection takes another request after this one. */
+  persistent: boolean;
+
+  readonly #connection: Http1Connection;
+  #state = IDLE;
+  #framing = NONE;
+  /** Bytes of content still to be written; only counted framing looks at it. */
+  #left = 0;
+  /** Where in the connection's output the answer begins. */
+  #mark = 0;
+  #demanded = false;
+  #continued: boolean;
+  #released = false;
+
+  constructor(connection: Http1Connection, head: Http1Head, body: BodyReader) {
+    this.#connection = connection;
+    this.head = head;
+    this.body = body;
+    this.persistent = head.persistent;
+    this.#continued = !head.expectsContinue;
+  }
+
+  get bodyLength(): number {
+    return this.head.chunked || this.tunnel ? -1 : Math.max(this.head.contentLength, 0);
+  }
+
+  get peer(): Peer {
+    return this.#connection.peer;
+  }
+
+  get trailers(): Fields | undefined {
+    return this.body.trailers;
+  }
+
+  /** Whether nothing of the answer has been given yet. */
+  get unanswered(): boolean {
+    return this.#state === IDLE;
+  }
+
+  /** Whether the handler has settled. */
+  get done(): boolean {
+    return this.#released;
+  }
+
+  demand(): void {
+    this.#demanded = true;
+    // "A server MUST NOT send a 100 (Continue) … if it has already sent a final status" (RFC 9110 §10.1.1)
+    if (this.#continued || this.#state !== IDLE || this.gone !== null) return;
+    this.#continued = true;
+    if (this.body.remaining === 0) return;
+    this.#connection.output.text("HTTP/1.1 100 Continue\r\n\r\n");
+    this.#connection.wake(true);
+  }
+
+  readInto(to: Uint8Array, at: number, max: number): number {
+    if (this.gone !== null) return 0;
+    return this.#connection.readBody(this, to, at, max);
+  }
+
+  inform(status: number, fields: FieldList): void {
+    if (this.#state !== IDLE) throw new Error(`cannot send the interim answer ${status}: the final one has begun`);
+    if (!Number.isInteger(status) || status < 100 || status > 199 || status === 101) {
+      throw new RangeError(`an interim answer has a status from 100 to 199, but not 101: ${status}`);
+    }
+    if (status === 100) this.#continued = true;
+    // HTTP/1.0 has no 1xx: "a server MUST NOT send a 1xx response to an HTTP/1.0 client" (RFC 9110 §15.2)
+    if (this.gone !== null || this.head.minor === 0) return;
+    this.#connection.output.text(statusLine(status, reasonOf(status)) + lines(fields) + "\r\n");
+    this.#connection.wake(true);
+  }
+
+  respond(status: number, reason: string, fields: FieldList, length: number): void {
+    if (this.#state !== IDLE) throw new Error(`cannot answer with ${status}: an answer has begun already`);
+    if (!Number.isInteger(status) || status < 200 || status > 599) {
+      throw new RangeError(`an answer has a status from 200 to 599: ${status}`);
+    }
+    if (length !== -1 && !(Number.isSafeInteger(length) && length >= 0)) {
+      throw new RangeError(`a length is a number of bytes, or -1 when it is not known: ${length}`);
+    }
+    let text = statusLine(status, reason) + lines(fields);
+    const connect = this.head.method === "CONNECT" && status < 300;
+    const headOnly = this.head.method === "HEAD";
+    if (connect) {
+      // "Any 2xx response indicates that the sender … will switch to tunnel mode immediately after" it (RFC 9110 §9.3.6)
+      this.#framing = UNTIL_CLOSE;
+      this.tunnel = true;
+      this.persistent = false;
+      this.body = new CountedReader(Infinity);
+    } else if (status === 205) {
+      // "a server MUST NOT generate content in a 205 response" (RFC 9110 §15.3.6)
+      this.#framing = NONE;
+      text += "Content-Length: 0\r\n";
+    } else if (headOnly || hasNoContent(status)) {
+      this.#framing = NONE;
+      if (length >= 0 && status !== 204) text += `Content-Length: ${length}\r\n`;
+    } else if (length >= 0) {
+      this.#framing = COUNTED;
+      this.#left = length;
+      text += `Content-Length: ${length}\r\n`;
+    } else if (this.head.minor === 1) {
+      this.#framing = CHUNKED;
+      text += "Transfer-Encoding: chunked\r\n";
+    } else {
+      this.#framing = UNTIL_CLOSE;
+      this.persistent = false;
+    }
+    this.#state = OPEN;
+    if (this.gone !== null) return;
+
+    // A client that was not told to send its content may or may not send it now, and one that has much left to send will
+    // not be heard to the end: say so (RFC 9110 §10.1.1, RFC 9112 §9.3).
+    if (this.persistent && !this.#demanded && !this.#connection.canDrain(this.body, !this.#continued)) this.persistent = false;
+    if (this.#connection.stopping) this.persistent = false;
+    if (!connect) {
+      if (!this.persistent) text += "Connection: close\r\n";
+      else if (this.head.minor === 0) text += "Connection: keep-alive\r\n";
+    }
+    const output = this.#connection.output;
+    this.#mark = output.pulled + output.length;
+    output.text(text + "\r\n");
+    this.#connection.wake(false);
+  }
+
+  write(bytes: Uint8Array): boolean {
+    if (this.#state !== OPEN) {
+      throw new Error(this.#state === IDLE ? "cannot write content before the head" : "cannot write content after the end");
+    }
+    const n = bytes.length;
+    if (this.#framing === COUNTED) {
+      if (n > this.#left) {
+        throw new RangeError(`cannot write ${n} bytes: only ${this.#left} are left of the Content-Length that was announced`);
+      }
+      this.#left -= n;
+    }
+    if (n === 0 || this.#framing === NONE || this.gone !== null) return true;
+    const output = this.#connection.output;
+    if (this.#framing === CHUNKED) {
+      output.text(n.toString(16) + "\r\n");
+      output.bytes(bytes);
+      output.text("\r\n");
+    } else {
+      output.bytes(bytes);
+    }
+    return !(this.full = this.#connection.wrote());
+  }
+
+  end(trailers?: FieldList): void {
+    if (this.#state !== OPEN) {
+      throw new Error(this.#state === IDLE ? "cannot end an answer that has not begun" : "cannot end an answer twice");
+    }
+    if (this.#framing === COUNTED && this.#left > 0) {
+      throw new Error(`cannot end the answer: ${this.#left} bytes are missing of the Content-Length that was announced`);
+    }
+    this.#state = ENDED;
+    if (this.gone !== null) return;
+    if (this.#framing === CHUNKED) {
+      // Trailers need the chunked coding; elsewhere they are dropped, as RFC 9110 §6.5.1 allows.
+      this.#connection.output.text(trailers === undefined ? "0\r\n\r\n" : "0\r\n" + lines(trailers) + "\r\n");
+    }
+    this.#connection.wake(false);
+  }
+
+  flush(): void {
+    if (this.gone === null) this.#connection.wake(true);
+  }
+
+  retract(): boolean {
+    if (this.#state === IDLE) return true;
+    const output = this.#connection.output;
+    if (this.gone !== null || this.tunnel || output.pulled > this.#mark) return false;
+    if (!output.takeBack(output.pulled + output.length - this.#mark)) return false;
+    this.#state = IDLE;
+    this.persistent = this.head.persistent;
+    return true;
+  }
+
+  closeConnection(): void {
+    this.persistent = false;
+  }
+
+  abort(): void {
+    if (this.#state === ENDED) return;
+    // Content that only the close ends would look complete after an orderly one.
+    const how = this.#state === OPEN && this.#framing === UNTIL_CLOSE ? "reset" : "cut";
+    this.#state = ENDED;
+    if (this.gone === null) this.#connection.cut(how);
+  }
+
+  release(): void {
+    if (this.#released) return;
+    this.#released = true;
+    this.sink = NO_SINK;
+    this.abort(); // does nothing when the answer has ended
+    this.#connection.released(this);
+  }
+}
+
+function statusLine(status: number, reason: string): string {
+  if (reason === reasonOf(status)) return (statusLines[status] ??= `HTTP/1.1 ${status} ${reason}\r\n`);
+  if (!isFieldText(reason)) throw new TypeError(`a reason phrase has no control characters: ${JSON.stringify(reason)}`);
+  return `HTTP/1.1 ${status} ${reason}\r\n`;
+}
+
+function lines(fields: FieldList): string {
+  const flat = fields.flat;
+  let text = "";
+  for (let i = 0; i < flat.length; i += 2) text += flat[i] + ": " + flat[i + 1] + "\r\n";
+  return text;
+}

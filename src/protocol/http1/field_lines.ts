@@ -1,0 +1,120 @@
+/**
+ * A header or trailer section: field lines up to the empty one (RFC 9112 §5). One pass, resumable anywhere; places are relative
+ * to the first byte of the message, as in request_line.ts.
+ */
+import {
+  FIELD_FOLDED,
+  FIELD_NAME_INVALID,
+  FIELD_VALUE_INVALID,
+  FIELDS_TOO_MANY,
+  LINE_ENDING_INVALID,
+  type ProtocolError,
+} from "../errors.ts";
+import { CLASS, COLON, CR, HTAB, LF, SP, TCHAR, VALUE } from "../grammar.ts";
+
+const LINE_START = 0;
+const NAME = 1;
+const BEFORE_VALUE = 2;
+const VALUE_TEXT = 3;
+const LINE_LF = 4;
+const LAST_LF = 5;
+
+export class FieldLinesReader {
+  error: ProtocolError | null = null;
+  /** Four places a field: where its name begins and ends, where its value begins and ends. */
+  readonly spans: number[] = [];
+
+  readonly #maxFields: number;
+  readonly #tooMany: ProtocolError;
+  #state = LINE_START;
+  #at = 0;
+  #count = 0;
+  #nameStart = 0;
+  #nameEnd = 0;
+  #valueStart = 0;
+
+  constructor(maxFields: number, tooMany: ProtocolError = FIELDS_TOO_MANY) {
+    this.#maxFields = maxFields;
+    this.#tooMany = tooMany;
+  }
+
+  /** @param at where the section begins */
+  reset(at: number): void {
+    this.#state = LINE_START;
+    this.#at = at;
+    this.#count = 0;
+    this.spans.length = 0;
+    this.error = null;
+  }
+
+  /**
+   * @param base index of the message's first byte
+   * @returns where the section has ended, behind the empty line; 0 when more bytes are needed; -1 for `error`
+   */
+  read(bytes: Uint8Array, base: number, end: number): number {
+    let i = base + this.#at;
+    let state = this.#state;
+    while (i < end) {
+      const c = bytes[i];
+      switch (state) {
+        case LINE_START:
+          if (c === CR) {
+            state = LAST_LF;
+            i++;
+            continue;
+          }
+          if (c === SP || c === HTAB) return this.#fail(FIELD_FOLDED);
+          if (++this.#count > this.#maxFields) return this.#fail(this.#tooMany);
+          this.#nameStart = i - base;
+          state = NAME;
+        // falls through
+        case NAME:
+          while (i < end && (CLASS[bytes[i]] & TCHAR) !== 0) i++;
+          if (i === end) break;
+          // No white space between name and colon either: "a server MUST reject" it (§5.1)
+          if (bytes[i] !== COLON || i - base === this.#nameStart) return this.#fail(FIELD_NAME_INVALID);
+          this.#nameEnd = i - base;
+          i++;
+          state = BEFORE_VALUE;
+          if (i === end) break;
+        // falls through
+        case BEFORE_VALUE:
+          while (i < end && (bytes[i] === SP || bytes[i] === HTAB)) i++;
+          if (i === end) break;
+          this.#valueStart = i - base;
+          state = VALUE_TEXT;
+        // falls through
+        case VALUE_TEXT: {
+          while (i < end && (CLASS[bytes[i]] & VALUE) !== 0) i++;
+          if (i === end) break;
+          if (bytes[i] !== CR) return this.#fail(bytes[i] === LF ? LINE_ENDING_INVALID : FIELD_VALUE_INVALID);
+          const start = base + this.#valueStart;
+          let last = i;
+          while (last > start && (bytes[last - 1] === SP || bytes[last - 1] === HTAB)) last--;
+          this.spans.push(this.#nameStart, this.#nameEnd, this.#valueStart, last - base);
+          i++;
+          state = LINE_LF;
+          if (i === end) break;
+        }
+        // falls through
+        case LINE_LF:
+          if (bytes[i] !== LF) return this.#fail(LINE_ENDING_INVALID);
+          i++;
+          state = LINE_START;
+          continue;
+        default: // LAST_LF
+          if (c !== LF) return this.#fail(LINE_ENDING_INVALID);
+          return i + 1 - base;
+      }
+      break;
+    }
+    this.#state = state;
+    this.#at = i - base;
+    return 0;
+  }
+
+  #fail(error: ProtocolError): -1 {
+    this.error = error;
+    return -1;
+  }
+}

@@ -1,0 +1,63 @@
+/** The bytes received and not yet used. They are borrowed while `receive` runs; what is left over after it is copied. */
+import { allocate } from "../bytes.ts";
+
+const NOTHING = new Uint8Array(0);
+
+export class Input {
+  /** What is there stands in bytes[pos, end). Readers move `pos`. */
+  bytes: Uint8Array = NOTHING;
+  pos = 0;
+  end = 0;
+  /** Our own memory, when `bytes` is not borrowed. */
+  #store: Uint8Array | null = null;
+
+  get length(): number {
+    return this.end - this.pos;
+  }
+
+  /** Adds bytes at the end, without a copy where nothing else is there. */
+  feed(bytes: Uint8Array): void {
+    if (this.pos === this.end) {
+      this.bytes = bytes;
+      this.pos = 0;
+      this.end = bytes.length;
+      this.#store = null;
+      return;
+    }
+    const store = this.#own(bytes.length);
+    store.set(bytes, this.end);
+    this.end += bytes.length;
+  }
+
+  /** The bytes fed last are about to be taken back: copies what has not been used. */
+  keep(): void {
+    if (this.pos === this.end) this.drop();
+    else if (this.#store === null) this.#own(0);
+  }
+
+  /** Forgets everything. */
+  drop(): void {
+    this.bytes = NOTHING;
+    this.#store = null;
+    this.pos = this.end = 0;
+  }
+
+  /** Makes sure that the bytes are in our own memory, with room for `more`. Doubles, so that the cost stays linear. */
+  #own(more: number): Uint8Array {
+    const store = this.#store;
+    const length = this.end - this.pos;
+    if (store !== null && this.end + more <= store.length) return store;
+    if (store !== null && length + more <= store.length && this.pos >= store.length >> 1) {
+      store.copyWithin(0, this.pos, this.end);
+      this.pos = 0;
+      this.end = length;
+      return store;
+    }
+    const larger = allocate(Math.max(store === null ? 512 : 2 * length, length + more));
+    larger.set(this.bytes.subarray(this.pos, this.end));
+    this.bytes = this.#store = larger;
+    this.pos = 0;
+    this.end = length;
+    return larger;
+  }
+}

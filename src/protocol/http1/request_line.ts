@@ -1,0 +1,158 @@
+/**
+ * The request line (RFC 9112 §3): method SP request-target SP HTTP-version CRLF, and the empty lines that may come before it.
+ * Reads what there is, remembers where it stopped, and never looks at a byte twice. All places are relative to the first
+ * byte of the head, so that they stay right when the bytes move.
+ */
+import {
+  LINE_ENDING_INVALID,
+  METHOD_INVALID,
+  TARGET_INVALID,
+  TARGET_TOO_LONG,
+  VERSION_INVALID,
+  VERSION_UNSUPPORTED,
+  type ProtocolError,
+} from "../errors.ts";
+import { CLASS, CR, LF, PATH, QUERY, QUESTION, SLASH, SP, TCHAR } from "../grammar.ts";
+
+// States, in the order a request line passes through them.
+const BEFORE = 0;
+const BEFORE_LF = 1;
+const METHOD = 2;
+const TARGET_START = 3;
+const TARGET_PATH = 4;
+const TARGET_QUERY = 5;
+const TARGET_OTHER = 6;
+const VERSION = 7;
+
+const DOT = 0x2e;
+const DIGIT_0 = 0x30;
+const NAME = [0x48, 0x54, 0x54, 0x50, SLASH]; // "HTTP/"
+
+export class RequestLineReader {
+  /** What was wrong, after `read` returned -1. */
+  error: ProtocolError | null = null;
+  methodStart = 0;
+  methodEnd = 0;
+  targetStart = 0;
+  targetEnd = 0;
+  /** Whether the target begins with a slash; otherwise only its characters have been looked at. */
+  originForm = false;
+  /** The minor version: 0, or 1 for everything above. */
+  minor = 1;
+
+  readonly #maxTarget: number;
+  #state = BEFORE;
+  #at = 0;
+  #inVersion = 0;
+  #major = 0;
+
+  constructor(maxTargetSize: number) {
+    this.#maxTarget = maxTargetSize;
+  }
+
+  reset(): void {
+    this.#state = BEFORE;
+    this.#at = 0;
+    this.methodStart = this.methodEnd = 0;
+    this.error = null;
+  }
+
+  /** Whether more than empty lines has been read. */
+  get started(): boolean {
+    return this.#state >= METHOD;
+  }
+
+  /**
+   * @param base index of the head's first byte
+   * @returns the length of everything up to and with the line's end; 0 when more bytes are needed; -1 for `error`
+   */
+  read(bytes: Uint8Array, base: number, end: number): number {
+    let i = base + this.#at;
+    let state = this.#state;
+    while (i < end) {
+      const c = bytes[i];
+      switch (state) {
+        case BEFORE:
+          // "a server SHOULD ignore at least one empty line (CRLF) received prior to the request-line" (§2.2)
+          if (c === CR) {
+            state = BEFORE_LF;
+            i++;
+            continue;
+          }
+          this.methodStart = i - base;
+          state = METHOD;
+        // falls through
+        case METHOD: {
+          while (i < end && (CLASS[bytes[i]] & TCHAR) !== 0) i++;
+          if (i === end) break;
+          if (bytes[i] !== SP || i - base === this.methodStart) return this.#fail(METHOD_INVALID);
+          this.methodEnd = i - base;
+          this.targetStart = ++i - base;
+          state = TARGET_START;
+          continue;
+        }
+        case TARGET_START:
+          this.originForm = c === SLASH;
+          state = this.originForm ? TARGET_PATH : TARGET_OTHER;
+        // falls through
+        case TARGET_PATH:
+        case TARGET_QUERY:
+        case TARGET_OTHER: {
+          const limit = base + this.targetStart + this.#maxTarget;
+          const stop = limit < end ? limit : end;
+          if (state === TARGET_PATH) {
+            while (i < stop && (CLASS[bytes[i]] & PATH) !== 0) i++;
+            if (i < stop && bytes[i] === QUESTION) state = TARGET_QUERY;
+          }
+          if (state === TARGET_QUERY) while (i < stop && (CLASS[bytes[i]] & QUERY) !== 0) i++;
+          if (state === TARGET_OTHER) while (i < stop && (CLASS[bytes[i]] & (PATH | QUERY)) !== 0) i++;
+          if (i === end) break;
+          if (bytes[i] === SP && i - base > this.targetStart) {
+            this.targetEnd = i - base;
+            this.#inVersion = 0;
+            state = VERSION;
+            i++;
+            continue;
+          }
+          if (i === limit) return this.#fail(TARGET_TOO_LONG);
+          // A line that ends here is HTTP/0.9, which nobody speaks any more.
+          return this.#fail(bytes[i] === CR || bytes[i] === LF ? VERSION_INVALID : TARGET_INVALID);
+        }
+        case VERSION:
+          if (!this.#version(c, this.#inVersion++)) return this.#fail(VERSION_INVALID);
+          i++;
+          // "HTTP/1.2" and above are treated as 1.1, the highest minor version known (RFC 9110 §2.5).
+          if (this.#inVersion === 8 && this.#major !== 1) return this.#fail(VERSION_UNSUPPORTED);
+          if (this.#inVersion === 10) return i - base;
+          continue;
+        default: // BEFORE_LF
+          if (c !== LF) return this.#fail(LINE_ENDING_INVALID);
+          state = BEFORE;
+          i++;
+          continue;
+      }
+      break;
+    }
+    this.#state = state;
+    this.#at = i - base;
+    return 0;
+  }
+
+  /** Whether `c` may be the character at `place` in "HTTP/1.1" CR LF. The name is case-sensitive (§2.3). */
+  #version(c: number, place: number): boolean {
+    if (place < 5) return c === NAME[place];
+    if (place === 6) return c === DOT;
+    if (place === 8) return c === CR;
+    if (place === 9) return c === LF;
+    const digit = c - DIGIT_0;
+    if (digit < 0 || digit > 9) return false;
+    if (place === 5) this.#major = digit;
+    else this.minor = digit === 0 ? 0 : 1;
+    return true;
+  }
+
+  #fail(error: ProtocolError): -1 {
+    this.error = error;
+    return -1;
+  }
+}

@@ -1,0 +1,68 @@
+/** How much and how long a peer may take. Every limit of the protocol layer, and its default. */
+
+/** Sizes in bytes, times in milliseconds. */
+export interface Limits {
+  /** The request target (414). RFC 9112 §3 asks for 8,000 at least. Default 8 KiB. */
+  readonly maxTargetSize: number;
+  /** Request line and header section together, with empty lines before them (431). Default 32 KiB. */
+  readonly maxHeadSize: number;
+  /** Header fields (431). Default 100. */
+  readonly maxFields: number;
+  /** Content, after the removal of chunks (413). Default 16 MiB. */
+  readonly maxBodySize: number;
+  /** All chunk extensions of one request together (413). Default 16 KiB. */
+  readonly maxChunkExtensionSize: number;
+  /** The trailer section (431). Default 8 KiB. */
+  readonly maxTrailerSize: number;
+  /** Trailer fields (431). Default 32. */
+  readonly maxTrailers: number;
+  /** From the opening of a connection, or the first byte of a later request, to the end of the head (408). Default 20 s. */
+  readonly headTimeout: number;
+  /** Without any request on a connection that had one. Default 75 s. */
+  readonly keepAliveTimeout: number;
+  /**
+   * Content that a handler waits for must arrive at this rate (408), in bytes per second; `bodyTimeout` is how far it may fall
+   * behind. Default 500.
+   */
+  readonly minBodyRate: number;
+  /** How long a handler may wait for content in all, less the time that `minBodyRate` grants what arrived. Default 20 s. */
+  readonly bodyTimeout: number;
+  /** Content that no handler read is read and dropped up to so much, so that the connection can be kept. Default 64 KiB. */
+  readonly maxDrainSize: number;
+  /** How long dropping unread content may take. Default 2 s. */
+  readonly drainTimeout: number;
+}
+
+/** The defaults of every limit. */
+export const DEFAULT_LIMITS: Limits = Object.freeze({
+  maxTargetSize: 8 * 1024,
+  maxHeadSize: 32 * 1024,
+  maxFields: 100,
+  maxBodySize: 16 * 1024 * 1024,
+  maxChunkExtensionSize: 16 * 1024,
+  maxTrailerSize: 8 * 1024,
+  maxTrailers: 32,
+  headTimeout: 20_000,
+  keepAliveTimeout: 75_000,
+  minBodyRate: 500,
+  bodyTimeout: 20_000,
+  maxDrainSize: 64 * 1024,
+  drainTimeout: 2_000,
+});
+
+/**
+ * The defaults, with what `options` names in their place. What is undefined, or no limit, is left alone.
+ * @throws {RangeError} for anything but a number that is not negative
+ */
+export function limitsFrom(options: Partial<Record<keyof Limits, number | undefined>>): Limits {
+  const limits: Record<string, number> = { ...DEFAULT_LIMITS };
+  for (const name of Object.keys(DEFAULT_LIMITS) as (keyof Limits)[]) {
+    const value = options[name];
+    if (value === undefined) continue;
+    if (typeof value !== "number" || !(value >= 0)) {
+      throw new RangeError(`${name} must be a number, 0 or more (Infinity for no limit), not ${String(value)}`);
+    }
+    limits[name] = value;
+  }
+  return limits as unknown as Limits;
+}

@@ -1,0 +1,113 @@
+/** The bytes that wait to leave a connection, gathered so that what is ready together leaves in one batch. */
+import type { Buffer } from "node:buffer";
+import { allocate, copy, writeLatin1 } from "./bytes.ts";
+
+const CHUNK = 16 * 1024;
+const PIECE = 64 * 1024;
+
+/** Spare chunks, shared by the connections of one server: only those with something to say hold one. */
+export class ChunkPool {
+  readonly #free: Buffer[] = [];
+
+  take(): Buffer {
+    return this.#free.pop() ?? allocate(CHUNK);
+  }
+
+  give(chunk: Buffer): void {
+    if (this.#free.length < 64) this.#free.push(chunk);
+  }
+}
+
+export class Output {
+  /** How many bytes wait. */
+  length = 0;
+  /** How many bytes have left. */
+  pulled = 0;
+  readonly #pool: ChunkPool;
+  /** Batches that are complete; the last one is being filled. */
+  readonly #full: Buffer[] = [];
+  #tail: Buffer | null = null;
+  #used = 0;
+  /** What was pulled last and the chunk it lies in, when that may come back. */
+  #lent: Uint8Array | null = null;
+  #lentChunk: Buffer | null = null;
+
+  constructor(pool: ChunkPool) {
+    this.#pool = pool;
+  }
+
+  /** Adds text, one byte a character. */
+  text(text: string): void {
+    const tail = this.#room(text.length);
+    writeLatin1(tail, this.#used, text);
+    this.#used += text.length;
+    this.length += text.length;
+  }
+
+  /** Adds bytes; they are copied. */
+  bytes(bytes: Uint8Array): void {
+    // In pieces, so that a carrier sees a slow reader's progress even inside one large write.
+    for (let at = 0; at < bytes.length; at += PIECE) {
+      const end = at + PIECE < bytes.length ? at + PIECE : bytes.length;
+      const tail = this.#room(end - at);
+      copy(bytes, at, end, tail, this.#used);
+      this.#used += end - at;
+      this.length += end - at;
+    }
+  }
+
+  /** The next batch to leave, null when there is none. It stays untouched until it is recycled. */
+  pull(): Uint8Array | null {
+    if (this.#full.length > 0) {
+      const batch = this.#full.shift()!;
+      this.length -= batch.length;
+      this.pulled += batch.length;
+      return batch;
+    }
+    if (this.#used === 0) return null;
+    const chunk = this.#tail!;
+    const batch = chunk.subarray(0, this.#used);
+    if (chunk.length === CHUNK) {
+      this.#lent = batch;
+      this.#lentChunk = chunk;
+    }
+    this.length -= this.#used;
+    this.pulled += this.#used;
+    this.#tail = null;
+    this.#used = 0;
+    return batch;
+  }
+
+  recycle(batch: Uint8Array): void {
+    if (batch !== this.#lent) return;
+    this.#pool.give(this.#lentChunk!);
+    this.#lent = this.#lentChunk = null;
+  }
+
+  /** Takes back the last `count` bytes added. They must all be here still, and within one chunk. */
+  takeBack(count: number): boolean {
+    if (count > this.#used) return false;
+    this.#used -= count;
+    this.length -= count;
+    return true;
+  }
+
+  /** Drops everything. */
+  clear(): void {
+    if (this.#tail !== null && this.#tail.length === CHUNK) this.#pool.give(this.#tail);
+    this.#full.length = 0;
+    this.#tail = null;
+    this.#used = 0;
+    this.length = 0;
+  }
+
+  #room(count: number): Buffer {
+    const tail = this.#tail;
+    if (tail !== null) {
+      if (this.#used + count <= tail.length) return tail;
+      if (this.#used > 0) this.#full.push(tail.subarray(0, this.#used));
+    }
+    this.#used = 0;
+    return (this.#tail = count <= CHUNK ? this.#pool.take() : allocate(count));
+  }
+}

@@ -1,0 +1,233 @@
+/**
+ * The answer in the making, and its content as Python's `wfile`. Holds the head back until the length is known or something has
+ * to leave, so that a head and a small content travel together, with a Content-Length, whoever computed it.
+ *
+ *   NONE ──begin──► HEAD ──endHeaders──► BODY ──settle──► DONE
+ */
+/// <reference types="node" preserve="true" />
+import { Buffer } from "node:buffer";
+import type { Exchange } from "../protocol/exchange.ts";
+import { FieldList } from "../protocol/fields.ts";
+import { hasNoContent, reasonOf } from "../protocol/status.ts";
+import type { Turn, TurnTask } from "./turn.ts";
+
+/** With so much content held back, it leaves, its length unknown. */
+const BATCH = 16 * 1024;
+
+/** Writes the content of an answer. */
+export interface ResponseBody {
+  /**
+   * Writes bytes, or a string as UTF-8.
+   * @returns undefined when taken; when much is waiting to leave, a promise that resolves when there is room again. The chunk
+   *   may be reused when it has returned undefined, or the promise has resolved. After the peer has left, writes vanish.
+   * @throws {Error} before `endHeaders`, after the end; {RangeError} past the Content-Length that was announced
+   * @source Python's `BufferedIOBase.write`
+   */
+  write(chunk: Uint8Array | string): void | Promise<void>;
+  /** Sends what has been written now, instead of at the end of this turn of the event loop. */
+  flush(): void;
+}
+
+const NONE = 0;
+const HEAD = 1;
+const BODY = 2;
+const DONE = 3;
+
+export class Answer implements ResponseBody, TurnTask {
+  readonly #exchange: Exchange;
+  readonly #turn: Turn;
+  #state = NONE;
+  #status = 0;
+  #reason = "";
+  #fields = new FieldList();
+  #trailers: FieldList | undefined = undefined;
+  /** The Content-Length that was announced, -1 where none was. */
+  #length = -1;
+  /** The head has been given to the protocol. */
+  #committed = false;
+  #held: Uint8Array[] | null = null;
+  #heldSize = 0;
+  #queued = false;
+  #room: Promise<void> | null = null;
+  #makeRoom: (() => void) | null = null;
+
+  constructor(exchange: Exchange, turn: Turn) {
+    this.#exchange = exchange;
+    this.#turn = turn;
+  }
+
+  /** Nothing has been said yet. */
+  get untouched(): boolean {
+    return this.#state === NONE;
+  }
+
+  begin(status: number, reason: string | undefined): void {
+    if (this.#state !== NONE) {
+      throw new Error(`cannot answer with ${status}: the answer has already begun with ${this.#status}`);
+    }
+    if (!Number.isInteger(status) || status < 200 || status > 599) {
+      throw new RangeError(`cannot answer with ${status}: the status of an answer is a whole number from 200 to 599`);
+    }
+    this.#status = status;
+    this.#reason = reason ?? reasonOf(status);
+    this.#state = HEAD;
+  }
+
+  /** Adds a field of our own. */
+  addTrusted(name: string, value: string): void {
+    this.#fields.addTrusted(name, value);
+  }
+
+  add(name: string, value: string | number): void {
+    if (this.#state !== HEAD) {
+      throw new Error(`cannot send the header ${name}: ` + (this.#state === NONE ? "sendResponse comes first" : "the headers have ended"));
+    }
+    // The three fields that frame messages and connections are not just sent, they are done.
+    switch (name.length) {
+      case 10:
+        if (name.toLowerCase() === "connection" && this.#connection(String(value))) return;
+        break;
+      case 14:
+        if (name.toLowerCase() === "content-length") return this.#announce(value);
+        break;
+      case 17:
+        if (name.toLowerCase() === "transfer-encoding") {
+          throw new TypeError(
+            "cannot send Transfer-Encoding: write the content as it is; without a Content-Length it is chunked where the protocol needs that",
+          );
+        }
+        break;
+    }
+    this.#fields.add(name, value);
+  }
+
+  addTrailer(name: string, value: string | number): void {
+    if (this.#state === DONE) throw new Error(`cannot send the trailer ${name}: the answer has ended`);
+    (this.#trailers ??= new FieldList()).add(name, value);
+  }
+
+  endHeaders(): void {
+    if (this.#state !== HEAD) {
+      throw new Error("cannot end the headers: " + (this.#state === NONE ? "sendResponse comes first" : "they have ended"));
+    }
+    this.#state = BODY;
+    if (this.#length >= 0 || hasNoContent(this.#status) || this.#status === 205) this.#commit(this.#length);
+  }
+
+  write(chunk: Uint8Array | string): void | Promise<void> {
+    if (this.#state !== BODY) {
+      throw new Error(
+        "cannot write content: " +
+          (this.#state === NONE ? "sendResponse comes first" : this.#state === HEAD ? "endHeaders comes first" : "the answer has ended"),
+      );
+    }
+    if (!(chunk instanceof Uint8Array) && typeof chunk !== "string") {
+      throw new TypeError(`cannot write ${typeof chunk} as content: it must be bytes (Uint8Array, Buffer) or a string`);
+    }
+    if (!this.#committed) {
+      const bytes = typeof chunk === "string" ? Buffer.from(chunk, "utf8") : Buffer.from(chunk);
+      if (bytes.length === 0) return undefined;
+      (this.#held ??= []).push(bytes);
+      this.#heldSize += bytes.length;
+      if (this.#heldSize < BATCH) {
+        if (!this.#queued) {
+          this.#queued = true;
+          this.#turn.add(this);
+        }
+        return undefined;
+      }
+      return this.#commitHeld() ? undefined : this.#whenRoom();
+    }
+    const bytes = typeof chunk === "string" ? Buffer.from(chunk, "utf8") : chunk;
+    return this.#exchange.write(bytes) ? undefined : this.#whenRoom();
+  }
+
+  flush(): void {
+    if (this.#state === BODY && !this.#committed) this.#commitHeld();
+    this.#exchange.flush();
+  }
+
+  turnEnded(): void {
+    this.#queued = false;
+    if (this.#state === BODY && !this.#committed) this.#commitHeld();
+  }
+
+  /** The handler has settled. @throws {Error} when it left the answer unfinished */
+  settle(): void {
+    if (this.#state === NONE) throw new Error("the handler has settled without an answer: it must call sendResponse or sendError");
+    if (this.#state === HEAD) throw new Error("the handler has settled without an end of its headers: it must call endHeaders");
+    if (this.#state === DONE) return;
+    if (!this.#committed) {
+      // All of it is here: now its length is known. Trailers need a coding that has none.
+      this.#commit(this.#trailers === undefined ? this.#heldSize : -1);
+      this.#writeHeld();
+    }
+    this.#exchange.end(this.#trailers);
+    this.#state = DONE;
+  }
+
+  /** Takes everything back that was not sent yet. @returns false when something was */
+  retract(): boolean {
+    if (this.#state === DONE || (this.#committed && !this.#exchange.retract())) return false;
+    this.#state = NONE;
+    this.#fields = new FieldList();
+    this.#trailers = undefined;
+    this.#length = -1;
+    this.#committed = false;
+    this.#held = null;
+    this.#heldSize = 0;
+    return true;
+  }
+
+  /** There is room again, or nobody left to wait for. */
+  writable(): void {
+    this.#makeRoom?.();
+    this.#room = this.#makeRoom = null;
+  }
+
+  #announce(value: string | number): void {
+    const length = typeof value === "number" ? value : /^[0-9]+$/.test(value) ? Number(value) : NaN;
+    if (!Number.isSafeInteger(length) || length < 0) {
+      throw new TypeError(`cannot send the header Content-Length with the value ${JSON.stringify(value)}: it is a number of bytes`);
+    }
+    if (this.#length >= 0 && this.#length !== length) {
+      throw new Error(`cannot send the header Content-Length with the value ${length}: it was ${this.#length} before`);
+    }
+    this.#length = length;
+  }
+
+  /** @returns whether the field has said all it had to say */
+  #connection(value: string): boolean {
+    const options = value.toLowerCase().split(",");
+    let ours = true;
+    for (const option of options) {
+      if (option.trim() === "close") this.#exchange.closeConnection();
+      else if (option.trim() !== "keep-alive") ours = false;
+    }
+    return ours;
+  }
+
+  #commit(length: number): void {
+    this.#committed = true;
+    this.#exchange.respond(this.#status, this.#reason, this.#fields, length);
+  }
+
+  /** Gives away what is held, though its length is not known yet. @returns whether there is room for more */
+  #commitHeld(): boolean {
+    this.#commit(-1);
+    return this.#writeHeld();
+  }
+
+  #writeHeld(): boolean {
+    const held = this.#held;
+    if (held === null) return true;
+    this.#held = null;
+    let room = true;
+    for (const bytes of held) room = this.#exchange.write(bytes);
+    return room;
+  }
+
+  #whenRoom(): Promise<void> {
+    return (this.#room ??= new Promise((resolve) => (this.#makeRoom = resolve)));
+  }
+}

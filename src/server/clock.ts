@@ -1,0 +1,62 @@
+/** One coarse clock a server: what deadlines are measured with, and the two ways of writing the time of day. */
+
+/** Milliseconds between ticks: how exact a deadline is. */
+const TICK = 250;
+
+const MONTHS = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
+
+export class Clock {
+  /** Milliseconds, never going back, as of the last tick. */
+  now = performance.now();
+  /** The time as a Date field has it (IMF-fixdate, RFC 9110 §5.6.7). */
+  date = new Date().toUTCString();
+  readonly #onTick: () => void;
+  #timer: ReturnType<typeof setInterval> | null = null;
+  #second = 0;
+  #logTime = "";
+  #logSecond = 0;
+
+  constructor(onTick: () => void) {
+    this.#onTick = onTick;
+  }
+
+  start(): void {
+    if (this.#timer !== null) return;
+    this.#update();
+    this.#timer = setInterval(() => {
+      const late = performance.now() - this.now > 4 * TICK;
+      this.#update();
+      // When something held the event loop up, what the peers sent meanwhile has not been read yet: they are not the ones
+      // who were slow. Deadlines wait for the next tick.
+      if (!late) this.#onTick();
+    }, TICK);
+    this.#timer.unref();
+  }
+
+  stop(): void {
+    if (this.#timer !== null) clearInterval(this.#timer);
+    this.#timer = null;
+  }
+
+  /** The local time as Python's logs have it: 22/Nov/2026 13:05:09. */
+  get logTime(): string {
+    const wall = new Date();
+    const second = Math.floor(wall.getTime() / 1000);
+    if (second !== this.#logSecond) {
+      this.#logSecond = second;
+      const two = (n: number) => String(n).padStart(2, "0");
+      this.#logTime =
+        `${two(wall.getDate())}/${MONTHS[wall.getMonth()]}/${wall.getFullYear()} ` +
+        `${two(wall.getHours())}:${two(wall.getMinutes())}:${two(wall.getSeconds())}`;
+    }
+    return this.#logTime;
+  }
+
+  #update(): void {
+    this.now = performance.now();
+    const wall = Date.now();
+    if (Math.floor(wall / 1000) === this.#second) return;
+    this.#second = Math.floor(wall / 1000);
+    this.date = new Date(wall).toUTCString();
+  }
+}

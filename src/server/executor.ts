@@ -1,0 +1,143 @@
+/** Runs handlers on the event loop: one call after the other, none in parallel, none waiting for another's awaits. */
+import type { Exchange, Executor } from "../protocol/exchange.ts";
+import { HTTPError, PeerGoneError } from "./errors.ts";
+import { BaseHTTPRequestHandler, type RequestHandlerClass } from "./handler.ts";
+import { allowed, type MethodFunction, methodsOf, STANDARD_METHODS } from "./methods.ts";
+import type { HTTPServer } from "./server.ts";
+import { Transaction } from "./transaction.ts";
+import type { Turn } from "./turn.ts";
+
+export class LoopExecutor implements Executor {
+  /** How many handlers run. */
+  running = 0;
+  readonly #server: HTTPServer;
+  readonly #Handler: RequestHandlerClass;
+  readonly #turn: Turn;
+  readonly #methods: ReadonlyMap<string, MethodFunction>;
+  readonly #allowed: string;
+  /** The class has a `setup` or a `finish` of its own. */
+  readonly #around: boolean;
+  #drained: (() => void)[] = [];
+
+  constructor(server: HTTPServer, Handler: RequestHandlerClass, turn: Turn) {
+    this.#server = server;
+    this.#Handler = Handler;
+    this.#turn = turn;
+    this.#methods = methodsOf(Handler);
+    this.#allowed = allowed(this.#methods);
+    const base = BaseHTTPRequestHandler.prototype;
+    this.#around = Handler.prototype.setup !== base.setup || Handler.prototype.finish !== base.finish;
+  }
+
+  start(exchange: Exchange): void {
+    const transaction = new Transaction(exchange, this.#server, this.#turn);
+    exchange.sink = transaction;
+    this.running++;
+    let handler: BaseHTTPRequestHandler | null = null;
+    let result: unknown;
+    try {
+      handler = new this.#Handler({ transaction });
+      result = this.#around ? this.#runWithin(handler) : this.#run(handler, exchange.head.method);
+    } catch (error) {
+      this.#failed(transaction, handler, error);
+      return;
+    }
+    if (isThenable(result)) {
+      result.then(
+        () => this.#settled(transaction, handler),
+        (error: unknown) => this.#failed(transaction, handler, error),
+      );
+    } else {
+      this.#settled(transaction, handler);
+    }
+  }
+
+  drain(): Promise<void> {
+    return this.running === 0 ? Promise.resolve() : new Promise((resolve) => this.#drained.push(resolve));
+  }
+
+  async #runWithin(handler: BaseHTTPRequestHandler): Promise<void> {
+    await handler.setup();
+    try {
+      await this.#run(handler, handler.method);
+    } finally {
+      await handler.finish();
+    }
+  }
+
+  #run(handler: BaseHTTPRequestHandler, method: string): unknown {
+    // HEAD is GET without its content, which the protocol drops (RFC 9110 §9.3.2).
+    const run = this.#methods.get(method) ?? (method === "HEAD" ? this.#methods.get("GET") : undefined);
+    if (run !== undefined) return run.call(handler);
+    if (method === "OPTIONS" && this.#methods.size > 0) {
+      handler.sendResponse(204);
+      handler.sendHeader("Allow", this.#allowed);
+      return handler.endHeaders();
+    }
+    // A tunnel is only for those who build one (RFC 9110 §9.3.6).
+    if (STANDARD_METHODS.has(method) && method !== "CONNECT" && this.#methods.size > 0) {
+      throw new HTTPError(405, undefined, {
+        headers: { Allow: this.#allowed },
+        detail: `This resource does not have the method ${method}.`,
+      });
+    }
+    throw new HTTPError(501, undefined, { detail: `This server does not have the method ${method}.` });
+  }
+
+  #settled(transaction: Transaction, handler: BaseHTTPRequestHandler | null): void {
+    try {
+      transaction.answer.settle();
+    } catch (error) {
+      this.#failed(transaction, handler, error);
+      return;
+    }
+    this.#release(transaction);
+  }
+
+  /** The handler threw. Before anything has left, that is an answer; afterwards the connection is cut, so that the client can tell. */
+  #failed(transaction: Transaction, handler: BaseHTTPRequestHandler | null, error: unknown): void {
+    try {
+      this.#report(transaction, handler, error);
+      if (transaction.gone === null || transaction.gone.kind === "half-closed") {
+        if (handler === null || !transaction.answer.retract()) {
+          transaction.exchange.abort();
+        } else {
+          if (error instanceof HTTPError) handler.sendError(error.status, error.message, error.detail, error.headers);
+          else handler.sendError(500);
+          transaction.answer.settle();
+        }
+      }
+    } catch (second) {
+      this.#server.logError("cannot answer with an error: %s", describe(second));
+      transaction.exchange.abort();
+    }
+    this.#release(transaction);
+  }
+
+  /** Logs what the people who run the server should know: faults of the handler, not those of its peers. */
+  #report(transaction: Transaction, handler: BaseHTTPRequestHandler | null, error: unknown): void {
+    if (error instanceof HTTPError && error.cause === undefined && error.status < 500) return;
+    if (transaction.gone !== null && (error instanceof PeerGoneError || error === transaction.signal.reason)) return;
+    if (error instanceof HTTPError && error.cause === undefined) return; // sendError says it
+    if (handler === null) this.#server.logError("%s", describe(error));
+    else handler.logError("%s", describe(error));
+  }
+
+  #release(transaction: Transaction): void {
+    transaction.exchange.release();
+    if (--this.running > 0) return;
+    const drained = this.#drained;
+    this.#drained = [];
+    for (const resolve of drained) resolve();
+  }
+}
+
+function isThenable(value: unknown): value is PromiseLike<unknown> {
+  return typeof value === "object" && value !== null && typeof (value as { then?: unknown }).then === "function";
+}
+
+function describe(error: unknown): string {
+  if (!(error instanceof Error)) return String(error);
+  const cause = error.cause === undefined ? "" : `; cause: ${describe(error.cause)}`;
+  return (error.stack ?? `${error.name}: ${error.message}`) + cause;
+}

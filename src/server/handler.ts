@@ -1,0 +1,247 @@
+/** The class that request handlers extend, as Python's `http.server.BaseHTTPRequestHandler`. */
+/// <reference types="node" preserve="true" />
+import { format } from "node:util";
+import type { Fields } from "../protocol/fields.ts";
+import { FieldList } from "../protocol/fields.ts";
+import { hasNoContent, reasonOf } from "../protocol/status.ts";
+import { VERSION } from "../version.ts";
+import type { ResponseBody } from "./answer.ts";
+import type { RequestBody } from "./rfile.ts";
+import type { HTTPServer } from "./server.ts";
+import type { Transaction } from "./transaction.ts";
+
+/** What a server gives to the constructor of a handler. Nothing in it is for users. */
+export interface HandlerContext {
+  /** @internal */
+  readonly transaction: Transaction;
+}
+
+/** A class of request handlers. */
+export type RequestHandlerClass = new (context: HandlerContext) => BaseHTTPRequestHandler;
+
+const SOFTWARE = `Plinth/${VERSION}`;
+
+/**
+ * Handles one request. Extend it with a method for each HTTP method that you serve: `do_` and the method, letter for letter
+ * (methods are case-sensitive), such as `do_GET`, `do_RICKROLL` or `"do_M-SEARCH"`. Each may be async. A server makes a fresh
+ * object for every request.
+ *
+ * Meant to be overridden: `do_*`, `setup`, `finish`, `versionString`, `sendError`, `logRequest`, `logError`, `logMessage`.
+ *
+ * @source Python's `http.server.BaseHTTPRequestHandler`
+ */
+export class BaseHTTPRequestHandler {
+  readonly #transaction: Transaction;
+
+  /** Called by the server. A handler has no arguments of its own. */
+  constructor(context: HandlerContext) {
+    this.#transaction = context.transaction;
+  }
+
+  // The request
+
+  /** The method, letter for letter. @source Python's `command` */
+  get method(): string {
+    return this.#transaction.exchange.head.method;
+  }
+
+  /** The request target as it was sent: path and query, neither decoded. @source Python's `path` */
+  get path(): string {
+    return this.#transaction.exchange.head.target;
+  }
+
+  /** "HTTP/1.0" or "HTTP/1.1". @source Python's `request_version` */
+  get requestVersion(): string {
+    return this.#transaction.exchange.head.version;
+  }
+
+  /** The request line, without its end. @source Python's `requestline` */
+  get requestLine(): string {
+    const { method, target, version } = this.#transaction.exchange.head;
+    return `${method} ${target} ${version}`;
+  }
+
+  /** The header section. @source Python's `headers` */
+  get headers(): Fields {
+    return this.#transaction.exchange.head.fields;
+  }
+
+  /** The content. @source Python's `rfile` */
+  get rfile(): RequestBody {
+    return this.#transaction.reader;
+  }
+
+  /** The trailer section, once the content has been read to its end; undefined before, and where there is none. */
+  get trailers(): Fields | undefined {
+    return this.#transaction.exchange.trailers;
+  }
+
+  /** The client's address and port. @source Python's `client_address` */
+  get clientAddress(): readonly [host: string, port: number] {
+    return this.#transaction.exchange.peer;
+  }
+
+  /** The server. @source Python's `server` */
+  get server(): HTTPServer {
+    return this.#transaction.server.askedBy(this.#transaction);
+  }
+
+  /**
+   * Aborts when the client goes away, with a PeerGoneError as its reason. One that only half-closed (`reason.reason` is
+   * "half-closed") still gets its answer.
+   */
+  get signal(): AbortSignal {
+    return this.#transaction.signal;
+  }
+
+  // Around each request
+
+  /** Called before the method. Does nothing here. May be async. @source Python's `setup` */
+  setup(): void | Promise<void> {}
+
+  /** Called after the method, also when it has thrown. Does nothing here. May be async. @source Python's `finish` */
+  finish(): void | Promise<void> {}
+
+  // The answer
+
+  /** The content of the answer. @source Python's `wfile` */
+  get wfile(): ResponseBody {
+    return this.#transaction.answer;
+  }
+
+  /**
+   * Begins the answer with a status, and with Server and Date, and logs the request.
+   * @param code status code, 200 to 599
+   * @param message reason phrase; the registered one when left out
+   * @throws {RangeError} for another status; {Error} when the answer has begun already
+   * @source Python's `send_response`
+   */
+  sendResponse(code: number, message?: string): void {
+    const { answer, server } = this.#transaction;
+    answer.begin(code, message);
+    if (server.logsRequests) this.logRequest(code);
+    const software = this.versionString();
+    if (software === SOFTWARE) answer.addTrusted("Server", SOFTWARE);
+    else answer.add("Server", software);
+    answer.addTrusted("Date", server.dateString);
+  }
+
+  /** Begins the answer with a status alone. @source Python's `send_response_only` */
+  sendResponseOnly(code: number, message?: string): void {
+    this.#transaction.answer.begin(code, message);
+  }
+
+  /**
+   * Adds a header. Content-Length announces how much content will follow, Connection: close ends the connection behind it.
+   * @throws {TypeError} when the name or value could not be sent as it is (CR and LF, for example), or is Transfer-Encoding, which
+   *   the protocol sees to; {Error} before `sendResponse` and after `endHeaders`
+   * @source Python's `send_header`
+   */
+  sendHeader(name: string, value: string | number): void {
+    this.#transaction.answer.add(name, value);
+  }
+
+  /** Ends the headers; content may follow. @throws {Error} when they have not begun, or have ended
+   * @source Python's `end_headers` */
+  endHeaders(): void {
+    this.#transaction.answer.endHeaders();
+  }
+
+  /** Sends what has been written now, instead of at the end of this turn. @source Python's `flush_headers` */
+  flushHeaders(): void {
+    this.#transaction.answer.flush();
+  }
+
+  /** Adds a field behind the content. Peers may ignore it, and HTTP/1.0 drops it (RFC 9110 §6.5). */
+  sendTrailer(name: string, value: string | number): void {
+    this.#transaction.answer.addTrailer(name, value);
+  }
+
+  /**
+   * Sends an interim answer at once, such as 103 Early Hints (RFC 8297); HTTP/1.0 clients do not get it.
+   * @param code 100 to 199, but not 101
+   */
+  sendInformational(code: number, headers: Readonly<Record<string, string | number>> = {}): void {
+    const fields = new FieldList();
+    for (const name of Object.keys(headers)) fields.add(name, headers[name]);
+    this.#transaction.exchange.inform(code, fields);
+  }
+
+  /** Whether the connection ends behind this answer. Set it to true before `endHeaders`. @source Python's `close_connection` */
+  get closeConnection(): boolean {
+    return this.#closeConnection;
+  }
+
+  set closeConnection(close: boolean) {
+    if (!close) return;
+    this.#closeConnection = true;
+    this.#transaction.exchange.closeConnection();
+  }
+
+  #closeConnection = false;
+
+  /**
+   * Answers with an error, and logs it. What was prepared of another answer is dropped, if none of it has left.
+   * @param code status code, 400 to 599 (others are allowed)
+   * @param message title; the reason phrase when left out
+   * @param explain what happened, for the person who reads it
+   * @param headers more fields for the answer
+   * @throws {Error} when an answer has left already
+   * @source Python's `send_error`
+   */
+  sendError(code: number, message?: string, explain?: string, headers: Readonly<Record<string, string | number>> = {}): void {
+    if (!this.#transaction.answer.retract()) throw new Error(`cannot answer with ${code}: another answer has left already`);
+    const title = message ?? reasonOf(code);
+    this.logError("code %d, message %s", code, title);
+    this.sendResponse(code);
+    for (const name of Object.keys(headers)) this.sendHeader(name, headers[name]);
+    if (hasNoContent(code) || code === 205) return this.endHeaders();
+    const problem = { title, status: code, ...(explain === undefined ? {} : { detail: explain }) };
+    const content = Buffer.from(JSON.stringify(problem) + "\n");
+    this.sendHeader("Content-Type", "application/problem+json");
+    this.sendHeader("Content-Length", content.length);
+    this.endHeaders();
+    this.wfile.write(content);
+  }
+
+  /** What the Server field says. @source Python's `version_string` */
+  versionString(): string {
+    return SOFTWARE;
+  }
+
+  /** The time as a Date field has it. @source Python's `date_time_string` */
+  dateTimeString(time: Date = new Date()): string {
+    return time.toUTCString();
+  }
+
+  /** The local time as the log has it. @source Python's `log_date_time_string` */
+  logDateTimeString(): string {
+    return this.#transaction.server.logTime;
+  }
+
+  /** The client's address as the log has it. @source Python's `address_string` */
+  addressString(): string {
+    return this.clientAddress[0];
+  }
+
+  /**
+   * Logs an answer, when it begins.
+   * @param code its status
+   * @param size bytes of content, "-" when not known
+   * @source Python's `log_request`
+   */
+  logRequest(code: number | string = "-", size: number | string = "-"): void {
+    this.logMessage('"%s" %s %s', this.requestLine, code, size);
+  }
+
+  /** Logs an error. @source Python's `log_error` */
+  logError(message: string, ...args: unknown[]): void {
+    this.logMessage(message, ...args);
+  }
+
+  /** Writes to the server's log; `%s` and `%d` stand for the arguments by turns. @source Python's `log_message` */
+  logMessage(message: string, ...args: unknown[]): void {
+    const { server } = this.#transaction;
+    server.log(`${this.addressString()} - - [${this.logDateTimeString()}] ${format(message, ...args)}`);
+  }
+}

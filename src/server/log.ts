@@ -1,0 +1,52 @@
+/** Log lines as Python's http.server writes them, to stderr, gathered so that a busy server writes once a turn. */
+import process from "node:process";
+import type { Turn, TurnTask } from "./turn.ts";
+
+/** Where log lines go: "plain" to stderr, "none" nowhere, a function is given each line, without its end. */
+export type LogOption = "plain" | "none" | ((line: string) => void);
+
+export class Log implements TurnTask {
+  readonly #turn: Turn;
+  readonly #write: ((line: string) => void) | null;
+  #lines = "";
+
+  /** @throws {TypeError} for an option that is none */
+  constructor(option: LogOption, turn: Turn) {
+    if (option !== "plain" && option !== "none" && typeof option !== "function") {
+      throw new TypeError(`the option log is "plain", "none" or a function, not ${JSON.stringify(option)}`);
+    }
+    this.#turn = turn;
+    this.#write = option === "none" ? () => {} : option === "plain" ? null : option;
+    this.silent = option === "none";
+  }
+
+  /** Nothing is written at all. */
+  readonly silent: boolean;
+
+  /** Writes a line; control characters in it are escaped, so that no request can forge another's line. */
+  line(text: string): void {
+    const line = escape(text);
+    if (this.#write !== null) return this.#write(line);
+    if (this.#lines === "") this.#turn.add(this);
+    this.#lines += line + "\n";
+  }
+
+  turnEnded(): void {
+    this.flush();
+  }
+
+  /** Writes what has been gathered. */
+  flush(): void {
+    const lines = this.#lines;
+    this.#lines = "";
+    if (lines !== "") process.stderr.write(lines);
+  }
+}
+
+/** As Python's log_message: C0 and C1 controls as \xNN, a backslash doubled; a line of our own may go on behind a tab. */
+function escape(text: string): string {
+  // oxlint-disable-next-line no-control-regex -- control characters are what it looks for
+  return text.replace(/[\x00-\x1f\x7f-\x9f\\]/g, (c) =>
+    c === "\\" ? "\\\\" : "\\x" + c.charCodeAt(0).toString(16).padStart(2, "0"),
+  );
+}

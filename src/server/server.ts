@@ -1,0 +1,312 @@
+/** The server class, as Python's `http.server.HTTPServer`: an address, a handler class, and a life. */
+/// <reference types="node" preserve="true" />
+import { format } from "node:util";
+import { transport as platform } from "#transport";
+import type { Connection, Executor, Host } from "../protocol/exchange.ts";
+import { Http1Connection } from "../protocol/http1/connection.ts";
+import { type Limits, limitsFrom } from "../protocol/limits.ts";
+import { ChunkPool } from "../protocol/output.ts";
+import type { Address, Listener, Socket, SocketHandler, Transport } from "../transport/transport.ts";
+import { Clock } from "./clock.ts";
+import { LoopExecutor } from "./executor.ts";
+import { BaseHTTPRequestHandler, type RequestHandlerClass } from "./handler.ts";
+import { Link, type LinkOwner } from "./link.ts";
+import { Log, type LogOption } from "./log.ts";
+import type { Transaction } from "./transaction.ts";
+import { Turn } from "./turn.ts";
+
+/** Options of a server. Sizes are in bytes, times in milliseconds. */
+export interface HTTPServerOptions extends Partial<Limits> {
+  /** Where log lines go: "plain" (the default) to stderr, "none" nowhere, or a function that is given each line. */
+  readonly log?: LogOption;
+  /** Connections at a time; one more is closed at once. Default 16,384. */
+  readonly maxConnections?: number;
+  /** How long a client may leave an answer unread before its connection is closed. Default 60 s. */
+  readonly sendTimeout?: number;
+  /** How long a client may take to close its side after the server has closed its own. Default 2 s. */
+  readonly lingerTimeout?: number;
+  /** How long `shutdown` waits for running handlers. Default 10 s. */
+  readonly shutdownTimeout?: number;
+  /** How many connections may wait to be accepted. Default 511. @source Python's `request_queue_size` */
+  readonly requestQueueSize?: number;
+  /** What carries the connections: the runtime's sockets by default, a MemoryTransport in tests. */
+  readonly transport?: Transport;
+}
+
+const DEFAULTS = {
+  maxConnections: 16_384,
+  sendTimeout: 60_000,
+  lingerTimeout: 2_000,
+  shutdownTimeout: 10_000,
+  requestQueueSize: 511,
+};
+
+/**
+ * An HTTP server. Handlers run on the event loop, so one that computes for long holds up all others.
+ *
+ * @example
+ * const httpd = new HTTPServer(["127.0.0.1", 8000], RequestHandler);
+ * await httpd.serveForever();
+ *
+ * @source Python's `http.server.HTTPServer`
+ */
+export class HTTPServer {
+  /** The handler class. @source Python's `RequestHandlerClass` */
+  readonly RequestHandlerClass: RequestHandlerClass;
+  /** @internal Whether anything looks at the lines that requests make. */
+  readonly logsRequests: boolean;
+
+  #address: Address;
+  readonly #transport: Transport;
+  readonly #limits: Limits;
+  readonly #options: typeof DEFAULTS;
+  readonly #clock: Clock;
+  readonly #turn: Turn;
+  readonly #log: Log;
+  readonly #pool = new ChunkPool();
+  readonly #links = new Set<Link>();
+  /** Made at activation, when what extends this class has been constructed too. */
+  #owner: LinkOwner | null = null;
+  #activation: Promise<void> | null = null;
+  #listener: Listener | null = null;
+  #stopping = false;
+  #deadline: ReturnType<typeof setTimeout> | null = null;
+  readonly #stopped: Promise<void>;
+  #stop!: () => void;
+  /** The handler that read `this.server` last, in this very stretch of code. */
+  #asker: Transaction | null = null;
+  readonly #forgetAsker = (): void => {
+    this.#asker = null;
+  };
+  /** Handlers that wait for `shutdown` themselves; it does not wait for them. */
+  readonly #waiting: { asker: Transaction; resolve: () => void }[] = [];
+  #toldOfCrowd = false;
+
+  /**
+   * @param serverAddress `[host, port]` ("" for every address, port 0 for a free one), or the path of a Unix socket
+   * @param RequestHandlerClass a class that extends BaseHTTPRequestHandler
+   * @throws {TypeError} or {RangeError} for an argument that is wrong
+   */
+  constructor(serverAddress: Address, RequestHandlerClass: RequestHandlerClass, options: HTTPServerOptions = {}) {
+    this.#address = checkAddress(serverAddress);
+    if (typeof RequestHandlerClass !== "function" || !(RequestHandlerClass.prototype instanceof BaseHTTPRequestHandler)) {
+      throw new TypeError("the handler must be a class that extends BaseHTTPRequestHandler");
+    }
+    this.RequestHandlerClass = RequestHandlerClass;
+    this.#transport = options.transport ?? platform;
+    this.#limits = limitsFrom(options);
+    this.#options = { ...DEFAULTS };
+    for (const name of Object.keys(DEFAULTS) as (keyof typeof DEFAULTS)[]) {
+      const value = options[name];
+      if (value === undefined) continue;
+      if (typeof value !== "number" || !(value >= 0)) throw new RangeError(`${name} must be a number, 0 or more, not ${String(value)}`);
+      this.#options[name] = value;
+    }
+    this.#turn = new Turn((task) => this.#transport.endOfTurn(task));
+    this.#log = new Log(options.log ?? "plain", this.#turn);
+    const { prototype } = RequestHandlerClass;
+    const base = BaseHTTPRequestHandler.prototype;
+    this.logsRequests = !this.#log.silent || prototype.logRequest !== base.logRequest || prototype.logMessage !== base.logMessage;
+    this.#clock = new Clock(() => this.#tick());
+    this.#stopped = new Promise((resolve) => (this.#stop = resolve));
+  }
+
+  /** Where the server listens; real once it is activated: port 0 has become a port. @source Python's `server_address` */
+  get serverAddress(): Address {
+    return this.#address;
+  }
+
+  /**
+   * Binds and listens. `serveForever` does it where nobody has.
+   * @returns rejects with an Error that says what stood in the way, its `code` the system's (EADDRINUSE …)
+   * @source Python's `server_bind` and `server_activate`
+   */
+  serverActivate(): Promise<void> {
+    return (this.#activation ??= this.#activate());
+  }
+
+  /** Serves until `shutdown` or `serverClose`. @returns rejects as `serverActivate` does
+   * @source Python's `serve_forever` */
+  async serveForever(): Promise<void> {
+    if (!this.#stopping) await this.serverActivate();
+    return this.#stopped;
+  }
+
+  /**
+   * Stops: takes no more connections, lets running handlers finish for `shutdownTimeout`, then cuts. May be called often, and from
+   * inside a handler by `this.server.shutdown()`, which does not wait for that handler itself.
+   * @source Python's `shutdown`
+   */
+  shutdown(): Promise<void> {
+    const asker = this.#asker;
+    if (!this.#stopping) {
+      this.#stopping = true;
+      this.#listener?.close();
+      for (const link of this.#links) link.shutdown();
+      this.#deadline = setTimeout(() => this.serverClose(), this.#options.shutdownTimeout);
+      this.#checkStopped();
+    }
+    if (asker === null) return this.#stopped;
+    return new Promise((resolve) => {
+      this.#waiting.push({ asker, resolve });
+      this.#checkStopped();
+    });
+  }
+
+  /** Stops at once: connections are cut, whatever runs. @source Python's `server_close` */
+  serverClose(): void {
+    this.#stopping = true;
+    this.#listener?.close();
+    for (const link of this.#links) link.cut();
+    this.#finish();
+  }
+
+  /** As `shutdown`. */
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.shutdown();
+  }
+
+  /** Logs an error that belongs to no request; `%s` and `%d` stand for the arguments by turns. May be overridden. */
+  logError(message: string, ...args: unknown[]): void {
+    this.#log.line(`- - - [${this.#clock.logTime}] ${format(message, ...args)}`);
+  }
+
+  /** Makes what runs the handlers. */
+  protected makeExecutor(turn: Turn): Executor {
+    return new LoopExecutor(this, this.RequestHandlerClass, turn);
+  }
+
+  /** Makes the protocol of a connection. */
+  protected makeConnection(host: Host): Connection {
+    return new Http1Connection(host, this.#limits, this.#pool);
+  }
+
+  /** @internal A line for the log. */
+  log(line: string): void {
+    this.#log.line(line);
+  }
+
+  /** @internal The time for a Date field. */
+  get dateString(): string {
+    return this.#clock.date;
+  }
+
+  /** @internal The time for the log. */
+  get logTime(): string {
+    return this.#clock.logTime;
+  }
+
+  /** @internal A handler reads `this.server`: if the next thing is a call of `shutdown`, it is the handler's. */
+  askedBy(transaction: Transaction): this {
+    if (this.#asker === null) queueMicrotask(this.#forgetAsker);
+    this.#asker = transaction;
+    return this;
+  }
+
+  async #activate(): Promise<void> {
+    if (this.#stopping) throw new Error("cannot listen: this server has been shut down");
+    const owner = (this.#owner = this.#makeOwner());
+    const options = {
+      backlog: this.#options.requestQueueSize,
+      onError: (error: Error) => this.logError("cannot accept connections: %s", error.message),
+    };
+    let listener: Listener;
+    try {
+      listener = await this.#transport.listen(this.#address, options, (socket) => this.#accept(socket, owner));
+    } catch (error) {
+      const { code } = error as NodeJS.ErrnoException;
+      const why = (code !== undefined && LISTEN_ERRORS[code]) || (error as Error).message;
+      throw Object.assign(new Error(`cannot listen on ${showAddress(this.#address)}: ${why}`, { cause: error }), { code });
+    }
+    this.#address = listener.address;
+    this.#listener = listener;
+    if (this.#stopping) listener.close();
+    else this.#clock.start();
+  }
+
+  #makeOwner(): LinkOwner {
+    return {
+      clock: this.#clock,
+      turn: this.#turn,
+      executor: this.makeExecutor(this.#turn),
+      sendTimeout: this.#options.sendTimeout,
+      lingerTimeout: this.#options.lingerTimeout,
+      linkRefused: (link, error) => this.logError("%s refused: %s, %d. %s", link.peer[0], error.code, error.status, error.message),
+      linkClosed: (link) => {
+        this.#links.delete(link);
+        this.#checkStopped();
+      },
+    };
+  }
+
+  #accept(socket: Socket, owner: LinkOwner): SocketHandler {
+    if (this.#links.size >= this.#options.maxConnections || this.#stopping) {
+      if (!this.#toldOfCrowd && !this.#stopping) {
+        this.#toldOfCrowd = true;
+        this.logError("too many connections: with %d open, further ones are closed at once", this.#links.size);
+      }
+      socket.destroy();
+      return { onData() {}, onEnd() {}, onDrain() {}, onClose() {} };
+    }
+    const link = new Link(owner, socket, (host) => this.makeConnection(host));
+    this.#links.add(link);
+    return link;
+  }
+
+  #tick(): void {
+    const { now } = this.#clock;
+    for (const link of this.#links) link.tick(now);
+    if (this.#links.size < this.#options.maxConnections) this.#toldOfCrowd = false;
+    this.#checkStopped();
+  }
+
+  /** Something ended: maybe that was the last that `shutdown` waits for. */
+  #checkStopped(): void {
+    if (!this.#stopping) return;
+    const running = this.#owner?.executor.running ?? 0;
+    for (let i = this.#waiting.length - 1; i >= 0; i--) {
+      const askers = this.#waiting.length;
+      if (this.#links.size <= askers && running <= askers) this.#waiting.splice(i, 1)[0].resolve();
+    }
+    if (this.#links.size > 0) return;
+    if (running === 0) this.#finish();
+    else void this.#owner!.executor.drain().then(() => this.#checkStopped());
+  }
+
+  #finish(): void {
+    if (this.#deadline !== null) clearTimeout(this.#deadline);
+    this.#deadline = null;
+    this.#clock.stop();
+    this.#log.flush();
+    for (const { resolve } of this.#waiting.splice(0)) resolve();
+    this.#stop();
+  }
+}
+
+const LISTEN_ERRORS: Record<string, string> = {
+  EADDRINUSE: "the address is in use by another program",
+  EADDRNOTAVAIL: "the address is not one of this machine's",
+  EACCES: "permission denied",
+  ENOTFOUND: "there is no such host",
+};
+
+function checkAddress(address: Address): Address {
+  if (typeof address === "string") {
+    if (address === "") throw new TypeError("the path of a Unix socket must not be empty");
+    return address;
+  }
+  const [host, port] = Array.isArray(address) ? (address as unknown[]) : [];
+  if (typeof host !== "string" || !Number.isInteger(port) || (port as number) < 0 || (port as number) > 65535) {
+    throw new TypeError(
+      `a server address is [host, port], the port from 0 to 65535, or the path of a Unix socket, not ${JSON.stringify(address)}`,
+    );
+  }
+  return [host, port as number];
+}
+
+/** An address as people write it. */
+export function showAddress(address: Address): string {
+  if (typeof address === "string") return address;
+  const [host, port] = address;
+  return `${host.includes(":") ? `[${host}]` : host}:${port}`;
+}

@@ -1,0 +1,55 @@
+/** One request being handled: the handler, what it reads from and writes to, and what it hears of its peer. */
+import type { Exchange, GoneReason, Sink } from "../protocol/exchange.ts";
+import { Answer } from "./answer.ts";
+import { PeerGoneError } from "./errors.ts";
+import { ContentReader } from "./rfile.ts";
+import type { HTTPServer } from "./server.ts";
+import type { Turn } from "./turn.ts";
+
+export class Transaction implements Sink {
+  readonly exchange: Exchange;
+  readonly server: HTTPServer;
+  readonly answer: Answer;
+  /** Why the peer is not there any more, once it is not. */
+  gone: GoneReason | null = null;
+  #reader: ContentReader | null = null;
+  #controller: AbortController | null = null;
+
+  constructor(exchange: Exchange, server: HTTPServer, turn: Turn) {
+    this.exchange = exchange;
+    this.server = server;
+    this.answer = new Answer(exchange, turn);
+  }
+
+  get reader(): ContentReader {
+    let reader = this.#reader;
+    if (reader === null) {
+      reader = this.#reader = new ContentReader(this.exchange);
+      if (this.gone !== null) reader.gone(this.gone);
+    }
+    return reader;
+  }
+
+  get signal(): AbortSignal {
+    if (this.#controller === null) {
+      this.#controller = new AbortController();
+      if (this.gone !== null) this.#controller.abort(new PeerGoneError(this.gone));
+    }
+    return this.#controller.signal;
+  }
+
+  onReadable(): void {
+    this.#reader?.readable();
+  }
+
+  onWritable(): void {
+    this.answer.writable();
+  }
+
+  onGone(why: GoneReason): void {
+    this.gone = why;
+    this.#reader?.gone(why);
+    if (why.kind !== "half-closed") this.answer.writable(); // nobody to wait for
+    this.#controller?.abort(new PeerGoneError(why));
+  }
+}

@@ -1,0 +1,169 @@
+/** Connections inside one process: for tests, and for running a request through a server without a socket. */
+import type { Peer } from "../protocol/exchange.ts";
+import type { Listener, ListenOptions, Socket, SocketHandler, Transport } from "./transport.ts";
+
+/** With so many bytes unread by the client, the server's side is asked to hold on. */
+const HIGH_WATER = 64 * 1024;
+
+/** A transport whose clients are in the same process. */
+export class MemoryTransport implements Transport {
+  #accept: ((socket: Socket) => SocketHandler) | null = null;
+  #port = 0;
+
+  listen(address: unknown, _options: ListenOptions, accept: (socket: Socket) => SocketHandler): Promise<Listener> {
+    this.#accept = accept;
+    return Promise.resolve({
+      address: Array.isArray(address) ? [String(address[0]), Number(address[1])] : String(address),
+      close: () => (this.#accept = null),
+    });
+  }
+
+  endOfTurn(task: () => void): void {
+    setImmediate(task);
+  }
+
+  /** Opens a connection. @throws {Error} when nobody listens */
+  connect(): MemoryClient {
+    if (this.#accept === null) throw new Error("cannot connect: the server does not listen");
+    const client = new MemoryClient(["memory", ++this.#port]);
+    client.attach(this.#accept);
+    return client;
+  }
+}
+
+/** The client's end of a connection in memory. */
+export class MemoryClient {
+  /** The server has ended its side. */
+  ended = false;
+  /** The connection is gone, from whichever side. */
+  closed = false;
+  /** The server has reset the connection. */
+  wasReset = false;
+  readonly #socket: MemorySocket;
+  readonly #received: Uint8Array[] = [];
+  #unread = 0;
+  #changed: (() => void) | null = null;
+  #handler!: SocketHandler;
+
+  constructor(peer: Peer) {
+    this.#socket = new MemorySocket(this, peer);
+  }
+
+  /** @internal */
+  attach(accept: (socket: Socket) => SocketHandler): void {
+    this.#handler = accept(this.#socket);
+  }
+
+  /** Sends bytes, or a string of one byte a character. Waits while the server does not read. */
+  async send(data: Uint8Array | string): Promise<void> {
+    // A copy of its own that is wiped afterwards: whoever on the other side kept it, instead of copying, is found out.
+    const bytes = typeof data === "string" ? Uint8Array.from(data, (c) => c.charCodeAt(0)) : data.slice();
+    while (this.#socket.paused && !this.closed) await this.change();
+    if (this.closed) return;
+    this.#handler.onData(bytes);
+    bytes.fill(0);
+  }
+
+  /** Ends the client's side. */
+  async end(): Promise<void> {
+    while (this.#socket.paused && !this.closed) await this.change();
+    if (this.closed) return;
+    this.#socket.peerEnded = true;
+    this.#handler.onEnd();
+    this.#closeIfBothEnded();
+  }
+
+  /** Breaks the connection. */
+  destroy(): void {
+    this.close();
+  }
+
+  /** What has been received and not taken, all of it, one byte a character. */
+  take(): string {
+    let text = "";
+    for (const bytes of this.#received) for (const byte of bytes) text += String.fromCharCode(byte);
+    this.#received.length = 0;
+    const wasFull = this.#unread >= HIGH_WATER;
+    this.#unread = 0;
+    if (wasFull && !this.closed) queueMicrotask(() => this.closed || this.#handler.onDrain());
+    return text;
+  }
+
+  /** Resolves when something has happened: bytes, an end, room to send. */
+  change(): Promise<void> {
+    return new Promise((resolve) => (this.#changed = resolve));
+  }
+
+  /** @internal */
+  notify(): void {
+    const changed = this.#changed;
+    this.#changed = null;
+    changed?.();
+  }
+
+  /** @internal The server wrote. */
+  receive(bytes: Uint8Array): boolean {
+    if (this.closed) return true;
+    this.#received.push(bytes.slice());
+    this.#unread += bytes.length;
+    this.notify();
+    return this.#unread < HIGH_WATER;
+  }
+
+  /** @internal The server ended its side. */
+  serverEnded(): void {
+    this.ended = true;
+    this.notify();
+    this.#closeIfBothEnded();
+  }
+
+  /** @internal */
+  close(): void {
+    if (this.closed) return;
+    this.closed = true;
+    this.notify();
+    queueMicrotask(() => this.#handler.onClose());
+  }
+
+  #closeIfBothEnded(): void {
+    if (this.ended && this.#socket.peerEnded) this.close();
+  }
+}
+
+class MemorySocket implements Socket {
+  readonly peer: Peer;
+  paused = false;
+  peerEnded = false;
+  readonly #client: MemoryClient;
+
+  constructor(client: MemoryClient, peer: Peer) {
+    this.#client = client;
+    this.peer = peer;
+  }
+
+  write(bytes: Uint8Array): boolean {
+    return this.#client.receive(bytes);
+  }
+
+  end(): void {
+    this.#client.serverEnded();
+  }
+
+  destroy(): void {
+    this.#client.close();
+  }
+
+  reset(): void {
+    this.#client.wasReset = true;
+    this.#client.close();
+  }
+
+  pause(): void {
+    this.paused = true;
+  }
+
+  resume(): void {
+    this.paused = false;
+    this.#client.notify();
+  }
+}

@@ -1,0 +1,61 @@
+/** What a runtime must offer to carry a server. One file a runtime implements it; package.json's "imports" picks the file. */
+import type { Peer } from "../protocol/exchange.ts";
+
+/** Where a server listens: [host, port], or the path of a Unix socket. */
+export type Address = readonly [host: string, port: number] | string;
+
+export interface Transport {
+  /**
+   * Binds and listens.
+   * @param accept called for each connection that comes in; what it returns is told of everything that happens on it
+   * @throws the runtime's error, with its `code`, when the address cannot be had
+   */
+  listen(address: Address, options: ListenOptions, accept: (socket: Socket) => SocketHandler): Promise<Listener>;
+  /** Runs `task` once, when the present turn of the event loop is over: behind all microtasks. */
+  endOfTurn(task: () => void): void;
+}
+
+export interface ListenOptions {
+  /** How many connections may wait to be accepted. */
+  readonly backlog: number;
+  /** Told of an error of the listening socket itself. */
+  readonly onError: (error: Error) => void;
+}
+
+export interface Listener {
+  /** The real address: port 0 has become a port. */
+  readonly address: Address;
+  /** Stops listening; connections go on. */
+  close(): void;
+}
+
+/** One connection. Nothing here throws, also not on a connection that is gone. */
+export interface Socket {
+  readonly peer: Peer;
+  /**
+   * Sends bytes.
+   * @returns true when they have been taken and may be overwritten; false when they must stay as they are, and nothing more
+   * should be written, until `onDrain`
+   */
+  write(bytes: Uint8Array): boolean;
+  /** Ends our side (FIN) behind what was written. */
+  end(): void;
+  /** Closes both sides now. */
+  destroy(): void;
+  /** Closes both sides now, and says so with a reset where that is possible. */
+  reset(): void;
+  pause(): void;
+  resume(): void;
+}
+
+/** Told of what happens on a connection; never from inside a call on its socket. */
+export interface SocketHandler {
+  /** Bytes have come. They are lent until it returns. */
+  onData(bytes: Uint8Array): void;
+  /** The peer has ended its side (FIN). */
+  onEnd(): void;
+  /** What was written has left. */
+  onDrain(): void;
+  /** The connection is gone. The last call. */
+  onClose(): void;
+}

@@ -1,0 +1,167 @@
+// The package as its users get it: packed, installed into an empty folder, run from JavaScript and type checked.
+import assert from "node:assert/strict";
+import { execFile } from "node:child_process";
+import { mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import path from "node:path";
+import { after, before, test } from "node:test";
+import { fileURLToPath } from "node:url";
+
+const root = path.dirname(fileURLToPath(import.meta.resolve("plinth/package.json")));
+
+let temporary: string;
+let user: string;
+
+before(async () => {
+  temporary = await mkdtemp(path.join(tmpdir(), "plinth-package-"));
+  user = path.join(temporary, "user");
+  await mkdir(user);
+});
+
+after(() => rm(temporary, { recursive: true, force: true }));
+
+/** Runs a program to its end and gives what it printed; if it fails, the error carries all of that. */
+function run(file: string, args: string[], cwd: string): Promise<string> {
+  return new Promise((resolve, reject) => {
+    execFile(file, args, { cwd, timeout: 100_000 }, (error, stdout, stderr) => {
+      if (error) reject(new Error(`${file} ${args.join(" ")} (${error.signal ?? error.code})\n${stdout}${stderr}`));
+      else resolve(stdout);
+    });
+  });
+}
+
+function npm(args: string[], cwd: string): Promise<string> {
+  const running = process.env["npm_execpath"];
+  // Where another package manager, or none, runs the tests, npm is a program in PATH.
+  if (running?.endsWith("npm-cli.js")) return run(process.execPath, [running, ...args], cwd);
+  return run("npm", args, cwd);
+}
+
+interface Manifest {
+  dependencies: Record<string, string>;
+  exports: Record<string, string | Record<string, string>>;
+  bin: Record<string, string>;
+}
+
+async function readManifest(): Promise<Manifest> {
+  return JSON.parse(await readFile(path.join(root, "package.json"), "utf8")) as Manifest;
+}
+
+/** What a tarball would hold. The build has been made, so no script has anything to do. */
+async function packedFiles(): Promise<string[]> {
+  const [packed] = JSON.parse(await npm(["pack", "--dry-run", "--json", "--ignore-scripts"], root)) as [
+    { files: { path: string }[] },
+  ];
+  return packed.files.map((file) => file.path);
+}
+
+test("nothing is needed at run time but Node: the only dependency is a package of types", async () => {
+  const { dependencies } = await readManifest();
+  assert.deepEqual(Object.keys(dependencies), ["@types/node"]);
+});
+
+test("the package holds what it names, and no tests, examples or scripts", async () => {
+  const { exports, bin } = await readManifest();
+  const files = await packedFiles();
+
+  const targets = Object.values(exports).flatMap((target) =>
+    typeof target === "string" ? target : Object.values(target),
+  );
+  for (const file of [...targets, ...Object.values(bin), "LICENSE", "README.md", "CHANGELOG.md"]) {
+    assert.ok(files.includes(path.posix.normalize(file)), file);
+  }
+
+  const allowed = /^(dist\/(src|apps)\/|(src|apps)\/|package\.json$|LICENSE$|README\.md$|CHANGELOG\.md$)/;
+  assert.deepEqual(
+    files.filter((file) => !allowed.test(file) || file.includes(".test.")),
+    [],
+  );
+});
+
+test("every source map in the package leads to a source in the package", async () => {
+  const files = new Set(await packedFiles());
+  const maps = [...files].filter((file) => file.endsWith(".map"));
+  assert.ok(maps.length > 0);
+  for (const map of maps) {
+    const { sources } = JSON.parse(await readFile(path.join(root, map), "utf8")) as { sources: string[] };
+    for (const source of sources) {
+      assert.ok(files.has(path.posix.join(path.posix.dirname(map), source)), `${map} names ${source}`);
+    }
+  }
+});
+
+const program = `
+import { BaseHTTPRequestHandler, HTTPServer } from "plinth";
+
+class Handler extends BaseHTTPRequestHandler {
+  do_GET() {
+    const body = Buffer.from("hello from " + this.path);
+    this.sendResponse(200);
+    this.sendHeader("Content-Type", "text/plain");
+    this.sendHeader("Content-Length", body.length);
+    this.endHeaders();
+    this.wfile.write(body);
+  }
+}
+
+const httpd = new HTTPServer(["127.0.0.1", 0], Handler);
+await httpd.serverActivate();
+const [host, port] = httpd.serverAddress;
+const served = httpd.serveForever();
+const response = await fetch("http://" + host + ":" + port + "/there");
+console.log(response.status, await response.text());
+await httpd.shutdown();
+await served;
+`;
+
+const typed = `
+import { BaseHTTPRequestHandler, HTTPServer } from "plinth";
+
+class Handler extends BaseHTTPRequestHandler {
+  async do_GET() {
+    const length: string | null = this.headers.get("Content-Length");
+    const body = JSON.parse((await this.rfile.read(Number(length))).toString("utf-8"));
+    const answer = Buffer.from(JSON.stringify({ sum: body.val_a + body.val_b }));
+    this.sendResponse(200);
+    this.sendHeader("Content-Length", answer.length);
+    this.endHeaders();
+    this.wfile.write(answer);
+  }
+
+  do_RICKROLL(): void {
+    this.sendError(404);
+  }
+}
+
+const httpd = new HTTPServer(["127.0.0.1", 0], Handler);
+await httpd.serverActivate();
+const port: number = httpd.serverAddress[1];
+const served: Promise<void> = httpd.serveForever();
+await httpd.shutdown();
+await served;
+console.log(port);
+
+// What is wrong must be told: were the types lost on the way, everything would be right.
+// @ts-expect-error There is no such method.
+httpd.serveForEver();
+`;
+
+test("the tarball installs into an empty folder, and works there", async (t) => {
+  await npm(["pack", "--silent", "--ignore-scripts", "--pack-destination", temporary], root);
+  const { version } = JSON.parse(await readFile(path.join(root, "package.json"), "utf8")) as { version: string };
+  await writeFile(path.join(user, "package.json"), JSON.stringify({ private: true, type: "module" }));
+  const tarball = path.join(temporary, `plinth-${version}.tgz`);
+  await npm(["install", "--no-audit", "--no-fund", "--prefer-offline", tarball], user);
+
+  await t.test("from JavaScript", async () => {
+    await writeFile(path.join(user, "program.js"), program);
+    assert.equal(await run(process.execPath, ["program.js"], user), "200 hello from /there\n");
+  });
+
+  await t.test("from TypeScript, with tsc's own first tsconfig and the declarations checked too", async () => {
+    const tsc = path.join(root, "node_modules", "typescript", "bin", "tsc");
+    await writeFile(path.join(user, "typed.ts"), typed);
+    await run(process.execPath, [tsc, "--init"], user);
+    await run(process.execPath, [tsc, "--noEmit", "--skipLibCheck", "false"], user);
+  });
+});
