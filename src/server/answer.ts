@@ -111,7 +111,10 @@ export class Answer implements ResponseBody, TurnTask {
       throw new Error("cannot end the headers: " + (this.#state === NONE ? "sendResponse comes first" : "they have ended"));
     }
     this.#state = BODY;
-    if (this.#length >= 0 || hasNoContent(this.#status) || this.#status === 205) this.#commit(this.#length);
+    const { method } = this.#exchange.head;
+    // Where nothing is left to find out, the head is final; behind CONNECT, the tunnel only opens with it.
+    if (this.#length >= 0 || hasNoContent(this.#status) || this.#status === 205 || method === "CONNECT") this.#commit(this.#length);
+    else this.#atTurnEnd();
   }
 
   write(chunk: Uint8Array | string): void | Promise<void> {
@@ -129,13 +132,7 @@ export class Answer implements ResponseBody, TurnTask {
       if (bytes.length === 0) return undefined;
       (this.#held ??= []).push(bytes);
       this.#heldSize += bytes.length;
-      if (this.#heldSize < BATCH) {
-        if (!this.#queued) {
-          this.#queued = true;
-          this.#turn.add(this);
-        }
-        return undefined;
-      }
+      if (this.#heldSize < BATCH) return this.#atTurnEnd();
       return this.#commitHeld() ? undefined : this.#whenRoom();
     }
     const bytes = typeof chunk === "string" ? Buffer.from(chunk, "utf8") : chunk;
@@ -183,6 +180,12 @@ export class Answer implements ResponseBody, TurnTask {
   writable(): void {
     this.#makeRoom?.();
     this.#room = this.#makeRoom = null;
+  }
+
+  #atTurnEnd(): void {
+    if (this.#queued) return;
+    this.#queued = true;
+    this.#turn.add(this);
   }
 
   #announce(value: string | number): void {

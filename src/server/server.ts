@@ -122,7 +122,10 @@ export class HTTPServer {
    * @source Python's `server_bind` and `server_activate`
    */
   serverActivate(): Promise<void> {
-    return (this.#activation ??= this.#activate());
+    return (this.#activation ??= this.#activate().catch((error: unknown) => {
+      this.#activation = null; // it may be tried again
+      throw error;
+    }));
   }
 
   /** Serves until `shutdown` or `serverClose`. @returns rejects as `serverActivate` does

@@ -75,7 +75,7 @@ class NodeSocket implements Socket {
   write(bytes: Uint8Array): boolean {
     const socket = this.#socket;
     if (!socket.writable) return true; // gone, or about to be: "close" follows
-    socket.write(bytes, ignore);
+    socket.write(bytes);
     return socket.writableLength === 0; // then the kernel has it all
   }
 

@@ -46,6 +46,7 @@ export class Http1Exchange implements Exchange {
   /** Where in the connection's output the answer begins. */
   #mark = 0;
   #demanded = false;
+  #close = false;
   #continued: boolean;
   #released = false;
 
@@ -207,11 +208,12 @@ export class Http1Exchange implements Exchange {
     if (this.gone !== null || this.tunnel || output.pulled > this.#mark) return false;
     if (!output.takeBack(output.pulled + output.length - this.#mark)) return false;
     this.#state = IDLE;
-    this.persistent = this.head.persistent;
+    this.persistent = this.head.persistent && !this.#close;
     return true;
   }
 
   closeConnection(): void {
+    this.#close = true;
     this.persistent = false;
   }
 
