@@ -86,7 +86,7 @@ export class LoopExecutor implements Executor {
 
   #settled(transaction: Transaction, handler: BaseHTTPRequestHandler | null): void {
     try {
-      transaction.answer.settle();
+      if (!left(transaction)) transaction.answer.settle();
     } catch (error) {
       this.#failed(transaction, handler, error);
       return;
@@ -98,10 +98,11 @@ export class LoopExecutor implements Executor {
   #failed(transaction: Transaction, handler: BaseHTTPRequestHandler | null, error: unknown): void {
     try {
       this.#report(transaction, handler, error);
-      if (transaction.gone === null || transaction.gone.kind === "half-closed") {
-        if (handler === null || !transaction.answer.retract()) {
+      if (!left(transaction)) {
+        if (!transaction.answer.retract()) {
           transaction.exchange.abort();
         } else {
+          handler ??= new BaseHTTPRequestHandler({ transaction }); // its class could not even make one
           if (error instanceof HTTPError) handler.sendError(error.status, error.message, error.detail, error.headers);
           else handler.sendError(500);
           transaction.answer.settle();
@@ -130,6 +131,11 @@ export class LoopExecutor implements Executor {
     this.#drained = [];
     for (const resolve of drained) resolve();
   }
+}
+
+/** Whether there is nobody any more to answer. */
+function left(transaction: Transaction): boolean {
+  return transaction.gone !== null && transaction.gone.kind !== "half-closed";
 }
 
 function isThenable(value: unknown): value is PromiseLike<unknown> {

@@ -291,6 +291,7 @@ const LISTEN_ERRORS: Record<string, string> = {
   EADDRNOTAVAIL: "the address is not one of this machine's",
   EACCES: "permission denied",
   ENOTFOUND: "there is no such host",
+  EAI_AGAIN: "the host's name cannot be looked up",
 };
 
 function checkAddress(address: Address): Address {

@@ -84,7 +84,9 @@ export class Http1Connection implements Connection {
 
   get deadline(): number {
     if (this.#phase !== EXCHANGE) return this.#stalled ? Infinity : this.#deadline;
-    return this.#exchange!.waiting ? this.#waitingSince + this.#bodyBudget : Infinity;
+    // A tunnel may be silent for as long as its ends like.
+    const exchange = this.#exchange!;
+    return exchange.waiting && !exchange.tunnel ? this.#waitingSince + this.#bodyBudget : Infinity;
   }
 
   receive(bytes: Uint8Array): void {
