@@ -29,18 +29,20 @@ export const REG_NAME = 32;
 /** The classes of each byte, as bits. */
 export const CLASS: Uint8Array = new Uint8Array(256);
 
-function mark(bit: number, characters: string): void {
-  for (let i = 0; i < characters.length; i++) CLASS[characters.charCodeAt(i)] |= bit;
+function mark(bits: number, characters: string): void {
+  for (let i = 0; i < characters.length; i++) CLASS[characters.charCodeAt(i)] |= bits;
 }
 
 const ALPHA_DIGIT = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789";
 const SUB_DELIMS = "!$&'()*+,;=";
 const UNRESERVED = ALPHA_DIGIT + "-._~";
 mark(TCHAR, ALPHA_DIGIT + "!#$%&'*+-.^_`|~");
-// pchar and "/"; then what RFC 3986 leaves out but the URL standard has every browser send as it is: a server that
-// refused them could not be reached from a page that filters by `?ids[]=1|2`.
-mark(PATH, UNRESERVED + SUB_DELIMS + ":@/%" + "[]|^");
-mark(QUERY, UNRESERVED + SUB_DELIMS + ":@/%?" + "[]|^\\`{}");
+mark(PATH, UNRESERVED + SUB_DELIMS + ":@/%"); // pchar and "/"
+mark(QUERY, UNRESERVED + SUB_DELIMS + ":@/%?");
+// What RFC 3986 leaves out but the URL standard has every browser send as it is: a server that refused it could not be
+// reached from a page that filters by `?ids[]=1|2`.
+mark(PATH | QUERY, "[]|^");
+mark(QUERY, "\\`{}");
 mark(REG_NAME, UNRESERVED + SUB_DELIMS + "%");
 for (let c = 0; c < 256; c++) {
   if (c === HTAB || (c >= SP && c !== 0x7f)) {
