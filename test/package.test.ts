@@ -135,11 +135,11 @@ class Handler extends BaseHTTPRequestHandler {
 
 const httpd = new HTTPServer(["127.0.0.1", 0], Handler);
 await httpd.serverActivate();
-const port: number = httpd.serverAddress[1];
+const [host, port] = httpd.serverAddress;
 const served: Promise<void> = httpd.serveForever();
 await httpd.shutdown();
 await served;
-console.log(port);
+console.log(\`http://\${host}:\${port}/\`);
 
 // What is wrong must be told: were the types lost on the way, everything would be right.
 // @ts-expect-error There is no such method.

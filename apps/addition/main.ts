@@ -45,17 +45,17 @@ try {
   fail((error as Error).message);
 }
 
-let asked = false;
+let asked = 0;
 for (const signal of ["SIGINT", "SIGTERM"] as const) {
   process.on(signal, () => {
-    // Asked a second time, it does not wait for anybody.
-    if (asked) httpd.serverClose();
-    else void httpd.shutdown();
-    asked = true;
+    // Asked again, it does not wait for anybody. (Under npm, one Ctrl-C arrives twice: from the terminal and from npm.)
+    if (asked === 0) void httpd.shutdown();
+    else if (performance.now() - asked > 500) httpd.serverClose();
+    asked ||= performance.now();
   });
 }
 
-const [boundHost, boundPort] = httpd.serverAddress as readonly [string, number];
+const [boundHost, boundPort] = httpd.serverAddress;
 const reachable = boundHost === "::" || boundHost === "0.0.0.0" ? "127.0.0.1" : boundHost.includes(":") ? `[${boundHost}]` : boundHost;
 const url = `http://${reachable}:${boundPort}/`;
 process.stdout.write(`The addition server is at ${url} (Ctrl-C stops it). Try:

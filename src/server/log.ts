@@ -45,7 +45,6 @@ export class Log implements TurnTask {
 
 /** As Python's log_message: C0 and C1 controls as \xNN, a backslash doubled; a line of our own may go on behind a tab. */
 function escape(text: string): string {
-  // oxlint-disable-next-line no-control-regex -- control characters are what it looks for
   return text.replace(/[\x00-\x1f\x7f-\x9f\\]/g, (c) =>
     c === "\\" ? "\\\\" : "\\x" + c.charCodeAt(0).toString(16).padStart(2, "0"),
   );

@@ -111,9 +111,12 @@ export class HTTPServer {
     this.#stopped = new Promise((resolve) => (this.#stop = resolve));
   }
 
-  /** Where the server listens; real once it is activated: port 0 has become a port. @source Python's `server_address` */
-  get serverAddress(): Address {
-    return this.#address;
+  /**
+   * Where the server listens; real once it is activated: port 0 has become a port. Of a Unix socket: its path, and port 0.
+   * @source Python's `server_address`
+   */
+  get serverAddress(): readonly [host: string, port: number] {
+    return typeof this.#address === "string" ? [this.#address, 0] : this.#address;
   }
 
   /**
