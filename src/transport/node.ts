@@ -4,34 +4,57 @@ import net from "node:net";
 import type { Peer } from "../protocol/exchange.ts";
 import type { Address, Listener, ListenOptions, Socket, SocketHandler, Transport } from "./transport.ts";
 
-export const transport: Transport = {
-  async listen(address, options, accept) {
-    try {
-      return await listen(address, options, accept);
-    } catch (error) {
-      // The file of a Unix socket outlives a server that was killed: when nobody answers behind it, it is litter.
-      if (typeof address !== "string" || (error as NodeJS.ErrnoException).code !== "EADDRINUSE") throw error;
-      if (await answers(address)) throw error;
-      unlinkSync(address);
-      return listen(address, options, accept);
-    }
-  },
+/** How much one read may bring. */
+const READ_SIZE = 64 * 1024;
 
-  endOfTurn(task) {
-    setImmediate(task);
-  },
-};
+export interface NodeTransportOptions {
+  /**
+   * Let all connections be read into one buffer. It saves an allocation and a stream's bookkeeping a read, about 15 % of the
+   * cost of a small request, but needs a way into Node that is not documented; where that is not as expected, or with
+   * false, reads come as "data" events. Default true.
+   */
+  readonly sharedReads?: boolean;
+}
 
-function listen(address: Address, options: ListenOptions, accept: (socket: Socket) => SocketHandler): Promise<Listener> {
+/** Makes a transport on Node's `net`. */
+export function nodeTransport({ sharedReads = true }: NodeTransportOptions = {}): Transport {
+  const listen = (address: Address, options: ListenOptions, accept: Accept) => listenOn(address, options, accept, sharedReads);
+  return {
+    async listen(address, options, accept) {
+      try {
+        return await listen(address, options, accept);
+      } catch (error) {
+        // The file of a Unix socket outlives a server that was killed: when nobody answers behind it, it is litter.
+        if (typeof address !== "string" || (error as NodeJS.ErrnoException).code !== "EADDRINUSE") throw error;
+        if (await answers(address)) throw error;
+        unlinkSync(address);
+        return listen(address, options, accept);
+      }
+    },
+
+    endOfTurn(task) {
+      setImmediate(task);
+    },
+  };
+}
+
+export const transport: Transport = nodeTransport();
+
+type Accept = (socket: Socket) => SocketHandler;
+
+function listenOn(address: Address, options: ListenOptions, accept: Accept, sharedReads: boolean): Promise<Listener> {
   const server = net.createServer({ allowHalfOpen: true, noDelay: true }, (socket) => {
     const wrapped = new NodeSocket(socket);
-    wrapped.attach(accept(wrapped));
+    const handler = accept(wrapped);
+    socket.on("data", (bytes: Buffer) => handler.onData(bytes));
+    wrapped.attach(handler);
   });
   return new Promise((resolve, reject) => {
     server.once("error", reject);
     const ready = () => {
       server.removeListener("error", reject);
       server.on("error", options.onError);
+      if (sharedReads) shareReads(server, accept);
       const bound = server.address();
       resolve({
         address: bound === null || typeof bound === "string" ? (bound ?? "") : [bound.address, bound.port],
@@ -42,6 +65,42 @@ function listen(address: Address, options: ListenOptions, accept: (socket: Socke
     // Python's "" is every address; so is leaving the host out here.
     else server.listen({ ...(address[0] === "" ? {} : { host: address[0] }), port: address[1], backlog: options.backlog }, ready);
   });
+}
+
+/** The part of a listening handle, and of an accepted one, that this file knows of. */
+interface ListenHandle {
+  onconnection?: (status: number, client?: ClientHandle) => void;
+}
+interface ClientHandle {
+  useUserBuffer?: unknown;
+  setNoDelay?: (on: boolean) => void;
+}
+
+/**
+ * Takes accepted connections from the listening handle itself, and makes sockets of them that are read into one buffer:
+ * `net` has that for clients (its option `onread`), but not for servers.
+ */
+function shareReads(server: net.Server, accept: Accept): void {
+  const handle = (server as { _handle?: ListenHandle | null })._handle;
+  const usual = handle?.onconnection;
+  if (handle === undefined || handle === null || typeof usual !== "function") return;
+  const buffer = Buffer.allocUnsafeSlow(READ_SIZE);
+  handle.onconnection = function (this: ListenHandle, status, client) {
+    if (status !== 0 || client === undefined || typeof client.useUserBuffer !== "function") return usual.call(this, status, client);
+    let handler: SocketHandler;
+    const onread = {
+      buffer,
+      callback(length: number): boolean {
+        handler.onData(buffer.subarray(0, length));
+        return true;
+      },
+    };
+    const socket = new net.Socket({ handle: client, allowHalfOpen: true, onread } as unknown as net.SocketConstructorOpts);
+    client.setNoDelay?.(true);
+    const wrapped = new NodeSocket(socket);
+    handler = accept(wrapped);
+    wrapped.attach(handler);
+  };
 }
 
 function answers(path: string): Promise<boolean> {
@@ -65,7 +124,6 @@ class NodeSocket implements Socket {
 
   attach(handler: SocketHandler): void {
     const socket = this.#socket;
-    socket.on("data", (bytes: Buffer) => handler.onData(bytes));
     socket.on("end", () => handler.onEnd());
     socket.on("drain", () => handler.onDrain());
     socket.on("close", () => handler.onClose());

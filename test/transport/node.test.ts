@@ -1,0 +1,237 @@
+/** What transport.ts promises, on Node's sockets, with reads that share a buffer and with reads that do not. */
+import assert from "node:assert/strict";
+import { spawnSync } from "node:child_process";
+import { once } from "node:events";
+import { existsSync, mkdtempSync, rmSync } from "node:fs";
+import net from "node:net";
+import { tmpdir } from "node:os";
+import path from "node:path";
+import { describe, test } from "node:test";
+import { nodeTransport } from "../../src/transport/node.ts";
+import type { Address, Listener, Socket, SocketHandler, Transport } from "../../src/transport/transport.ts";
+
+/** Answers each thing it hears of with what `on` does, and notes it. */
+class Recorder implements SocketHandler {
+  readonly events: string[] = [];
+  /** The memory that each read came in. */
+  readonly memory: ArrayBufferLike[] = [];
+  received = 0;
+  readonly closed: Promise<void>;
+  #closed!: () => void;
+  readonly socket: Socket;
+  readonly #onData: (socket: Socket, bytes: Uint8Array) => void;
+
+  constructor(socket: Socket, onData: (socket: Socket, bytes: Uint8Array) => void) {
+    this.socket = socket;
+    this.#onData = onData;
+    this.closed = new Promise((resolve) => (this.#closed = resolve));
+  }
+
+  onData(bytes: Uint8Array): void {
+    this.memory.push(bytes.buffer);
+    this.received += bytes.length;
+    this.#onData(this.socket, bytes);
+  }
+
+  onEnd(): void {
+    this.events.push("end");
+    this.socket.end();
+  }
+
+  onDrain(): void {
+    this.events.push("drain");
+  }
+
+  onClose(): void {
+    this.events.push("close");
+    this.#closed();
+  }
+}
+
+const noIPv6 = await cannotListen("::1");
+const echo = (socket: Socket, bytes: Uint8Array) => void socket.write(bytes.slice());
+const options = { backlog: 511, onError: (error: Error) => assert.fail(error) };
+
+async function serve(
+  transport: Transport,
+  onData: (socket: Socket, bytes: Uint8Array) => void,
+  use: (address: Listener["address"], next: () => Promise<Recorder>) => Promise<void>,
+  address: Address = ["127.0.0.1", 0],
+): Promise<void> {
+  const waiting: ((recorder: Recorder) => void)[] = [];
+  const listener = await transport.listen(address, options, (socket) => {
+    const recorder = new Recorder(socket, onData);
+    waiting.shift()?.(recorder);
+    return recorder;
+  });
+  try {
+    await use(listener.address, () => new Promise((resolve) => waiting.push(resolve)));
+  } finally {
+    listener.close();
+  }
+}
+
+function connect(address: Address, more: { allowHalfOpen?: boolean } = {}): net.Socket {
+  const socket =
+    typeof address === "string" ? net.connect({ path: address, ...more }) : net.connect({ host: address[0], port: address[1], ...more });
+  return socket.on("error", () => {});
+}
+
+async function collect(socket: net.Socket): Promise<string> {
+  let text = "";
+  for await (const data of socket) text += String(data);
+  return text;
+}
+
+for (const sharedReads of [true, false]) {
+  const transport = nodeTransport({ sharedReads });
+
+  describe(sharedReads ? "reads share a buffer" : "reads come as data events", () => {
+    test("bytes come in, go out, and both sides end", () =>
+      serve(transport, echo, async (address, next) => {
+        const accepted = next();
+        const client = connect(address, { allowHalfOpen: true });
+        client.write("one ");
+        const recorder = await accepted;
+        await once(client, "data");
+        client.end("two");
+        assert.equal(await collect(client), "two");
+        await recorder.closed;
+        assert.deepEqual(recorder.events, ["end", "close"]);
+        assert.deepEqual(recorder.socket.peer, ["127.0.0.1", recorder.socket.peer[1]]);
+        assert.ok(recorder.socket.peer[1] > 0);
+        assert.equal(recorder.memory.length, 2);
+        assert.equal(recorder.memory[0] === recorder.memory[1], sharedReads, "one buffer for all reads, or one each");
+      }));
+
+    test("a paused socket reads nothing, a resumed one goes on", () =>
+      serve(transport, (socket) => socket.pause(), async (address, next) => {
+        const accepted = next();
+        const client = connect(address);
+        const piece = Buffer.alloc(64 * 1024);
+        for (let i = 0; i < 32; i++) client.write(piece);
+        const recorder = await accepted;
+        while (recorder.received === 0) await new Promise(setImmediate);
+        const { received } = recorder;
+        for (let i = 0; i < 20; i++) await new Promise(setImmediate);
+        assert.equal(recorder.received, received);
+        while (recorder.received < 32 * piece.length) {
+          recorder.socket.resume();
+          await new Promise(setImmediate);
+        }
+        client.destroy();
+        recorder.socket.resume(); // who does not read does not hear of an end either
+        await recorder.closed;
+      }));
+
+    test("a write that the peer does not read says so, and drains when it does", () =>
+      serve(transport, () => {}, async (address, next) => {
+        const accepted = next();
+        const client = connect(address);
+        const { socket, events, closed } = await accepted;
+        client.pause();
+        let sent = 0;
+        while (socket.write(Buffer.alloc(256 * 1024, 1))) sent += 256 * 1024;
+        sent += 256 * 1024;
+        assert.deepEqual(events, []);
+        let got = 0;
+        client.on("data", (data: Buffer) => (got += data.length));
+        client.resume();
+        while (got < sent || events.length === 0) await new Promise(setImmediate);
+        assert.deepEqual(events, ["drain"]);
+        socket.destroy();
+        await closed;
+        assert.equal(socket.write(Buffer.from("nobody hears")), true, "writes to a connection that is gone vanish");
+      }));
+
+    test("a reset is one for the peer, and a peer's reset is a close", () =>
+      serve(transport, (socket) => socket.reset(), async (address, next) => {
+        const accepted = next();
+        const client = connect(address);
+        client.write("x");
+        const recorder = await accepted;
+        const codes: unknown[] = [];
+        client.on("error", (error: NodeJS.ErrnoException) => codes.push(error.code));
+        await once(client, "close").catch(() => {});
+        await recorder.closed;
+        assert.deepEqual(codes, ["ECONNRESET"]);
+
+        const second = next();
+        const other = connect(address);
+        await once(other, "connect");
+        other.resetAndDestroy();
+        await (await second).closed;
+      }));
+
+    test("IPv6", { skip: noIPv6 }, () =>
+      serve(
+        transport,
+        echo,
+        async (address) => {
+          const client = connect(address);
+          client.end("six");
+          assert.equal(await collect(client), "six");
+        },
+        ["::1", 0],
+      ));
+
+    test("a Unix socket, also over the file of one that was killed", async () => {
+      const folder = mkdtempSync(path.join(tmpdir(), "plinth-"));
+      const file = path.join(folder, "socket");
+      try {
+        const use = async (address: Listener["address"]) => {
+          assert.equal(address, file);
+          const client = connect(address);
+          client.end("unix");
+          assert.equal(await collect(client), "unix");
+        };
+        await serve(transport, echo, use, file);
+        // A server that is killed leaves its file behind.
+        spawnSync(process.execPath, ["-e", `net.createServer().listen(${JSON.stringify(file)}, () => process.kill(process.pid, "SIGKILL"))`]);
+        assert.ok(existsSync(file));
+        await serve(transport, echo, use, file);
+        await serve(
+          transport,
+          echo,
+          () => assert.rejects(transport.listen(file, options, () => assert.fail()), { code: "EADDRINUSE" }),
+          file,
+        );
+      } finally {
+        rmSync(folder, { recursive: true });
+      }
+    });
+
+    test("the end of the turn comes behind all microtasks", async () => {
+      const order: string[] = [];
+      await new Promise<void>((resolve) => {
+        transport.endOfTurn(() => {
+          order.push("turn");
+          resolve();
+        });
+        void Promise.resolve()
+          .then(() => order.push("one"))
+          .then(() => order.push("two"));
+      });
+      assert.deepEqual(order, ["one", "two", "turn"]);
+    });
+
+    test("an address that cannot be had rejects with the system's code", async () => {
+      await serve(transport, echo, async (address) => {
+        await assert.rejects(transport.listen(address, options, () => assert.fail()), { code: "EADDRINUSE" });
+      });
+      await assert.rejects(transport.listen(["192.0.2.1", 0], options, () => assert.fail()), { code: "EADDRNOTAVAIL" });
+    });
+  });
+}
+
+async function cannotListen(host: string): Promise<string | false> {
+  const server = net.createServer();
+  server.listen(0, host);
+  try {
+    await once(server, "listening");
+    server.close();
+    return false;
+  } catch {
+    return `this machine has no ${host}`;
+  }
+}
