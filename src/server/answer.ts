@@ -163,9 +163,17 @@ export class Answer implements ResponseBody, TurnTask {
     this.#state = DONE;
   }
 
+  /** The exchange is about to be released: nothing more is given to it, whatever was held back for the end of the turn. */
+  close(): void {
+    this.#state = DONE;
+    this.#held = null;
+    this.writable();
+  }
+
   /** Takes everything back that was not sent yet. @returns false when something was */
   retract(): boolean {
     if (this.#state === DONE || (this.#committed && !this.#exchange.retract())) return false;
+    this.writable(); // what was waited for is gone
     this.#state = NONE;
     this.#fields = new FieldList();
     this.#trailers = undefined;

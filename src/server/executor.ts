@@ -125,6 +125,7 @@ export class LoopExecutor implements Executor {
   }
 
   #release(transaction: Transaction): void {
+    transaction.answer.close();
     transaction.exchange.release();
     if (--this.running > 0) return;
     const drained = this.#drained;

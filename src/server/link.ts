@@ -73,12 +73,12 @@ export class Link implements Host, SocketHandler, TurnTask {
 
   onData(bytes: Uint8Array): void {
     this.#connection.receive(bytes);
-    this.#settle();
+    this.#afterInput();
   }
 
   onEnd(): void {
     this.#connection.receiveEnd();
-    this.#settle();
+    this.#afterInput();
   }
 
   onDrain(): void {
@@ -136,6 +136,12 @@ export class Link implements Host, SocketHandler, TurnTask {
     }
     this.#flushing = false;
     this.#settle();
+  }
+
+  /** Before it closes, the last that the connection had to say must leave. */
+  #afterInput(): void {
+    if (this.#connection.closing === null) this.#settle();
+    else this.#flush();
   }
 
   /** Does what the connection wants of the socket, now that something happened. */

@@ -211,7 +211,7 @@ export class HTTPServer {
 
   async #activate(): Promise<void> {
     if (this.#stopping) throw new Error("cannot listen: this server has been shut down");
-    const owner = (this.#owner = this.#makeOwner());
+    const owner = (this.#owner ??= this.#makeOwner());
     const options = {
       backlog: this.#options.requestQueueSize,
       onError: (error: Error) => this.logError("cannot accept connections: %s", error.message),

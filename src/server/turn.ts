@@ -10,8 +10,11 @@ export class Turn {
   readonly #run = (): void => {
     // A task may add another, which belongs to this turn as well: answers commit their heads, then links send them.
     const tasks = this.#tasks;
-    for (let i = 0; i < tasks.length; i++) tasks[i].turnEnded();
-    tasks.length = 0;
+    try {
+      for (let i = 0; i < tasks.length; i++) tasks[i].turnEnded();
+    } finally {
+      tasks.length = 0; // or nothing would ever be run again
+    }
   };
 
   constructor(endOfTurn: (task: () => void) => void) {

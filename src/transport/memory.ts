@@ -42,7 +42,7 @@ export class MemoryClient {
   readonly #socket: MemorySocket;
   readonly #received: Uint8Array[] = [];
   #unread = 0;
-  #changed: (() => void) | null = null;
+  #changed: (() => void)[] = [];
   #handler!: SocketHandler;
 
   constructor(peer: Peer) {
@@ -57,7 +57,7 @@ export class MemoryClient {
   /** Sends bytes, or a string of one byte a character. Waits while the server does not read. */
   async send(data: Uint8Array | string): Promise<void> {
     // A copy of its own that is wiped afterwards: whoever on the other side kept it, instead of copying, is found out.
-    const bytes = typeof data === "string" ? Uint8Array.from(data, (c) => c.charCodeAt(0)) : data.slice();
+    const bytes = typeof data === "string" ? Uint8Array.from(data, (c) => c.charCodeAt(0)) : new Uint8Array(data);
     while (this.#socket.paused && !this.closed) await this.change();
     if (this.closed) return;
     this.#handler.onData(bytes);
@@ -91,20 +91,18 @@ export class MemoryClient {
 
   /** Resolves when something has happened: bytes, an end, room to send. */
   change(): Promise<void> {
-    return new Promise((resolve) => (this.#changed = resolve));
+    return new Promise((resolve) => this.#changed.push(resolve));
   }
 
   /** @internal */
   notify(): void {
-    const changed = this.#changed;
-    this.#changed = null;
-    changed?.();
+    for (const resolve of this.#changed.splice(0)) resolve();
   }
 
   /** @internal The server wrote. */
   receive(bytes: Uint8Array): boolean {
     if (this.closed) return true;
-    this.#received.push(bytes.slice());
+    this.#received.push(new Uint8Array(bytes));
     this.#unread += bytes.length;
     this.notify();
     return this.#unread < HIGH_WATER;

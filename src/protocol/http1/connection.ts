@@ -292,6 +292,8 @@ export class Http1Connection implements Connection {
     this.#phase = EXCHANGE;
     this.#bodyBudget = this.#limits.bodyTimeout;
     this.#host.start(exchange);
+    // One that was read behind the peer's end hears of it as the others did.
+    if (this.ended && this.#exchange === exchange && !exchange.done) exchange.sink.onGone({ kind: "half-closed" });
     return true;
   }
 
