@@ -83,7 +83,7 @@ export interface Exchange {
 /** What an executor hears of an exchange. Calls come one at a time, never from inside a call on the same exchange
  * but `readInto`, which may say `onGone`. */
 export interface Sink {
-  /** `readInto` has something new to say: bytes, the end. Comes once after each 0 that `readInto` returned. */
+  /** `readInto` may have something new to say: bytes, the end. Comes at most once after each 0 that `readInto` returned. */
   onReadable(): void;
   /** There is room again after `write` returned false. */
   onWritable(): void;

@@ -8,6 +8,7 @@
 import { Buffer } from "node:buffer";
 import type { Exchange } from "../protocol/exchange.ts";
 import { FieldList } from "../protocol/fields.ts";
+import { isFieldText } from "../protocol/grammar.ts";
 import { hasNoContent, reasonOf } from "../protocol/status.ts";
 import type { Turn, TurnTask } from "./turn.ts";
 
@@ -68,6 +69,11 @@ export class Answer implements ResponseBody, TurnTask {
     if (!Number.isInteger(status) || status < 200 || status > 599) {
       throw new RangeError(`cannot answer with ${status}: the status of an answer is a whole number from 200 to 599`);
     }
+    if (reason !== undefined && (typeof reason !== "string" || !isFieldText(reason))) {
+      throw new TypeError(
+        `cannot answer with ${status} and the reason phrase ${JSON.stringify(reason)}: it is a string without control characters`,
+      );
+    }
     this.#status = status;
     this.#reason = reason ?? reasonOf(status);
     this.#state = HEAD;
@@ -85,7 +91,7 @@ export class Answer implements ResponseBody, TurnTask {
     // The three fields that frame messages and connections are not just sent, they are done.
     switch (name.length) {
       case 10:
-        if (name.toLowerCase() === "connection" && this.#connection(String(value))) return;
+        if (name.toLowerCase() === "connection" && isFieldText(String(value)) && this.#connection(String(value))) return;
         break;
       case 14:
         if (name.toLowerCase() === "content-length") return this.#announce(value);

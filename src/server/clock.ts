@@ -15,6 +15,7 @@ export class Clock {
   #second = 0;
   #logTime = "";
   #logSecond = 0;
+  #skipped = false;
 
   constructor(onTick: () => void) {
     this.#onTick = onTick;
@@ -27,8 +28,9 @@ export class Clock {
       const late = performance.now() - this.now > 4 * TICK;
       this.#update();
       // When something held the event loop up, what the peers sent meanwhile has not been read yet: they are not the ones
-      // who were slow. Deadlines wait for the next tick.
-      if (!late) this.#onTick();
+      // who were slow. Deadlines wait for the next tick, but for no more than one: the event loop may always be held up.
+      this.#skipped = late && !this.#skipped;
+      if (!this.#skipped) this.#onTick();
     }, TICK);
     this.#timer.unref();
   }

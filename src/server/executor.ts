@@ -1,4 +1,6 @@
 /** Runs handlers on the event loop: one call after the other, none in parallel, none waiting for another's awaits. */
+/// <reference types="node" preserve="true" />
+import { inspect } from "node:util";
 import type { Exchange, Executor } from "../protocol/exchange.ts";
 import { HTTPError, PeerGoneError } from "./errors.ts";
 import { BaseHTTPRequestHandler, type RequestHandlerClass } from "./handler.ts";
@@ -34,16 +36,18 @@ export class LoopExecutor implements Executor {
     exchange.sink = transaction;
     this.running++;
     let handler: BaseHTTPRequestHandler | null = null;
-    let result: unknown;
+    let promise: Promise<unknown> | null = null;
     try {
       handler = new this.#Handler({ transaction });
-      result = this.#around ? this.#runWithin(handler) : this.#run(handler, exchange.head.method);
+      const result = this.#around ? this.#runWithin(handler) : this.#run(handler, exchange.head.method);
+      // Anything else with a "then" is made a promise, which settles once and does not throw.
+      if (isThenable(result)) promise = Promise.resolve(result);
     } catch (error) {
       this.#failed(transaction, handler, error);
       return;
     }
-    if (isThenable(result)) {
-      result.then(
+    if (promise !== null) {
+      promise.then(
         () => this.#settled(transaction, handler),
         (error: unknown) => this.#failed(transaction, handler, error),
       );
@@ -99,20 +103,27 @@ export class LoopExecutor implements Executor {
     try {
       this.#report(transaction, handler, error);
       if (!left(transaction)) {
-        if (!transaction.answer.retract()) {
-          transaction.exchange.abort();
-        } else {
-          handler ??= new BaseHTTPRequestHandler({ transaction }); // its class could not even make one
-          if (error instanceof HTTPError) handler.sendError(error.status, error.message, error.detail, error.headers);
-          else handler.sendError(500);
-          transaction.answer.settle();
-        }
+        if (error instanceof HTTPError) this.#answer(transaction, handler, error.status, error);
+        else this.#answer(transaction, handler, 500);
       }
     } catch (second) {
-      this.#server.logError("cannot answer with an error: %s", describe(second));
-      transaction.exchange.abort();
+      // What the class overrides has failed, or the error asks for what cannot be sent: then without either.
+      try {
+        this.#server.logError("cannot answer with an error: %s", describe(second));
+        this.#answer(transaction, null, 500);
+      } catch {
+        transaction.exchange.abort();
+      }
     }
     this.#release(transaction);
+  }
+
+  /** @param handler the one that failed; null where a plain one must do */
+  #answer(transaction: Transaction, handler: BaseHTTPRequestHandler | null, status: number, error?: HTTPError): void {
+    if (!transaction.answer.retract()) return transaction.exchange.abort();
+    handler ??= new BaseHTTPRequestHandler({ transaction });
+    handler.sendError(status, error?.message, error?.detail, error?.headers);
+    transaction.answer.settle();
   }
 
   /** Logs what the people who run the server should know: faults of the handler, not those of its peers. */
@@ -126,6 +137,7 @@ export class LoopExecutor implements Executor {
 
   #release(transaction: Transaction): void {
     transaction.answer.close();
+    transaction.settled = true;
     transaction.exchange.release();
     if (--this.running > 0) return;
     const drained = this.#drained;
@@ -143,8 +155,7 @@ function isThenable(value: unknown): value is PromiseLike<unknown> {
   return typeof value === "object" && value !== null && typeof (value as { then?: unknown }).then === "function";
 }
 
+/** Anything can be thrown, and be the cause of anything, itself included. */
 function describe(error: unknown): string {
-  if (!(error instanceof Error)) return String(error);
-  const cause = error.cause === undefined ? "" : `; cause: ${describe(error.cause)}`;
-  return (error.stack ?? `${error.name}: ${error.message}`) + cause;
+  return typeof error === "string" ? error : inspect(error, { customInspect: false });
 }

@@ -26,7 +26,15 @@ export class Log implements TurnTask {
   /** Writes a line; control characters in it are escaped, so that no request can forge another's line. */
   line(text: string): void {
     const line = escape(text);
-    if (this.#write !== null) return this.#write(line);
+    if (this.#write !== null) {
+      try {
+        this.#write(line);
+      } catch (error) {
+        // It is called from anywhere, where nobody could do better with this: a log that fails must not end the server.
+        process.stderr.write(`${line}\nthe function given as the option log has thrown: ${String(error)}\n`);
+      }
+      return;
+    }
     if (this.#lines === "") this.#turn.add(this);
     this.#lines += line + "\n";
   }

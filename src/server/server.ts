@@ -149,10 +149,11 @@ export class HTTPServer {
       this.#stopping = true;
       this.#listener?.close();
       for (const link of this.#links) link.shutdown();
-      this.#deadline = setTimeout(() => this.serverClose(), this.#options.shutdownTimeout);
+      const { shutdownTimeout } = this.#options;
+      if (shutdownTimeout <= LONGEST_TIMER) this.#deadline = setTimeout(() => this.serverClose(), shutdownTimeout);
       this.#checkStopped();
     }
-    if (asker === null) return this.#stopped;
+    if (asker === null || asker.settled) return this.#stopped;
     return new Promise((resolve) => {
       this.#waiting.push({ asker, resolve });
       this.#checkStopped();
@@ -270,9 +271,10 @@ export class HTTPServer {
   #checkStopped(): void {
     if (!this.#stopping) return;
     const running = this.#owner?.executor.running ?? 0;
-    for (let i = this.#waiting.length - 1; i >= 0; i--) {
-      const askers = this.#waiting.length;
-      if (this.#links.size <= askers && running <= askers) this.#waiting.splice(i, 1)[0].resolve();
+    // Handlers that wait for this very thing: when only they are left, they need not. Those that went on without it have settled.
+    const askers = new Set(this.#waiting.map(({ asker }) => asker).filter(({ settled }) => !settled)).size;
+    if (askers > 0 && this.#links.size <= askers && running <= askers) {
+      for (const { resolve } of this.#waiting.splice(0)) resolve();
     }
     if (this.#links.size > 0) return;
     if (running === 0) this.#finish();
@@ -288,6 +290,9 @@ export class HTTPServer {
     this.#stop();
   }
 }
+
+/** The most milliseconds that a timer takes; it fires at once for more. */
+const LONGEST_TIMER = 2 ** 31 - 1;
 
 const LISTEN_ERRORS: Record<string, string> = {
   EADDRINUSE: "the address is in use by another program",

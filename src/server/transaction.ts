@@ -12,6 +12,8 @@ export class Transaction implements Sink {
   readonly answer: Answer;
   /** Why the peer is not there any more, once it is not. */
   gone: GoneReason | null = null;
+  /** The handler has settled. */
+  settled = false;
   #reader: ContentReader | null = null;
   #controller: AbortController | null = null;
 

@@ -102,7 +102,7 @@ export class MemoryClient {
   /** @internal The server wrote. */
   receive(bytes: Uint8Array): boolean {
     if (this.closed) return true;
-    this.#received.push(new Uint8Array(bytes));
+    this.#received.push(new Uint8Array(bytes)); // a copy; a Buffer's own `slice` would be none
     this.#unread += bytes.length;
     this.notify();
     return this.#unread < HIGH_WATER;

@@ -1,5 +1,5 @@
 /** TCP and Unix sockets on Node's `net`. */
-import { unlinkSync } from "node:fs";
+import { lstatSync, unlinkSync } from "node:fs";
 import net from "node:net";
 import type { Peer } from "../protocol/exchange.ts";
 import type { Address, Listener, ListenOptions, Socket, SocketHandler, Transport } from "./transport.ts";
@@ -25,8 +25,9 @@ export function nodeTransport({ sharedReads = true }: NodeTransportOptions = {})
         return await listen(address, options, accept);
       } catch (error) {
         // The file of a Unix socket outlives a server that was killed: when nobody answers behind it, it is litter.
+        // Nobody answers behind any other file either, which is not ours to remove.
         if (typeof address !== "string" || (error as NodeJS.ErrnoException).code !== "EADDRINUSE") throw error;
-        if (await answers(address)) throw error;
+        if (!isSocket(address) || (await answers(address))) throw error;
         unlinkSync(address);
         return listen(address, options, accept);
       }
@@ -103,6 +104,10 @@ function shareReads(server: net.Server, accept: Accept): void {
   };
 }
 
+function isSocket(path: string): boolean {
+  return lstatSync(path, { throwIfNoEntry: false })?.isSocket() === true;
+}
+
 function answers(path: string): Promise<boolean> {
   return new Promise((resolve) => {
     const socket = net.connect(path, () => {
@@ -116,6 +121,15 @@ function answers(path: string): Promise<boolean> {
 class NodeSocket implements Socket {
   readonly peer: Peer;
   readonly #socket: net.Socket;
+  #handler!: SocketHandler;
+  /** `write` has returned false, and `onDrain` is owed for it. */
+  #blocked = false;
+  /** Not Node's "drain", which comes only when more than its own mark has been waiting, and may never come for less. */
+  readonly #written = (error?: Error | null): void => {
+    if (!this.#blocked || error || this.#socket.writableLength > 0) return;
+    this.#blocked = false;
+    this.#handler.onDrain();
+  };
 
   constructor(socket: net.Socket) {
     this.#socket = socket;
@@ -124,8 +138,8 @@ class NodeSocket implements Socket {
 
   attach(handler: SocketHandler): void {
     const socket = this.#socket;
+    this.#handler = handler;
     socket.on("end", () => handler.onEnd());
-    socket.on("drain", () => handler.onDrain());
     socket.on("close", () => handler.onClose());
     socket.on("error", ignore); // "close" follows
   }
@@ -133,8 +147,9 @@ class NodeSocket implements Socket {
   write(bytes: Uint8Array): boolean {
     const socket = this.#socket;
     if (!socket.writable) return true; // gone, or about to be: "close" follows
-    socket.write(bytes);
-    return socket.writableLength === 0; // then the kernel has it all
+    socket.write(bytes, this.#written);
+    this.#blocked = socket.writableLength > 0; // otherwise the kernel has it all
+    return !this.#blocked;
   }
 
   end(): void {
@@ -146,7 +161,11 @@ class NodeSocket implements Socket {
   }
 
   reset(): void {
-    this.#socket.resetAndDestroy();
+    try {
+      this.#socket.resetAndDestroy();
+    } catch {
+      this.#socket.destroy(); // only TCP has resets; Node throws for a Unix socket
+    }
   }
 
   pause(): void {

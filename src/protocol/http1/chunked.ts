@@ -73,6 +73,7 @@ export class ChunkedReader implements BodyReader {
   }
 
   read(input: Input, to: Uint8Array | null, at: number, max: number): number {
+    if (this.error !== null) return FAULT;
     const start = at;
     const stop = at + max;
     for (;;) {
@@ -93,7 +94,8 @@ export class ChunkedReader implements BodyReader {
         return this.#readTrailers(input);
       }
       if (this.#state === DONE) return at > start ? at - start : END;
-      if (!this.#readLine(input)) return this.error !== null ? FAULT : at - start;
+      // What came before a fault is given away first, however the bytes were split.
+      if (!this.#readLine(input)) return this.error !== null && at === start ? FAULT : at - start;
     }
   }
 

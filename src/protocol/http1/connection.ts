@@ -79,7 +79,11 @@ export class Http1Connection implements Connection {
   }
 
   get wantsRead(): boolean {
-    return !this.ended && (this.#phase === CLOSING || (this.#phase !== HEAD ? this.#input.length < LOOK_AHEAD : !this.#stalled));
+    if (this.ended) return false;
+    if (this.#phase === HEAD) return !this.#stalled;
+    if (this.#phase !== EXCHANGE) return true;
+    // Who waits needs more than there is, however much that is: a trailer section stays in the input until it is complete.
+    return this.#exchange!.waiting || this.#input.length < LOOK_AHEAD;
   }
 
   get deadline(): number {
@@ -156,7 +160,7 @@ export class Http1Connection implements Connection {
 
   shutdown(): void {
     this.stopping = true;
-    if (this.#phase === HEAD && !this.#head.started) this.#close("end");
+    if (this.#phase === DRAIN || (this.#phase === HEAD && !this.#head.started)) this.#close("end");
   }
 
   // What follows is for the exchange.
@@ -174,6 +178,7 @@ export class Http1Connection implements Connection {
 
   /** Reads content for the handler. @returns as `Exchange.readInto` does */
   readBody(exchange: Http1Exchange, to: Uint8Array, at: number, max: number): number {
+    if (this.#phase === CLOSING) return 0; // the handler gave up
     const input = this.#input;
     const before = input.length;
     const n = exchange.body.read(input, to, at, max);
@@ -192,6 +197,7 @@ export class Http1Connection implements Connection {
       } else if (!exchange.waiting) {
         exchange.waiting = true;
         this.#waitingSince = this.#host.now;
+        if (input.length >= LOOK_AHEAD) this.#host.wake(false); // more is read all the same
       }
     }
     return n;
@@ -206,7 +212,7 @@ export class Http1Connection implements Connection {
   }
 
   /** Gives the connection up in the middle of an answer. */
-  cut(how: "cut" | "reset"): void {
+  close(how: "end" | "cut" | "reset"): void {
     this.#close(how);
   }
 
@@ -305,13 +311,14 @@ export class Http1Connection implements Connection {
       return true;
     }
     const left = this.#limits.maxDrainSize - this.#dropped;
-    const n = left > 0 || exchange.body.remaining === 0 ? exchange.body.read(this.#input, null, 0, left || 1) : FAULT;
+    // With nothing left to drop the end may still be there: one byte more would be too many.
+    const n = exchange.body.remaining > left ? FAULT : exchange.body.read(this.#input, null, 0, left > 0 ? left : 1);
     if (n === END) {
       this.#exchange = null;
       this.#awaitHead();
       return true;
     }
-    if (n === FAULT || (n === 0 && this.ended)) {
+    if (n === FAULT || n > left || (n === 0 && this.ended)) {
       // Its answer is out already, or nothing more will come: the connection is of no use any more.
       if (exchange.body.error !== null) this.#host.refused(exchange.body.error);
       this.#close("end");
@@ -342,7 +349,7 @@ export class Http1Connection implements Connection {
       this.#answer(error, method === "HEAD");
       this.#close("end");
     } else {
-      this.#close("cut");
+      this.#close(exchange.breakOff);
     }
     this.#host.refused(error);
     this.#tell({ kind: error.status === 408 ? "timeout" : "malformed", error });

@@ -75,6 +75,13 @@ export class Http1Exchange implements Exchange {
     return this.#state === IDLE;
   }
 
+  /** How to close so that the peer can tell whether it got the whole answer. */
+  get breakOff(): "end" | "cut" | "reset" {
+    if (this.#state === ENDED) return "end";
+    // Content that only the close ends would look complete after an orderly one.
+    return this.#state === OPEN && this.#framing === UNTIL_CLOSE ? "reset" : "cut";
+  }
+
   /** Whether the handler has settled. */
   get done(): boolean {
     return this.#released;
@@ -117,6 +124,9 @@ export class Http1Exchange implements Exchange {
     }
     let text = statusLine(status, reason) + lines(fields);
     const connect = this.head.method === "CONNECT" && status < 300;
+    if (connect && this.body.remaining !== 0) {
+      throw new Error("cannot open the tunnel: the request has content, which must be read to its end first");
+    }
     const headOnly = this.head.method === "HEAD";
     if (connect) {
       // "Any 2xx response indicates that the sender … will switch to tunnel mode immediately after" it (RFC 9110 §9.3.6)
@@ -205,7 +215,7 @@ export class Http1Exchange implements Exchange {
   retract(): boolean {
     if (this.#state === IDLE) return true;
     const output = this.#connection.output;
-    if (this.gone !== null || this.tunnel || output.pulled > this.#mark) return false;
+    if (this.gone !== null || this.tunnel || this.#connection.closing !== null || output.pulled > this.#mark) return false;
     if (!output.takeBack(output.pulled + output.length - this.#mark)) return false;
     this.#state = IDLE;
     this.persistent = this.head.persistent && !this.#close;
@@ -219,10 +229,9 @@ export class Http1Exchange implements Exchange {
 
   abort(): void {
     if (this.#state === ENDED) return;
-    // Content that only the close ends would look complete after an orderly one.
-    const how = this.#state === OPEN && this.#framing === UNTIL_CLOSE ? "reset" : "cut";
+    const how = this.breakOff;
     this.#state = ENDED;
-    if (this.gone === null) this.#connection.cut(how);
+    if (this.gone === null) this.#connection.close(how);
   }
 
   release(): void {

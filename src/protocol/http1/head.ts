@@ -19,7 +19,7 @@ import {
 } from "../errors.ts";
 import type { RequestHead } from "../exchange.ts";
 import { Fields } from "../fields.ts";
-import { equalsIgnoringCase, isToken } from "../grammar.ts";
+import { equalsIgnoringCase, HTAB, isToken, SP } from "../grammar.ts";
 import type { Limits } from "../limits.ts";
 import { FieldLinesReader } from "./field_lines.ts";
 import { RequestLineReader } from "./request_line.ts";
@@ -120,7 +120,7 @@ export class HeadReader {
 
   /** Whether more than empty lines has been read of the next head. */
   get started(): boolean {
-    return this.#line.started;
+    return this.#inFields || this.#line.started;
   }
 
   /** The method, when the request line has come that far; for answering a request whose head is wrong. */
@@ -144,15 +144,16 @@ export class HeadReader {
       this.#lines.reset(length);
     }
     const length = this.#lines.read(bytes, base, stop);
-    if (length < 0) return this.#fail(this.#lines.error!);
     const { spans } = this.#lines;
-    if (length === 0) {
-      // What the lines so far say may be wrong already: then there is nothing to wait for.
+    if (length <= 0) {
+      // What the lines so far say may be wrong already: then there is nothing to wait for. And it counts before what is
+      // wrong in a later line: which error it is must not depend on how the bytes were split.
       if (spans.length > this.#understood) {
         const start = spans[this.#understood];
         const error = this.#understand(latin1(bytes, base + start, base + spans[spans.length - 1]), start);
         if (error !== null) return this.#fail(error);
       }
+      if (length < 0) return this.#fail(this.#lines.error!);
       return stop === limit ? this.#fail(HEAD_TOO_LARGE) : 0;
     }
     const text = latin1(bytes, base, base + length);
@@ -186,8 +187,7 @@ export class HeadReader {
         case 6:
           if (equalsIgnoringCase(text, start, end, "expect") && this.#line.minor === 1) {
             // HTTP/1.0 has no expectations: there the field is to be ignored (RFC 9110 §10.1.1)
-            if (!equalsIgnoringCase(text, spans[i + 2] - origin, spans[i + 3] - origin, "100-continue")) return EXPECTATION_FAILED;
-            meaning.expectsContinue = true;
+            if (!readExpect(text, spans[i + 2] - origin, spans[i + 3] - origin, meaning)) return EXPECTATION_FAILED;
           }
           break;
         case 10:
@@ -273,6 +273,17 @@ function readConnection(text: string, start: number, end: number, meaning: Meani
   return true;
 }
 
+/** Expect = #expectation (RFC 9110 §10.1.1): a list, so that empty elements are allowed (§5.6.1.2). */
+function readExpect(text: string, start: number, end: number, meaning: Meaning): boolean {
+  for (const element of text.substring(start, end).split(",")) {
+    const expectation = trimOWS(element);
+    if (expectation === "") continue;
+    if (!equalsIgnoringCase(expectation, 0, expectation.length, "100-continue")) return false;
+    meaning.expectsContinue = true;
+  }
+  return true;
+}
+
 /** Transfer-Encoding, all its lines joined: "chunked" is the only coding, and it comes once and last (RFC 9112 §6.1, §6.3). */
 function readCodings(codings: string): ProtocolError | null {
   if (equalsIgnoringCase(codings, 0, codings.length, "chunked")) return null;
@@ -284,6 +295,15 @@ function readCodings(codings: string): ProtocolError | null {
   return names.length === 1 ? null : TRANSFER_CODING_UNKNOWN;
 }
 
+/** By hand: a regular expression would try every space of a long run as the first of the last ones. */
 function trimOWS(text: string): string {
-  return text.replace(/^[ \t]+|[ \t]+$/g, "");
+  let start = 0;
+  let end = text.length;
+  while (start < end && isOWS(text.charCodeAt(start))) start++;
+  while (end > start && isOWS(text.charCodeAt(end - 1))) end--;
+  return text.substring(start, end);
+}
+
+function isOWS(c: number): boolean {
+  return c === SP || c === HTAB;
 }

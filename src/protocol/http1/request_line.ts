@@ -114,7 +114,7 @@ export class RequestLineReader {
             i++;
             continue;
           }
-          if (i === limit) return this.#fail(TARGET_TOO_LONG);
+          if (i === limit && (CLASS[bytes[i]] & (PATH | QUERY)) !== 0) return this.#fail(TARGET_TOO_LONG);
           // A line that ends here is HTTP/0.9, which nobody speaks any more.
           return this.#fail(bytes[i] === CR || bytes[i] === LF ? VERSION_INVALID : TARGET_INVALID);
         }
@@ -123,8 +123,9 @@ export class RequestLineReader {
           i++;
           // "HTTP/1.2" and above are treated as 1.1, the highest minor version known (RFC 9110 §2.5).
           if (this.#inVersion === 8 && this.#major !== 1) return this.#fail(VERSION_UNSUPPORTED);
-          if (this.#inVersion === 10) return i - base;
-          continue;
+          if (this.#inVersion < 10) continue;
+          this.#state = state;
+          return i - base;
         default: // BEFORE_LF
           if (c !== LF) return this.#fail(LINE_ENDING_INVALID);
           state = BEFORE;

@@ -4,9 +4,10 @@ import { CLASS, COLON, HEX, REG_NAME } from "../grammar.ts";
 /** What a target in absolute-form or authority-form names; null when it is neither. */
 export function authorityOf(target: string, connect: boolean): string | null {
   if (connect) {
-    // authority-form: host and port, both (§3.2.3)
-    const colon = target.lastIndexOf(":");
-    return colon > 0 && colon < target.length - 1 && isHost(target) ? target : null;
+    // authority-form: host and port, both (§3.2.3). "A server MUST reject a CONNECT request that targets an empty or invalid
+    // port number" (RFC 9110 §9.3.6). The colons of an IPv6 address are no port's.
+    const port = /^.+:([0-9]+)$/.exec(target);
+    return port !== null && Number(port[1]) <= 65_535 && isHost(target) ? target : null;
   }
   const scheme = /^https?:\/\//i.exec(target);
   if (scheme === null) return null;
