@@ -47,7 +47,8 @@ export interface Exchange {
   /** Sends an interim answer, 100 to 199 but 101 (RFC 9110 §15.2). Vanishes where the peer cannot take one (HTTP/1.0). */
   inform(status: number, fields: FieldList): void;
   /**
-   * Sends the head of the answer. Framing and connection fields are the protocol's: `fields` holds none of them.
+   * Sends the head of the answer. Framing is the protocol's: `fields` holds no Content-Length and no Transfer-Encoding. Fields
+   * that speak of one connection (Upgrade …) a version that knows none drops.
    * @param status 200 to 599
    * @param reason the reason phrase; versions that have none drop it
    * @param length bytes of content that will follow, -1 when not known yet. With HEAD, and with 304, the length the
@@ -71,17 +72,19 @@ export interface Exchange {
   retract(): boolean;
   /** This connection takes no request after this one (Connection: close, GOAWAY). */
   closeConnection(): void;
-  /** Gives up so that the peer can tell: HTTP/1 cuts the connection, HTTP/2 resets the stream. */
+  /** Gives up so that the peer can tell: HTTP/1 cuts the connection, HTTP/2 resets the stream. The answer has ended then. */
   abort(): void;
   /**
    * The handler has settled and will not touch the exchange again: only now is the slot free and the next request
-   * dispatched. An answer that was not ended is aborted.
+   * dispatched, maybe before this returns. An answer that was not ended is aborted. The sink hears nothing any more.
    */
   release(): void;
 }
 
-/** What an executor hears of an exchange. Calls come one at a time, never from inside a call on the same exchange
- * but `readInto`, which may say `onGone`. */
+/**
+ * What an executor hears of an exchange. Calls come one at a time, never from inside a call on the same exchange but
+ * `readInto`, which may say `onGone`. Any call on the exchange may be made from inside them, `release` included.
+ */
 export interface Sink {
   /** `readInto` may have something new to say: bytes, the end. Comes at most once after each 0 that `readInto` returned. */
   onReadable(): void;
@@ -89,14 +92,18 @@ export interface Sink {
   onWritable(): void;
   /**
    * The peer has gone, or was sent away. After any reason but "half-closed" nothing can be read and what is written vanishes;
-   * "half-closed" only says that the peer sends nothing more: its answer still reaches it.
+   * "half-closed" only says that the peer sends nothing more: its answer still reaches it. An `onReadable` or `onWritable` that
+   * was still to come does not come any more.
    */
   onGone(why: GoneReason): void;
 }
 
-/** Why a peer is not there any more; `malformed` and `timeout` carry the protocol error it was answered with. */
+/**
+ * Why a peer is not there any more; `malformed` and `timeout` carry the protocol error it was answered with. "cancelled" is for
+ * protocols in which one request can go and its connection stay.
+ */
 export interface GoneReason {
-  readonly kind: "half-closed" | "closed" | "malformed" | "timeout" | "shutdown";
+  readonly kind: "half-closed" | "closed" | "cancelled" | "malformed" | "timeout" | "shutdown";
   readonly error?: ProtocolError;
 }
 
@@ -108,6 +115,8 @@ export interface Executor {
   readonly running: number;
   /** Resolves when no exchange is running any more. */
   drain(): Promise<void>;
+  /** Nothing will be started any more, and what still runs is of no interest: lets go of whatever it holds. */
+  close(): void | Promise<void>;
 }
 
 /** What a connection may ask of whoever carries it. */
@@ -120,7 +129,7 @@ export interface Host {
   /** A request's head is complete: run it. */
   start(exchange: Exchange): void;
   /**
-   * Output, `wantsRead`, `deadline` or `closing` changed outside of a call on the connection.
+   * There is output, or `wantsRead` or `closing` changed, in whatever call. The host may pull before this returns.
    * @param now true: what is ready should leave at once; false: at the end of the turn is soon enough
    */
   wake(now: boolean): void;
@@ -134,13 +143,13 @@ export interface Connection {
   receive(bytes: Uint8Array): void;
   /** The peer has ended its side (FIN). It may still be waiting for answers. */
   receiveEnd(): void;
-  /** The transport is gone: every exchange is told. Nothing else may be called after it. */
+  /** The transport is gone: every exchange is told. Nothing else may be called after it. May come from inside `Host.start`. */
   lost(why: GoneReason): void;
   /** What is ready to leave, in one batch; null when there is nothing. The bytes stay untouched until given to `recycle`. */
   pull(): Uint8Array | null;
   /** The batch pulled last has left and may be overwritten. Optional: it saves an allocation. */
   recycle(batch: Uint8Array): void;
-  /** Whether more bytes should be read from the peer now: backpressure. */
+  /** Whether more bytes should be read from the peer now: backpressure. True while closing, so that the peer's end is seen. */
   readonly wantsRead: boolean;
   /** When `tick` wants to be called, in milliseconds of the host's clock; Infinity for never. */
   readonly deadline: number;

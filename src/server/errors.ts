@@ -45,7 +45,7 @@ export class HTTPError extends Error {
  */
 export class PeerGoneError extends Error {
   /**
-   * "half-closed": the peer sends nothing more, but its answer still reaches it. "closed": the connection is gone. "malformed",
+   * "half-closed": the peer sends nothing more, but its answer still reaches it. "closed": the connection is gone. "cancelled": this request is not wanted any more. "malformed",
    * "timeout": it broke the protocol, or was too slow, and was told. "shutdown": this server closed the connection.
    */
   readonly reason: GoneReason["kind"];
@@ -60,6 +60,7 @@ export class PeerGoneError extends Error {
 const MESSAGES: Record<GoneReason["kind"], string> = {
   "half-closed": "the peer has ended its side of the connection",
   closed: "the peer has closed the connection",
+  cancelled: "the peer has cancelled the request",
   malformed: "the peer sent a malformed request",
   timeout: "the peer was too slow",
   shutdown: "this server has closed the connection",

@@ -60,6 +60,8 @@ export class LoopExecutor implements Executor {
     return this.running === 0 ? Promise.resolve() : new Promise((resolve) => this.#drained.push(resolve));
   }
 
+  close(): void {}
+
   async #runWithin(handler: BaseHTTPRequestHandler): Promise<void> {
     await handler.setup();
     try {

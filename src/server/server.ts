@@ -70,6 +70,7 @@ export class HTTPServer {
   #activation: Promise<void> | null = null;
   #listener: Listener | null = null;
   #stopping = false;
+  #finished = false;
   #deadline: ReturnType<typeof setTimeout> | null = null;
   readonly #stopped: Promise<void>;
   #stop!: () => void;
@@ -282,12 +283,14 @@ export class HTTPServer {
   }
 
   #finish(): void {
+    if (this.#finished) return;
+    this.#finished = true;
     if (this.#deadline !== null) clearTimeout(this.#deadline);
     this.#deadline = null;
     this.#clock.stop();
     this.#log.flush();
     for (const { resolve } of this.#waiting.splice(0)) resolve();
-    this.#stop();
+    void Promise.resolve(this.#owner?.executor.close()).then(this.#stop);
   }
 }
 

@@ -287,7 +287,7 @@ test("what is cancelled leaves the others alone, and its slot is free when its h
 
   client.frame(mux.CANCEL, 5);
   await client.until(() => stage.gone.length > 0);
-  assert.deepEqual(stage.gone, ["/5 closed"]);
+  assert.deepEqual(stage.gone, ["/5 cancelled"]);
 
   // The peer may open another at once, under the same number: but it waits. One that is cancelled meanwhile never begins.
   client.frame(mux.CANCEL, 6);
@@ -306,7 +306,7 @@ test("what is cancelled leaves the others alone, and its slot is free when its h
   await client.until(() => client.over.length === mux.STREAMS); // the refused one among them, the sixth not
   assert.equal(client.text(5), "answer to /next");
   assert.equal(client.text(7), "answer to /7");
-  assert.deepEqual(stage.gone, ["/5 closed", "/6 closed"]);
+  assert.deepEqual(stage.gone, ["/5 cancelled", "/6 cancelled"]);
 });
 
 test("a handler stops where its window is full, goes on with credit, and holds up no other", limited, async () => {

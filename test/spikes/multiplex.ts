@@ -9,7 +9,7 @@
  * - Frames are made in `pull`, not in `write`: only so is a head still there to be retracted, and no stream crowds others out.
  * - `receive` is not left alone: handlers start, write and end inside of it, and the host may pull and even call `lost` there.
  * - Nobody looks at the output by himself: whoever adds to it, in whatever call, says `wake`.
- * - One request may go and its connection stay. No kind of GoneReason says that yet; here it is "closed".
+ * - One request may go and its connection stay: a kind of GoneReason of its own, "cancelled".
  */
 import type { ProtocolError } from "../../src/protocol/errors.ts";
 import type { Connection, Exchange, GoneReason, Host, Peer, RequestHead, Sink } from "../../src/protocol/exchange.ts";
@@ -200,7 +200,7 @@ export class MuxConnection implements Connection {
       exchange.window += new DataView(payload.buffer, payload.byteOffset).getUint32(0);
       this.#host.wake(false);
     } else {
-      this.#drop(exchange, { kind: "closed" }); // there is no kind yet for: this request, but not its connection
+      this.#drop(exchange, { kind: "cancelled" });
     }
   }
 

@@ -42,7 +42,7 @@ beforeEach(() => {
 
 afterEach(async () => {
   server.serverClose();
-  await server.executor.close();
+  await server.serveForever(); // resolves when the threads are gone too
   assert.equal(server.executor.running, 0, "every exchange was released");
 });
 

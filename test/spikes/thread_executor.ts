@@ -10,7 +10,7 @@
  * - `release` alone frees a slot. It comes last: the next request may be started from inside of it.
  * - A mistake that `write` throws for is found here, long after the handler's call has returned. A thread that wants to throw
  *   at the call has to keep the same account. (`abort` is not like a peer that is gone: behind it, writes throw.)
- * - Of what an executor holds, here its threads, nobody tells it to let go when its server ends: these tests do.
+ * - What an executor holds, here its threads, it lets go when its server tells it to, by `close`.
  */
 import { Worker } from "node:worker_threads";
 import type { Exchange, Executor, GoneReason, Sink } from "../../src/protocol/exchange.ts";
