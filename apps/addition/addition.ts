@@ -10,13 +10,19 @@ export interface Complaint {
 /** The sum of `val_a` and `val_b`, or everything that is wrong with the input. */
 export function add(input: unknown): { sum: number } | { complaints: Complaint[] } {
   if (typeof input !== "object" || input === null || Array.isArray(input)) {
-    return { complaints: [{ pointer: "", detail: `must be an object with the numbers val_a and val_b, not ${nameOf(input)}` }] };
+    return {
+      complaints: [{ pointer: "", detail: `must be an object with the numbers val_a and val_b, not ${nameOf(input)}` }],
+    };
   }
   const complaints: Complaint[] = [];
   const values = input as Record<string, unknown>;
   for (const name of ["val_a", "val_b"]) {
     const value = Object.hasOwn(values, name) ? values[name] : undefined;
-    if (typeof value !== "number") complaints.push({ pointer: `/${name}`, detail: value === undefined ? "is missing" : `must be a number, not ${nameOf(value)}` });
+    if (typeof value !== "number")
+      complaints.push({
+        pointer: `/${name}`,
+        detail: value === undefined ? "is missing" : `must be a number, not ${nameOf(value)}`,
+      });
     else if (!Number.isFinite(value)) complaints.push({ pointer: `/${name}`, detail: "is too large" });
   }
   if (complaints.length > 0) return { complaints };

@@ -18,7 +18,9 @@ export class AdditionHandler extends BaseHTTPRequestHandler {
   async do_QUERY(): Promise<void> {
     // "A server MUST fail the request if the Content-Type request field is missing" (RFC 10008)
     if (!this.headers.has("Content-Type")) {
-      throw new HTTPError(400, undefined, { detail: "A QUERY must say what its content is: Content-Type: application/json" });
+      throw new HTTPError(400, undefined, {
+        detail: "A QUERY must say what its content is: Content-Type: application/json",
+      });
     }
     await this.#add();
   }

@@ -20,7 +20,12 @@ function fail(message: string): never {
 }
 
 function readArguments(): { host: string; port: number; log: "plain" | "none" } {
-  const options = { host: { type: "string" }, port: { type: "string" }, log: { type: "string" }, help: { type: "boolean" } } as const;
+  const options = {
+    host: { type: "string" },
+    port: { type: "string" },
+    log: { type: "string" },
+    help: { type: "boolean" },
+  } as const;
   let values: { host?: string; port?: string; log?: string; help?: boolean };
   try {
     ({ values } = parseArgs({ options }));
@@ -45,6 +50,9 @@ try {
   fail((error as Error).message);
 }
 
+// Whoever reads the output may go away; the server goes on.
+for (const stream of [process.stdout, process.stderr]) stream.on("error", () => {});
+
 let asked = 0;
 for (const signal of ["SIGINT", "SIGTERM"] as const) {
   process.on(signal, () => {
@@ -56,7 +64,8 @@ for (const signal of ["SIGINT", "SIGTERM"] as const) {
 }
 
 const [boundHost, boundPort] = httpd.serverAddress;
-const reachable = boundHost === "::" || boundHost === "0.0.0.0" ? "127.0.0.1" : boundHost.includes(":") ? `[${boundHost}]` : boundHost;
+const reachable =
+  boundHost === "::" || boundHost === "0.0.0.0" ? "127.0.0.1" : boundHost.includes(":") ? `[${boundHost}]` : boundHost;
 const url = `http://${reachable}:${boundPort}/`;
 process.stdout.write(`The addition server is at ${url} (Ctrl-C stops it). Try:
 

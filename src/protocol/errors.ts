@@ -80,7 +80,12 @@ export const HEAD_INCOMPLETE = error(
   "The connection was closed inside the request's head.",
   "RFC 9112 §8",
 );
-export const HEAD_TIMEOUT = error("HEAD_TIMEOUT", 408, "The request's head took too long to arrive.", "RFC 9110 §15.5.9");
+export const HEAD_TIMEOUT = error(
+  "HEAD_TIMEOUT",
+  408,
+  "The request's head took too long to arrive.",
+  "RFC 9110 §15.5.9",
+);
 
 // Fields with a meaning for the connection
 export const HOST_MISSING = error("HOST_MISSING", 400, "An HTTP/1.1 request must have a Host field.", "RFC 9112 §3.2");
@@ -163,7 +168,7 @@ export const CHUNK_SIZE_INVALID = error(
 export const CHUNK_EXTENSION_INVALID = error(
   "CHUNK_EXTENSION_INVALID",
   400,
-  "A chunk extension must be ;name, ;name=token or ;name=\"text\".",
+  'A chunk extension must be ;name, ;name=token or ;name="text".',
   "RFC 9112 §7.1.1",
 );
 export const CHUNK_EXTENSIONS_TOO_LARGE = error(

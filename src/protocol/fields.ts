@@ -112,7 +112,9 @@ const goodNames = new Set<string>();
 function checkName(name: string): void {
   if (goodNames.has(name)) return;
   if (typeof name !== "string" || !isToken(name)) {
-    throw new TypeError(`cannot send a field named ${show(name)}: a name is a token, such as Content-Type (RFC 9110 §5.1)`);
+    throw new TypeError(
+      `cannot send a field named ${show(name)}: a name is a token, such as Content-Type (RFC 9110 §5.1)`,
+    );
   }
   const lower = name.toLowerCase();
   if (lower === "content-length" || lower === "transfer-encoding") {

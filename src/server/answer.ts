@@ -86,12 +86,16 @@ export class Answer implements ResponseBody, TurnTask {
 
   add(name: string, value: string | number): void {
     if (this.#state !== HEAD) {
-      throw new Error(`cannot send the header ${name}: ` + (this.#state === NONE ? "sendResponse comes first" : "the headers have ended"));
+      throw new Error(
+        `cannot send the header ${name}: ` +
+          (this.#state === NONE ? "sendResponse comes first" : "the headers have ended"),
+      );
     }
     // The three fields that frame messages and connections are not just sent, they are done.
     switch (name.length) {
       case 10:
-        if (name.toLowerCase() === "connection" && isFieldText(String(value)) && this.#connection(String(value))) return;
+        if (name.toLowerCase() === "connection" && isFieldText(String(value)) && this.#connection(String(value)))
+          return;
         break;
       case 14:
         if (name.toLowerCase() === "content-length") return this.#announce(value);
@@ -114,12 +118,15 @@ export class Answer implements ResponseBody, TurnTask {
 
   endHeaders(): void {
     if (this.#state !== HEAD) {
-      throw new Error("cannot end the headers: " + (this.#state === NONE ? "sendResponse comes first" : "they have ended"));
+      throw new Error(
+        "cannot end the headers: " + (this.#state === NONE ? "sendResponse comes first" : "they have ended"),
+      );
     }
     this.#state = BODY;
     const { method } = this.#exchange.head;
     // Where nothing is left to find out, the head is final; behind CONNECT, the tunnel only opens with it.
-    if (this.#length >= 0 || hasNoContent(this.#status) || this.#status === 205 || method === "CONNECT") this.#commit(this.#length);
+    if (this.#length >= 0 || hasNoContent(this.#status) || this.#status === 205 || method === "CONNECT")
+      this.#commit(this.#length);
     else this.#atTurnEnd();
   }
 
@@ -127,7 +134,11 @@ export class Answer implements ResponseBody, TurnTask {
     if (this.#state !== BODY) {
       throw new Error(
         "cannot write content: " +
-          (this.#state === NONE ? "sendResponse comes first" : this.#state === HEAD ? "endHeaders comes first" : "the answer has ended"),
+          (this.#state === NONE
+            ? "sendResponse comes first"
+            : this.#state === HEAD
+              ? "endHeaders comes first"
+              : "the answer has ended"),
       );
     }
     if (!(chunk instanceof Uint8Array) && typeof chunk !== "string") {
@@ -157,8 +168,10 @@ export class Answer implements ResponseBody, TurnTask {
 
   /** The handler has settled. @throws {Error} when it left the answer unfinished */
   settle(): void {
-    if (this.#state === NONE) throw new Error("the handler has settled without an answer: it must call sendResponse or sendError");
-    if (this.#state === HEAD) throw new Error("the handler has settled without an end of its headers: it must call endHeaders");
+    if (this.#state === NONE)
+      throw new Error("the handler has settled without an answer: it must call sendResponse or sendError");
+    if (this.#state === HEAD)
+      throw new Error("the handler has settled without an end of its headers: it must call endHeaders");
     if (this.#state === DONE) return;
     if (!this.#committed) {
       // All of it is here: now its length is known. Trailers need a coding that has none.
@@ -205,7 +218,9 @@ export class Answer implements ResponseBody, TurnTask {
   #announce(value: string | number): void {
     const length = typeof value === "number" ? value : /^[0-9]+$/.test(value) ? Number(value) : NaN;
     if (!Number.isSafeInteger(length) || length < 0) {
-      throw new TypeError(`cannot send the header Content-Length with the value ${JSON.stringify(value)}: it is a number of bytes`);
+      throw new TypeError(
+        `cannot send the header Content-Length with the value ${JSON.stringify(value)}: it is a number of bytes`,
+      );
     }
     if (this.#length >= 0 && this.#length !== length) {
       throw new Error(`cannot send the header Content-Length with the value ${length}: it was ${this.#length} before`);

@@ -28,7 +28,10 @@ export class HTTPError extends Error {
    * @throws {RangeError} for a status that is no error's
    */
   constructor(status: number, message?: string, options: HTTPErrorOptions = {}) {
-    super(message ?? (reasonOf(status) || `Error ${status}`), options.cause === undefined ? undefined : { cause: options.cause });
+    super(
+      message ?? (reasonOf(status) || `Error ${status}`),
+      options.cause === undefined ? undefined : { cause: options.cause },
+    );
     if (!Number.isInteger(status) || status < 400 || status > 599) {
       throw new RangeError(`an HTTPError has a status from 400 to 599: ${status}`);
     }

@@ -189,8 +189,14 @@ export class BaseHTTPRequestHandler {
    * @throws {Error} when an answer has left already
    * @source Python's `send_error`
    */
-  sendError(code: number, message?: string, explain?: string, headers: Readonly<Record<string, string | number>> = {}): void {
-    if (!this.#transaction.answer.retract()) throw new Error(`cannot answer with ${code}: another answer has left already`);
+  sendError(
+    code: number,
+    message?: string,
+    explain?: string,
+    headers: Readonly<Record<string, string | number>> = {},
+  ): void {
+    if (!this.#transaction.answer.retract())
+      throw new Error(`cannot answer with ${code}: another answer has left already`);
     const title = message ?? reasonOf(code);
     this.logError("code %d, message %s", code, title);
     this.sendResponse(code);

@@ -36,8 +36,10 @@ export class ContentReader implements RequestBody {
   }
 
   read(n: number = -1): Promise<Buffer> {
-    if (!(n >= 0) && n !== -1) throw new RangeError(`cannot read ${n} bytes: a number of bytes is 0 or more, or -1 for all`);
-    if (this.#resolve !== null) throw new Error("cannot read: another read is still waiting for content; await it first");
+    if (!(n >= 0) && n !== -1)
+      throw new RangeError(`cannot read ${n} bytes: a number of bytes is 0 or more, or -1 for all`);
+    if (this.#resolve !== null)
+      throw new Error("cannot read: another read is still waiting for content; await it first");
     const exchange = this.#exchange;
     let want = n === -1 ? Infinity : Math.floor(n);
     const { bodyLength } = exchange;

@@ -90,7 +90,10 @@ export class HTTPServer {
    */
   constructor(serverAddress: Address, RequestHandlerClass: RequestHandlerClass, options: HTTPServerOptions = {}) {
     this.#address = checkAddress(serverAddress);
-    if (typeof RequestHandlerClass !== "function" || !(RequestHandlerClass.prototype instanceof BaseHTTPRequestHandler)) {
+    if (
+      typeof RequestHandlerClass !== "function" ||
+      !(RequestHandlerClass.prototype instanceof BaseHTTPRequestHandler)
+    ) {
       throw new TypeError("the handler must be a class that extends BaseHTTPRequestHandler");
     }
     this.RequestHandlerClass = RequestHandlerClass;
@@ -100,14 +103,16 @@ export class HTTPServer {
     for (const name of Object.keys(DEFAULTS) as (keyof typeof DEFAULTS)[]) {
       const value = options[name];
       if (value === undefined) continue;
-      if (typeof value !== "number" || !(value >= 0)) throw new RangeError(`${name} must be a number, 0 or more, not ${String(value)}`);
+      if (typeof value !== "number" || !(value >= 0))
+        throw new RangeError(`${name} must be a number, 0 or more, not ${String(value)}`);
       this.#options[name] = value;
     }
     this.#turn = new Turn((task) => this.#transport.endOfTurn(task));
     this.#log = new Log(options.log ?? "plain", this.#turn);
     const { prototype } = RequestHandlerClass;
     const base = BaseHTTPRequestHandler.prototype;
-    this.logsRequests = !this.#log.silent || prototype.logRequest !== base.logRequest || prototype.logMessage !== base.logMessage;
+    this.logsRequests =
+      !this.#log.silent || prototype.logRequest !== base.logRequest || prototype.logMessage !== base.logMessage;
     this.#clock = new Clock(() => this.#tick());
     this.#stopped = new Promise((resolve) => (this.#stop = resolve));
   }
@@ -224,7 +229,9 @@ export class HTTPServer {
     } catch (error) {
       const { code } = error as NodeJS.ErrnoException;
       const why = (code !== undefined && LISTEN_ERRORS[code]) || (error as Error).message;
-      throw Object.assign(new Error(`cannot listen on ${showAddress(this.#address)}: ${why}`, { cause: error }), { code });
+      throw Object.assign(new Error(`cannot listen on ${showAddress(this.#address)}: ${why}`, { cause: error }), {
+        code,
+      });
     }
     this.#address = listener.address;
     this.#listener = listener;
@@ -239,7 +246,8 @@ export class HTTPServer {
       executor: this.makeExecutor(this.#turn),
       sendTimeout: this.#options.sendTimeout,
       lingerTimeout: this.#options.lingerTimeout,
-      linkRefused: (link, error) => this.logError("%s refused: %s, %d. %s", link.peer[0], error.code, error.status, error.message),
+      linkRefused: (link, error) =>
+        this.logError("%s refused: %s, %d. %s", link.peer[0], error.code, error.status, error.message),
       linkClosed: (link) => {
         this.#links.delete(link);
         this.#checkStopped();

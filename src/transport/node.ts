@@ -18,7 +18,8 @@ export interface NodeTransportOptions {
 
 /** Makes a transport on Node's `net`. */
 export function nodeTransport({ sharedReads = true }: NodeTransportOptions = {}): Transport {
-  const listen = (address: Address, options: ListenOptions, accept: Accept) => listenOn(address, options, accept, sharedReads);
+  const listen = (address: Address, options: ListenOptions, accept: Accept) =>
+    listenOn(address, options, accept, sharedReads);
   return {
     async listen(address, options, accept) {
       try {
@@ -64,7 +65,11 @@ function listenOn(address: Address, options: ListenOptions, accept: Accept, shar
     };
     if (typeof address === "string") server.listen({ path: address, backlog: options.backlog }, ready);
     // Python's "" is every address; so is leaving the host out here.
-    else server.listen({ ...(address[0] === "" ? {} : { host: address[0] }), port: address[1], backlog: options.backlog }, ready);
+    else
+      server.listen(
+        { ...(address[0] === "" ? {} : { host: address[0] }), port: address[1], backlog: options.backlog },
+        ready,
+      );
   });
 }
 
@@ -87,19 +92,23 @@ function shareReads(server: net.Server, accept: Accept): void {
   if (handle === undefined || handle === null || typeof usual !== "function") return;
   const buffer = Buffer.allocUnsafeSlow(READ_SIZE);
   handle.onconnection = function (this: ListenHandle, status, client) {
-    if (status !== 0 || client === undefined || typeof client.useUserBuffer !== "function") return usual.call(this, status, client);
-    let handler: SocketHandler;
+    if (status !== 0 || client === undefined || typeof client.useUserBuffer !== "function")
+      return usual.call(this, status, client);
     const onread = {
       buffer,
       callback(length: number): boolean {
-        handler.onData(buffer.subarray(0, length));
+        handler.onData(buffer.subarray(0, length)); // nothing is read before this turn is over
         return true;
       },
     };
-    const socket = new net.Socket({ handle: client, allowHalfOpen: true, onread } as unknown as net.SocketConstructorOpts);
+    const socket = new net.Socket({
+      handle: client,
+      allowHalfOpen: true,
+      onread,
+    } as unknown as net.SocketConstructorOpts);
     client.setNoDelay?.(true);
     const wrapped = new NodeSocket(socket);
-    handler = accept(wrapped);
+    const handler = accept(wrapped);
     wrapped.attach(handler);
   };
 }

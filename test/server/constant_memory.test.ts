@@ -28,7 +28,10 @@ after(async () => {
 });
 
 /** Sends a request, in pieces where it is long, and counts what comes back up to the end of the connection. */
-async function ask(head: string, body?: (socket: net.Socket) => Promise<void>): Promise<{ head: string; length: number; tail: string }> {
+async function ask(
+  head: string,
+  body?: (socket: net.Socket) => Promise<void>,
+): Promise<{ head: string; length: number; tail: string }> {
   const socket = net.connect({ port, host: "127.0.0.1" });
   let [answer, length, tail] = ["", 0, ""];
   socket.on("data", (data: Buffer) => {

@@ -73,7 +73,9 @@ async function serve(
 
 function connect(address: Address, more: { allowHalfOpen?: boolean } = {}): net.Socket {
   const socket =
-    typeof address === "string" ? net.connect({ path: address, ...more }) : net.connect({ host: address[0], port: address[1], ...more });
+    typeof address === "string"
+      ? net.connect({ path: address, ...more })
+      : net.connect({ host: address[0], port: address[1], ...more });
   return socket.on("error", () => {});
 }
 
@@ -105,63 +107,77 @@ for (const sharedReads of [true, false]) {
       }));
 
     test("a paused socket reads nothing, a resumed one goes on", () =>
-      serve(transport, (socket) => socket.pause(), async (address, next) => {
-        const accepted = next();
-        const client = connect(address);
-        const piece = Buffer.alloc(64 * 1024);
-        for (let i = 0; i < 32; i++) client.write(piece);
-        const recorder = await accepted;
-        while (recorder.received === 0) await new Promise(setImmediate);
-        const { received } = recorder;
-        for (let i = 0; i < 20; i++) await new Promise(setImmediate);
-        assert.equal(recorder.received, received);
-        while (recorder.received < 32 * piece.length) {
-          recorder.socket.resume();
-          await new Promise(setImmediate);
-        }
-        client.destroy();
-        recorder.socket.resume(); // who does not read does not hear of an end either
-        await recorder.closed;
-      }));
+      serve(
+        transport,
+        (socket) => socket.pause(),
+        async (address, next) => {
+          const accepted = next();
+          const client = connect(address);
+          const piece = Buffer.alloc(64 * 1024);
+          for (let i = 0; i < 32; i++) client.write(piece);
+          const recorder = await accepted;
+          while (recorder.received === 0) await new Promise(setImmediate);
+          const { received } = recorder;
+          for (let i = 0; i < 20; i++) await new Promise(setImmediate);
+          assert.equal(recorder.received, received);
+          while (recorder.received < 32 * piece.length) {
+            recorder.socket.resume();
+            await new Promise(setImmediate);
+          }
+          client.destroy();
+          recorder.socket.resume(); // who does not read does not hear of an end either
+          await recorder.closed;
+        },
+      ));
 
     test("a write that the peer does not read says so, and drains when it does", () =>
-      serve(transport, () => {}, async (address, next) => {
-        const accepted = next();
-        const client = connect(address);
-        const { socket, events, closed } = await accepted;
-        client.pause();
-        let sent = 0;
-        while (socket.write(Buffer.alloc(256 * 1024, 1))) sent += 256 * 1024;
-        sent += 256 * 1024;
-        assert.deepEqual(events, []);
-        let got = 0;
-        client.on("data", (data: Buffer) => (got += data.length));
-        client.resume();
-        while (got < sent || events.length === 0) await new Promise(setImmediate);
-        assert.deepEqual(events, ["drain"]);
-        socket.destroy();
-        await closed;
-        assert.equal(socket.write(Buffer.from("nobody hears")), true, "writes to a connection that is gone vanish");
-      }));
+      serve(
+        transport,
+        () => {},
+        async (address, next) => {
+          const accepted = next();
+          const client = connect(address);
+          const { socket, events, closed } = await accepted;
+          client.pause();
+          let sent = 0;
+          while (socket.write(Buffer.alloc(256 * 1024, 1))) sent += 256 * 1024;
+          sent += 256 * 1024;
+          assert.deepEqual(events, []);
+          let got = 0;
+          client.on("data", (data: Buffer) => (got += data.length));
+          client.resume();
+          while (got < sent || events.length === 0) await new Promise(setImmediate);
+          assert.deepEqual(events, ["drain"]);
+          socket.destroy();
+          await closed;
+          assert.equal(socket.write(Buffer.from("nobody hears")), true, "writes to a connection that is gone vanish");
+        },
+      ));
 
     test("a reset is one for the peer, and a peer's reset is a close", () =>
-      serve(transport, (socket) => socket.reset(), async (address, next) => {
-        const accepted = next();
-        const client = connect(address);
-        client.write("x");
-        const recorder = await accepted;
-        const codes: unknown[] = [];
-        client.on("error", (error: NodeJS.ErrnoException) => codes.push(error.code));
-        await once(client, "close").catch(() => {});
-        await recorder.closed;
-        assert.deepEqual(codes, ["ECONNRESET"]);
+      serve(
+        transport,
+        (socket) => socket.reset(),
+        async (address, next) => {
+          const accepted = next();
+          const client = connect(address);
+          client.write("x");
+          const recorder = await accepted;
+          const codes: unknown[] = [];
+          client.on("error", (error: NodeJS.ErrnoException) => codes.push(error.code));
+          await once(client, "close").catch(() => {});
+          await recorder.closed;
+          assert.deepEqual(codes, ["ECONNRESET"]);
 
-        const second = next();
-        const other = connect(address);
-        await once(other, "connect");
-        other.resetAndDestroy();
-        await (await second).closed;
-      }));
+          const second = next();
+          const other = connect(address);
+          await once(other, "connect");
+          other.resetAndDestroy();
+          await (
+            await second
+          ).closed;
+        },
+      ));
 
     test("IPv6", { skip: noIPv6 }, () =>
       serve(
@@ -173,7 +189,8 @@ for (const sharedReads of [true, false]) {
           assert.equal(await collect(client), "six");
         },
         ["::1", 0],
-      ));
+      ),
+    );
 
     test("a Unix socket, also over the file of one that was killed", async () => {
       const folder = mkdtempSync(path.join(tmpdir(), "plinth-"));
@@ -187,13 +204,20 @@ for (const sharedReads of [true, false]) {
         };
         await serve(transport, echo, use, file);
         // A server that is killed leaves its file behind.
-        spawnSync(process.execPath, ["-e", `net.createServer().listen(${JSON.stringify(file)}, () => process.kill(process.pid, "SIGKILL"))`]);
+        spawnSync(process.execPath, [
+          "-e",
+          `net.createServer().listen(${JSON.stringify(file)}, () => process.kill(process.pid, "SIGKILL"))`,
+        ]);
         assert.ok(existsSync(file));
         await serve(transport, echo, use, file);
         await serve(
           transport,
           echo,
-          () => assert.rejects(transport.listen(file, options, () => assert.fail()), { code: "EADDRINUSE" }),
+          () =>
+            assert.rejects(
+              transport.listen(file, options, () => assert.fail()),
+              { code: "EADDRINUSE" },
+            ),
           file,
         );
       } finally {
@@ -217,9 +241,15 @@ for (const sharedReads of [true, false]) {
 
     test("an address that cannot be had rejects with the system's code", async () => {
       await serve(transport, echo, async (address) => {
-        await assert.rejects(transport.listen(address, options, () => assert.fail()), { code: "EADDRINUSE" });
+        await assert.rejects(
+          transport.listen(address, options, () => assert.fail()),
+          { code: "EADDRINUSE" },
+        );
       });
-      await assert.rejects(transport.listen(["192.0.2.1", 0], options, () => assert.fail()), { code: "EADDRNOTAVAIL" });
+      await assert.rejects(
+        transport.listen(["192.0.2.1", 0], options, () => assert.fail()),
+        { code: "EADDRNOTAVAIL" },
+      );
     });
   });
 }

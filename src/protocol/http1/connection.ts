@@ -9,13 +9,7 @@
  * is bounded by `wantsRead`; what is dispatched is bounded by one.
  */
 import { utf8 } from "../bytes.ts";
-import {
-  BODY_INCOMPLETE,
-  BODY_TIMEOUT,
-  HEAD_INCOMPLETE,
-  HEAD_TIMEOUT,
-  type ProtocolError,
-} from "../errors.ts";
+import { BODY_INCOMPLETE, BODY_TIMEOUT, HEAD_INCOMPLETE, HEAD_TIMEOUT, type ProtocolError } from "../errors.ts";
 import type { Connection, GoneReason, Host, Peer } from "../exchange.ts";
 import type { Limits } from "../limits.ts";
 import { type ChunkPool, Output } from "../output.ts";

@@ -157,7 +157,8 @@ export class Http1Exchange implements Exchange {
 
     // A client that was not told to send its content may or may not send it now, and one that has much left to send will
     // not be heard to the end: say so (RFC 9110 §10.1.1, RFC 9112 §9.3).
-    if (this.persistent && !this.#demanded && !this.#connection.canDrain(this.body, !this.#continued)) this.persistent = false;
+    if (this.persistent && !this.#demanded && !this.#connection.canDrain(this.body, !this.#continued))
+      this.persistent = false;
     if (this.#connection.stopping) this.persistent = false;
     if (!connect) {
       if (!this.persistent) text += "Connection: close\r\n";
@@ -171,12 +172,16 @@ export class Http1Exchange implements Exchange {
 
   write(bytes: Uint8Array): boolean {
     if (this.#state !== OPEN) {
-      throw new Error(this.#state === IDLE ? "cannot write content before the head" : "cannot write content after the end");
+      throw new Error(
+        this.#state === IDLE ? "cannot write content before the head" : "cannot write content after the end",
+      );
     }
     const n = bytes.length;
     if (this.#framing === COUNTED) {
       if (n > this.#left) {
-        throw new RangeError(`cannot write ${n} bytes: only ${this.#left} are left of the Content-Length that was announced`);
+        throw new RangeError(
+          `cannot write ${n} bytes: only ${this.#left} are left of the Content-Length that was announced`,
+        );
       }
       this.#left -= n;
     }
@@ -197,7 +202,9 @@ export class Http1Exchange implements Exchange {
       throw new Error(this.#state === IDLE ? "cannot end an answer that has not begun" : "cannot end an answer twice");
     }
     if (this.#framing === COUNTED && this.#left > 0) {
-      throw new Error(`cannot end the answer: ${this.#left} bytes are missing of the Content-Length that was announced`);
+      throw new Error(
+        `cannot end the answer: ${this.#left} bytes are missing of the Content-Length that was announced`,
+      );
     }
     this.#state = ENDED;
     if (this.gone !== null) return;
@@ -215,7 +222,8 @@ export class Http1Exchange implements Exchange {
   retract(): boolean {
     if (this.#state === IDLE) return true;
     const output = this.#connection.output;
-    if (this.gone !== null || this.tunnel || this.#connection.closing !== null || output.pulled > this.#mark) return false;
+    if (this.gone !== null || this.tunnel || this.#connection.closing !== null || output.pulled > this.#mark)
+      return false;
     if (!output.takeBack(output.pulled + output.length - this.#mark)) return false;
     this.#state = IDLE;
     this.persistent = this.head.persistent && !this.#close;

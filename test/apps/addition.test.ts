@@ -1,0 +1,343 @@
+/** The addition server as a program: its answers, its options, its signals, and what it says when it cannot start. */
+import assert from "node:assert/strict";
+import { type ChildProcess, spawn } from "node:child_process";
+import { once } from "node:events";
+import net from "node:net";
+import { networkInterfaces } from "node:os";
+import { after, before, describe, test, type TestContext } from "node:test";
+import { fileURLToPath } from "node:url";
+import { type Answer, connect, request, type SocketPeer, until } from "../server/support.ts";
+
+const PROGRAM = fileURLToPath(new URL("../../apps/addition/main.js", import.meta.url));
+
+/** The program, running. */
+class Program {
+  readonly process: ChildProcess;
+  stdout = "";
+  stderr = "";
+  readonly ended: Promise<{ status: number | null; signal: string | null }>;
+
+  constructor(args: readonly string[]) {
+    this.process = spawn(process.execPath, [PROGRAM, ...args], { stdio: ["ignore", "pipe", "pipe"] });
+    this.process.stdout!.setEncoding("utf8").on("data", (text: string) => (this.stdout += text));
+    this.process.stderr!.setEncoding("utf8").on("data", (text: string) => (this.stderr += text));
+    this.ended = once(this.process, "close").then(([status, signal]) => ({ status, signal }) as never);
+  }
+
+  /** Waits until it has said where it is. */
+  async start(): Promise<this> {
+    await until(() => this.stdout.endsWith("\n\n") || this.process.exitCode !== null, "the program's start");
+    assert.equal(this.process.exitCode, null, this.stderr);
+    return this;
+  }
+
+  get url(): URL {
+    return new URL(/^The addition server is at (http:\S+) /.exec(this.stdout)![1]);
+  }
+
+  connect(t: TestContext): Promise<SocketPeer> {
+    const { hostname, port } = this.url;
+    return connect(t, [hostname.replace(/^\[|\]$/g, ""), Number(port)]);
+  }
+
+  async stop(): Promise<void> {
+    this.process.kill("SIGKILL");
+    await this.ended;
+  }
+}
+
+async function start(t: TestContext, ...args: string[]): Promise<Program> {
+  const program = new Program(args);
+  t.after(() => program.stop());
+  return program.start();
+}
+
+const JSON_FIELD = "Content-Type: application/json\r\n";
+
+function message(method: string, content: string, fields = JSON_FIELD): string {
+  const bytes = Buffer.from(content).toString("latin1");
+  return `${method} / HTTP/1.1\r\nHost: a\r\n${fields}Content-Length: ${bytes.length}\r\n\r\n${bytes}`;
+}
+
+function parsed(answer: Answer): Record<string, unknown> {
+  return JSON.parse(Buffer.from(answer.body, "latin1").toString()) as Record<string, unknown>;
+}
+
+describe("what it answers", () => {
+  let program: Program;
+  before(async () => {
+    program = await new Program(["--port", "0", "--log", "none"]).start();
+  });
+  after(() => program.stop());
+
+  test("the sum, by GET, POST and QUERY", async (t) => {
+    const peer = await program.connect(t);
+    for (const method of ["GET", "POST", "QUERY"]) {
+      for (const [content, sum] of [
+        ['{"val_a": 3, "val_b": 4}', 7],
+        ['{"val_b": -0.5, "val_a": 1e3, "more": null}', 999.5],
+        [' {"val_a":0,"val_b":0}\n', 0],
+      ] as const) {
+        const answer = await peer.ask(message(method, content));
+        assert.deepEqual([answer.status, answer.get("content-type")], [200, "application/json"]);
+        assert.deepEqual(parsed(answer), { sum });
+      }
+    }
+    for (const type of ["application/json; charset=utf-8", "Application/JSON", "application/json;charset=utf-8"]) {
+      const answer = await peer.ask(message("POST", '{"val_a": 3, "val_b": 4}', `Content-Type: ${type}\r\n`));
+      assert.deepEqual(parsed(answer), { sum: 7 }, type);
+    }
+  });
+
+  test("content without a type is taken for JSON, as the post's client may send it", async (t) => {
+    const peer = await program.connect(t);
+    for (const method of ["GET", "POST"]) {
+      assert.deepEqual(parsed(await peer.ask(message(method, '{"val_a": 3, "val_b": 4}', ""))), { sum: 7 });
+    }
+  });
+
+  test("chunks", async (t) => {
+    const peer = await program.connect(t);
+    const head = `GET / HTTP/1.1\r\nHost: a\r\n${JSON_FIELD}Transfer-Encoding: chunked\r\n\r\n`;
+    const answer = await peer.ask(`${head}9\r\n{"val_a":\r\nd\r\n 3,"val_b":4}\r\n0\r\n\r\n`);
+    assert.deepEqual(parsed(answer), { sum: 7 });
+  });
+
+  test("422 for what are no numbers, all of it at once, and where", async (t) => {
+    const peer = await program.connect(t);
+    for (const [content, pointers] of [
+      ['{"val_a": "3", "val_b": 4}', ["/val_a"]],
+      ['{"val_a": 3, "val_b": null}', ["/val_b"]],
+      ['{"val_a": [3], "val_b": {}}', ["/val_a", "/val_b"]],
+      ['{"val_a": true}', ["/val_a", "/val_b"]],
+      ["{}", ["/val_a", "/val_b"]],
+      ['{"VAL_A": 3, "val_b": 4}', ["/val_a"]],
+      ['{"__proto__": {"val_a": 3, "val_b": 4}}', ["/val_a", "/val_b"]],
+      ['{"val_a": 1e999, "val_b": 4}', ["/val_a"]],
+      ['{"val_a": 1.7e308, "val_b": 1.7e308}', [""]],
+      ["[3, 4]", [""]],
+      ["7", [""]],
+      ["null", [""]],
+      ['"x"', [""]],
+    ] as const) {
+      const answer = await peer.ask(message("POST", content));
+      assert.deepEqual([answer.status, answer.get("content-type")], [422, "application/problem+json"], content);
+      const problem = parsed(answer);
+      assert.deepEqual([problem["title"], problem["status"]], ["Unprocessable Content", 422]);
+      const errors = problem["errors"] as { pointer: string; detail: string }[];
+      assert.deepEqual(
+        errors.map(({ pointer }) => pointer),
+        pointers,
+        content,
+      );
+      for (const { detail } of errors) assert.ok(detail.length > 0);
+    }
+  });
+
+  test("400 for what is no JSON", async (t) => {
+    const peer = await program.connect(t);
+    for (const content of [
+      "",
+      "{",
+      "val_a=3&val_b=4",
+      "{'val_a': 3}",
+      "NaN",
+      '{"val_a": 3, "val_b": 4} x',
+      "\ufeff{}",
+    ]) {
+      const answer = await peer.ask(message("POST", content));
+      assert.deepEqual([answer.status, parsed(answer)["title"]], [400, "Bad Request"], content);
+      assert.doesNotMatch(answer.body, /\.[jt]s\b|node:/);
+    }
+    const noText = `POST / HTTP/1.1\r\nHost: a\r\n${JSON_FIELD}Content-Length: 3\r\n\r\n"\xff"`;
+    assert.equal((await peer.ask(noText)).status, 400);
+    assert.equal((await peer.ask(request("GET"))).status, 400, "no content at all");
+  });
+
+  test("413 for more than two numbers need, announced or not, and no sooner", async (t) => {
+    const fits = `{"val_a": 3, "val_b": 4${" ".repeat(64 * 1024 - 24)}}`;
+    assert.equal(fits.length, 64 * 1024);
+    const peer = await program.connect(t);
+    assert.deepEqual(parsed(await peer.ask(message("POST", fits))), { sum: 7 });
+    assert.equal((await peer.ask(message("POST", `${fits} `))).status, 413);
+    await peer.endOfConnection();
+    const other = await program.connect(t);
+    await other.send(
+      `POST / HTTP/1.1\r\nHost: a\r\n${JSON_FIELD}Transfer-Encoding: chunked\r\n\r\n10001\r\n${fits} \r\n0\r\n\r\n`,
+    );
+    assert.equal((await other.answer()).status, 413);
+    await other.endOfConnection();
+  });
+
+  test("415 for other types, with the one that is served", async (t) => {
+    const peer = await program.connect(t);
+    for (const method of ["GET", "POST", "QUERY"]) {
+      for (const type of ["text/plain", "application/jsonp", "application/x-www-form-urlencoded", "*/*", ""]) {
+        const answer = await peer.ask(message(method, '{"val_a": 3, "val_b": 4}', `Content-Type: ${type}\r\n`));
+        assert.deepEqual([answer.status, answer.get("accept-query")], [415, "application/json"], `${method} ${type}`);
+      }
+    }
+  });
+
+  test("a QUERY must say what its content is", async (t) => {
+    const peer = await program.connect(t);
+    const answer = await peer.ask(message("QUERY", '{"val_a": 3, "val_b": 4}', ""));
+    assert.equal(answer.status, 400);
+    assert.match(String(parsed(answer)["detail"]), /Content-Type/);
+  });
+
+  test("RICKROLL", async (t) => {
+    const peer = await program.connect(t);
+    const answer = await peer.ask(request("RICKROLL"));
+    assert.equal(answer.status, 200);
+    assert.match(answer.body, /^Never gonna give you up/);
+  });
+
+  test("405 for known methods that it has not, 501 for unknown ones, HEAD and OPTIONS for nothing", async (t) => {
+    const peer = await program.connect(t);
+    for (const method of ["PUT", "DELETE", "PATCH", "TRACE"]) {
+      const answer = await peer.ask(request(method));
+      assert.equal(answer.status, 405);
+      assert.deepEqual(answer.get("allow")?.split(", ").sort(), [
+        "GET",
+        "HEAD",
+        "OPTIONS",
+        "POST",
+        "QUERY",
+        "RICKROLL",
+      ]);
+    }
+    for (const method of ["BREW", "rickroll", "get", "constructor", "__proto__"]) {
+      assert.equal((await peer.ask(request(method))).status, 501, method);
+    }
+    const head = await peer.ask(message("HEAD", '{"val_a": 3, "val_b": 4}'));
+    assert.deepEqual([head.status, head.get("content-length"), head.body], [200, "10", ""]);
+    assert.equal((await peer.ask(request("OPTIONS"))).status, 204);
+  });
+});
+
+test("the address it prints is the real one, and what it suggests to try names it", async (t) => {
+  const program = await start(t, "--port", "0");
+  assert.notEqual(program.url.port, "0");
+  assert.equal(program.url.hostname, "127.0.0.1");
+  const [, ...tries] = program.stdout.trimEnd().split("\n\n");
+  const commands = tries.join("\n").split("\n");
+  assert.ok(commands.length >= 2);
+  for (const command of commands)
+    assert.ok(command.startsWith("  curl ") && command.endsWith(program.url.href), command);
+  const peer = await program.connect(t);
+  assert.equal((await peer.ask(request("RICKROLL"))).status, 200);
+});
+
+test("--host: every address, a name, IPv6 where there is one", async (t) => {
+  const hosts = ["0.0.0.0", "localhost", "127.0.0.1"];
+  if (Object.values(networkInterfaces()).some((list) => list?.some(({ address }) => address === "::1")))
+    hosts.push("::1");
+  for (const host of hosts) {
+    const program = await start(t, `--host=${host}`, "--port=0");
+    const peer = await program.connect(t);
+    assert.equal((await peer.ask(request("RICKROLL"))).status, 200, host);
+  }
+});
+
+test("a line for each request on stderr, and with --log none no line", async (t) => {
+  const plain = await start(t, "--port", "0");
+  const none = await start(t, "--port", "0", "--log", "none");
+  for (const program of [plain, none]) {
+    const peer = await program.connect(t);
+    await peer.ask(request("RICKROLL"));
+    await peer.ask(request("BREW"));
+    await peer.ask("nonsense\r\n\r\n");
+    await peer.end();
+    program.process.kill("SIGTERM");
+    await program.ended;
+  }
+  const lines = plain.stderr.trimEnd().split("\n");
+  assert.match(lines[0], /^127\.0\.0\.1 - - \[.+\] "RICKROLL \/ HTTP\/1\.1" 200 -$/);
+  assert.match(lines[1], /code 501, message Not Implemented$/);
+  assert.equal(lines.length, 4);
+  assert.equal(none.stderr, "");
+});
+
+for (const signal of ["SIGTERM", "SIGINT"] as const) {
+  test(`${signal} ends it in order, with status 0, whoever is connected`, async (t) => {
+    const program = await start(t, "--port", "0", "--log", "none");
+    const idle = await program.connect(t);
+    await idle.ask(request("RICKROLL"));
+    const busy = await program.connect(t);
+    const sum = message("POST", '{"val_a": 3, "val_b": 4}');
+    await busy.send(sum.slice(0, -1));
+    await idle.ask(request("RICKROLL")); // by now the other has been seen too
+    program.process.kill(signal);
+    await idle.endOfConnection();
+    await idle.end();
+    await busy.send(sum.slice(-1));
+    const answer = await busy.answer();
+    assert.deepEqual([parsed(answer), answer.get("connection")], [{ sum: 7 }, "close"]);
+    await busy.end();
+    assert.deepEqual(await program.ended, { status: 0, signal: null });
+    assert.equal(program.stderr, "");
+  });
+}
+
+test("asked a second time, a moment later, it does not wait for anybody", async (t) => {
+  const program = await start(t, "--port", "0", "--log", "none");
+  const busy = await program.connect(t);
+  await busy.send(message("POST", '{"val_a": 3, "val_b": 4}').slice(0, -1));
+  const idle = await program.connect(t);
+  await idle.ask(request("RICKROLL"));
+  program.process.kill("SIGINT");
+  await idle.endOfConnection();
+  // Not at once: a terminal and npm may each send the same Ctrl-C.
+  const again = setInterval(() => program.process.kill("SIGINT"), 100);
+  t.after(() => clearInterval(again));
+  await until(() => program.process.exitCode !== null, "its end", 5000);
+  assert.deepEqual(await program.ended, { status: 0, signal: null });
+  assert.equal(busy.text, "");
+});
+
+test("it goes on when nobody reads its output any more", async (t) => {
+  const program = await start(t, "--port", "0");
+  program.process.stdout!.destroy();
+  program.process.stderr!.destroy();
+  for (let i = 0; i < 3; i++) {
+    const peer = await program.connect(t);
+    assert.equal((await peer.ask(request("RICKROLL"))).status, 200);
+  }
+  assert.equal(program.process.exitCode, null);
+});
+
+test("--help says what there is, and that is all", async () => {
+  const program = new Program(["--help"]);
+  assert.deepEqual(await program.ended, { status: 0, signal: null });
+  for (const option of ["--host", "--port", "--log"]) assert.ok(program.stdout.includes(option));
+  assert.equal(program.stderr, "");
+});
+
+test("what it cannot do it says in one line, with status 2 and no stack", async (t) => {
+  const server = net.createServer().listen(0, "127.0.0.1");
+  await once(server, "listening");
+  t.after(() => server.close());
+  const taken = String((server.address() as net.AddressInfo).port);
+  for (const [args, said] of [
+    [["--port", taken], new RegExp(`127\\.0\\.0\\.1:${taken}: .*in use`)],
+    [["--host", "192.0.2.1", "--port", "0"], /192\.0\.2\.1:0: .*not one of this machine's/],
+    [["--host", "not a host", "--port", "0"], /not a host:0: /],
+    [["--port", "65536"], /--port .*65536/],
+    [["--port", "http"], /--port .*http/],
+    [["--port", "-1"], /--port/],
+    [["--port", "80.5"], /--port/],
+    [["--port"], /--port/],
+    [["--port="], /--port/],
+    [["--log", "loud"], /--log .*loud/],
+    [["--prot", "80"], /--prot/],
+    [["8000"], /8000/],
+  ] as const) {
+    const program = new Program(args);
+    assert.deepEqual(await program.ended, { status: 2, signal: null }, args.join(" "));
+    assert.match(program.stderr, /^plinth: [^\n]+\n$/, args.join(" "));
+    assert.match(program.stderr, said);
+    assert.doesNotMatch(program.stderr, /\bat .*\.[jt]s|node:/);
+    assert.equal(program.stdout, "");
+  }
+});

@@ -1,0 +1,197 @@
+/** The arrows between the parts: who may import whom. docs/ARCHITECTURE.md draws them. */
+import assert from "node:assert/strict";
+import { existsSync, readdirSync, readFileSync } from "node:fs";
+import path from "node:path";
+import { test } from "node:test";
+import { fileURLToPath } from "node:url";
+
+const root = path.dirname(fileURLToPath(import.meta.resolve("plinth/package.json")));
+
+interface Import {
+  /** The file that imports, from the root on: "src/server/link.ts". */
+  readonly from: string;
+  /** What it names; a relative one from the root on. */
+  readonly to: string;
+  /** Nothing of it is left at run time. */
+  readonly typeOnly: boolean;
+}
+
+function filesUnder(folder: string): string[] {
+  const entries = readdirSync(path.join(root, folder), { withFileTypes: true, recursive: true });
+  return entries
+    .filter((entry) => entry.isFile() && /\.[cm]?[jt]sx?$/.test(entry.name))
+    .map((entry) => path.relative(root, path.join(entry.parentPath, entry.name)).split(path.sep).join("/"))
+    .sort();
+}
+
+function readSource(file: string): string {
+  return readFileSync(path.join(root, file), "utf8");
+}
+
+/** The imports of a file, in the form that our formatter gives them: a statement begins its line. */
+function importsOf(file: string): Import[] {
+  const text = readSource(file);
+  const found: [string, boolean][] = [];
+  for (const [, , type, names, to] of text.matchAll(/^(import|export) (type )?([^;"]*?)from "([^"]+)"/gm)) {
+    const each = /^\{([^]*)\}\s*$/
+      .exec(names)?.[1]
+      .split(",")
+      .filter((name) => name.trim() !== "");
+    found.push([to, type !== undefined || each?.every((name) => name.trim().startsWith("type ")) === true]);
+  }
+  for (const [, to] of text.matchAll(/^import "([^"]+)"/gm)) found.push([to, false]);
+  for (const [, to] of text.matchAll(/^(?! *(?:\*|\/\/)).*\bimport\(\s*"([^"]+)"/gm)) found.push([to, false]);
+  // What this reader does not understand must not pass unseen.
+  const statements = text.match(/^(import\b(?!\()|export (?:type )?[{*])/gm)?.length ?? 0;
+  assert.ok(found.length >= statements, `${file} has an import in another form`);
+  assert.doesNotMatch(text, /\brequire\(|\bcreateRequire\b/, file);
+  return found.map(([to, typeOnly]) => {
+    const resolved = to.startsWith(".") ? path.posix.join(path.posix.dirname(file), to) : to;
+    return { from: file, to: resolved, typeOnly };
+  });
+}
+
+const sources = filesUnder("src");
+const imports = sources.flatMap(importsOf);
+
+/** Fails with all imports that `isFine` says no to. */
+function allow(list: readonly Import[], isFine: (one: Import) => boolean): void {
+  assert.ok(list.length > 0);
+  const wrong = list.filter((one) => !isFine(one));
+  assert.deepEqual(
+    wrong.map(({ from, to, typeOnly }) => `${from} imports ${typeOnly ? "types of " : ""}${to}`),
+    [],
+  );
+}
+
+function importsUnder(folder: string): Import[] {
+  return imports.filter(({ from }) => from.startsWith(`${folder}/`));
+}
+
+const inside = (folder: string, { to }: Import) => to.startsWith(`${folder}/`);
+const ofNode = ({ to }: Import) => to.startsWith("node:");
+
+test("the reader of imports finds them all", () => {
+  assert.ok(sources.includes("src/mod.ts") && sources.includes("src/protocol/http1/connection.ts"));
+  const of = (file: string, to: string) => imports.find((one) => one.from === file && one.to === to);
+  assert.equal(of("src/server/server.ts", "#transport")?.typeOnly, false);
+  assert.equal(of("src/server/server.ts", "src/transport/transport.ts")?.typeOnly, true);
+  assert.equal(of("src/protocol/http1/exchange.ts", "src/protocol/http1/body.ts")?.typeOnly, false);
+  assert.equal(of("src/mod.ts", "src/server/log.ts")?.typeOnly, true);
+  assert.equal(of("src/mod.ts", "src/server/server.ts")?.typeOnly, false);
+});
+
+test("protocol imports nothing from outside itself; what it needs of Buffer is in bytes.ts", () => {
+  allow(importsUnder("src/protocol"), (one) => {
+    if (one.to === "node:buffer") {
+      return one.from === "src/protocol/bytes.ts" || (one.from === "src/protocol/output.ts" && one.typeOnly);
+    }
+    return inside("src/protocol", one);
+  });
+});
+
+test("protocol has no timers, promises, clock or runtime of its own", () => {
+  const foreign =
+    /\b(?:process|globalThis|console|performance|Promise|async|await|setTimeout|setInterval|setImmediate|queueMicrotask)\b|\bDate[.(]/;
+  for (const file of sources.filter((name) => name.startsWith("src/protocol/"))) {
+    let code = readSource(file).replace(/\/\*[^]*?\*\/|(?<=^|\s)\/\/.*$/gm, "");
+    // The seam's other side, the executor, is described there too.
+    if (file === "src/protocol/exchange.ts") code = code.replaceAll("Promise<void>;", "");
+    assert.equal(foreign.exec(code)?.[0], undefined, file);
+  }
+});
+
+test("http1 is imported where connections are made, and nowhere else", () => {
+  const outside = imports.filter(({ from, to }) => to.includes("/http1/") && !from.includes("/http1/"));
+  allow(outside, ({ from }) => ["src/server/server.ts", "src/protocol/mod.ts"].includes(from));
+});
+
+test("a transport knows the interface that it implements, types of the protocol, and its runtime", () => {
+  allow(importsUnder("src/transport"), (one) => {
+    if (inside("src/protocol", one)) return one.typeOnly;
+    return one.to === "src/transport/transport.ts" || (ofNode(one) && one.from !== "src/transport/transport.ts");
+  });
+});
+
+test("server knows the protocol, and of transports their interface; package.json picks one", () => {
+  allow(importsUnder("src/server"), (one) => {
+    if (one.to === "src/transport/transport.ts") return one.typeOnly;
+    if (one.to === "#transport") return one.from === "src/server/server.ts";
+    return inside("src/server", one) || inside("src/protocol", one) || ofNode(one) || one.to === "src/version.ts";
+  });
+});
+
+test("what lies beside the server stands on it, and not the other way round", () => {
+  const beside = ["src/threads", "src/extras"];
+  allow(imports, (one) => {
+    const folder = beside.find((name) => inside(name, one));
+    return (
+      folder === undefined ||
+      one.from.startsWith(`${folder}/`) ||
+      (one.from === "src/mod.ts" && folder === "src/threads")
+    );
+  });
+});
+
+test("mod.ts re-exports and never imports an extra; nobody imports mod.ts", () => {
+  const ofMod = imports.filter(({ from }) => from === "src/mod.ts");
+  allow(
+    ofMod,
+    (one) =>
+      ["src/server", "src/threads", "src/protocol", "src/transport"].some((folder) => inside(folder, one)) ||
+      one.to === "src/version.ts",
+  );
+  const text = readSource("src/mod.ts").replace(/\/\*[^]*?\*\//g, "");
+  for (const statement of text.split(";").map((line) => line.trim())) assert.match(statement, /^(export |$)/);
+  allow(imports, ({ to }) => to !== "src/mod.ts");
+});
+
+test("every folder of src has its rule here", () => {
+  const folders = new Set(sources.map((file) => file.split("/")[1]));
+  for (const name of ["protocol", "transport", "server", "threads", "extras", "mod.ts", "version.ts"])
+    folders.delete(name);
+  assert.deepEqual([...folders], []);
+});
+
+test("nothing under src needs a package at run time", () => {
+  allow(imports, (one) => one.to.startsWith("src/") || ofNode(one) || one.to === "#transport");
+});
+
+test("apps and examples use what everybody can use", () => {
+  for (const folder of ["apps", "examples"]) {
+    const theirs = filesUnder(folder).flatMap(importsOf);
+    allow(theirs, (one) => {
+      const own = one.from
+        .split("/")
+        .slice(0, folder === "apps" ? 2 : 1)
+        .join("/");
+      return one.to === "src/mod.ts" || one.to === "plinth" || ofNode(one) || inside(own, one);
+    });
+  }
+});
+
+test("relative imports name files that are there, by their real names", () => {
+  const all = [...imports, ...["apps", "examples"].flatMap(filesUnder).flatMap(importsOf)];
+  const relative = all.filter(({ to }) => /^(src|apps|examples)\//.test(to));
+  allow(relative, ({ to }) => to.endsWith(".ts") && existsSync(path.join(root, to)));
+});
+
+test("no file needs another that needs it", () => {
+  const needs = new Map<string, string[]>();
+  for (const { from, to, typeOnly } of imports) if (!typeOnly) needs.set(from, [...(needs.get(from) ?? []), to]);
+  const done = new Set<string>();
+  const walk = (file: string, way: readonly string[]): void => {
+    assert.ok(!way.includes(file), `a circle: ${[...way, file].join(" → ")}`);
+    if (done.has(file)) return;
+    for (const next of needs.get(file) ?? []) walk(next, [...way, file]);
+    done.add(file);
+  };
+  for (const file of sources) walk(file, []);
+});
+
+test("files stay small", () => {
+  for (const file of sources) {
+    const lines = readSource(file).split("\n").length;
+    assert.ok(lines < 450, `${file} has ${lines} lines`);
+  }
+});

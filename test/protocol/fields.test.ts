@@ -1,0 +1,150 @@
+/** Fields as they came in and as they go out (RFC 9110 §5). */
+import assert from "node:assert/strict";
+import { describe, test } from "node:test";
+import { FieldList, Fields, NO_FIELDS } from "../../src/protocol/fields.ts";
+
+const TEXT = "Host: a\r\nX-A:1\r\nx-a: 2\r\nX-a:\r\nCookie: \xe9\r\n";
+const fields = new Fields(TEXT, [0, 4, 6, 7, 9, 12, 13, 14, 16, 19, 21, 22, 24, 27, 28, 28, 30, 36, 38, 39]);
+
+describe("fields received", () => {
+  test("are found whatever the case of their names' letters", () => {
+    for (const name of ["X-A", "x-a", "X-a", "x-A"]) {
+      assert.equal(fields.get(name), "1");
+      assert.deepEqual(fields.getAll(name), ["1", "2", ""]);
+      assert.equal(fields.has(name), true);
+    }
+    assert.equal(fields.get("cOOKIE"), "\xe9");
+    assert.equal(fields.has("host"), true);
+    assert.deepEqual(fields.getAll("HOST"), ["a"]);
+  });
+
+  test("are not found under other names", () => {
+    for (const name of [
+      "",
+      "X",
+      "X-",
+      "X-AA",
+      "X-B",
+      "Host:",
+      "Host ",
+      " Host",
+      "a",
+      "x\ra",
+      "X\x0dA",
+      "H\xd6st",
+      "\u212bost",
+    ]) {
+      assert.equal(fields.get(name), null);
+      assert.deepEqual(fields.getAll(name), []);
+      assert.equal(fields.has(name), false);
+    }
+    // "@" and "`", "[" and "{" differ by the bit that letters' cases do, and are no letters
+    const odd = new Fields("^~: 1", [0, 2, 4, 5]);
+    assert.equal(odd.get("^~"), "1");
+    assert.equal(odd.get("~^"), null);
+    const tick = new Fields("`: 1", [0, 1, 3, 4]);
+    assert.equal(tick.get("@"), null);
+  });
+
+  test("come in order, their names as they were written, as often as asked", () => {
+    const expected = [
+      ["Host", "a"],
+      ["X-A", "1"],
+      ["x-a", "2"],
+      ["X-a", ""],
+      ["Cookie", "\xe9"],
+    ];
+    assert.deepEqual([...fields], expected);
+    assert.deepEqual([...fields], expected);
+    assert.equal(fields.length, 5);
+  });
+
+  test("may be none", () => {
+    assert.equal(NO_FIELDS.length, 0);
+    assert.deepEqual([...NO_FIELDS], []);
+    assert.equal(NO_FIELDS.get("Host"), null);
+    assert.equal(NO_FIELDS.has(""), false);
+  });
+});
+
+describe("fields to be sent", () => {
+  test("are kept as they were given, in order", () => {
+    const list = new FieldList();
+    list.add("Content-Type", "text/plain");
+    list.add("X-Number", 42);
+    list.add("x-empty", "");
+    list.add("Content-Type", "a\tb \x80\xff~");
+    list.addTrusted("Date", "now");
+    const expected = [
+      ["Content-Type", "text/plain"],
+      ["X-Number", "42"],
+      ["x-empty", ""],
+      ["Content-Type", "a\tb \x80\xff~"],
+      ["Date", "now"],
+    ];
+    assert.deepEqual([...list], expected);
+    assert.deepEqual(list.flat, expected.flat());
+    assert.equal(list.has("CONTENT-type"), true);
+    assert.equal(list.has("X-EMPTY"), true);
+    assert.equal(list.has("text/plain"), false);
+    assert.equal(list.has("Content"), false);
+  });
+
+  test("a value has no byte that could split a message", () => {
+    for (let c = 0; c < 0x120; c++) {
+      const list = new FieldList();
+      const value = `a${String.fromCharCode(c)}b`;
+      const allowed = c === 0x09 || (c >= 0x20 && c !== 0x7f && c <= 0xff);
+      if (allowed) list.add("X", value);
+      else assert.throws(() => list.add("X", value), TypeError, `character ${c}`);
+      assert.equal(list.flat.length, allowed ? 2 : 0, "nothing of what is refused is kept");
+    }
+    for (const value of ["a\r\nSet-Cookie: b", "a\n", "\r", "a\r\n b", "\u{1f600}", "€"]) {
+      assert.throws(() => new FieldList().add("X", value), TypeError, JSON.stringify(value));
+    }
+  });
+
+  test("a value is a string or a number", () => {
+    for (const value of [undefined, null, true, {}, [], Symbol("s"), 1n]) {
+      assert.throws(() => new FieldList().add("X", value as unknown as string), TypeError);
+    }
+  });
+
+  test("a name is a token, however often it is asked for", () => {
+    const names = ["", " ", "a b", "a:", ":a", "a\r\n", "a\n", "a\0", "\xe9", "a\u212a", "a(", '"a"', "a/b", "a\t"];
+    for (let i = 0; i < 2; i++) {
+      for (const name of names) assert.throws(() => new FieldList().add(name, "1"), TypeError, JSON.stringify(name));
+      for (const name of [undefined, null, 5, {}]) {
+        assert.throws(() => new FieldList().add(name as unknown as string, "1"), TypeError);
+      }
+      new FieldList().add("!#$%&'*+-.^_`|~09azAZ", "1");
+    }
+  });
+
+  test("the framing is not the user's", () => {
+    for (const name of [
+      "Content-Length",
+      "content-length",
+      "CONTENT-LENGTH",
+      "Transfer-Encoding",
+      "tRANSFER-eNCODING",
+    ]) {
+      for (let i = 0; i < 2; i++) assert.throws(() => new FieldList().add(name, "5"), TypeError, name);
+    }
+  });
+
+  test("an error says what was wrong, and quotes no more than it must", () => {
+    assert.throws(() => new FieldList().add("X-Name", "a\r\nb"), /X-Name.*"a\\r\\nb"/);
+    assert.throws(() => new FieldList().add("X Name", "a"), /"X Name".*token/);
+    assert.throws(
+      () => new FieldList().add("X", "\n".repeat(100_000)),
+      (error: Error) => error.message.length < 400,
+    );
+  });
+
+  test("names seen before do not pile up", () => {
+    for (let i = 0; i < 5000; i++) new FieldList().add(`X-${i}`, "1");
+    assert.throws(() => new FieldList().add("X 5001", "1"), TypeError);
+    new FieldList().add("X-5001", "1");
+  });
+});

@@ -1,0 +1,184 @@
+/** Which method of a class runs: any token, letter for letter, and nothing that is not meant to. */
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { BaseHTTPRequestHandler } from "plinth";
+import { GET, inMemory, post, request } from "./support.ts";
+
+/** Says which of its methods ran. */
+class Base extends BaseHTTPRequestHandler {
+  say(what: string): void {
+    this.sendResponse(200);
+    this.endHeaders();
+    this.wfile.write(`${what} for ${this.method}`);
+  }
+}
+
+test("any token is a method, letter for letter", async (t) => {
+  class Handler extends Base {
+    do_GET(): void {
+      this.say("do_GET");
+    }
+
+    do_get(): void {
+      this.say("do_get");
+    }
+
+    do_pOsT(): void {
+      this.say("do_pOsT");
+    }
+
+    do_RICKROLL(): void {
+      this.say("do_RICKROLL");
+    }
+
+    "do_M-SEARCH"(): void {
+      this.say("do_M-SEARCH");
+    }
+
+    "do_!#$%&'*+-.^_`|~0"(): void {
+      this.say("all of them");
+    }
+
+    do_constructor(): void {
+      this.say("do_constructor");
+    }
+  }
+  const peer = (await inMemory(t, Handler)).connect();
+  for (const [method, said] of [
+    ["GET", "do_GET"],
+    ["get", "do_get"],
+    ["pOsT", "do_pOsT"],
+    ["RICKROLL", "do_RICKROLL"],
+    ["M-SEARCH", "do_M-SEARCH"],
+    ["!#$%&'*+-.^_`|~0", "all of them"],
+    ["constructor", "do_constructor"],
+  ]) {
+    assert.equal((await peer.ask(request(method))).body, `${said} for ${method}`);
+  }
+  for (const method of ["Get", "POst", "rickroll", "M-Search"]) {
+    assert.equal((await peer.ask(request(method))).status, 501, method);
+  }
+});
+
+test("a method that everybody knows and the class has not is 405, with those that it has; others are 501", async (t) => {
+  class Handler extends Base {
+    do_GET(): void {
+      this.say("do_GET");
+    }
+
+    do_RICKROLL(): void {
+      this.say("do_RICKROLL");
+    }
+  }
+  const peer = (await inMemory(t, Handler)).connect();
+  for (const method of ["POST", "PUT", "DELETE", "PATCH", "TRACE", "QUERY"]) {
+    const answer = await peer.ask(request(method));
+    assert.equal(answer.status, 405, method);
+    assert.deepEqual(answer.get("allow")?.split(", ").sort(), ["GET", "HEAD", "OPTIONS", "RICKROLL"]);
+  }
+  for (const method of ["BREW", "post", "PROPFIND"]) {
+    const answer = await peer.ask(request(method));
+    assert.equal(answer.status, 501, method);
+    assert.equal(answer.get("allow"), null);
+  }
+  assert.equal((await peer.ask(request("CONNECT", "a:1"))).status, 501, "a tunnel is only for those who build one");
+});
+
+test("names that objects have without anybody's doing are no methods", async (t) => {
+  class Handler extends Base {
+    do_GET(): void {
+      this.say("do_GET");
+    }
+
+    // Neither is a method of the class: a field, an accessor, a value.
+    readonly do_FIELD = (): void => this.say("do_FIELD");
+    get do_ACCESSOR(): () => void {
+      return () => this.say("do_ACCESSOR");
+    }
+    do_(): void {
+      this.say("do_");
+    }
+  }
+  Object.defineProperty(Handler.prototype, "do_VALUE", { value: 7 });
+  // oxlint-disable-next-line no-extend-native -- as bad libraries do
+  Object.defineProperty(Object.prototype, "do_EVERYWHERE", { value: () => {}, configurable: true });
+  t.after(() => Reflect.deleteProperty(Object.prototype, "do_EVERYWHERE"));
+  const peer = (await inMemory(t, Handler)).connect();
+  const names = [
+    ...Object.getOwnPropertyNames(Object.prototype),
+    ...Object.getOwnPropertyNames(BaseHTTPRequestHandler.prototype),
+    "prototype",
+    "say",
+    "do_GET",
+    "FIELD",
+    "ACCESSOR",
+    "VALUE",
+    "EVERYWHERE",
+    "then",
+  ];
+  assert.ok(names.includes("__proto__") && names.includes("constructor") && names.includes("toString"));
+  for (const name of names) assert.equal((await peer.ask(request(name))).status, 501, name);
+});
+
+test("methods are inherited, and those of the subclass come first", async (t) => {
+  class Parent extends Base {
+    do_GET(): void {
+      this.say("Parent");
+    }
+
+    do_POST(): void {
+      this.say("Parent");
+    }
+  }
+  class Handler extends Parent {
+    override do_POST(): void {
+      this.say("Handler");
+    }
+  }
+  const peer = (await inMemory(t, Handler)).connect();
+  assert.equal((await peer.ask(GET)).body, "Parent for GET");
+  assert.equal((await peer.ask(post("x"))).body, "Handler for POST");
+});
+
+test("OPTIONS says what there is, unless the class says it itself", async (t) => {
+  class Handler extends Base {
+    do_GET(): void {
+      this.say("do_GET");
+    }
+  }
+  class Own extends Handler {
+    do_OPTIONS(): void {
+      this.say("do_OPTIONS");
+    }
+  }
+  const peer = (await inMemory(t, Handler)).connect();
+  for (const target of ["/", "*"]) {
+    const answer = await peer.ask(request("OPTIONS", target));
+    assert.deepEqual(
+      [answer.status, answer.get("allow"), answer.get("content-length")],
+      [204, "GET, HEAD, OPTIONS", null],
+    );
+  }
+  const own = (await inMemory(t, Own)).connect();
+  assert.equal((await own.ask(request("OPTIONS"))).body, "do_OPTIONS for OPTIONS");
+});
+
+test("a class without methods has none: everything is 501", async (t) => {
+  class Handler extends BaseHTTPRequestHandler {}
+  const peer = (await inMemory(t, Handler)).connect();
+  for (const method of ["GET", "HEAD", "POST", "OPTIONS", "BREW"]) {
+    assert.equal((await peer.ask(request(method))).status, 501, method);
+  }
+});
+
+test("an unread body does no harm to the request behind a refusal", async (t) => {
+  class Handler extends Base {
+    do_GET(): void {
+      this.say("do_GET");
+    }
+  }
+  const peer = (await inMemory(t, Handler)).connect();
+  await peer.send(post(GET) + GET);
+  const [refused, answered] = await peer.answers(2);
+  assert.deepEqual([refused.status, answered.status], [405, 200]);
+});

@@ -1,0 +1,274 @@
+/** How a server ends: gracefully with shutdown, now with serverClose, and from inside its own handlers. */
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { BaseHTTPRequestHandler, HTTPServer } from "plinth";
+import { connect, Gate, GET, inMemory, onSocket, post, request, turn, until } from "./support.ts";
+
+/** How long what must not hang may take. Well below the default `shutdownTimeout`. */
+const SOON = 3000;
+
+function soon(promise: Promise<unknown>, what: string): Promise<void> {
+  let done = false;
+  void promise.then(() => (done = true));
+  return until(() => done, what, SOON);
+}
+
+/** Answers when told to. */
+function waiting(): { gate: Gate; Handler: typeof BaseHTTPRequestHandler } {
+  const gate = new Gate();
+  class Handler extends BaseHTTPRequestHandler {
+    async do_GET(): Promise<void> {
+      if (this.path !== "/now") await gate.opened;
+      this.sendResponse(200);
+      this.endHeaders();
+      this.wfile.write(this.path);
+    }
+  }
+  return { gate, Handler };
+}
+
+test("shutdown lets what runs finish, closes what idles, and takes nothing new", async (t) => {
+  const { gate, Handler } = waiting();
+  const { httpd } = await onSocket(t, Handler);
+  const fresh = await connect(t, httpd.serverAddress);
+  const idle = await connect(t, httpd.serverAddress);
+  await idle.ask(request("GET", "/now"));
+  const busy = await connect(t, httpd.serverAddress);
+  await busy.send(request("GET", "/1") + request("GET", "/2"));
+  await turn();
+
+  let done = false;
+  const ended = httpd.shutdown().then(() => (done = true));
+  for (const peer of [fresh, idle]) {
+    await peer.endOfConnection();
+    await peer.end();
+  }
+  await assert.rejects(connect(t, httpd.serverAddress), { code: "ECONNREFUSED" });
+  assert.equal(done, false, "one handler still runs");
+  gate.open();
+  const [answer] = await busy.answers(1);
+  assert.deepEqual([answer.body, answer.get("connection")], ["/1", "close"]);
+  await busy.endOfConnection();
+  await busy.end();
+  await ended;
+  await busy.answers(1); // the request behind it was not taken
+});
+
+test("shutdown is one thing, however often it is asked for", async (t) => {
+  const { gate, Handler } = waiting();
+  const { httpd } = await onSocket(t, Handler);
+  const peer = await connect(t, httpd.serverAddress);
+  await peer.send(GET);
+  await turn();
+  const asked = [httpd.shutdown(), httpd.shutdown(), httpd[Symbol.asyncDispose](), httpd.serveForever()];
+  await turn();
+  gate.open();
+  assert.equal((await peer.answer()).body, "/");
+  await peer.end();
+  await Promise.all(asked);
+  await httpd.shutdown();
+  httpd.serverClose();
+  httpd.serverClose();
+});
+
+test("a server may be shut down before it has begun, and does not begin then", async () => {
+  const { Handler } = waiting();
+  const httpd = new HTTPServer(["127.0.0.1", 0], Handler, { log: "none" });
+  await httpd.shutdown();
+  await httpd.serveForever();
+  await assert.rejects(httpd.serverActivate(), /has been shut down/);
+});
+
+test("a server may be shut down while it begins", async (t) => {
+  const { Handler } = waiting();
+  for (const how of ["shutdown", "serverClose"] as const) {
+    const httpd = new HTTPServer(["127.0.0.1", 0], Handler, { log: "none" });
+    t.after(() => httpd.serverClose());
+    const serving = httpd.serveForever();
+    await httpd[how]();
+    await serving;
+    await httpd.serverActivate().catch(() => {});
+    const [, port] = httpd.serverAddress;
+    if (port !== 0) await assert.rejects(connect(t, httpd.serverAddress), { code: "ECONNREFUSED" });
+  }
+});
+
+test("serverClose cuts what runs", async (t) => {
+  const { Handler } = waiting();
+  const { httpd } = await onSocket(t, Handler);
+  const peer = await connect(t, httpd.serverAddress);
+  await peer.send(GET);
+  await turn();
+  const serving = httpd.serveForever();
+  httpd.serverClose();
+  await soon(serving, "serveForever");
+  await until(() => peer.closed || peer.ended, "the end of the connection");
+  assert.equal(peer.text, "");
+});
+
+test("what does not finish in time is cut", async (t) => {
+  const { Handler } = waiting();
+  const { httpd, log } = await onSocket(t, Handler, { shutdownTimeout: 50 });
+  const peer = await connect(t, httpd.serverAddress);
+  await peer.send(GET);
+  await turn();
+  await soon(httpd.shutdown(), "shutdown");
+  await until(() => peer.closed || peer.ended, "the end of the connection");
+  assert.equal(peer.text, "");
+  assert.deepEqual(log, []);
+});
+
+test("a shutdown without a time limit waits", async (t) => {
+  const { gate, Handler } = waiting();
+  const { httpd } = await onSocket(t, Handler, { shutdownTimeout: Infinity });
+  const peer = await connect(t, httpd.serverAddress);
+  await peer.send(GET);
+  await turn();
+  const ended = httpd.shutdown();
+  await new Promise((resolve) => setTimeout(resolve, 30)); // a timer that overflowed would have come
+  gate.open();
+  assert.equal((await peer.answer()).body, "/");
+  await peer.end();
+  await soon(ended, "shutdown");
+});
+
+test("what is on its way still arrives: a head, and content", async (t) => {
+  class Handler extends BaseHTTPRequestHandler {
+    async do_POST(): Promise<void> {
+      const content = await this.rfile.read();
+      this.sendResponse(200);
+      this.endHeaders();
+      this.wfile.write(content);
+    }
+  }
+  for (const sent of ["POST / HT", "POST / HTTP/1.1\r\nHo", post("hello").slice(0, -2)]) {
+    const { httpd, connect } = await inMemory(t, Handler);
+    const peer = connect();
+    await peer.send(sent);
+    const ended = httpd.shutdown();
+    await peer.send(post("hello").slice(sent.length));
+    assert.equal((await peer.answer()).body, "hello", sent);
+    await peer.end();
+    await ended;
+  }
+});
+
+for (const awaited of [true, false]) {
+  test(`a handler may shut its server down, ${awaited ? "and wait for it" : "without waiting for it"}`, async (t) => {
+    const gate = new Gate();
+    const asked = new Gate();
+    class Handler extends BaseHTTPRequestHandler {
+      async do_GET(): Promise<void> {
+        if (this.path === "/other") {
+          await gate.opened;
+        } else {
+          await turn();
+          const down = this.server.shutdown();
+          asked.open();
+          if (awaited) await down;
+        }
+        this.sendResponse(200);
+        this.endHeaders();
+        this.wfile.write(this.path);
+      }
+    }
+    const { httpd } = await onSocket(t, Handler);
+    const serving = httpd.serveForever();
+    const other = await connect(t, httpd.serverAddress);
+    await other.send(request("GET", "/other"));
+    await turn();
+    const peer = await connect(t, httpd.serverAddress);
+    await peer.send(request("GET", "/down"));
+    await asked.opened;
+    if (awaited) {
+      await turn();
+      assert.equal(peer.text, "", "another handler still runs");
+    } else {
+      await peer.answers(1);
+    }
+    gate.open();
+    for (const [one, body] of [
+      [other, "/other"],
+      [peer, "/down"],
+    ] as const) {
+      const answer = await one.answer();
+      assert.deepEqual([answer.body, answer.get("connection")], [body, "close"]);
+      await one.end();
+    }
+    await soon(serving, "serveForever");
+  });
+}
+
+test("handlers that wait for the same shutdown do not wait for each other", async (t) => {
+  class Handler extends BaseHTTPRequestHandler {
+    async do_GET(): Promise<void> {
+      await turn();
+      await Promise.all([this.server.shutdown(), this.server.shutdown()]);
+      this.sendResponse(200);
+      this.endHeaders();
+    }
+  }
+  const server = await onSocket(t, Handler);
+  const peers = [await server.connect(), await server.connect(), await server.connect()];
+  for (const peer of peers) await peer.send(GET);
+  for (const peer of peers) {
+    assert.equal((await peer.answer()).status, 200);
+    await peer.end();
+  }
+  await soon(server.httpd.serveForever(), "serveForever");
+});
+
+test("a shutdown that a handler asks for when it has settled waits for the others like any", async (t) => {
+  const gate = new Gate();
+  const asked = new Gate();
+  let done = false;
+  class Handler extends BaseHTTPRequestHandler {
+    async do_GET(): Promise<void> {
+      if (this.path === "/other") await gate.opened;
+      else {
+        setImmediate(() => {
+          void this.server.shutdown().then(() => (done = true));
+          asked.open();
+        });
+      }
+      this.sendResponse(200);
+      this.endHeaders();
+    }
+  }
+  const server = await inMemory(t, Handler);
+  const other = server.connect();
+  await other.send(request("GET", "/other"));
+  const peer = server.connect();
+  await peer.send(GET);
+  await asked.opened;
+  await peer.endOfConnection();
+  await peer.end();
+  await turn();
+  assert.equal(done, false, "the other handler still runs");
+  gate.open();
+  await other.answer();
+  await other.end();
+  await until(() => done, "shutdown");
+});
+
+test("a handler that never settles holds shutdown up only until its time is over, though its peer has gone", async (t) => {
+  class Handler extends BaseHTTPRequestHandler {
+    do_GET(): Promise<void> {
+      return new Promise(() => {});
+    }
+  }
+  const server = await inMemory(t, Handler, { shutdownTimeout: 50 });
+  const peer = server.connect();
+  await peer.send(GET);
+  peer.destroy();
+  await turn();
+  await soon(server.httpd.shutdown(), "shutdown");
+});
+
+test("a peer that does not close its side holds shutdown up only for so long", async (t) => {
+  const { Handler } = waiting();
+  const { httpd } = await onSocket(t, Handler, { lingerTimeout: 50 });
+  const peer = await connect(t, httpd.serverAddress);
+  await peer.ask(request("GET", "/now"));
+  await soon(httpd.shutdown(), "shutdown");
+});

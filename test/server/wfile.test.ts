@@ -1,0 +1,235 @@
+/** What `wfile` promises: what a write gives back, when it holds the handler up, and what it does not allow. */
+import assert from "node:assert/strict";
+import { createHash } from "node:crypto";
+import { test } from "node:test";
+import { BaseHTTPRequestHandler, type ResponseBody } from "plinth";
+import { Gate, GET, inMemory, onSocket, post, request, turn, until } from "./support.ts";
+
+/** Twice what may wait to leave a connection. */
+const MUCH = 128 * 1024;
+
+test("a write that is taken gives undefined, one that has to wait a promise, which resolves when there is room", async (t) => {
+  const results: unknown[] = [];
+  let hadRoom = false;
+  class Handler extends BaseHTTPRequestHandler {
+    async do_GET(): Promise<void> {
+      this.sendResponse(200);
+      this.endHeaders();
+      results.push(this.wfile.write("little"), this.wfile.write(Buffer.alloc(MUCH)), this.wfile.write("more"));
+      await results[1];
+      hadRoom = true;
+      results.push(this.wfile.write("enough"));
+    }
+  }
+  const peer = (await inMemory(t, Handler)).connect();
+  await peer.send(GET);
+  await turn();
+  assert.equal(results.length, 3);
+  assert.equal(results[0], undefined);
+  assert.ok(results[1] instanceof Promise && results[2] instanceof Promise);
+  assert.equal(hadRoom, false, "nobody has read anything yet");
+  const [answer] = await peer.answers(1);
+  assert.equal(answer.body.length, "little".length + MUCH + "more".length + "enough".length);
+  assert.equal(results[3], undefined);
+});
+
+for (const counted of [true, false]) {
+  test(`a chunk may be used again once it is taken (${counted ? "counted" : "chunked"})`, async (t) => {
+    const rounds = 64;
+    class Handler extends BaseHTTPRequestHandler {
+      async do_GET(): Promise<void> {
+        this.sendResponse(200);
+        if (counted) this.sendHeader("Content-Length", rounds * 6000);
+        this.endHeaders();
+        const chunk = Buffer.alloc(6000);
+        for (let i = 0; i < rounds; i++) {
+          chunk.fill(65 + (i % 26));
+          await this.wfile.write(chunk);
+          chunk.fill("-");
+        }
+      }
+    }
+    const peer = (await inMemory(t, Handler)).connect();
+    const { body } = await peer.ask(GET);
+    const wanted = Array.from({ length: rounds }, (_, i) => String.fromCharCode(65 + (i % 26)).repeat(6000)).join("");
+    assert.ok(body === wanted);
+  });
+}
+
+test("strings are written as UTF-8, and other things are not written", async (t) => {
+  const faults: unknown[] = [];
+  class Handler extends BaseHTTPRequestHandler {
+    do_GET(): void {
+      this.sendResponse(200);
+      this.endHeaders();
+      void this.wfile.write("5 €, ");
+      void this.wfile.write(new Uint8Array([0x6f, 0x6b]));
+      for (const chunk of [7, null, undefined, {}, [1], new ArrayBuffer(1)]) {
+        try {
+          void this.wfile.write(chunk as string);
+        } catch (error) {
+          faults.push(error);
+        }
+      }
+    }
+  }
+  const peer = (await inMemory(t, Handler)).connect();
+  assert.equal(Buffer.from((await peer.ask(GET)).body, "latin1").toString(), "5 €, ok");
+  assert.equal(faults.length, 6);
+  for (const fault of faults) assert.ok(fault instanceof TypeError);
+});
+
+// What a kernel keeps for a client that does not read: the handler must stop at no more than that.
+const KERNEL = 16 * 1024 * 1024;
+
+for (const size of [1000, 100_000]) {
+  test(`a client that stops reading stops the handler, and starts it again (in writes of ${size} bytes)`, async (t) => {
+    let written = 0;
+    let moved = 0;
+    const [wanted, got] = [createHash("sha1"), createHash("sha1")];
+    class Handler extends BaseHTTPRequestHandler {
+      async do_GET(): Promise<void> {
+        this.sendResponse(200);
+        this.endHeaders();
+        const chunk = Buffer.alloc(size);
+        while (written < 2 * KERNEL) {
+          // The same memory every time, and other bytes in it.
+          chunk.fill(moved % 251);
+          wanted.update(chunk);
+          const wait = this.wfile.write(chunk);
+          // Each by itself, so that what fills the kernel up may be as small as one of them.
+          this.wfile.flush();
+          written += size;
+          moved++;
+          if (wait !== undefined) await wait;
+          else if (moved % 100 === 0) await new Promise((resolve) => setImmediate(resolve));
+        }
+      }
+    }
+    const server = await onSocket(t, Handler);
+    const peer = await server.connect();
+    peer.socket.removeAllListeners("data").pause();
+    await peer.send(request("GET", "/", "1.0"));
+    let before = -1;
+    while (before !== written || written === 0) {
+      before = written;
+      await new Promise((resolve) => setTimeout(resolve, 100));
+    }
+    assert.ok(written < KERNEL, `the handler has written ${written} bytes that nobody reads`);
+
+    let isContent = false;
+    peer.socket.on("data", (data: Buffer) => {
+      // The head stands in the first piece, or is it.
+      got.update(isContent ? data : data.subarray(data.indexOf("\r\n\r\n") + 4));
+      isContent = true;
+    });
+    peer.socket.resume();
+    await peer.endOfConnection();
+    assert.ok(written >= 2 * KERNEL);
+    assert.equal(got.digest("hex"), wanted.digest("hex"), "all of it has come, and nothing else");
+  });
+}
+
+test("mistakes throw at the call: before the head, before its end, past the length, after the end", async (t) => {
+  const faults: Error[] = [];
+  let kept: ResponseBody | undefined;
+  class Handler extends BaseHTTPRequestHandler {
+    #try(chunk: string): void {
+      try {
+        void this.wfile.write(chunk);
+      } catch (error) {
+        faults.push(error as Error);
+      }
+    }
+
+    do_GET(): void {
+      this.#try("before sendResponse");
+      this.sendResponse(200);
+      this.#try("before endHeaders");
+      this.sendHeader("Content-Length", 5);
+      this.endHeaders();
+      void this.wfile.write("hel");
+      this.#try("low");
+      void this.wfile.write("lo");
+      this.#try("!");
+      kept = this.wfile;
+    }
+  }
+  const peer = (await inMemory(t, Handler)).connect();
+  assert.equal((await peer.ask(GET)).body, "hello");
+  assert.equal(faults.length, 4);
+  assert.match(faults[0].message, /sendResponse comes first/);
+  assert.match(faults[1].message, /endHeaders comes first/);
+  assert.ok(faults[2] instanceof RangeError && faults[3] instanceof RangeError);
+  assert.throws(() => kept!.write("late"), /ended/);
+  await turn();
+  assert.equal((await peer.ask(GET)).body, "hello", "none of it has left");
+});
+
+test("where no length was announced, writes after the end throw as well", async (t) => {
+  let kept: ResponseBody | undefined;
+  class Handler extends BaseHTTPRequestHandler {
+    do_GET(): void {
+      this.sendResponse(200);
+      this.endHeaders();
+      kept = this.wfile;
+    }
+  }
+  const peer = (await inMemory(t, Handler)).connect();
+  await peer.ask(GET);
+  assert.throws(() => kept!.write("late"), /ended/);
+  assert.throws(() => kept!.write(""), /ended/);
+});
+
+test("when the peer leaves, a write that waits goes on, and later ones vanish", async (t) => {
+  const gate = new Gate();
+  let writes = 0;
+  class Handler extends BaseHTTPRequestHandler {
+    async do_GET(): Promise<void> {
+      this.sendResponse(200);
+      this.endHeaders();
+      for (; writes < 20; writes++) await this.wfile.write(Buffer.alloc(MUCH));
+      this.wfile.flush();
+      gate.open();
+    }
+  }
+  const server = await inMemory(t, Handler);
+  const peer = server.connect();
+  await peer.send(GET);
+  await turn();
+  assert.equal(writes, 0);
+  peer.destroy();
+  await gate.opened;
+  assert.equal(writes, 20);
+  assert.equal(server.log.length, 1, "no fault of the handler's");
+});
+
+test("a peer that leaves in mid-write over TCP brings nothing down", async (t) => {
+  let settled = 0;
+  class Handler extends BaseHTTPRequestHandler {
+    async do_POST(): Promise<void> {
+      await this.rfile.read();
+      this.sendResponse(200);
+      this.endHeaders();
+      // Some awaited, some not: neither may end as an unhandled rejection.
+      for (let i = 0; i < 50; i++) {
+        const wait = this.wfile.write(Buffer.alloc(MUCH));
+        if (i % 2 === 0) await wait;
+      }
+      settled++;
+    }
+  }
+  const server = await onSocket(t, Handler);
+  for (const how of ["destroy", "resetAndDestroy"] as const) {
+    const peer = await server.connect();
+    peer.socket.pause();
+    await peer.send(post("hello"));
+    await until(() => server.log.length > 0, "the answer has begun");
+    peer.socket[how]();
+    await until(() => settled > 0, "the handler goes on to its end");
+    settled = 0;
+    server.log.length = 0;
+  }
+  const peer = await server.connect();
+  assert.equal((await peer.ask(post("hello"))).body.length, 50 * MUCH, "the server goes on");
+});
