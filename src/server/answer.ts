@@ -57,11 +57,6 @@ export class Answer implements ResponseBody, TurnTask {
     this.#turn = turn;
   }
 
-  /** Nothing has been said yet. */
-  get untouched(): boolean {
-    return this.#state === NONE;
-  }
-
   begin(status: number, reason: string | undefined): void {
     if (this.#state !== NONE) {
       throw new Error(`cannot answer with ${status}: the answer has already begun with ${this.#status}`);

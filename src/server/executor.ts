@@ -130,9 +130,8 @@ export class LoopExecutor implements Executor {
 
   /** Logs what the people who run the server should know: faults of the handler, not those of its peers. */
   #report(transaction: Transaction, handler: BaseHTTPRequestHandler | null, error: unknown): void {
-    if (error instanceof HTTPError && error.cause === undefined && error.status < 500) return;
-    if (transaction.gone !== null && (error instanceof PeerGoneError || error === transaction.signal.reason)) return;
     if (error instanceof HTTPError && error.cause === undefined) return; // sendError says it
+    if (transaction.gone !== null && (error instanceof PeerGoneError || error === transaction.signal.reason)) return;
     if (handler === null) this.#server.logError("%s", describe(error));
     else handler.logError("%s", describe(error));
   }
@@ -159,5 +158,6 @@ function isThenable(value: unknown): value is PromiseLike<unknown> {
 
 /** Anything can be thrown, and be the cause of anything, itself included. */
 function describe(error: unknown): string {
-  return typeof error === "string" ? error : inspect(error, { customInspect: false });
+  const text = typeof error === "string" ? error : inspect(error, { customInspect: false });
+  return text.replaceAll("\n", "\n    "); // so that the log shows a stack line by line: see escape in log.ts
 }

@@ -51,9 +51,12 @@ export class Log implements TurnTask {
   }
 }
 
-/** As Python's log_message: C0 and C1 controls as \xNN, a backslash doubled; a line of our own may go on behind a tab. */
+/**
+ * As Python's log_message: C0 and C1 controls as \xNN, a backslash doubled. A line that is indented by four goes on from the one
+ * before, as a stack does: no line of a request's begins so.
+ */
 function escape(text: string): string {
-  return text.replace(/[\x00-\x1f\x7f-\x9f\\]/g, (c) =>
+  return text.replace(/\n(?! {4})|[\x00-\x09\x0b-\x1f\x7f-\x9f\\]/g, (c) =>
     c === "\\" ? "\\\\" : "\\x" + c.charCodeAt(0).toString(16).padStart(2, "0"),
   );
 }

@@ -101,14 +101,18 @@ for (const [how, get] of Object.entries(failures)) {
   });
 }
 
-test("what the handler threw is in the log, in one line, with its stack and cause", async (t) => {
+test("what the handler threw is in the log, with its stack and cause, and cannot be taken for another's line", async (t) => {
+  const forged = '127.0.0.1 - - [01/Jan/2026 00:00:00] "GET /admin HTTP/1.1" 200 -';
   const Handler = handling(() => {
-    throw new Error("out", { cause: new Error("in") });
+    throw new Error(`out\n${forged}`, { cause: new Error("in") });
   });
   const server = await inMemory(t, Handler);
   await server.connect().ask(GET);
-  const line = server.log.find((text) => text.includes("Error: out"));
-  assert.match(line ?? "", /errors\.test.*Error: in.*errors\.test/);
+  const text = server.log.find((line) => line.includes("Error: out")) ?? "";
+  assert.match(text, /errors\.test[^]*Error: in[^]*errors\.test/);
+  const [first, ...rest] = text.split("\n");
+  assert.ok(first.endsWith("Error: out"), first);
+  assert.ok(rest.length > 3 && rest.every((line) => line.startsWith("    ")), text);
 });
 
 for (const [what, get] of [
