@@ -5,11 +5,10 @@ import { filesIn, root } from "./prepare.mjs";
 
 const reporter = new URL("./reporter.mjs", import.meta.url);
 
-// In milliseconds, what a whole file of tests may take. From Node 24 on it is what one test may take, and a file that
-// leaves something open would be waited for without end: there, Node is told to end it. (Before, that is a failure.)
-const timeout = 120_000;
-const limits = [`--test-timeout=${timeout}`];
-if (Number(process.versions.node.split(".")[0]) >= 24) limits.push("--test-force-exit");
+// In milliseconds, what a whole file of tests may take; from Node 24 on, what one test may take. There a file that leaves
+// something open is waited for, so the whole run has a limit too. (Node's --test-force-exit loses what a file has just said.)
+const FILE_TIMEOUT = 120_000;
+const RUN_TIMEOUT = 20 * 60_000;
 
 /**
  * Runs the test files whose path contains one of the filters; without filters, all.
@@ -30,7 +29,7 @@ export async function runTests(filters, wrapper = []) {
     "--enable-source-maps",
     "--test",
     "--test-concurrency=2",
-    ...limits,
+    `--test-timeout=${FILE_TIMEOUT}`,
     `--test-reporter=${reporter.href}`,
     "--test-reporter-destination=stdout",
     ...files,
@@ -40,8 +39,15 @@ export async function runTests(filters, wrapper = []) {
   const runner = spawn(command, args, { cwd: root, env, stdio: ["ignore", "inherit", "inherit"] });
   for (const signal of ["SIGINT", "SIGTERM"]) process.on(signal, () => runner.kill(signal));
 
+  const limit = setTimeout(() => {
+    console.log(`The tests were stopped: they ran for more than ${RUN_TIMEOUT / 60_000} minutes.`);
+    runner.kill("SIGTERM");
+  }, RUN_TIMEOUT);
   return new Promise((resolve, reject) => {
     runner.on("error", reject);
-    runner.on("close", (status) => resolve(status ?? 1));
+    runner.on("close", (status) => {
+      clearTimeout(limit);
+      resolve(status ?? 1);
+    });
   });
 }

@@ -298,7 +298,9 @@ export class HTTPServer {
     this.#clock.stop();
     this.#log.flush();
     for (const { resolve } of this.#waiting.splice(0)) resolve();
-    void Promise.resolve(this.#owner?.executor.close()).then(this.#stop);
+    void Promise.resolve(this.#owner?.executor.close())
+      .catch((error: unknown) => this.logError("cannot let go of what ran the handlers: %s", String(error)))
+      .then(this.#stop);
   }
 }
 

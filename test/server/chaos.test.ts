@@ -21,7 +21,7 @@ const step: fc.Arbitrary<Step> = fc.oneof(
   fc.tuple(fc.constant("respond" as const), fc.constantFrom(200, 200, 200, 204, 205, 304, 404, 500)),
   fc.tuple(fc.constant("length" as const), fc.constantFrom(0, 5, 20_000)),
   fc.tuple(fc.constant("end headers" as const)),
-  fc.tuple(fc.constant("write" as const), fc.constantFrom(0, 1, 5, 5000, 20_000, 100_000), fc.boolean()),
+  fc.tuple(fc.constant("write" as const), fc.constantFrom(0, 1, 5, 5000, 20_000, 200_000), fc.boolean()),
   fc.tuple(fc.constant("read" as const), fc.constantFrom(-1, 0, 1, 5, 100_000), fc.boolean()),
   fc.tuple(
     fc.constantFrom("flush", "turn", "microtask", "trailer", "inform", "close", "error", "signal", "throw" as const),
@@ -248,10 +248,14 @@ test("handlers that do anything, peers that do anything", async (t) => {
       }
       const isAll = await sending;
       check(peer, given, records, isAll || ending !== "stays");
+      const settled = () => {
+        for (const record of Object.values(records)) assert.ok(record.settled, "a handler does not come to its end");
+      };
+      if (isAll) settled(); // nothing is left to wait for
       peer.destroy();
       await turn();
       await turn();
-      for (const record of Object.values(records)) assert.ok(record.settled, "a handler does not come to its end");
+      settled();
 
       const other = server.connect();
       await other.send(GET);
@@ -262,5 +266,5 @@ test("handlers that do anything, peers that do anything", async (t) => {
     },
   );
   const seed = Number(process.env["PLINTH_TEST_SEED"] ?? 1);
-  await fc.assert(property, { seed, numRuns: Number(process.env["PLINTH_TEST_RUNS"] ?? 1500) });
+  await fc.assert(property, { seed, numRuns: Number(process.env["PLINTH_TEST_RUNS"] ?? 500) });
 });
