@@ -92,8 +92,8 @@ export interface Sink {
   onWritable(): void;
   /**
    * The peer has gone, or was sent away. After any reason but "half-closed" nothing can be read and what is written vanishes;
-   * "half-closed" only says that the peer sends nothing more: its answer still reaches it. An `onReadable` or `onWritable` that
-   * was still to come does not come any more.
+   * "half-closed" only says that the peer sends nothing more: its answer still reaches it, and
+   * `onWritable` still comes. After the others, an `onReadable` or `onWritable` that was still to come does not.
    */
   onGone(why: GoneReason): void;
 }
@@ -129,7 +129,8 @@ export interface Host {
   /** A request's head is complete: run it. */
   start(exchange: Exchange): void;
   /**
-   * There is output, or `wantsRead` or `closing` changed, in whatever call. The host may pull before this returns.
+   * There is output, or `wantsRead` or `closing` changed, in whatever call. The host may pull before this returns; but
+   * one that had to leave output behind goes on pulling when that is over, not first in here: `onWritable` comes of it.
    * @param now true: what is ready should leave at once; false: at the end of the turn is soon enough
    */
   wake(now: boolean): void;

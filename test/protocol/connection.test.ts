@@ -172,6 +172,15 @@ describe("pipelining", () => {
     assert.equal(readResponses(output, Array<string>(6).fill("GET")).length, 6);
   });
 
+  test("64 KiB of answers are enough to wait for, and one byte less is not", () => {
+    const head = "HTTP/1.1 200 Test\r\nContent-Length: 65000\r\n\r\n".length;
+    for (const size of [64 * 1024 - 1, 64 * 1024]) {
+      const driver = new Driver({}, (call) => call.answer("x".repeat(size - head))).feed(GET + GET);
+      assert.equal(driver.connection.output.length, size < 64 * 1024 ? 2 * size : size);
+      assert.equal(driver.calls.length, size < 64 * 1024 ? 2 : 1);
+    }
+  });
+
   test("a stalled peer that has ended its side gets all its answers, and then the end", () => {
     const driver = new Driver({}, (call) => call.answer("x".repeat(40_000)));
     driver.feed(GET.repeat(5)).end();

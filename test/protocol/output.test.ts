@@ -137,6 +137,18 @@ describe("output", () => {
     assert.deepEqual([text(pulled), ...drain(output), ...drain(other)], ["pulled", "again", "other"]);
   });
 
+  test("gives back the memory of what it drops", () => {
+    const pool = new ChunkPool();
+    const chunk = pool.take();
+    pool.give(chunk);
+    const output = new Output(pool);
+    output.text("dropped");
+    output.clear();
+    output.clear();
+    assert.equal(pool.take(), chunk);
+    assert.notEqual(pool.take(), chunk);
+  });
+
   test("a pool keeps a bounded number of spare chunks", () => {
     const pool = new ChunkPool();
     const chunks = Array.from({ length: 100 }, () => pool.take());

@@ -77,7 +77,7 @@ describe("requests", () => {
           messages.map(({ method, body }) => (method === "HEAD" ? "" : body)),
         );
       }),
-      { numRuns: 400 },
+      { numRuns: 300 },
     );
   });
 
@@ -175,7 +175,7 @@ describe("requests", () => {
           checkOutcome(ended);
         },
       ),
-      { numRuns: 1000 },
+      { numRuns: 600 },
     );
   });
 

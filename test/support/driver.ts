@@ -158,6 +158,7 @@ export class Call implements Sink {
     const inside = this.#calls.at(-1);
     assert.ok(inside === undefined || inside === "readInto", `onGone from inside ${inside}`);
     assert.equal(this.gone, null, "onGone is said once");
+    assert.equal(this.settled, false, "onGone after release");
     this.heard.push(`gone: ${why.kind}${why.error === undefined ? "" : ` (${why.error.code})`}`);
     if (why.kind !== "half-closed") this.gone = why;
     this.whenGone(why);
@@ -166,6 +167,7 @@ export class Call implements Sink {
   #hear(what: string, owed: boolean, otherwise: string): void {
     assert.equal(this.#calls.at(-1), undefined, `${what} from inside a call on the same exchange`);
     assert.equal(this.gone, null, `${what} after onGone`);
+    assert.equal(this.settled, false, `${what} after release`);
     assert.ok(owed, `${what}, but ${otherwise}`);
     this.heard.push(what);
   }
