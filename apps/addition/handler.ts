@@ -6,6 +6,9 @@ import { add, type Complaint } from "./addition.ts";
 /** No two numbers worth adding take more. */
 export const MAX_BODY_SIZE = 64 * 1024;
 
+/** Bytes that are no UTF-8 are no JSON (RFC 8259 §8.1), and neither is a byte order mark. */
+const UTF8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
+
 export class AdditionHandler extends BaseHTTPRequestHandler {
   async do_GET(): Promise<void> {
     await this.#add();
@@ -40,7 +43,7 @@ export class AdditionHandler extends BaseHTTPRequestHandler {
     const content = await this.rfile.read();
     let input: unknown;
     try {
-      input = JSON.parse(new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(content));
+      input = JSON.parse(UTF8.decode(content));
     } catch (error) {
       throw new HTTPError(400, undefined, {
         detail: `The content must be JSON, such as {"val_a": 3, "val_b": 4}: ${(error as Error).message}`,

@@ -5,26 +5,23 @@ import type { Exchange, Executor } from "../protocol/exchange.ts";
 import { HTTPError, PeerGoneError } from "./errors.ts";
 import { BaseHTTPRequestHandler, type RequestHandlerClass } from "./handler.ts";
 import { allowed, type MethodFunction, methodsOf, STANDARD_METHODS } from "./methods.ts";
-import type { HTTPServer } from "./server.ts";
+import type { Services } from "./services.ts";
 import { Transaction } from "./transaction.ts";
-import type { Turn } from "./turn.ts";
 
 export class LoopExecutor implements Executor {
   /** How many handlers run. */
   running = 0;
-  readonly #server: HTTPServer;
+  readonly #services: Services;
   readonly #Handler: RequestHandlerClass;
-  readonly #turn: Turn;
   readonly #methods: ReadonlyMap<string, MethodFunction>;
   readonly #allowed: string;
   /** The class has a `setup` or a `finish` of its own. */
   readonly #around: boolean;
   #drained: (() => void)[] = [];
 
-  constructor(server: HTTPServer, Handler: RequestHandlerClass, turn: Turn) {
-    this.#server = server;
+  constructor(services: Services, Handler: RequestHandlerClass) {
+    this.#services = services;
     this.#Handler = Handler;
-    this.#turn = turn;
     this.#methods = methodsOf(Handler);
     this.#allowed = allowed(this.#methods);
     const base = BaseHTTPRequestHandler.prototype;
@@ -32,7 +29,7 @@ export class LoopExecutor implements Executor {
   }
 
   start(exchange: Exchange): void {
-    const transaction = new Transaction(exchange, this.#server, this.#turn);
+    const transaction = new Transaction(exchange, this.#services);
     exchange.sink = transaction;
     this.running++;
     let handler: BaseHTTPRequestHandler | null = null;
@@ -111,7 +108,7 @@ export class LoopExecutor implements Executor {
     } catch (second) {
       // What the class overrides has failed, or the error asks for what cannot be sent: then without either.
       try {
-        this.#server.logError("cannot answer with an error: %s", describe(second));
+        this.#services.server.logError("cannot answer with an error: %s", describe(second));
         this.#answer(transaction, null, 500);
       } catch {
         transaction.exchange.abort();
@@ -132,7 +129,7 @@ export class LoopExecutor implements Executor {
   #report(transaction: Transaction, handler: BaseHTTPRequestHandler | null, error: unknown): void {
     if (error instanceof HTTPError && error.cause === undefined) return; // sendError says it
     if (transaction.gone !== null && (error instanceof PeerGoneError || error === transaction.signal.reason)) return;
-    if (handler === null) this.#server.logError("%s", describe(error));
+    if (handler === null) this.#services.server.logError("%s", describe(error));
     else handler.logError("%s", describe(error));
   }
 

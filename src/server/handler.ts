@@ -83,7 +83,7 @@ export class BaseHTTPRequestHandler {
 
   /** The server. @source Python's `server` */
   get server(): HTTPServer {
-    return this.#transaction.server.askedBy(this.#transaction);
+    return this.#transaction.services.serverFor(this.#transaction);
   }
 
   /**
@@ -117,13 +117,13 @@ export class BaseHTTPRequestHandler {
    * @source Python's `send_response`
    */
   sendResponse(code: number, message?: string): void {
-    const { answer, server } = this.#transaction;
+    const { answer, services } = this.#transaction;
     answer.begin(code, message);
-    if (server.logsRequests) this.logRequest(code);
+    if (services.logsRequests) this.logRequest(code);
     const software = this.versionString();
     if (software === SOFTWARE) answer.addTrusted("Server", SOFTWARE);
     else answer.add("Server", software);
-    answer.addTrusted("Date", server.dateString);
+    answer.addTrusted("Date", services.clock.date);
   }
 
   /** Begins the answer with a status alone. @source Python's `send_response_only` */
@@ -222,7 +222,7 @@ export class BaseHTTPRequestHandler {
 
   /** The local time as the log has it. @source Python's `log_date_time_string` */
   logDateTimeString(): string {
-    return this.#transaction.server.logTime;
+    return this.#transaction.services.clock.logTime;
   }
 
   /** The client's address as the log has it. @source Python's `address_string` */
@@ -247,7 +247,7 @@ export class BaseHTTPRequestHandler {
 
   /** Writes to the server's log; `%s` and `%d` stand for the arguments by turns. @source Python's `log_message` */
   logMessage(message: string, ...args: unknown[]): void {
-    const { server } = this.#transaction;
-    server.log(`${this.addressString()} - - [${this.logDateTimeString()}] ${format(message, ...args)}`);
+    const { log } = this.#transaction.services;
+    log.line(`${this.addressString()} - - [${this.logDateTimeString()}] ${format(message, ...args)}`);
   }
 }

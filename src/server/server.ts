@@ -12,6 +12,7 @@ import { LoopExecutor } from "./executor.ts";
 import { BaseHTTPRequestHandler, type RequestHandlerClass } from "./handler.ts";
 import { Link, type LinkOwner } from "./link.ts";
 import { Log, type LogOption } from "./log.ts";
+import type { Services } from "./services.ts";
 import type { Transaction } from "./transaction.ts";
 import { Turn } from "./turn.ts";
 
@@ -53,9 +54,6 @@ const DEFAULTS = {
 export class HTTPServer {
   /** The handler class. @source Python's `RequestHandlerClass` */
   readonly RequestHandlerClass: RequestHandlerClass;
-  /** @internal Whether anything looks at the lines that requests make. */
-  readonly logsRequests: boolean;
-
   #address: Address;
   readonly #transport: Transport;
   readonly #limits: Limits;
@@ -109,10 +107,6 @@ export class HTTPServer {
     }
     this.#turn = new Turn((task) => this.#transport.endOfTurn(task));
     this.#log = new Log(options.log ?? "plain", this.#turn);
-    const { prototype } = RequestHandlerClass;
-    const base = BaseHTTPRequestHandler.prototype;
-    this.logsRequests =
-      !this.#log.silent || prototype.logRequest !== base.logRequest || prototype.logMessage !== base.logMessage;
     this.#clock = new Clock(() => this.#tick());
     this.#stopped = new Promise((resolve) => (this.#stop = resolve));
   }
@@ -185,35 +179,13 @@ export class HTTPServer {
   }
 
   /** Makes what runs the handlers. */
-  protected makeExecutor(turn: Turn): Executor {
-    return new LoopExecutor(this, this.RequestHandlerClass, turn);
+  protected makeExecutor(services: Services): Executor {
+    return new LoopExecutor(services, this.RequestHandlerClass);
   }
 
   /** Makes the protocol of a connection. */
   protected makeConnection(host: Host): Connection {
     return new Http1Connection(host, this.#limits, this.#pool);
-  }
-
-  /** @internal A line for the log. */
-  log(line: string): void {
-    this.#log.line(line);
-  }
-
-  /** @internal The time for a Date field. */
-  get dateString(): string {
-    return this.#clock.date;
-  }
-
-  /** @internal The time for the log. */
-  get logTime(): string {
-    return this.#clock.logTime;
-  }
-
-  /** @internal A handler reads `this.server`: if the next thing is a call of `shutdown`, it is the handler's. */
-  askedBy(transaction: Transaction): this {
-    if (this.#asker === null) queueMicrotask(this.#forgetAsker);
-    this.#asker = transaction;
-    return this;
   }
 
   async #activate(): Promise<void> {
@@ -239,11 +211,29 @@ export class HTTPServer {
     else this.#clock.start();
   }
 
+  #makeServices(): Services {
+    const { prototype } = this.RequestHandlerClass;
+    const base = BaseHTTPRequestHandler.prototype;
+    return {
+      server: this,
+      clock: this.#clock,
+      turn: this.#turn,
+      log: this.#log,
+      logsRequests:
+        !this.#log.silent || prototype.logRequest !== base.logRequest || prototype.logMessage !== base.logMessage,
+      serverFor: (transaction) => {
+        if (this.#asker === null) queueMicrotask(this.#forgetAsker);
+        this.#asker = transaction;
+        return this;
+      },
+    };
+  }
+
   #makeOwner(): LinkOwner {
     return {
       clock: this.#clock,
       turn: this.#turn,
-      executor: this.makeExecutor(this.#turn),
+      executor: this.makeExecutor(this.#makeServices()),
       sendTimeout: this.#options.sendTimeout,
       lingerTimeout: this.#options.lingerTimeout,
       linkRefused: (link, error) =>

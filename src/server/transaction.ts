@@ -3,12 +3,11 @@ import type { Exchange, GoneReason, Sink } from "../protocol/exchange.ts";
 import { Answer } from "./answer.ts";
 import { PeerGoneError } from "./errors.ts";
 import { ContentReader } from "./rfile.ts";
-import type { HTTPServer } from "./server.ts";
-import type { Turn } from "./turn.ts";
+import type { Services } from "./services.ts";
 
 export class Transaction implements Sink {
   readonly exchange: Exchange;
-  readonly server: HTTPServer;
+  readonly services: Services;
   readonly answer: Answer;
   /** Why the peer is not there any more, once it is not. */
   gone: GoneReason | null = null;
@@ -17,10 +16,10 @@ export class Transaction implements Sink {
   #reader: ContentReader | null = null;
   #controller: AbortController | null = null;
 
-  constructor(exchange: Exchange, server: HTTPServer, turn: Turn) {
+  constructor(exchange: Exchange, services: Services) {
     this.exchange = exchange;
-    this.server = server;
-    this.answer = new Answer(exchange, turn);
+    this.services = services;
+    this.answer = new Answer(exchange, services.turn);
   }
 
   get reader(): ContentReader {

@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { afterEach, beforeEach, test } from "node:test";
 import { BaseHTTPRequestHandler, HTTPServer, MemoryTransport } from "plinth";
 import type { Executor } from "../../src/protocol/exchange.ts";
-import type { Turn } from "../../src/server/turn.ts";
+import type { Services } from "../../src/server/services.ts";
 import type { MemoryClient } from "../../src/transport/memory.ts";
 import { ThreadExecutor } from "./thread_executor.ts";
 import { SharedLine } from "./thread_ring.ts";
@@ -21,8 +21,8 @@ class ThreadServer extends HTTPServer {
   executor!: ThreadExecutor;
   threads = 1;
 
-  protected override makeExecutor(turn: Turn): Executor {
-    return (this.executor = new ThreadExecutor(this.threads, super.makeExecutor(turn)));
+  protected override makeExecutor(services: Services): Executor {
+    return (this.executor = new ThreadExecutor(this.threads, super.makeExecutor(services)));
   }
 }
 

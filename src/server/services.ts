@@ -1,0 +1,17 @@
+/** What a server has for those who run its handlers, and for the handlers' own class; not for users. */
+import type { Clock } from "./clock.ts";
+import type { Log } from "./log.ts";
+import type { HTTPServer } from "./server.ts";
+import type { Transaction } from "./transaction.ts";
+import type { Turn } from "./turn.ts";
+
+export interface Services {
+  readonly server: HTTPServer;
+  readonly clock: Clock;
+  readonly turn: Turn;
+  readonly log: Log;
+  /** Whether anything looks at the lines that requests make. */
+  readonly logsRequests: boolean;
+  /** The server, for a handler that reads `this.server`: if the next thing is a call of `shutdown`, it is the handler's. */
+  serverFor(transaction: Transaction): HTTPServer;
+}
