@@ -34,10 +34,17 @@ export class AdditionHandler extends BaseHTTPRequestHandler {
 
   async #add(): Promise<void> {
     const type = this.headers.get("Content-Type");
-    if (type !== null && !/^application\/json *(;|$)/i.test(type)) {
+    if (type !== null && !/^application\/json[ \t]*(;|$)/i.test(type)) {
       throw new HTTPError(415, undefined, {
         detail: `The content must be application/json, not ${type}.`,
         headers: { "Accept-Query": "application/json" },
+      });
+    }
+    const coding = this.headers.get("Content-Encoding");
+    if (coding !== null && !/^identity$/i.test(coding)) {
+      throw new HTTPError(415, undefined, {
+        detail: `The content must not be encoded, as with ${coding}.`,
+        headers: { "Accept-Encoding": "identity" },
       });
     }
     const content = await this.rfile.read();

@@ -30,6 +30,12 @@ function readArguments(): { host: string; port: number; log: "plain" | "none" } 
   try {
     ({ values } = parseArgs({ options }));
   } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === "ERR_PARSE_ARGS_INVALID_OPTION_VALUE") {
+      const option = /--[a-z]+/.exec((error as Error).message)?.[0] ?? "that option";
+      fail(
+        `${option} takes ${option === "--help" ? "no value" : "a value, which does not begin with a dash"} (--help lists the options)`,
+      );
+    }
     fail(`${(error as Error).message.split(/\.? To specify|\n/)[0]} (--help lists the options)`);
   }
   if (values.help === true) {

@@ -61,8 +61,17 @@ export class Fields implements Iterable<[name: string, value: string]> {
   }
 }
 
-/** No fields. */
-export const NO_FIELDS: Fields = new Fields("", []);
+/**
+ * Message framing and routing may not come late (RFC 9110 §6.5.1). Other fields are kept apart and are the handler's to judge.
+ * In lower case.
+ */
+export const NOT_IN_TRAILERS: readonly string[] = [
+  "transfer-encoding",
+  "content-length",
+  "host",
+  "connection",
+  "trailer",
+];
 
 /**
  * Fields to be sent. What is in it has been checked: it cannot split a message (RFC 9110 §5.5), nor frame one, which is the
@@ -92,13 +101,6 @@ export class FieldList implements Iterable<[name: string, value: string]> {
   /** Adds a field that is known to be right, such as one that this program wrote itself. */
   addTrusted(name: string, value: string): void {
     this.flat.push(name, value);
-  }
-
-  /** Whether there is a field of that name, whatever the case of its letters. */
-  has(name: string): boolean {
-    const lower = name.toLowerCase();
-    for (let i = 0; i < this.flat.length; i += 2) if (this.flat[i].toLowerCase() === lower) return true;
-    return false;
   }
 
   *[Symbol.iterator](): IterableIterator<[name: string, value: string]> {

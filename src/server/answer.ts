@@ -7,7 +7,7 @@
 /// <reference types="node" preserve="true" />
 import { Buffer } from "node:buffer";
 import type { Exchange } from "../protocol/exchange.ts";
-import { FieldList } from "../protocol/fields.ts";
+import { FieldList, NOT_IN_TRAILERS } from "../protocol/fields.ts";
 import { isFieldText } from "../protocol/grammar.ts";
 import { hasNoContent, reasonOf } from "../protocol/status.ts";
 import type { Turn, TurnTask } from "./turn.ts";
@@ -108,6 +108,9 @@ export class Answer implements ResponseBody, TurnTask {
 
   addTrailer(name: string, value: string | number): void {
     if (this.#state === DONE) throw new Error(`cannot send the trailer ${name}: the answer has ended`);
+    if (NOT_IN_TRAILERS.includes(String(name).toLowerCase())) {
+      throw new TypeError(`cannot send the trailer ${name}: it frames or routes the message, and must not come late`);
+    }
     (this.#trailers ??= new FieldList()).add(name, value);
   }
 
@@ -170,7 +173,9 @@ export class Answer implements ResponseBody, TurnTask {
     if (this.#state === DONE) return;
     if (!this.#committed) {
       // All of it is here: now its length is known. Trailers need a coding that has none.
-      this.#commit(this.#trailers === undefined ? this.#heldSize : -1);
+      // A HEAD of the class's own that wrote nothing says nothing of the length that GET has (RFC 9110 §8.6).
+      const unknown = this.#trailers !== undefined || (this.#heldSize === 0 && this.#exchange.head.method === "HEAD");
+      this.#commit(unknown ? -1 : this.#heldSize);
       this.#writeHeld();
     }
     this.#exchange.end(this.#trailers);

@@ -35,14 +35,17 @@ export class LoopExecutor implements Executor {
     let handler: BaseHTTPRequestHandler | null = null;
     let promise: Promise<unknown> | null = null;
     try {
+      this.#services.running(transaction);
       handler = new this.#Handler({ transaction });
       const result = this.#around ? this.#runWithin(handler) : this.#run(handler, exchange.head.method);
       // Anything else with a "then" is made a promise, which settles once and does not throw.
       if (isThenable(result)) promise = Promise.resolve(result);
     } catch (error) {
+      this.#services.running(null);
       this.#failed(transaction, handler, error);
       return;
     }
+    this.#services.running(null);
     if (promise !== null) {
       promise.then(
         () => this.#settled(transaction, handler),
@@ -128,7 +131,7 @@ export class LoopExecutor implements Executor {
   /** Logs what the people who run the server should know: faults of the handler, not those of its peers. */
   #report(transaction: Transaction, handler: BaseHTTPRequestHandler | null, error: unknown): void {
     if (error instanceof HTTPError && error.cause === undefined) return; // sendError says it
-    if (transaction.gone !== null && (error instanceof PeerGoneError || error === transaction.signal.reason)) return;
+    if (transaction.gone !== null && isOfGoing(error, transaction.signal.reason)) return;
     if (handler === null) this.#services.server.logError("%s", describe(error));
     else handler.logError("%s", describe(error));
   }
@@ -147,6 +150,11 @@ export class LoopExecutor implements Executor {
 /** Whether there is nobody any more to answer. */
 function left(transaction: Transaction): boolean {
   return transaction.gone !== null && transaction.gone.kind !== "half-closed";
+}
+
+/** Whether an error only says that the peer went: what was thrown for it, or what passed the signal's reason on. */
+function isOfGoing(error: unknown, reason: unknown): boolean {
+  return error instanceof PeerGoneError || error === reason || (error instanceof Error && error.cause === reason);
 }
 
 function isThenable(value: unknown): value is PromiseLike<unknown> {

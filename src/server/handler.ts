@@ -88,7 +88,8 @@ export class BaseHTTPRequestHandler {
 
   /**
    * Aborts when the client goes away, with a PeerGoneError as its reason. One that only half-closed (`reason.reason` is
-   * "half-closed") still gets its answer.
+   * "half-closed") still gets its answer: most have gone, some have just sent all they had to say. Who passes the signal on gives
+   * up on both.
    */
   get signal(): AbortSignal {
     return this.#transaction.signal;
@@ -152,7 +153,11 @@ export class BaseHTTPRequestHandler {
     this.#transaction.answer.flush();
   }
 
-  /** Adds a field behind the content. Peers may ignore it, and HTTP/1.0 drops it (RFC 9110 §6.5). */
+  /**
+   * Adds a field behind the content (RFC 9110 §6.5). Peers may ignore it; it is dropped where it cannot be sent, which is in
+   * HTTP/1.0 and behind content whose Content-Length was announced.
+   * @throws {TypeError} for a field that frames or routes the message, and as `sendHeader` does
+   */
   sendTrailer(name: string, value: string | number): void {
     this.#transaction.answer.addTrailer(name, value);
   }
@@ -167,7 +172,10 @@ export class BaseHTTPRequestHandler {
     this.#transaction.exchange.inform(code, fields);
   }
 
-  /** Whether the connection ends behind this answer. Set it to true before `endHeaders`. @source Python's `close_connection` */
+  /**
+   * Whether this handler has asked that the connection ends behind this answer; it may end without, for other reasons. Set it to
+   * true before `endHeaders`; it cannot be taken back. @source Python's `close_connection`
+   */
   get closeConnection(): boolean {
     return this.#closeConnection;
   }
@@ -231,7 +239,7 @@ export class BaseHTTPRequestHandler {
   }
 
   /**
-   * Logs an answer, when it begins.
+   * Logs an answer, when `sendResponse` begins it; should it be taken back, as by a later error, that is logged too.
    * @param code its status
    * @param size bytes of content, "-" when not known
    * @source Python's `log_request`

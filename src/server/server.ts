@@ -72,7 +72,7 @@ export class HTTPServer {
   #deadline: ReturnType<typeof setTimeout> | null = null;
   readonly #stopped: Promise<void>;
   #stop!: () => void;
-  /** The handler that read `this.server` last, in this very stretch of code. */
+  /** The handler that runs, or has read `this.server`, in this very stretch of code. */
   #asker: Transaction | null = null;
   readonly #forgetAsker = (): void => {
     this.#asker = null;
@@ -140,7 +140,8 @@ export class HTTPServer {
 
   /**
    * Stops: takes no more connections, lets running handlers finish for `shutdownTimeout`, then cuts. May be called often, and from
-   * inside a handler by `this.server.shutdown()`, which does not wait for that handler itself.
+   * inside a handler by `this.server.shutdown()`, which does not wait for that handler itself. (Behind an await, a handler that
+   * says it any other way waits for itself, until `shutdownTimeout`.)
    * @source Python's `shutdown`
    */
   shutdown(): Promise<void> {
@@ -226,6 +227,9 @@ export class HTTPServer {
         this.#asker = transaction;
         return this;
       },
+      running: (transaction) => {
+        this.#asker = transaction;
+      },
     };
   }
 
@@ -299,6 +303,7 @@ const LONGEST_TIMER = 2 ** 31 - 1;
 
 const LISTEN_ERRORS: Record<string, string> = {
   EADDRINUSE: "the address is in use by another program",
+  EINVAL: "it is not an address to listen on",
   EADDRNOTAVAIL: "the address is not one of this machine's",
   EACCES: "permission denied",
   ENOTFOUND: "there is no such host",
@@ -320,7 +325,7 @@ function checkAddress(address: Address): Address {
 }
 
 /** An address as people write it. */
-export function showAddress(address: Address): string {
+function showAddress(address: Address): string {
   if (typeof address === "string") return address;
   const [host, port] = address;
   return `${host.includes(":") ? `[${host}]` : host}:${port}`;

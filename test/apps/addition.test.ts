@@ -179,6 +179,15 @@ describe("what it answers", () => {
     }
   });
 
+  test("415 for content that is encoded, and parameters behind any white space", async (t) => {
+    const peer = await program.connect(t);
+    const content = '{"val_a": 3, "val_b": 4}';
+    const encoded = await peer.ask(message("POST", content, `${JSON_FIELD}Content-Encoding: gzip\r\n`));
+    assert.deepEqual([encoded.status, encoded.get("accept-encoding")], [415, "identity"]);
+    const spaced = await peer.ask(message("POST", content, "Content-Type: application/json\t ; charset=utf-8\r\n"));
+    assert.equal(spaced.status, 200);
+  });
+
   test("a QUERY must say what its content is", async (t) => {
     const peer = await program.connect(t);
     const answer = await peer.ask(message("QUERY", '{"val_a": 3, "val_b": 4}', ""));

@@ -349,6 +349,18 @@ describe("shutdown", () => {
     }
   });
 
+  test("does not wait long for the rest of a head", () => {
+    const driver = new Driver({ drainTimeout: 100 }).feed("GET / HT");
+    driver.connection.shutdown();
+    driver.now += 99;
+    driver.connection.tick();
+    assert.equal(driver.connection.closing, null);
+    driver.now += 1;
+    driver.connection.tick();
+    assert.match(driver.take(), /^HTTP\/1\.1 408 /);
+    assert.equal(driver.connection.closing, "end");
+  });
+
   test("lets content that is still to come be read", () => {
     const driver = new Driver({}, echo).feed(announce(5) + "he");
     driver.connection.shutdown();

@@ -94,6 +94,20 @@ test("a class may have a HEAD of its own", async (t) => {
   assert.equal((await peer.ask(request("HEAD"))).get("content-length"), "12345");
 });
 
+test("a HEAD of the class's own that wrote nothing claims no length", async (t) => {
+  for (const later of [false, true]) {
+    const head = async function (this: BaseHTTPRequestHandler) {
+      this.sendResponse(200);
+      this.endHeaders();
+      if (later) await nextTurn();
+    };
+    const Handler = handling(head);
+    Object.defineProperty(Handler.prototype, "do_HEAD", { value: head });
+    const answer = await (await inMemory(t, Handler)).connect().ask(request("HEAD"));
+    assert.deepEqual([answer.status, answer.get("content-length")], [200, null]);
+  }
+});
+
 test("204 has neither content nor a length, 205 a length of 0, 304 the length of what it stands for", async (t) => {
   const Handler = handling(function () {
     const [, status, length] = this.path.split("/");

@@ -153,6 +153,28 @@ test("what is on its way still arrives: a head, and content", async (t) => {
   }
 });
 
+test("a handler may wait for the server to shut down by whatever name it has it, before its first await", async (t) => {
+  let stop = (): Promise<void> => Promise.reject(new Error("not there yet"));
+  class Handler extends BaseHTTPRequestHandler {
+    async do_GET(): Promise<void> {
+      await stop();
+      this.sendResponse(200);
+      this.endHeaders();
+      this.wfile.write("bye");
+    }
+  }
+  const { httpd } = await onSocket(t, Handler);
+  stop = () => httpd.shutdown();
+  const peer = await connect(t, httpd.serverAddress);
+  await peer.send(GET);
+  await soon(
+    peer.answer().then((answer) => assert.equal(answer.body, "bye")),
+    "the answer",
+  );
+  await peer.end();
+  await soon(httpd.serveForever(), "the end");
+});
+
 for (const awaited of [true, false]) {
   test(`a handler may shut its server down, ${awaited ? "and wait for it" : "without waiting for it"}`, async (t) => {
     const gate = new Gate();

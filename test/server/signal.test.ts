@@ -1,6 +1,7 @@
 /** What a handler hears of a peer that goes away, and that one which only has no more to say still gets its answer. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { setTimeout as sleep } from "node:timers/promises";
 import { BaseHTTPRequestHandler, PeerGoneError } from "plinth";
 import { Gate, GET, inMemory, onSocket, post, request, turn, until } from "./support.ts";
 
@@ -56,6 +57,23 @@ test("a peer that closes cannot be told from one that only half-closes, until so
   await until(() => watcher.signals.length === 1, "the handler");
   peer.destroy();
   assert.equal(await watcher.reason(), "half-closed");
+});
+
+test("what passes the signal's reason on is no fault of the handler's", async (t) => {
+  let waits = 0;
+  class Handler extends BaseHTTPRequestHandler {
+    async do_GET(): Promise<void> {
+      waits++;
+      await sleep(60_000, null, { signal: this.signal }); // rejects with an AbortError of Node's, whose cause is the reason
+    }
+  }
+  const server = await onSocket(t, Handler);
+  const peer = await server.connect();
+  await peer.send(GET);
+  await until(() => waits === 1, "the handler");
+  peer.socket.resetAndDestroy();
+  await server.httpd.shutdown();
+  assert.deepEqual(server.log, []);
 });
 
 test("a peer that half-closes gets its answer, whole, and then the end", async (t) => {

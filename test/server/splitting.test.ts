@@ -24,7 +24,7 @@ const calls: Record<string, { call: Call; texts: readonly string[] }> = {
   "the value of sendTrailer": { call: (handler, text) => handler.sendTrailer("X-A", text), texts: VALUES },
   "the name of sendTrailer": {
     call: (handler, text) => handler.sendTrailer(text, "1"),
-    texts: [...NAMES, "Content-Length", "transfer-encoding"],
+    texts: [...NAMES, "Content-Length", "transfer-encoding", "Host", "connection", "Trailer"],
   },
   "a value of sendInformational": {
     call: (handler, text) => handler.sendInformational(103, { Link: text }),

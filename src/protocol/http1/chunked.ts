@@ -11,7 +11,7 @@ import {
   TRAILER_FORBIDDEN,
   TRAILERS_TOO_LARGE,
 } from "../errors.ts";
-import { Fields } from "../fields.ts";
+import { Fields, NOT_IN_TRAILERS } from "../fields.ts";
 import {
   BACKSLASH,
   CLASS,
@@ -211,7 +211,7 @@ export class ChunkedReader implements BodyReader {
     if (spans.length > 0) {
       const text = latin1(input.bytes, input.pos, input.pos + length);
       for (let i = 0; i < spans.length; i += 4) {
-        for (const name of FORBIDDEN) {
+        for (const name of NOT_IN_TRAILERS) {
           if (equalsIgnoringCase(text, spans[i], spans[i + 1], name)) return this.#fault(TRAILER_FORBIDDEN);
         }
       }
@@ -232,6 +232,3 @@ export class ChunkedReader implements BodyReader {
     return FAULT;
   }
 }
-
-/** Message framing and routing may not come late (RFC 9110 §6.5.1). Other fields are kept apart and are the handler's to judge. */
-const FORBIDDEN = ["transfer-encoding", "content-length", "host", "connection", "trailer"];

@@ -155,6 +155,9 @@ export class Http1Connection implements Connection {
   shutdown(): void {
     this.stopping = true;
     if (this.#phase === DRAIN || (this.#phase === HEAD && !this.#head.started)) this.#close("end");
+    // A head that has begun may still be finished, but not at leisure.
+    else if (this.#phase === HEAD)
+      this.#deadline = Math.min(this.#deadline, this.#host.now + this.#limits.drainTimeout);
   }
 
   // What follows is for the exchange.

@@ -54,7 +54,7 @@ export class Http1Head implements RequestHead {
     this.authority = meaning.authority;
     this.contentLength = meaning.contentLength;
     this.chunked = meaning.chunked;
-    this.persistent = line.minor === 1 ? !meaning.close : meaning.keepAlive && !meaning.close;
+    this.persistent = !meaning.close && (line.minor === 1 || meaning.keepAlive);
     this.expectsContinue = meaning.expectsContinue;
   }
 

@@ -14,9 +14,7 @@ export function authorityOf(target: string, connect: boolean): string | null {
   const rest = target.slice(scheme[0].length);
   const authority = rest.slice(0, rest.search(/[/?]|$/));
   // "a recipient of an http URI with an empty host MUST reject it", and user information is an error (RFC 9110 §4.2)
-  return authority !== "" && !authority.startsWith(":") && isHost(authority) && goodPath(rest.slice(authority.length))
-    ? authority
-    : null;
+  return authority !== "" && isHost(authority) && goodPath(rest.slice(authority.length)) ? authority : null;
 }
 
 /** The reader let pass what a path or a query may hold; here the parts are known, and "?" is already behind. */
@@ -32,6 +30,7 @@ function goodPath(rest: string): boolean {
  */
 export function isHost(text: string): boolean {
   let i = 0;
+  if (text.startsWith(":")) return false; // "an empty host identifier" is refused in a URI (RFC 9110 §4.2.1)
   if (text.charCodeAt(0) === 0x5b) {
     const close = text.indexOf("]");
     if (close < 0 || !isIPLiteral(text.slice(1, close))) return false;
