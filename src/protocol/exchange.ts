@@ -92,8 +92,8 @@ export interface Sink {
   onWritable(): void;
   /**
    * The peer has gone, or was sent away. After any reason but "half-closed" nothing can be read and what is written vanishes;
-   * "half-closed" only says that the peer sends nothing more: its answer still reaches it, and
-   * `onWritable` still comes. After the others, an `onReadable` or `onWritable` that was still to come does not.
+   * "half-closed" only says that the peer sends nothing more: its answer still reaches it, and `onWritable` still comes. After
+   * the others, an `onReadable` or `onWritable` that was still to come does not.
    */
   onGone(why: GoneReason): void;
 }

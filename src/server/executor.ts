@@ -35,17 +35,17 @@ export class LoopExecutor implements Executor {
     let handler: BaseHTTPRequestHandler | null = null;
     let promise: Promise<unknown> | null = null;
     try {
-      this.#services.running(transaction);
+      this.#services.handling(transaction);
       handler = new this.#Handler({ transaction });
       const result = this.#around ? this.#runWithin(handler) : this.#run(handler, exchange.head.method);
       // Anything else with a "then" is made a promise, which settles once and does not throw.
       if (isThenable(result)) promise = Promise.resolve(result);
     } catch (error) {
-      this.#services.running(null);
       this.#failed(transaction, handler, error);
       return;
+    } finally {
+      this.#services.handling(null);
     }
-    this.#services.running(null);
     if (promise !== null) {
       promise.then(
         () => this.#settled(transaction, handler),

@@ -6,6 +6,8 @@ import type { Turn, TurnTask } from "./turn.ts";
 export type LogOption = "plain" | "none" | ((line: string) => void);
 
 export class Log implements TurnTask {
+  /** Nothing is written at all. */
+  readonly silent: boolean;
   readonly #turn: Turn;
   readonly #write: ((line: string) => void) | null;
   #lines = "";
@@ -19,9 +21,6 @@ export class Log implements TurnTask {
     this.#write = option === "none" ? () => {} : option === "plain" ? null : option;
     this.silent = option === "none";
   }
-
-  /** Nothing is written at all. */
-  readonly silent: boolean;
 
   /** Writes a line; control characters in it are escaped, so that no request can forge another's line. */
   line(text: string): void {

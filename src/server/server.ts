@@ -227,7 +227,7 @@ export class HTTPServer {
         this.#asker = transaction;
         return this;
       },
-      running: (transaction) => {
+      handling: (transaction) => {
         this.#asker = transaction;
       },
     };

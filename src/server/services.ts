@@ -15,5 +15,5 @@ export interface Services {
   /** The server, for a handler that reads `this.server`: if the next thing is a call of `shutdown`, it is the handler's. */
   serverFor(transaction: Transaction): HTTPServer;
   /** Whose code runs, up to its first await; null when it has come back. A `shutdown` meanwhile is called by it. */
-  running(transaction: Transaction | null): void;
+  handling(transaction: Transaction | null): void;
 }

@@ -93,7 +93,7 @@ export class ChunkedReader implements BodyReader {
         if (at > start) return at - start; // the end is said by itself, the next time
         return this.#readTrailers(input);
       }
-      if (this.#state === DONE) return at > start ? at - start : END;
+      if (this.#state === DONE) return END;
       // What came before a fault is given away first, however the bytes were split.
       if (!this.#readLine(input)) return this.error !== null && at === start ? FAULT : at - start;
     }
@@ -104,7 +104,7 @@ export class ChunkedReader implements BodyReader {
     const { bytes, end } = input;
     let i = input.pos;
     let state = this.#state;
-    loop: for (; i < end; i++) {
+    for (; i < end; i++) {
       const c = bytes[i];
       switch (state) {
         case DATA_CR:
@@ -185,8 +185,6 @@ export class ChunkedReader implements BodyReader {
           if ((CLASS[c] & VALUE) === 0) return this.#fail(CHUNK_EXTENSION_INVALID);
           state = VALUE_QUOTED;
           break;
-        default:
-          break loop;
       }
       // Everything that breaks out of the switch is a byte of an extension, or the CR behind it.
       if (state !== SIZE_LF && ++this.#extensions > this.#limits.maxChunkExtensionSize) {

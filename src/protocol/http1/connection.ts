@@ -142,19 +142,19 @@ export class Http1Connection implements Connection {
       case HEAD:
         // An idle connection is closed without a word; a head begun and not finished gets one.
         if (this.#head.started) this.#refuse(HEAD_TIMEOUT);
-        else this.#close("end");
+        else this.close("end");
         break;
       case EXCHANGE:
         this.#refuse(BODY_TIMEOUT);
         break;
       default:
-        this.#close("end");
+        this.close("end");
     }
   }
 
   shutdown(): void {
     this.stopping = true;
-    if (this.#phase === DRAIN || (this.#phase === HEAD && !this.#head.started)) this.#close("end");
+    if (this.#phase === DRAIN || (this.#phase === HEAD && !this.#head.started)) this.close("end");
     // A head that has begun may still be finished, but not at leisure.
     else if (this.#phase === HEAD)
       this.#deadline = Math.min(this.#deadline, this.#host.now + this.#limits.drainTimeout);
@@ -208,9 +208,16 @@ export class Http1Connection implements Connection {
     return remaining <= this.#limits.maxDrainSize;
   }
 
-  /** Gives the connection up in the middle of an answer. */
+  /** Ends the connection once the output has left. */
   close(how: "end" | "cut" | "reset"): void {
-    this.#close(how);
+    if (this.#phase === CLOSING && this.closing !== "end") return;
+    this.#phase = CLOSING;
+    this.#stalled = false;
+    this.closing = how;
+    this.#deadline = Infinity;
+    this.#input.drop();
+    if (this.#exchange?.done === true) this.#exchange = null;
+    this.#host.wake(true);
   }
 
   /** The handler has settled. */
@@ -260,7 +267,7 @@ export class Http1Connection implements Connection {
   #readHead(): boolean {
     const input = this.#input;
     if (input.length === 0) {
-      if (this.ended) this.#close("end");
+      if (this.ended) this.close("end");
       return false;
     }
     if (this.output.length >= HIGH_WATER) {
@@ -272,7 +279,7 @@ export class Http1Connection implements Connection {
     if (length === 0) {
       if (this.ended) {
         if (reader.started) this.#refuse(HEAD_INCOMPLETE);
-        else this.#close("end");
+        else this.close("end");
       } else if (!this.#headBegun) {
         // From its first byte on, be it an empty line's, a head has an absolute deadline: dripping does not put it off.
         this.#headBegun = true;
@@ -304,7 +311,7 @@ export class Http1Connection implements Connection {
   #drain(): boolean {
     const exchange = this.#exchange!;
     if (!exchange.persistent || this.stopping) {
-      this.#close("end");
+      this.close("end");
       return true;
     }
     const left = this.#limits.maxDrainSize - this.#dropped;
@@ -318,7 +325,7 @@ export class Http1Connection implements Connection {
     if (n === FAULT || n > left || (n === 0 && this.ended)) {
       // Its answer is out already, or nothing more will come: the connection is of no use any more.
       if (exchange.body.error !== null) this.#host.refused(exchange.body.error);
-      this.#close("end");
+      this.close("end");
       return true;
     }
     this.#dropped += n;
@@ -344,9 +351,9 @@ export class Http1Connection implements Connection {
     if (exchange === null || exchange.unanswered) {
       const method = exchange === null ? this.#head.method(this.#input.bytes, this.#input.pos) : exchange.head.method;
       this.#answer(error, method === "HEAD");
-      this.#close("end");
+      this.close("end");
     } else {
-      this.#close(exchange.breakOff);
+      this.close(exchange.breakOff);
     }
     this.#host.refused(error);
     this.#tell({ kind: error.status === 408 ? "timeout" : "malformed", error });
@@ -361,18 +368,6 @@ export class Http1Connection implements Connection {
         `Content-Length: ${content.length}\r\nConnection: close\r\n\r\n`,
     );
     if (!headOnly) this.output.bytes(content);
-  }
-
-  /** Ends the connection once the output has left. */
-  #close(how: "end" | "cut" | "reset"): void {
-    if (this.#phase === CLOSING && this.closing !== "end") return;
-    this.#phase = CLOSING;
-    this.#stalled = false;
-    this.closing = how;
-    this.#deadline = Infinity;
-    this.#input.drop();
-    if (this.#exchange?.done === true) this.#exchange = null;
-    this.#host.wake(true);
   }
 
   /** Tells a running exchange, once and last of all, that its peer is gone. */

@@ -120,7 +120,7 @@ export class HeadReader {
 
   /** Whether more than empty lines has been read of the next head. */
   get started(): boolean {
-    return this.#inFields || this.#line.started;
+    return this.#line.started;
   }
 
   /** The method, when the request line has come that far; for answering a request whose head is wrong. */
@@ -258,27 +258,20 @@ function digits(text: string, start: number, end: number): number {
   return value <= Number.MAX_SAFE_INTEGER ? value : Infinity;
 }
 
-/** Connection = [ connection-option *( OWS "," OWS connection-option ) ], empty elements allowed (RFC 9110 §5.6.1, §7.6.1). */
+/** Connection = #connection-option (RFC 9110 §7.6.1). */
 function readConnection(text: string, start: number, end: number, meaning: Meaning): boolean {
-  if (equalsIgnoringCase(text, start, end, "keep-alive")) {
-    meaning.keepAlive = true;
-    return true;
-  }
-  for (const element of text.substring(start, end).split(",")) {
-    const option = trimOWS(element).toLowerCase();
+  for (const option of elements(text.substring(start, end))) {
     if (option === "close") meaning.close = true;
     else if (option === "keep-alive") meaning.keepAlive = true;
-    else if (option !== "" && !isToken(option)) return false;
+    else if (!isToken(option)) return false;
   }
   return true;
 }
 
-/** Expect = #expectation (RFC 9110 §10.1.1): a list, so that empty elements are allowed (§5.6.1.2). */
+/** Expect = #expectation (RFC 9110 §10.1.1). */
 function readExpect(text: string, start: number, end: number, meaning: Meaning): boolean {
-  for (const element of text.substring(start, end).split(",")) {
-    const expectation = trimOWS(element);
-    if (expectation === "") continue;
-    if (!equalsIgnoringCase(expectation, 0, expectation.length, "100-continue")) return false;
+  for (const expectation of elements(text.substring(start, end))) {
+    if (expectation !== "100-continue") return false;
     meaning.expectsContinue = true;
   }
   return true;
@@ -286,13 +279,18 @@ function readExpect(text: string, start: number, end: number, meaning: Meaning):
 
 /** Transfer-Encoding, all its lines joined: "chunked" is the only coding, and it comes once and last (RFC 9112 §6.1, §6.3). */
 function readCodings(codings: string): ProtocolError | null {
-  if (equalsIgnoringCase(codings, 0, codings.length, "chunked")) return null;
-  const names = codings
-    .split(",")
-    .map((name) => trimOWS(name).toLowerCase())
-    .filter((name) => name !== "");
+  const names = elements(codings);
   if (names.at(-1) !== "chunked" || names.indexOf("chunked") < names.length - 1) return TRANSFER_ENCODING_INVALID;
   return names.length === 1 ? null : TRANSFER_CODING_UNKNOWN;
+}
+
+/** The elements of a list of names that are the same in either case, in lower case. Empty ones are allowed (RFC 9110 §5.6.1.2). */
+function elements(list: string): string[] {
+  if (!list.includes(",")) return list === "" ? [] : [list.toLowerCase()]; // what nearly everyone sends
+  return list
+    .split(",")
+    .map((element) => trimOWS(element).toLowerCase())
+    .filter((element) => element !== "");
 }
 
 /** By hand: a regular expression would try every space of a long run as the first of the last ones. */
