@@ -1,10 +1,21 @@
 /** Plinth: foundation classes for HTTP servers, after Python's `http.server`. */
 export { HTTPServer, type HTTPServerOptions } from "./server/server.ts";
-export { BaseHTTPRequestHandler, type HandlerContext, type RequestHandlerClass } from "./server/handler.ts";
+export {
+  BaseHTTPRequestHandler,
+  type HandlerContext,
+  type HeaderFields,
+  type RequestHandlerClass,
+  type RequestMethod,
+} from "./server/handler.ts";
 export { HTTPError, type HTTPErrorOptions, PeerGoneError } from "./server/errors.ts";
+export { Router, type RouterOptions } from "./routing/router.ts";
+export type { RequestRouter, RouteParams } from "./server/dispatch.ts";
+export type { InjectedRequest, InjectedResponse } from "./server/inject.ts";
+export type { StandardIssue, StandardResult, StandardSchemaV1 } from "./server/standard_schema.ts";
 export type { ResponseBody } from "./server/answer.ts";
 export type { RequestBody } from "./server/rfile.ts";
 export type { LogOption } from "./server/log.ts";
+export type { Limits } from "./protocol/limits.ts";
 export type { Address } from "./transport/transport.ts";
 export { MemoryTransport } from "./transport/memory.ts";
 export type { Fields } from "./protocol/fields.ts";

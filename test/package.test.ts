@@ -55,9 +55,10 @@ async function packedFiles(): Promise<string[]> {
   return packed.files.map((file) => file.path);
 }
 
-test("nothing is needed at run time but Node: the only dependency is a package of types", async () => {
+test("little is needed at run time: types, the router's library, and those of the addition server; their versions are exact", async () => {
   const { dependencies } = await readManifest();
-  assert.deepEqual(Object.keys(dependencies), ["@types/node"]);
+  assert.deepEqual(Object.keys(dependencies).sort(), ["@types/node", "lossless-json", "rou3", "zod"]);
+  for (const version of Object.values(dependencies)) assert.match(version, /^[0-9]+\.[0-9]+\.[0-9]+$/);
 });
 
 test("the package holds what it names, and no tests, examples or scripts", async () => {

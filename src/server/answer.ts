@@ -20,13 +20,19 @@ export interface ResponseBody {
   /**
    * Writes bytes, or a string as UTF-8.
    * @returns undefined when taken; when much is waiting to leave, a promise that resolves when there is room again. The chunk
-   *   may be reused when it has returned undefined, or the promise has resolved. After the peer has left, writes vanish.
+   *   may be reused when it has returned undefined, or the promise has resolved. After the peer has left, writes vanish: who writes
+   *   without an end looks at `signal.aborted`.
    * @throws {Error} before `endHeaders`, after the end; {RangeError} past the Content-Length that was announced
    * @source Python's `BufferedIOBase.write`
    */
   write(chunk: Uint8Array | string): void | Promise<void>;
   /** Sends what has been written now, instead of at the end of this turn of the event loop. */
   flush(): void;
+  /**
+   * As a web stream, which waits where `write` does. To close it ends nothing: more may be written behind it.
+   * @example await readable.pipeTo(this.wfile.stream(), { signal: this.signal })
+   */
+  stream(): WritableStream<Uint8Array | string>;
 }
 
 const NONE = 0;
@@ -49,6 +55,7 @@ export class Answer implements ResponseBody, TurnTask {
   #held: Uint8Array[] | null = null;
   #heldSize = 0;
   #queued = false;
+  #gone = false;
   #room: Promise<void> | null = null;
   #makeRoom: (() => void) | null = null;
 
@@ -148,10 +155,14 @@ export class Answer implements ResponseBody, TurnTask {
       (this.#held ??= []).push(bytes);
       this.#heldSize += bytes.length;
       if (this.#heldSize < BATCH) return this.#atTurnEnd();
-      return this.#commitHeld() ? undefined : this.#whenRoom();
+      return this.#commitHeld() && !this.#gone ? undefined : this.#whenRoom();
     }
     const bytes = typeof chunk === "string" ? Buffer.from(chunk, "utf8") : chunk;
-    return this.#exchange.write(bytes) ? undefined : this.#whenRoom();
+    return this.#exchange.write(bytes) && !this.#gone ? undefined : this.#whenRoom();
+  }
+
+  stream(): WritableStream<Uint8Array | string> {
+    return new WritableStream({ write: (chunk) => this.write(chunk) });
   }
 
   flush(): void {
@@ -162,6 +173,13 @@ export class Answer implements ResponseBody, TurnTask {
   turnEnded(): void {
     this.#queued = false;
     if (this.#state === BODY && !this.#committed) this.#commitHeld();
+    if (this.#gone) this.writable();
+  }
+
+  /** There is nobody any more to write to, nor to wait for. */
+  peerGone(): void {
+    this.#gone = true;
+    this.writable();
   }
 
   /** The handler has settled. @throws {Error} when it left the answer unfinished */
@@ -203,7 +221,7 @@ export class Answer implements ResponseBody, TurnTask {
     return true;
   }
 
-  /** There is room again, or nobody left to wait for. */
+  /** There is room again, or nothing left to wait for. */
   writable(): void {
     this.#makeRoom?.();
     this.#room = this.#makeRoom = null;
@@ -260,6 +278,8 @@ export class Answer implements ResponseBody, TurnTask {
   }
 
   #whenRoom(): Promise<void> {
+    // A handler that writes to nobody without an end must not keep the event loop from all others.
+    if (this.#gone) this.#atTurnEnd();
     return (this.#room ??= new Promise((resolve) => (this.#makeRoom = resolve)));
   }
 }

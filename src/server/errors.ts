@@ -8,6 +8,8 @@ export interface HTTPErrorOptions {
   readonly headers?: Readonly<Record<string, string | number>>;
   /** What happened here, for the person who reads the answer. */
   readonly detail?: string;
+  /** More members of the problem document (RFC 9457 §3), such as `type`, `instance` or `errors`. */
+  readonly problem?: Readonly<Record<string, unknown>>;
   /** What led to it; logged with it, never sent. */
   readonly cause?: unknown;
 }
@@ -21,6 +23,7 @@ export class HTTPError extends Error {
   readonly status: number;
   readonly headers: Readonly<Record<string, string | number>>;
   readonly detail: string | undefined;
+  readonly problem: Readonly<Record<string, unknown>>;
 
   /**
    * @param status the status code, 400 to 599
@@ -39,6 +42,7 @@ export class HTTPError extends Error {
     this.status = status;
     this.headers = options.headers ?? {};
     this.detail = options.detail;
+    this.problem = options.problem ?? {};
   }
 }
 

@@ -3,11 +3,17 @@
 import { format } from "node:util";
 import type { Fields } from "../protocol/fields.ts";
 import { FieldList } from "../protocol/fields.ts";
+import { isFieldText } from "../protocol/grammar.ts";
 import { hasNoContent, reasonOf } from "../protocol/status.ts";
 import { VERSION } from "../version.ts";
 import type { ResponseBody } from "./answer.ts";
+import { ERROR_PAGE, ERROR_PAGE_TYPE, fillErrorPage, prefersSecond } from "./error_document.ts";
+import type { HTTPErrorOptions } from "./errors.ts";
+import { decodeText, parseJson, validate } from "./json.ts";
 import type { RequestBody } from "./rfile.ts";
 import type { HTTPServer } from "./server.ts";
+import type { StandardSchemaV1 } from "./standard_schema.ts";
+import { decodePart, pathOf, queryOf, readPathParams } from "./target.ts";
 import type { Transaction } from "./transaction.ts";
 
 /** What a server gives to the constructor of a handler. Nothing in it is for users. */
@@ -20,17 +26,48 @@ export interface HandlerContext {
 export type RequestHandlerClass = new (context: HandlerContext) => BaseHTTPRequestHandler;
 
 const SOFTWARE = `Plinth/${VERSION}`;
+const PROBLEM = "application/problem+json";
+
+/** What a handler does for a method: no arguments, and nothing to return, but perhaps a promise for when it is done. */
+export type RequestMethod = () => void | Promise<void>;
+
+/** Header fields to send, by their names. */
+export type HeaderFields = Readonly<Record<string, string | number>>;
 
 /**
  * Handles one request. Extend it with a method for each HTTP method that you serve: `do_` and the method, letter for letter
  * (methods are case-sensitive), such as `do_GET`, `do_RICKROLL` or `"do_M-SEARCH"`. Each may be async. A server makes a fresh
- * object for every request.
+ * object for every request. Methods that everybody knows and the class lacks are answered 405, others 501; HEAD is answered as GET
+ * without the content, and OPTIONS with what there is, unless the class has its own.
  *
- * Meant to be overridden: `do_*`, `setup`, `finish`, `versionString`, `sendError`, `logRequest`, `logError`, `logMessage`.
+ * Meant to be overridden: `do_*`, `setup`, `finish`, `serverVersion`, `versionString`, `errorMessageFormat`, `errorContentType`,
+ * `sendError`, `logRequest`, `logError`, `logMessage`, `addressString`, `logDateTimeString`.
+ *
+ * @example
+ * class RequestHandler extends BaseHTTPRequestHandler {
+ *   async do_POST() {
+ *     const { val_a, val_b } = await this.json();
+ *     this.sendJson({ sum: val_a + val_b });
+ *   }
+ * }
  *
  * @source Python's `http.server.BaseHTTPRequestHandler`
  */
 export class BaseHTTPRequestHandler {
+  /** What a class defines with such a name is the method of its requests; a field of such a name is refused. */
+  [method: `do_${string}`]: RequestMethod;
+
+  /** What `versionString` says. @source Python's `server_version` */
+  declare serverVersion: string;
+  /**
+   * The page of an error: `%(code)d`, `%(message)s` and `%(explain)s` stand for what `sendError` is given, escaped for HTML. Clients
+   * that prefer HTML get it; where a class has one of its own, all do that do not ask for JSON.
+   * @source Python's `error_message_format`
+   */
+  declare errorMessageFormat: string;
+  /** The media type of `errorMessageFormat`. @source Python's `error_content_type` */
+  declare errorContentType: string;
+
   readonly #transaction: Transaction;
 
   /** Called by the server. A handler has no arguments of its own. */
@@ -48,6 +85,36 @@ export class BaseHTTPRequestHandler {
   /** The request target as it was sent: path and query, neither decoded. @source Python's `path` */
   get path(): string {
     return this.#transaction.exchange.head.target;
+  }
+
+  /** What `path` says behind its first question mark, decoded; `+` is a space in it. */
+  get query(): URLSearchParams {
+    return (this.#query ??= new URLSearchParams(queryOf(this.path)));
+  }
+
+  #query: URLSearchParams | null = null;
+
+  /**
+   * Parameters from the path, decoded: behind a Router, those that its pattern names; else names and values by turns, such as
+   * val_a and val_b in `/val_a/3/val_b/4/`.
+   * @throws {HTTPError} 400 for a bad escape, and where names and values take turns for a name without a value, an empty one, or one
+   *   that stands twice
+   */
+  get pathParams(): ReadonlyMap<string, string> {
+    return (this.#pathParams ??= this.#readPathParams());
+  }
+
+  #pathParams: ReadonlyMap<string, string> | null = null;
+
+  #readPathParams(): Map<string, string> {
+    const { routeParams } = this.#transaction;
+    if (routeParams === null) return readPathParams(pathOf(this.path));
+    const params = new Map<string, string>();
+    for (const name of Object.keys(routeParams)) {
+      const value = routeParams[name];
+      if (value !== undefined) params.set(name, decodePart(value));
+    }
+    return params;
   }
 
   /** "HTTP/1.0" or "HTTP/1.1". @source Python's `request_version` */
@@ -93,6 +160,31 @@ export class BaseHTTPRequestHandler {
    */
   get signal(): AbortSignal {
     return this.#transaction.signal;
+  }
+
+  /** All of the content (that is left), at most the server's `maxBodySize` of it. @returns rejects as `rfile.read` does */
+  bytes(): Promise<Buffer> {
+    return this.rfile.read();
+  }
+
+  /** The content as text, which is UTF-8. @returns rejects with {HTTPError} 400 when it is not, and as `bytes` does */
+  async text(): Promise<string> {
+    return decodeText(await this.bytes());
+  }
+
+  /**
+   * The content as JSON, whatever its Content-Type. `JSON.parse` reads it: numbers are rounded to doubles, and of a name that
+   * stands twice the last one counts.
+   * @param schema any Standard Schema (zod, valibot, arktype …), which the value must match
+   * @returns the value, as the schema gives it; rejects with {HTTPError} 400 for what is not JSON, 422 for what does not match, with
+   *   `errors` that say what and where, and as `bytes` does
+   * @example const { val_a, val_b } = await this.json(z.object({ val_a: z.number(), val_b: z.number() }));
+   */
+  json(): Promise<any>;
+  json<Output>(schema: StandardSchemaV1<unknown, Output>): Promise<Output>;
+  async json(schema?: StandardSchemaV1): Promise<unknown> {
+    const value = parseJson(await this.text());
+    return schema === undefined ? value : validate(schema, value);
   }
 
   // Around each request
@@ -166,7 +258,7 @@ export class BaseHTTPRequestHandler {
    * Sends an interim answer at once, such as 103 Early Hints (RFC 8297); HTTP/1.0 clients do not get it.
    * @param code 100 to 199, but not 101
    */
-  sendInformational(code: number, headers: Readonly<Record<string, string | number>> = {}): void {
+  sendInformational(code: number, headers: HeaderFields = {}): void {
     const fields = new FieldList();
     for (const name of Object.keys(headers)) fields.add(name, headers[name]);
     this.#transaction.exchange.inform(code, fields);
@@ -189,11 +281,35 @@ export class BaseHTTPRequestHandler {
   #closeConnection = false;
 
   /**
-   * Answers with an error, and logs it. What was prepared of another answer is dropped, if none of it has left.
+   * Answers with a value as JSON, all of it.
+   * @param status status code, 200 to 599
+   * @param headers more fields; a Content-Type among them takes the place of application/json
+   * @throws {TypeError} for a value that JSON cannot say (undefined, a BigInt, a circle), and as `sendResponse` and `sendHeader` do
+   */
+  sendJson(value: unknown, status: number = 200, headers: HeaderFields = {}): void {
+    const text = JSON.stringify(value) as string | undefined;
+    if (text === undefined) throw new TypeError(`cannot send ${typeof value} as JSON`);
+    this.#send(status, headers, "application/json", text);
+  }
+
+  /**
+   * Answers with text, all of it, as UTF-8.
+   * @param status status code, 200 to 599
+   * @param headers more fields; a Content-Type among them takes the place of text/plain; charset=utf-8
+   * @throws as `sendResponse` and `sendHeader` do
+   */
+  sendText(text: string, status: number = 200, headers: HeaderFields = {}): void {
+    if (typeof text !== "string") throw new TypeError(`cannot send ${typeof text} as text: it must be a string`);
+    this.#send(status, headers, "text/plain; charset=utf-8", text);
+  }
+
+  /**
+   * Answers with an error, and logs it: a problem document (RFC 9457), or a page where the client prefers one. What was prepared
+   * of another answer is dropped, if none of it has left.
    * @param code status code, 400 to 599 (others are allowed)
-   * @param message title; the reason phrase when left out
+   * @param message title, and reason phrase where it can be one; the registered one when left out
    * @param explain what happened, for the person who reads it
-   * @param headers more fields for the answer
+   * @param options `headers`: more fields; `problem`: more members of the problem document
    * @throws {Error} when an answer has left already
    * @source Python's `send_error`
    */
@@ -201,18 +317,42 @@ export class BaseHTTPRequestHandler {
     code: number,
     message?: string,
     explain?: string,
-    headers: Readonly<Record<string, string | number>> = {},
+    options: Pick<HTTPErrorOptions, "headers" | "problem"> = {},
   ): void {
     if (!this.#transaction.answer.retract())
       throw new Error(`cannot answer with ${code}: another answer has left already`);
-    const title = message ?? reasonOf(code);
+    const title = message ?? (reasonOf(code) || `Error ${code}`);
     this.logError("code %d, message %s", code, title);
-    this.sendResponse(code);
+    this.sendResponse(code, message !== undefined && isFieldText(message) ? message : undefined);
+    const { headers = {} } = options;
     for (const name of Object.keys(headers)) this.sendHeader(name, headers[name]);
     if (hasNoContent(code) || code === 205) return this.endHeaders();
-    const problem = { title, status: code, ...(explain === undefined ? {} : { detail: explain }) };
-    const content = Buffer.from(JSON.stringify(problem) + "\n");
-    this.sendHeader("Content-Type", "application/problem+json");
+    const accepted = this.headers.getAll("Accept");
+    const accept = accepted.length === 0 ? null : accepted.join();
+    const page = this.errorContentType.split(";")[0].trim().toLowerCase();
+    const ownPage = this.errorMessageFormat !== ERROR_PAGE || this.errorContentType !== ERROR_PAGE_TYPE;
+    const sendsPage = ownPage ? !prefersSecond(accept, page, PROBLEM) : prefersSecond(accept, PROBLEM, page);
+    const problem = { title, status: code, ...(explain === undefined ? {} : { detail: explain }), ...options.problem };
+    const text = { code, message: title, explain: explain ?? "" };
+    const content = Buffer.from(
+      sendsPage ? fillErrorPage(this.errorMessageFormat, page, text) : JSON.stringify(problem) + "\n",
+    );
+    this.sendHeader("Content-Type", sendsPage ? this.errorContentType : PROBLEM);
+    this.sendHeader("Content-Length", content.length);
+    this.sendHeader("Vary", "Accept");
+    this.endHeaders();
+    this.wfile.write(content);
+  }
+
+  #send(status: number, headers: HeaderFields, type: string, text: string): void {
+    this.sendResponse(status);
+    let typed = false;
+    for (const name of Object.keys(headers)) {
+      this.sendHeader(name, headers[name]);
+      typed ||= name.toLowerCase() === "content-type";
+    }
+    if (!typed) this.sendHeader("Content-Type", type);
+    const content = Buffer.from(text);
     this.sendHeader("Content-Length", content.length);
     this.endHeaders();
     this.wfile.write(content);
@@ -220,7 +360,7 @@ export class BaseHTTPRequestHandler {
 
   /** What the Server field says. @source Python's `version_string` */
   versionString(): string {
-    return SOFTWARE;
+    return this.serverVersion;
   }
 
   /** The time as a Date field has it. @source Python's `date_time_string` */
@@ -259,3 +399,9 @@ export class BaseHTTPRequestHandler {
     log.line(`${this.addressString()} - - [${this.logDateTimeString()}] ${format(message, ...args)}`);
   }
 }
+
+// On the prototype, where they cost a request nothing.
+const { prototype } = BaseHTTPRequestHandler;
+prototype.serverVersion = SOFTWARE;
+prototype.errorMessageFormat = ERROR_PAGE;
+prototype.errorContentType = ERROR_PAGE_TYPE;

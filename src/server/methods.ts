@@ -16,26 +16,66 @@ export const STANDARD_METHODS: ReadonlySet<string> = new Set([
 
 export type MethodFunction = (this: object) => unknown;
 
+interface HandlerClass {
+  new (context: never): object;
+  readonly name: string;
+  readonly prototype: object;
+}
+
 /**
- * The methods of a handler class, by their exact names. Looked up once: what is not a function on a class's prototype, such as a
- * field, or anything that Object.prototype has, is never run because a request says its name.
+ * The methods of a handler class, by their exact names. Looked up once: what is not a function on a class's prototype, such as
+ * anything that Object.prototype has, is never run because a request says its name.
+ * @throws {TypeError} for a `do_` name that is something else than a method, which no request would ever reach
  */
-export function methodsOf(handlerClass: { readonly prototype: object }): ReadonlyMap<string, MethodFunction> {
+export function methodsOf(handlerClass: HandlerClass): ReadonlyMap<string, MethodFunction> {
   const methods = new Map<string, MethodFunction>();
-  for (let p = handlerClass.prototype; p !== null && p !== Object.prototype; p = Object.getPrototypeOf(p) as object) {
-    for (const name of Object.getOwnPropertyNames(p)) {
-      if (!name.startsWith("do_") || name.length === 3 || methods.has(name.slice(3))) continue;
-      const value: unknown = Object.getOwnPropertyDescriptor(p, name)!.value;
-      if (typeof value === "function") methods.set(name.slice(3), value as MethodFunction);
+  let looksLikeField = false;
+  for (let c = handlerClass; isClass(c); c = Object.getPrototypeOf(c) as HandlerClass) {
+    for (const name of Object.getOwnPropertyNames(c)) if (isMethodName(name)) refuse(handlerClass, name, "static");
+    for (const name of Object.getOwnPropertyNames(c.prototype)) {
+      if (!isMethodName(name)) continue;
+      const value: unknown = Object.getOwnPropertyDescriptor(c.prototype, name)!.value;
+      if (typeof value !== "function") refuse(handlerClass, name, value === undefined ? "an accessor" : "a value");
+      if (!methods.has(name.slice(3))) methods.set(name.slice(3), value as MethodFunction);
     }
+    looksLikeField ||= FIELD.test(Function.prototype.toString.call(c));
   }
+  if (looksLikeField)
+    for (const name of fieldsOf(handlerClass)) if (isMethodName(name)) refuse(handlerClass, name, "a field");
   return methods;
 }
 
-/** What the Allow field says (RFC 9110 §10.2.1): the class's methods, and those that follow from them. */
-export function allowed(methods: ReadonlyMap<string, MethodFunction>): string {
-  const names = new Set(methods.keys());
+/** What the Allow field says (RFC 9110 §10.2.1): methods, and those that follow from them. */
+export function allowed(methods: Iterable<string>): string {
+  const names = new Set(methods);
   if (names.has("GET")) names.add("HEAD");
   names.add("OPTIONS");
   return [...names].join(", ");
+}
+
+function isClass(value: unknown): boolean {
+  return typeof value === "function" && value !== Function.prototype;
+}
+
+function isMethodName(name: string): boolean {
+  return name.startsWith("do_") && name.length > 3;
+}
+
+function refuse(handlerClass: HandlerClass, name: string, what: string): never {
+  throw new TypeError(
+    `${handlerClass.name || "the handler class"} has ${name} as ${what === "static" ? "a static member" : what}, which no request reaches: ` +
+      `write it as a method, ${/^[\w$]+$/.test(name) ? name : JSON.stringify(name)}() { … }`,
+  );
+}
+
+/** In a class's source, what may be a field named as a method is: do_GET = …, "do_M-SEARCH" = …, this.do_GET = … */
+const FIELD = /do_[^\s=(){};,.]+\s*=(?!=)/;
+
+/** Fields are only seen on an object, so one is made: of a class whose source looks like it, since that may have effects. */
+function fieldsOf(handlerClass: HandlerClass): string[] {
+  try {
+    return Object.getOwnPropertyNames(new handlerClass({ transaction: null } as never));
+  } catch {
+    return []; // it wants what only a request has
+  }
 }

@@ -6,25 +6,59 @@ import { PeerGoneError } from "./errors.ts";
 
 /** A buffer's first size when nobody knows how much will come, or it is much: a length that was announced may be a lie. */
 const FIRST_SIZE = 64 * 1024;
+/** How much a line's end is looked for in at first. */
+const LINE_SIZE = 4 * 1024;
+const NEWLINE = 0x0a;
 
-/** Reads the content of a request. */
-export interface RequestBody {
+/**
+ * Reads the content of a request. Reads may be mixed, each goes on where the last one ended, and take turns: one that is made while
+ * another waits throws an Error. Where the rest will never come, they reject with PeerGoneError.
+ *
+ * @example
+ * for await (const chunk of this.rfile) await file.write(chunk);
+ *
+ * @source Python's `io.BufferedIOBase`
+ */
+export interface RequestBody extends AsyncIterable<Buffer> {
   /**
    * Reads at most `n` bytes; fewer only at the end of the content. Without `n`, or with -1, all that is left, under the
    * server's `maxBodySize`.
-   * @throws {RangeError} when n is NaN, or negative but not -1; {Error} when another read is waiting
-   * @returns rejects with PeerGoneError when the rest will never come
+   * @throws {RangeError} when n is NaN, or negative but not -1
    * @source Python's `BufferedIOBase.read`
    */
   read(n?: number): Promise<Buffer>;
+  /**
+   * Reads what is there, at most `n` bytes (64 KiB when left out), and waits only when nothing is. Empty at the end of the content.
+   * @throws {RangeError} when n is NaN, or negative but not -1
+   * @source Python's `BufferedIOBase.read1`
+   */
+  read1(n?: number): Promise<Buffer>;
+  /**
+   * Reads up to a line feed, which the line ends with; without one at the end of the content, or when it is longer than `limit`
+   * bytes. Empty at the end of the content. A limit bounds what a client can make a line take.
+   * @throws {RangeError} when the limit is NaN, or negative but not -1
+   * @source Python's `IOBase.readline`
+   */
+  readLine(limit?: number): Promise<Buffer>;
+  /** Gives the rest in chunks, as they come. Python's iterates over lines: that is `readLine`. */
+  [Symbol.asyncIterator](): AsyncIterableIterator<Buffer>;
+  /** The rest as a web stream, which reads when it is read. */
+  stream(): ReadableStream<Uint8Array>;
 }
+
+/** What a read that waits is for: so many bytes, whatever there is, a line. */
+type Aim = "all" | "some" | "line";
 
 export class ContentReader implements RequestBody {
   readonly #exchange: Exchange;
   #gone: GoneReason | null = null;
+  /** How much of the content the exchange has given. */
   #consumed = 0;
   #atEnd = false;
-  // The read that waits
+  /** What was read behind the end of a line, for the next read. */
+  #ahead: Buffer = EMPTY;
+  // The read that is under way
+  #aim: Aim = "all";
   #buffer: Buffer = EMPTY;
   #got = 0;
   #want = 0;
@@ -36,27 +70,32 @@ export class ContentReader implements RequestBody {
   }
 
   read(n: number = -1): Promise<Buffer> {
-    if (!(n >= 0) && n !== -1)
-      throw new RangeError(`cannot read ${n} bytes: a number of bytes is 0 or more, or -1 for all`);
-    if (this.#resolve !== null)
-      throw new Error("cannot read: another read is still waiting for content; await it first");
-    const exchange = this.#exchange;
-    let want = n === -1 ? Infinity : Math.floor(n);
-    const { bodyLength } = exchange;
-    if (bodyLength >= 0) want = Math.min(want, bodyLength - this.#consumed);
-    if (want === 0 || this.#atEnd) return Promise.resolve(Buffer.alloc(0));
-    this.#want = want;
-    this.#got = 0;
-    this.#buffer = Buffer.allocUnsafe(want < FIRST_SIZE ? want : FIRST_SIZE);
-    exchange.demand();
-    if (this.#fill()) return Promise.resolve(this.#take());
-    const promise = new Promise<Buffer>((resolve, reject) => {
-      this.#resolve = resolve;
-      this.#reject = reject;
-    });
-    promise.catch(ignore); // a handler that went on without it must not bring the process down
-    if (this.#gone !== null) this.#fail(this.#gone);
-    return promise;
+    return this.#read("all", n, FIRST_SIZE);
+  }
+
+  read1(n: number = -1): Promise<Buffer> {
+    return this.#read("some", n === -1 ? FIRST_SIZE : n, FIRST_SIZE);
+  }
+
+  readLine(limit: number = -1): Promise<Buffer> {
+    return this.#read("line", limit, LINE_SIZE);
+  }
+
+  async *[Symbol.asyncIterator](): AsyncIterableIterator<Buffer> {
+    for (let chunk = await this.read1(); chunk.length > 0; chunk = await this.read1()) yield chunk;
+  }
+
+  stream(): ReadableStream<Uint8Array> {
+    return new ReadableStream<Uint8Array>(
+      {
+        pull: async (controller) => {
+          const chunk = await this.read1();
+          if (chunk.length > 0) controller.enqueue(chunk);
+          else controller.close();
+        },
+      },
+      { highWaterMark: 0 },
+    );
   }
 
   readable(): void {
@@ -72,18 +111,54 @@ export class ContentReader implements RequestBody {
     if (this.#resolve !== null) this.#fail(why);
   }
 
+  #read(aim: Aim, n: number, firstSize: number): Promise<Buffer> {
+    if (!(n >= 0) && n !== -1)
+      throw new RangeError(`cannot read ${n} bytes: a number of bytes is 0 or more, or -1 for all`);
+    if (this.#resolve !== null)
+      throw new Error("cannot read: another read is still waiting for content; await it first");
+    const exchange = this.#exchange;
+    const ahead = this.#ahead;
+    let want = n === -1 ? Infinity : Math.floor(n);
+    const { bodyLength } = exchange;
+    if (bodyLength >= 0) want = Math.min(want, bodyLength - this.#consumed + ahead.length);
+    if (want === 0) return Promise.resolve(EMPTY);
+    this.#aim = aim;
+    this.#want = want;
+    this.#got = 0;
+    if (ahead.length > 0 && this.#readAhead(ahead)) return Promise.resolve(this.#take());
+    if (this.#atEnd) return Promise.resolve(this.#take());
+    if (this.#got === 0) this.#buffer = Buffer.allocUnsafe(Math.min(want, firstSize));
+    exchange.demand();
+    if (this.#fill()) return Promise.resolve(this.#take());
+    const promise = new Promise<Buffer>((resolve, reject) => {
+      this.#resolve = resolve;
+      this.#reject = reject;
+    });
+    promise.catch(ignore); // a handler that went on without it must not bring the process down
+    if (this.#gone !== null) this.#fail(this.#gone);
+    return promise;
+  }
+
+  /** Begins with what an earlier read left. @returns whether that is enough */
+  #readAhead(ahead: Buffer): boolean {
+    this.#buffer = ahead;
+    this.#ahead = EMPTY;
+    this.#got = ahead.length;
+    return this.#enough(0);
+  }
+
   /** Reads what there is. @returns whether that is enough */
   #fill(): boolean {
     if (this.#gone !== null) return false;
     for (;;) {
       let buffer = this.#buffer;
       if (this.#got === buffer.length) {
-        const size = Math.min(this.#want, buffer.length * 2);
-        this.#buffer = Buffer.allocUnsafe(size);
+        this.#buffer = Buffer.allocUnsafe(Math.min(this.#want, Math.max(buffer.length * 2, LINE_SIZE)));
         buffer.copy(this.#buffer);
         buffer = this.#buffer;
       }
-      const n = this.#exchange.readInto(buffer, this.#got, buffer.length - this.#got);
+      const from = this.#got;
+      const n = this.#exchange.readInto(buffer, from, buffer.length - from);
       if (n === 0) return false;
       if (n < 0) {
         this.#atEnd = true;
@@ -91,12 +166,33 @@ export class ContentReader implements RequestBody {
       }
       this.#got += n;
       this.#consumed += n;
-      if (this.#got === this.#want) return true;
+      if (this.#enough(from)) return true;
     }
   }
 
+  /** Whether the read has what it aims at; what it has too much is kept for the next. @param from where the new bytes begin */
+  #enough(from: number): boolean {
+    let end = this.#want;
+    if (this.#aim === "line") {
+      const newline = this.#buffer.subarray(0, this.#got).indexOf(NEWLINE, from);
+      if (newline >= 0) end = Math.min(end, newline + 1);
+    } else if (this.#aim === "some") {
+      end = Math.min(end, this.#got);
+    }
+    if (this.#got < end) return false;
+    if (this.#got > end) {
+      this.#ahead = this.#buffer.subarray(end, this.#got);
+      this.#buffer = this.#buffer.subarray(0, end);
+      this.#got = end;
+    }
+    return true;
+  }
+
   #take(): Buffer {
-    const bytes = this.#got === this.#buffer.length ? this.#buffer : this.#buffer.subarray(0, this.#got);
+    let bytes = this.#buffer;
+    // Who keeps what was read must not keep a buffer of many times its size.
+    if (this.#got * 2 < bytes.length) bytes = Buffer.from(bytes.subarray(0, this.#got));
+    else if (this.#got < bytes.length) bytes = bytes.subarray(0, this.#got);
     this.#buffer = EMPTY;
     return bytes;
   }

@@ -1,5 +1,6 @@
 /** What a server has for those who run its handlers, and for the handlers' own class; not for users. */
 import type { Clock } from "./clock.ts";
+import type { Dispatcher } from "./dispatch.ts";
 import type { Log } from "./log.ts";
 import type { HTTPServer } from "./server.ts";
 import type { Transaction } from "./transaction.ts";
@@ -7,6 +8,7 @@ import type { Turn } from "./turn.ts";
 
 export interface Services {
   readonly server: HTTPServer;
+  readonly dispatcher: Dispatcher;
   readonly clock: Clock;
   readonly turn: Turn;
   readonly log: Log;

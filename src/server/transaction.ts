@@ -3,6 +3,8 @@ import type { Exchange, GoneReason, Sink } from "../protocol/exchange.ts";
 import { Answer } from "./answer.ts";
 import { PeerGoneError } from "./errors.ts";
 import { ContentReader } from "./rfile.ts";
+import type { RouteParams } from "./dispatch.ts";
+import type { BaseHTTPRequestHandler } from "./handler.ts";
 import type { Services } from "./services.ts";
 
 export class Transaction implements Sink {
@@ -11,8 +13,12 @@ export class Transaction implements Sink {
   readonly answer: Answer;
   /** Why the peer is not there any more, once it is not. */
   gone: GoneReason | null = null;
+  /** Set when it has been made. */
+  handler: BaseHTTPRequestHandler | null = null;
   /** The handler has settled. */
   settled = false;
+  /** What the route's pattern found in the path, not decoded; null where no route was looked for. */
+  routeParams: RouteParams | null = null;
   #reader: ContentReader | null = null;
   #controller: AbortController | null = null;
 
@@ -50,7 +56,7 @@ export class Transaction implements Sink {
   onGone(why: GoneReason): void {
     this.gone = why;
     this.#reader?.gone(why);
-    if (why.kind !== "half-closed") this.answer.writable(); // nobody to wait for
+    if (why.kind !== "half-closed") this.answer.peerGone();
     this.#controller?.abort(new PeerGoneError(why));
   }
 }

@@ -50,8 +50,10 @@ export class MemoryClient {
   }
 
   /** @internal */
-  attach(accept: (socket: Socket) => SocketHandler): void {
-    this.#handler = accept(this.#socket);
+  attach<Handler extends SocketHandler>(accept: (socket: Socket) => Handler): Handler {
+    const handler = accept(this.#socket);
+    this.#handler = handler;
+    return handler;
   }
 
   /** Sends bytes, or a string of one byte a character. Waits while the server does not read. */
@@ -81,12 +83,17 @@ export class MemoryClient {
   /** What has been received and not taken, all of it, one byte a character. */
   take(): string {
     let text = "";
-    for (const bytes of this.#received) for (const byte of bytes) text += String.fromCharCode(byte);
-    this.#received.length = 0;
+    for (const bytes of this.takeBytes()) for (const byte of bytes) text += String.fromCharCode(byte);
+    return text;
+  }
+
+  /** What has been received and not taken, in the pieces that it came in. */
+  takeBytes(): Uint8Array[] {
+    const received = this.#received.splice(0);
     const wasFull = this.#unread >= HIGH_WATER;
     this.#unread = 0;
     if (wasFull && !this.closed) queueMicrotask(() => this.closed || this.#handler.onDrain());
-    return text;
+    return received;
   }
 
   /** Resolves when something has happened: bytes, an end, room to send. */

@@ -1,7 +1,7 @@
 /** Which method of a class runs: any token, letter for letter, and nothing that is not meant to. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { BaseHTTPRequestHandler } from "plinth";
+import { BaseHTTPRequestHandler, HTTPServer, type RequestHandlerClass } from "plinth";
 import { GET, inMemory, post, request } from "./support.ts";
 
 /** Says which of its methods ran. */
@@ -90,16 +90,10 @@ test("names that objects have without anybody's doing are no methods", async (t)
       this.say("do_GET");
     }
 
-    // Neither is a method of the class: a field, an accessor, a value.
-    readonly do_FIELD = (): void => this.say("do_FIELD");
-    get do_ACCESSOR(): () => void {
-      return () => this.say("do_ACCESSOR");
-    }
     do_(): void {
       this.say("do_");
     }
   }
-  Object.defineProperty(Handler.prototype, "do_VALUE", { value: 7 });
   // oxlint-disable-next-line no-extend-native -- as bad libraries do
   Object.defineProperty(Object.prototype, "do_EVERYWHERE", { value: () => {}, configurable: true });
   t.after(() => Reflect.deleteProperty(Object.prototype, "do_EVERYWHERE"));
@@ -110,14 +104,55 @@ test("names that objects have without anybody's doing are no methods", async (t)
     "prototype",
     "say",
     "do_GET",
-    "FIELD",
-    "ACCESSOR",
-    "VALUE",
     "EVERYWHERE",
     "then",
   ];
   assert.ok(names.includes("__proto__") && names.includes("constructor") && names.includes("toString"));
   for (const name of names) assert.equal((await peer.ask(request(name))).status, 501, name);
+});
+
+test("what is named as a method and is none is an error when the server is constructed", () => {
+  const serve = (Handler: RequestHandlerClass) => () => new HTTPServer(["127.0.0.1", 0], Handler);
+  class Arrow extends Base {
+    do_GET = (): void => this.say("do_GET");
+  }
+  assert.throws(serve(Arrow), {
+    name: "TypeError",
+    message: "Arrow has do_GET as a field, which no request reaches: write it as a method, do_GET() { … }",
+  });
+  class Heir extends Arrow {
+    do_POST(): void {}
+  }
+  assert.throws(serve(Heir), /^TypeError: Heir has do_GET as a field/);
+  class Quoted extends Base {
+    "do_M-SEARCH" = (): void => {};
+  }
+  assert.throws(serve(Quoted), /Quoted has do_M-SEARCH as a field.* write it as a method, "do_M-SEARCH"\(\) \{ … \}$/);
+  class Accessor extends Base {
+    get do_GET(): () => void {
+      return () => {};
+    }
+  }
+  assert.throws(serve(Accessor), /Accessor has do_GET as an accessor/);
+  class Value extends Base {}
+  Object.defineProperty(Value.prototype, "do_GET", { value: 7 });
+  assert.throws(serve(Value), /Value has do_GET as a value/);
+  class Static extends Base {
+    static do_GET(): void {}
+  }
+  assert.throws(serve(Static), /Static has do_GET as a static member/);
+});
+
+test("a class is not made to look for fields unless its source shows one", () => {
+  let made = 0;
+  class Handler extends Base {
+    readonly number = ++made;
+    do_GET(): void {
+      this.say("do_GET");
+    }
+  }
+  new HTTPServer(["127.0.0.1", 0], Handler);
+  assert.equal(made, 0);
 });
 
 test("methods are inherited, and those of the subclass come first", async (t) => {

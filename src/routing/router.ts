@@ -1,0 +1,82 @@
+/** Sends each path to a handler class of its own. The patterns are rou3's, which are those of the web's URLPattern. */
+import { addRoute, createRouter, findRoute, type RouterContext } from "rou3";
+import type { RequestRouter, RouteParams } from "../server/dispatch.ts";
+import { BaseHTTPRequestHandler, type RequestHandlerClass } from "../server/handler.ts";
+
+/** Options of a router. */
+export interface RouterOptions {
+  /**
+   * The class for paths that no pattern matches. A method that it lacks is answered 404 by its `sendError`; so a class without
+   * any gives the 404s their looks. BaseHTTPRequestHandler by default.
+   */
+  readonly fallback?: RequestHandlerClass;
+}
+
+/**
+ * Path patterns and their handler classes; takes the place of a handler class where a server is constructed. What a pattern names
+ * is in the handler's `pathParams`, decoded.
+ *
+ * `/models/:name` matches one segment, `/models/:id(\\d+)` one that the expression matches, `/files/:path+` one or more,
+ * `/files/:path*` none as well, `/:lang?/about` perhaps one. The most specific pattern wins, in whatever order they came; a slash at
+ * the end of a path makes no difference. Paths are compared as they were sent, and letters by their case.
+ *
+ * @example
+ * const router = new Router({ "/": Home, "/models/:name": Model });
+ * const httpd = new HTTPServer(["127.0.0.1", 8000], router);
+ */
+export class Router implements RequestRouter {
+  readonly #routes: RouterContext<RequestHandlerClass> = createRouter();
+  readonly #handlers = new Set<RequestHandlerClass>();
+  readonly #patterns = new Set<string>();
+  readonly #fallback: RequestHandlerClass;
+
+  /**
+   * @param routes handler classes by their patterns
+   * @throws as `add` does
+   */
+  constructor(routes: Readonly<Record<string, RequestHandlerClass>> = {}, options: RouterOptions = {}) {
+    this.#fallback = check(options.fallback ?? BaseHTTPRequestHandler, "fallback");
+    for (const pattern of Object.keys(routes)) this.add(pattern, routes[pattern]);
+  }
+
+  /**
+   * Adds a pattern; before a server is constructed with the router, which looks at its classes once.
+   * @returns the router
+   * @throws {TypeError} for what is no handler class; {Error} for a pattern that cannot be read, or is there already
+   */
+  add(pattern: string, Handler: RequestHandlerClass): this {
+    check(Handler, pattern);
+    if (!pattern.startsWith("/"))
+      throw new Error(`cannot route ${JSON.stringify(pattern)}: a pattern begins with a slash`);
+    if (this.#patterns.has(pattern)) throw new Error(`cannot route ${pattern} twice`);
+    try {
+      addRoute(this.#routes, "", pattern, Handler);
+    } catch (error) {
+      throw new Error(`cannot route ${pattern}: ${(error as Error).message}`, { cause: error });
+    }
+    this.#patterns.add(pattern);
+    this.#handlers.add(Handler);
+    return this;
+  }
+
+  /** The classes, each once, the fallback too. */
+  get handlers(): Iterable<RequestHandlerClass> {
+    return new Set([...this.#handlers, this.#fallback]);
+  }
+
+  /** Finds the class for a path, as a server does. */
+  find(path: string): { Handler: RequestHandlerClass; params?: RouteParams | undefined; fallback?: boolean } {
+    const found = path === "" ? undefined : findRoute(this.#routes, "", path);
+    if (found === undefined) return { Handler: this.#fallback, fallback: true };
+    return { Handler: found.data, params: found.params };
+  }
+}
+
+function check(Handler: RequestHandlerClass, where: string): RequestHandlerClass {
+  if (
+    Handler === BaseHTTPRequestHandler ||
+    (typeof Handler === "function" && Handler.prototype instanceof BaseHTTPRequestHandler)
+  )
+    return Handler;
+  throw new TypeError(`cannot route ${where}: what it leads to must be a class that extends BaseHTTPRequestHandler`);
+}

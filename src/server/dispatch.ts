@@ -1,0 +1,141 @@
+/** Which class, and which of its methods, a request is for. */
+import { HTTPError } from "./errors.ts";
+import { BaseHTTPRequestHandler, type RequestHandlerClass } from "./handler.ts";
+import { allowed, type MethodFunction, methodsOf, STANDARD_METHODS } from "./methods.ts";
+import { pathOf } from "./target.ts";
+import type { Transaction } from "./transaction.ts";
+
+/** Names, and what stood for them in the path, not decoded; undefined for one that is not there. */
+export type RouteParams = Readonly<Record<string, string | undefined>>;
+
+/** Finds a handler class by the path of a request. `Router` is one; a server takes any. */
+export interface RequestRouter {
+  /** Every class that it may find. Looked at once, when the server is constructed. */
+  readonly handlers: Iterable<RequestHandlerClass>;
+  /**
+   * Finds the class for a path; `fallback` says that none is meant for it, and a method that the class lacks is 404 then.
+   * @param path as it was sent: without its query, neither decoded nor normalized
+   * @returns undefined where there is no class at all: 404
+   */
+  find(
+    path: string,
+  ): { Handler: RequestHandlerClass; params?: RouteParams | undefined; fallback?: boolean } | undefined;
+}
+
+/** What is known of a handler class. */
+interface Profile {
+  readonly Handler: RequestHandlerClass;
+  readonly methods: ReadonlyMap<string, MethodFunction>;
+  readonly allowed: string;
+  /** The class has a `setup` or a `finish` of its own. */
+  readonly around: boolean;
+}
+
+export class Dispatcher {
+  readonly #router: RequestRouter | null;
+  readonly #only: Profile | null;
+  readonly #profiles = new Map<RequestHandlerClass, Profile>();
+  /** Every method that any class has. */
+  readonly #known = new Set<string>();
+
+  /** @throws {TypeError} for what is no handler class, or has what looks like a method and is none */
+  constructor(handler: RequestHandlerClass | RequestRouter) {
+    this.#router = isRouter(handler) ? handler : null;
+    for (const Handler of isRouter(handler) ? handler.handlers : [handler]) this.#add(Handler);
+    this.#only = isRouter(handler) ? null : this.#profiles.get(handler)!;
+  }
+
+  /** Every class there is. */
+  get handlers(): Iterable<RequestHandlerClass> {
+    return this.#profiles.keys();
+  }
+
+  /**
+   * Makes the handler of a transaction and runs its method.
+   * @returns what the method returns: a promise, where it is asynchronous
+   * @throws what the handler does; {HTTPError} 404, 405, 501
+   */
+  dispatch(transaction: Transaction): unknown {
+    const { method, target } = transaction.exchange.head;
+    let profile = this.#only;
+    let fallback = false;
+    if (profile === null) {
+      if (target === "*") return this.#describeServer(transaction);
+      const route = this.#router!.find(pathOf(target));
+      if (route === undefined) throw this.#isKnown(method) ? notFound() : notImplemented(method);
+      transaction.routeParams = route.params ?? {};
+      profile = this.#profiles.get(route.Handler) ?? null;
+      if (profile === null) throw new Error("the router has found a class that is not among its handlers");
+      fallback = route.fallback === true;
+    }
+    const handler = (transaction.handler = new profile.Handler({ transaction }));
+    // HEAD is GET without its content, which the protocol drops (RFC 9110 §9.3.2).
+    const run = profile.methods.get(method) ?? (method === "HEAD" ? profile.methods.get("GET") : undefined);
+    if (profile.around) return runWithin(handler, () => this.#run(run, handler, profile, fallback));
+    return run !== undefined ? run.call(handler) : this.#run(run, handler, profile, fallback);
+  }
+
+  #run(run: MethodFunction | undefined, handler: BaseHTTPRequestHandler, profile: Profile, fallback: boolean): unknown {
+    if (run !== undefined) return run.call(handler);
+    const { method } = handler;
+    if (fallback) throw notFound();
+    if (method === "OPTIONS" && profile.methods.size > 0) return sendAllow(handler, profile.allowed);
+    if (this.#isKnown(method) && profile.methods.size > 0) {
+      throw new HTTPError(405, undefined, {
+        headers: { Allow: profile.allowed },
+        detail: `This resource does not have the method ${method}.`,
+      });
+    }
+    throw notImplemented(method);
+  }
+
+  /** Whether a method is one that this server would know, elsewhere at least. A tunnel is only for those who build one (RFC 9110 §9.3.6). */
+  #isKnown(method: string): boolean {
+    return this.#known.has(method) || (STANDARD_METHODS.has(method) && method !== "CONNECT");
+  }
+
+  /** OPTIONS * asks for the server as a whole (RFC 9110 §9.3.7). */
+  #describeServer(transaction: Transaction): void {
+    sendAllow((transaction.handler = new BaseHTTPRequestHandler({ transaction })), allowed(this.#known));
+  }
+
+  #add(Handler: RequestHandlerClass): void {
+    const plain = Handler === BaseHTTPRequestHandler && this.#router !== null; // a router's fallback
+    if (!plain && (typeof Handler !== "function" || !(Handler.prototype instanceof BaseHTTPRequestHandler))) {
+      throw new TypeError("the handler must be a class that extends BaseHTTPRequestHandler, or a Router");
+    }
+    const base = BaseHTTPRequestHandler.prototype;
+    const { setup, finish } = Handler.prototype;
+    const methods = methodsOf(Handler);
+    const around = setup !== base.setup || finish !== base.finish;
+    for (const method of methods.keys()) this.#known.add(method);
+    this.#profiles.set(Handler, { Handler, methods, allowed: allowed(methods.keys()), around });
+  }
+}
+
+function isRouter(handler: RequestHandlerClass | RequestRouter): handler is RequestRouter {
+  return typeof handler === "object" && handler !== null && typeof handler.find === "function";
+}
+
+async function runWithin(handler: BaseHTTPRequestHandler, run: () => unknown): Promise<void> {
+  await handler.setup();
+  try {
+    await run();
+  } finally {
+    await handler.finish();
+  }
+}
+
+function sendAllow(handler: BaseHTTPRequestHandler, methods: string): void {
+  handler.sendResponse(204);
+  handler.sendHeader("Allow", methods);
+  handler.endHeaders();
+}
+
+function notFound(): HTTPError {
+  return new HTTPError(404, undefined, { detail: "There is nothing at this path." });
+}
+
+function notImplemented(method: string): HTTPError {
+  return new HTTPError(501, undefined, { detail: `This server does not have the method ${method}.` });
+}

@@ -1,0 +1,70 @@
+/** What an error looks like: a problem document (RFC 9457), or a page for people, as the client prefers. */
+
+/** What is said of an error. */
+export interface ErrorText {
+  readonly code: number;
+  /** Its title. */
+  readonly message: string;
+  /** What happened, "" when that is not said. */
+  readonly explain: string;
+}
+
+/**
+ * The page; `%(code)d`, `%(message)s` and `%(explain)s` stand for what is said, escaped for HTML.
+ * @source Python's `DEFAULT_ERROR_MESSAGE`
+ */
+export const ERROR_PAGE = `<!doctype html>
+<html lang="en">
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width">
+<title>%(code)d %(message)s</title>
+<style>body { font: 1.1em/1.5 system-ui, sans-serif; max-width: 40em; margin: 15vh auto; padding: 0 1em; color-scheme: light dark }</style>
+<h1>%(message)s</h1>
+<p>%(explain)s</p>
+<p><small>%(code)d</small></p>
+</html>
+`;
+
+export const ERROR_PAGE_TYPE = "text/html; charset=utf-8";
+
+/**
+ * Fills an error page.
+ * @param format `%(code)d`, `%(message)s` and `%(explain)s` are replaced, `%%` is a percent sign
+ * @param type its media type: of HTML and XML, what is filled in is escaped
+ */
+export function fillErrorPage(format: string, type: string, text: ErrorText): string {
+  const escape = /html|xml/i.test(type) ? escapeMarkup : (value: string) => value;
+  return format.replace(/%(?:\((code|message|explain)\)[ds]|%)/g, (_, name: keyof ErrorText | undefined) =>
+    name === undefined ? "%" : escape(String(text[name])),
+  );
+}
+
+/**
+ * Which of two media types an Accept field asks for (RFC 9110 §12.5.1); the first one where it is all the same.
+ * @param accept the field's value, null where there is none
+ */
+export function prefersSecond(accept: string | null, first: string, second: string): boolean {
+  return accept !== null && quality(accept, second) > quality(accept, first);
+}
+
+/** The weight that an Accept field gives to a media type: that of the most specific range which it is in. */
+function quality(accept: string, type: string): number {
+  const [main] = type.split("/");
+  // A client that takes any JSON takes that of a problem.
+  const suffix = /\+(.+)$/.exec(type)?.[1];
+  let best = -1;
+  let weight = 0;
+  for (const range of accept.toLowerCase().split(",")) {
+    const [name, ...parameters] = range.split(";").map((part) => part.trim());
+    const rank = [`*/*`, `${main}/*`, `${main}/${suffix}`, type].lastIndexOf(name);
+    if (rank <= best) continue;
+    best = rank;
+    const q = parameters.find((parameter) => parameter.startsWith("q="));
+    weight = q === undefined ? 1 : Number(q.slice(2)) || 0;
+  }
+  return weight;
+}
+
+function escapeMarkup(text: string): string {
+  return text.replace(/[&<>"']/g, (c) => `&#${c.charCodeAt(0)};`);
+}

@@ -1,0 +1,44 @@
+/** Content as text, as JSON, and as what a schema says: the faults of clients become 400 and 422. */
+/// <reference types="node" preserve="true" />
+import type { Buffer } from "node:buffer";
+import { HTTPError } from "./errors.ts";
+import type { StandardIssue, StandardSchemaV1 } from "./standard_schema.ts";
+
+const UTF8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
+
+/** @throws {HTTPError} 400 for bytes that are not UTF-8 */
+export function decodeText(content: Buffer): string {
+  try {
+    return UTF8.decode(content);
+  } catch {
+    throw new HTTPError(400, undefined, { detail: "The content is not UTF-8." });
+  }
+}
+
+/** @throws {HTTPError} 400 for text that is not JSON (RFC 8259) */
+export function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text) as unknown;
+  } catch (error) {
+    throw new HTTPError(400, undefined, { detail: `The content is not JSON: ${(error as Error).message}` });
+  }
+}
+
+/**
+ * Checks a value, and gives it the form that the schema has for it.
+ * @throws {HTTPError} 422, whose `errors` say what is wrong and where, as JSON pointers (RFC 6901) in the way of RFC 9457 §3
+ */
+export async function validate<Output>(schema: StandardSchemaV1<unknown, Output>, value: unknown): Promise<Output> {
+  const result = await schema["~standard"].validate(value);
+  if (result.issues === undefined) return result.value;
+  const errors = result.issues.map((issue) => ({ pointer: pointerOf(issue), detail: issue.message }));
+  const detail = errors.map(({ pointer, detail }) => (pointer === "#" ? detail : `${pointer.slice(2)}: ${detail}`));
+  throw new HTTPError(422, undefined, { detail: `${detail.join("; ")}.`, problem: { errors } });
+}
+
+function pointerOf({ path = [] }: StandardIssue): string {
+  const keys = path.map((segment) => (typeof segment === "object" ? segment.key : segment));
+  return (
+    "#" + keys.map((key) => "/" + encodeURIComponent(String(key).replaceAll("~", "~0").replaceAll("/", "~1"))).join("")
+  );
+}

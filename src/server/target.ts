@@ -1,0 +1,56 @@
+/** The parts of a request target (RFC 9112 §3.2), and the parameters that people put in its path. */
+import { HTTPError } from "./errors.ts";
+
+/** The path of a target, neither decoded nor normalized: "/a%20b" of "/a%20b?c" and of "http://host/a%20b?c"; "" where it has none. */
+export function pathOf(target: string): string {
+  const path = withoutQuery(target);
+  if (path.startsWith("/")) return path;
+  const scheme = /^https?:\/\/[^/]*/i.exec(path); // absolute-form; others (*, host:port) have no path
+  return scheme === null ? "" : path.slice(scheme[0].length) || "/";
+}
+
+/** The query of a target, without its "?"; "" where it has none. */
+export function queryOf(target: string): string {
+  const question = target.indexOf("?");
+  return question < 0 ? "" : target.slice(question + 1);
+}
+
+/**
+ * Reads parameters that a path spells out by turns, as `/name/value/other/value/`.
+ * @throws {HTTPError} 400 for a name without a value, an empty name, a name twice, a bad escape
+ */
+export function readPathParams(path: string): Map<string, string> {
+  const params = new Map<string, string>();
+  const segments = path.split("/");
+  segments.shift();
+  if (segments.at(-1) === "") segments.pop();
+  if (segments.length % 2 !== 0) {
+    throw badPath(`names and values take turns in it, and "${decodePart(segments.at(-1)!)}" has no value`);
+  }
+  for (let i = 0; i < segments.length; i += 2) {
+    const name = decodePart(segments[i]);
+    if (name === "") throw badPath("a name in it is empty");
+    if (params.has(name)) throw badPath(`"${name}" stands twice in it`);
+    params.set(name, decodePart(segments[i + 1]));
+  }
+  return params;
+}
+
+/** Decodes a part of a path. @throws {HTTPError} 400 for escapes that are none, or whose bytes are not UTF-8 */
+export function decodePart(part: string): string {
+  if (!part.includes("%")) return part;
+  try {
+    return decodeURIComponent(part);
+  } catch {
+    throw badPath(`"${part}" has an escape that stands for nothing (%41 is A; bytes are UTF-8)`);
+  }
+}
+
+function withoutQuery(target: string): string {
+  const question = target.indexOf("?");
+  return question < 0 ? target : target.slice(0, question);
+}
+
+function badPath(why: string): HTTPError {
+  return new HTTPError(400, undefined, { detail: `The path cannot be read: ${why}.` });
+}
