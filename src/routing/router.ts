@@ -25,7 +25,7 @@ export interface RouterOptions {
  * const httpd = new HTTPServer(["127.0.0.1", 8000], router);
  */
 export class Router implements RequestRouter {
-  readonly #routes: RouterContext<RequestHandlerClass> = createRouter();
+  readonly #routes: RouterContext<RoutedClass> = createRouter();
   readonly #handlers = new Set<RequestHandlerClass>();
   readonly #patterns = new Set<string>();
   readonly #fallback: RequestHandlerClass;
@@ -50,7 +50,9 @@ export class Router implements RequestRouter {
       throw new Error(`cannot route ${JSON.stringify(pattern)}: a pattern begins with a slash`);
     if (this.#patterns.has(pattern)) throw new Error(`cannot route ${pattern} twice`);
     try {
-      addRoute(this.#routes, "", pattern, Handler);
+      // rou3 names what a bare ** matches "0", and "_" as well, for those who knew its early versions.
+      const alias = /\*\*(?!:)/.test(pattern);
+      addRoute(this.#routes, "", pattern, { Handler, alias });
     } catch (error) {
       throw new Error(`cannot route ${pattern}: ${(error as Error).message}`, { cause: error });
     }
@@ -68,8 +70,15 @@ export class Router implements RequestRouter {
   find(path: string): { Handler: RequestHandlerClass; params?: RouteParams | undefined; fallback?: boolean } {
     const found = path === "" ? undefined : findRoute(this.#routes, "", path);
     if (found === undefined) return { Handler: this.#fallback, fallback: true };
-    return { Handler: found.data, params: found.params };
+    const { Handler, alias } = found.data;
+    return { Handler, params: alias ? { ...found.params, _: undefined } : found.params };
   }
+}
+
+interface RoutedClass {
+  readonly Handler: RequestHandlerClass;
+  /** What was matched has a second name that nobody gave it. */
+  readonly alias: boolean;
 }
 
 function check(Handler: RequestHandlerClass, where: string): RequestHandlerClass {

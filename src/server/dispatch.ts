@@ -62,7 +62,7 @@ export class Dispatcher {
     if (profile === null) {
       if (target === "*") return this.#describeServer(transaction);
       const route = this.#router!.find(pathOf(target));
-      if (route === undefined) throw this.#isKnown(method) ? notFound() : notImplemented(method);
+      if (route === undefined) throw this.#notFound(method);
       transaction.routeParams = route.params ?? {};
       profile = this.#profiles.get(route.Handler) ?? null;
       if (profile === null) throw new Error("the router has found a class that is not among its handlers");
@@ -78,7 +78,7 @@ export class Dispatcher {
   #run(run: MethodFunction | undefined, handler: BaseHTTPRequestHandler, profile: Profile, fallback: boolean): unknown {
     if (run !== undefined) return run.call(handler);
     const { method } = handler;
-    if (fallback) throw notFound();
+    if (fallback) throw this.#notFound(method);
     if (method === "OPTIONS" && profile.methods.size > 0) return sendAllow(handler, profile.allowed);
     if (this.#isKnown(method) && profile.methods.size > 0) {
       throw new HTTPError(405, undefined, {
@@ -92,6 +92,11 @@ export class Dispatcher {
   /** Whether a method is one that this server would know, elsewhere at least. A tunnel is only for those who build one (RFC 9110 §9.3.6). */
   #isKnown(method: string): boolean {
     return this.#known.has(method) || (STANDARD_METHODS.has(method) && method !== "CONNECT");
+  }
+
+  #notFound(method: string): HTTPError {
+    if (!this.#isKnown(method)) return notImplemented(method);
+    return new HTTPError(404, undefined, { detail: "There is nothing at this path." });
   }
 
   /** OPTIONS * asks for the server as a whole (RFC 9110 §9.3.7). */
@@ -130,10 +135,6 @@ function sendAllow(handler: BaseHTTPRequestHandler, methods: string): void {
   handler.sendResponse(204);
   handler.sendHeader("Allow", methods);
   handler.endHeaders();
-}
-
-function notFound(): HTTPError {
-  return new HTTPError(404, undefined, { detail: "There is nothing at this path." });
 }
 
 function notImplemented(method: string): HTTPError {

@@ -93,17 +93,22 @@ function headOf({ method = "GET", path = "/", headers = {}, body }: InjectedRequ
     throw new TypeError(`cannot send the method ${JSON.stringify(method)}: it is a token, such as GET`);
   if (!/^[\x21-\x7e]+$/.test(path))
     throw new TypeError(`cannot send the path ${JSON.stringify(path)}: encode it, for example with encodeURIComponent`);
+  const isWhole = typeof body === "string" || body instanceof Uint8Array;
+  const length = isWhole ? Buffer.byteLength(body) : undefined;
+  if (!isWhole && body !== undefined && !(Symbol.asyncIterator in Object(body)))
+    throw new TypeError(
+      `cannot send ${typeof body} as a body: it must be a string, bytes, or pieces of them as they come`,
+    );
   const fields = new FieldList();
-  const whole = typeof body === "string" || body instanceof Uint8Array ? Buffer.byteLength(body) : undefined;
   for (const [name, value] of Symbol.iterator in headers ? headers : Object.entries(headers)) {
     // It is ours to say; who says the same is right, though.
-    if (String(name).toLowerCase() === "content-length" && Number(value) === (whole ?? 0)) continue;
+    if (String(name).toLowerCase() === "content-length" && Number(value) === (length ?? 0)) continue;
     fields.add(name, value);
   }
   let text = `${method} ${path} HTTP/1.1\r\n`;
   if (![...fields].some(([name]) => name.toLowerCase() === "host")) text += "Host: localhost\r\n";
   for (const [name, value] of fields) text += `${name}: ${value}\r\n`;
-  if (whole !== undefined) text += `Content-Length: ${whole}\r\n`;
+  if (length !== undefined) text += `Content-Length: ${length}\r\n`;
   else if (body !== undefined) text += "Transfer-Encoding: chunked\r\n";
   return text + "\r\n";
 }
@@ -115,6 +120,7 @@ async function send(client: MemoryClient, head: string, body: InjectedRequest["b
   );
   if (whole) return;
   for await (const piece of body) {
+    if (client.closed) return; // nobody wants more of it
     const bytes = Buffer.from(piece as string);
     if (bytes.length > 0)
       await client.send(Buffer.concat([Buffer.from(bytes.length.toString(16) + "\r\n"), bytes, CRLF]));

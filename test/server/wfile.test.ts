@@ -233,3 +233,73 @@ test("a peer that leaves in mid-write over TCP brings nothing down", async (t) =
   const peer = await server.connect();
   assert.equal((await peer.ask(post("hello"))).body.length, 50 * MUCH, "the server goes on");
 });
+
+test("a web stream waits where write does, and ends nothing when it closes", async (t) => {
+  let rounds = 0;
+  class Handler extends BaseHTTPRequestHandler {
+    async do_GET(): Promise<void> {
+      this.sendResponse(200);
+      this.endHeaders();
+      const source = new ReadableStream<Uint8Array>({
+        pull(controller) {
+          if (rounds === 64) controller.close();
+          else controller.enqueue(Buffer.alloc(16 * 1024, 65 + (rounds++ % 26)));
+        },
+      });
+      await source.pipeTo(this.wfile.stream());
+      this.wfile.write("and the end");
+    }
+  }
+  const peer = (await inMemory(t, Handler)).connect();
+  await peer.send(GET);
+  await turn();
+  assert.ok(rounds < 16, `${rounds} pieces were taken by nobody`);
+  const [answer] = await peer.answers(1);
+  assert.equal(answer.body.length, 64 * 16 * 1024 + "and the end".length);
+});
+
+test("a source that fails cuts the answer, so that the client can tell", async (t) => {
+  class Handler extends BaseHTTPRequestHandler {
+    async do_GET(): Promise<void> {
+      this.sendResponse(200);
+      this.endHeaders();
+      this.wfile.write("begun");
+      this.wfile.flush();
+      const source = new ReadableStream({ start: (controller) => controller.error(new Error("the disk is gone")) });
+      await source.pipeTo(this.wfile.stream());
+    }
+  }
+  const { connect, log } = await inMemory(t, Handler);
+  const peer = connect();
+  await peer.send(GET);
+  await peer.endOfConnection();
+  assert.deepEqual(peer.reading.answers, []);
+  assert.ok(log.some((line) => line.includes("the disk is gone")));
+});
+
+test("who writes without an end to a client that has left keeps the event loop from nobody", async (t) => {
+  let writes = 0;
+  const stop = new Gate();
+  class Handler extends BaseHTTPRequestHandler {
+    async do_GET(): Promise<void> {
+      if (this.path === "/") return this.sendText("served");
+      this.sendResponse(200);
+      this.endHeaders();
+      const chunk = Buffer.alloc(1000);
+      while (!stop.isOpen) {
+        await this.wfile.write(chunk);
+        writes++;
+      }
+    }
+  }
+  const { connect } = await inMemory(t, Handler);
+  const leaver = connect();
+  await leaver.send(request("GET", "/endless"));
+  await until(() => leaver.text.length + leaver.client.take().length > 0, "the first bytes");
+  leaver.destroy();
+  await turn();
+  const before = writes;
+  for (let i = 0; i < 3; i++) assert.equal((await connect().ask(GET)).body, "served");
+  await until(() => writes > before, "writes that vanish, one a turn");
+  stop.open();
+});

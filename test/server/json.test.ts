@@ -1,0 +1,128 @@
+/** The short calls: `json`, `text`, `bytes`, `sendJson`, `sendText`. */
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { BaseHTTPRequestHandler, HTTPServer, type InjectedResponse, type StandardSchemaV1 } from "plinth";
+import * as z from "zod";
+
+function post(
+  body: string | Uint8Array,
+  handle: (this: BaseHTTPRequestHandler) => Promise<void>,
+): Promise<InjectedResponse> {
+  class Handler extends BaseHTTPRequestHandler {
+    do_POST(): Promise<void> {
+      return handle.call(this);
+    }
+  }
+  return new HTTPServer(["127.0.0.1", 0], Handler, { log: "none" }).inject({ method: "POST", body });
+}
+
+test("json, text and bytes give the content", async () => {
+  const echo = (body: string | Uint8Array) =>
+    post(body, async function () {
+      this.sendJson(await this.json());
+    });
+  for (const value of [{ a: [1, "é", null] }, 7, "x", null, false]) {
+    assert.deepEqual((await echo(JSON.stringify(value))).json(), value);
+  }
+  for (const body of ["", "{", "NaN", "{'a': 1}", "\ufeff{}", Uint8Array.of(0x22, 0xff, 0x22)]) {
+    const answer = await echo(body);
+    assert.equal(answer.status, 400, String(body));
+    assert.match((answer.json() as { detail: string }).detail, /^The content is not (JSON: |UTF-8\.)/);
+  }
+  const text = await post("héllo €", async function () {
+    this.sendText(await this.text());
+  });
+  assert.equal(text.text(), "héllo €");
+  const notText = await post(Uint8Array.of(0xc3), async function () {
+    this.sendText(await this.text());
+  });
+  assert.equal(notText.status, 400);
+  const bytes = await post(Uint8Array.of(0, 255), async function () {
+    this.sendJson([...(await this.bytes())]);
+  });
+  assert.deepEqual(bytes.json(), [0, 255]);
+});
+
+test("a schema gives the value its form, or 422 with everything that is wrong", async () => {
+  const schema = z.object({ "a/b~c": z.number(), list: z.array(z.string()).transform((list) => list.length) });
+  const count = (body: unknown) =>
+    post(JSON.stringify(body), async function () {
+      const { list } = await this.json(schema);
+      this.sendJson(list + 1);
+    });
+  assert.equal((await count({ "a/b~c": 1, list: ["x", "y"] })).json(), 3);
+  const wrong = await count({ "a/b~c": "1", list: ["x", 2] });
+  assert.equal(wrong.status, 422);
+  const { errors, detail } = wrong.json() as { errors: { pointer: string; detail: string }[]; detail: string };
+  assert.deepEqual(
+    errors.map(({ pointer }) => pointer),
+    ["#/a~1b~0c", "#/list/1"],
+  );
+  assert.ok(errors.every(({ detail: one }) => one !== "" && detail.includes(one)));
+  const whole = (await count([])).json() as { errors: { pointer: string }[] };
+  assert.equal(whole.errors[0].pointer, "#");
+});
+
+test("any Standard Schema will do: one that is asynchronous, with keys as objects", async () => {
+  const schema: StandardSchemaV1<unknown, string> = {
+    "~standard": {
+      version: 1,
+      vendor: "us",
+      validate: async (value) => {
+        await Promise.resolve();
+        if (value === 1) return { value: "one" };
+        return { issues: [{ message: "must be 1", path: [{ key: "é" }, 0] }, { message: "so there" }] };
+      },
+    },
+  };
+  const ask = (body: string) =>
+    post(body, async function () {
+      this.sendText(await this.json(schema));
+    });
+  assert.equal((await ask("1")).text(), "one");
+  assert.deepEqual((await ask("2")).json(), {
+    title: "Unprocessable Content",
+    status: 422,
+    detail: "%C3%A9/0: must be 1; so there.",
+    errors: [
+      { pointer: "#/%C3%A9/0", detail: "must be 1" },
+      { pointer: "#", detail: "so there" },
+    ],
+  });
+});
+
+test("sendJson and sendText say what they send, all of it", async () => {
+  for (const [send, type, body] of [
+    [(h: BaseHTTPRequestHandler) => h.sendJson({ a: "é" }), "application/json", '{"a":"é"}'],
+    [(h: BaseHTTPRequestHandler) => h.sendText("é"), "text/plain; charset=utf-8", "é"],
+    [(h: BaseHTTPRequestHandler) => h.sendText(""), "text/plain; charset=utf-8", ""],
+    [(h: BaseHTTPRequestHandler) => h.sendJson(1, 201, { "content-type": "a/b", "X-A": 2 }), "a/b", "1"],
+  ] as const) {
+    const answer = await post("", async function () {
+      send(this);
+      await new Promise((resolve) => setImmediate(resolve));
+    });
+    assert.equal(answer.headers.get("Content-Type"), type);
+    assert.deepEqual(answer.headers.getAll("Content-Length"), [String(Buffer.byteLength(body))]);
+    assert.equal(answer.text(), body);
+    assert.deepEqual([answer.status, answer.headers.get("X-A")], type === "a/b" ? [201, "2"] : [200, null]);
+  }
+});
+
+test("what JSON cannot say, or is no text, throws before anything is sent", async () => {
+  const circle: unknown[] = [];
+  circle.push(circle);
+  for (const value of [undefined, 1n, circle, () => {}, Symbol("s")]) {
+    const answer = await post("", async function () {
+      assert.throws(() => this.sendJson(value), TypeError);
+      this.sendText("still here");
+    });
+    assert.equal(answer.text(), "still here");
+  }
+  const answer = await post("", async function () {
+    assert.throws(() => this.sendText(7 as never), TypeError);
+    assert.throws(() => this.sendText("", 99), RangeError);
+    this.sendText("still here");
+  });
+  assert.equal(answer.text(), "still here");
+});
