@@ -55,7 +55,7 @@ export type HeaderFields = Readonly<Record<string, string | number>>;
  */
 export class BaseHTTPRequestHandler {
   /** What a class defines with such a name is the method of its requests; a field of such a name is refused. */
-  [method: `do_${string}`]: RequestMethod;
+  [method: `do_${string}`]: RequestMethod | undefined;
 
   /** What `versionString` says. @source Python's `server_version` */
   declare serverVersion: string;
