@@ -77,6 +77,9 @@ process.stdout.write(`The addition server is at ${url} (Ctrl-C stops it). Try:
 
   curl -X GET -H 'Content-Type: application/json' -d '{"val_a": 3, "val_b": 4}' ${url}
   curl -X QUERY -H 'Content-Type: application/json' -d '{"val_a": 0.5, "val_b": 4}' ${url}
+  curl -d 'val_a=3&val_b=4' ${url}
+  curl ${url}val_a/3/val_b/4/
+  curl '${url}?val_a=3&val_b=4'
   curl -X RICKROLL ${url}
 
 `);

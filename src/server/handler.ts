@@ -87,6 +87,11 @@ export class BaseHTTPRequestHandler {
     return this.#transaction.exchange.head.target;
   }
 
+  /** The path without its query, neither decoded nor normalized; "" of a target that has none, such as `*`. */
+  get pathname(): string {
+    return pathOf(this.path);
+  }
+
   /** What `path` says behind its first question mark, decoded; `+` is a space in it. */
   get query(): URLSearchParams {
     return (this.#query ??= new URLSearchParams(queryOf(this.path)));
@@ -108,7 +113,7 @@ export class BaseHTTPRequestHandler {
 
   #readPathParams(): Map<string, string> {
     const { routeParams } = this.#transaction;
-    if (routeParams === null) return readPathParams(pathOf(this.path));
+    if (routeParams === null) return readPathParams(this.pathname);
     const params = new Map<string, string>();
     for (const name of Object.keys(routeParams)) {
       const value = routeParams[name];

@@ -89,6 +89,16 @@ describe("what it answers", () => {
     }
   });
 
+  test("the sum of a form, a path and a query", async (t) => {
+    const peer = await program.connect(t);
+    const type = "Content-Type: application/x-www-form-urlencoded\r\n";
+    for (const method of ["GET", "POST", "QUERY"])
+      assert.deepEqual(parsed(await peer.ask(message(method, "val_a=3&val_b=4", type))), { sum: 7 });
+    for (const target of ["/val_a/3/val_b/4/", "/?val_a=3&val_b=4"])
+      for (const method of ["GET", "POST"])
+        assert.deepEqual(parsed(await peer.ask(request(method, target))), { sum: 7 }, `${method} ${target}`);
+  });
+
   test("content without a type is taken for JSON, as the post's client may send it", async (t) => {
     const peer = await program.connect(t);
     for (const method of ["GET", "POST"]) {
@@ -106,19 +116,19 @@ describe("what it answers", () => {
   test("422 for what are no numbers, all of it at once, and where", async (t) => {
     const peer = await program.connect(t);
     for (const [content, pointers] of [
-      ['{"val_a": "3", "val_b": 4}', ["/val_a"]],
-      ['{"val_a": 3, "val_b": null}', ["/val_b"]],
-      ['{"val_a": [3], "val_b": {}}', ["/val_a", "/val_b"]],
-      ['{"val_a": true}', ["/val_a", "/val_b"]],
-      ["{}", ["/val_a", "/val_b"]],
-      ['{"VAL_A": 3, "val_b": 4}', ["/val_a"]],
-      ['{"__proto__": {"val_a": 3, "val_b": 4}}', ["/val_a", "/val_b"]],
-      ['{"val_a": 1e999, "val_b": 4}', ["/val_a"]],
-      ['{"val_a": 1.7e308, "val_b": 1.7e308}', [""]],
-      ["[3, 4]", [""]],
-      ["7", [""]],
-      ["null", [""]],
-      ['"x"', [""]],
+      ['{"val_a": "3", "val_b": 4}', ["#/val_a"]],
+      ['{"val_a": 3, "val_b": null}', ["#/val_b"]],
+      ['{"val_a": [3], "val_b": {}}', ["#/val_a", "#/val_b"]],
+      ['{"val_a": true}', ["#/val_a", "#/val_b"]],
+      ["{}", ["#/val_a", "#/val_b"]],
+      ['{"VAL_A": 3, "val_b": 4}', ["#/val_a"]],
+      ['{"__proto__": {"val_a": 3, "val_b": 4}}', ["#/val_a", "#/val_b"]],
+      ['{"val_a": 1e999, "val_b": 4}', ["#/val_a"]],
+      ['{"val_a": 1.7e308, "val_b": 1.7e308}', ["#"]],
+      ["[3, 4]", ["#"]],
+      ["7", ["#"]],
+      ["null", ["#"]],
+      ['"x"', ["#"]],
     ] as const) {
       const answer = await peer.ask(message("POST", content));
       assert.deepEqual([answer.status, answer.get("content-type")], [422, "application/problem+json"], content);
@@ -151,7 +161,7 @@ describe("what it answers", () => {
     }
     const noText = `POST / HTTP/1.1\r\nHost: a\r\n${JSON_FIELD}Content-Length: 3\r\n\r\n"\xff"`;
     assert.equal((await peer.ask(noText)).status, 400);
-    assert.equal((await peer.ask(request("GET"))).status, 400, "no content at all");
+    assert.equal((await peer.ask(request("POST"))).status, 400, "no content at all");
   });
 
   test("413 for more than two numbers need, announced or not, and no sooner", async (t) => {
@@ -169,12 +179,14 @@ describe("what it answers", () => {
     await other.endOfConnection();
   });
 
-  test("415 for other types, with the one that is served", async (t) => {
+  test("415 for other types, with those that are served", async (t) => {
     const peer = await program.connect(t);
     for (const method of ["GET", "POST", "QUERY"]) {
-      for (const type of ["text/plain", "application/jsonp", "application/x-www-form-urlencoded", "*/*", ""]) {
+      for (const type of ["text/plain", "application/jsonp", "multipart/form-data; boundary=a", "*/*", ""]) {
         const answer = await peer.ask(message(method, '{"val_a": 3, "val_b": 4}', `Content-Type: ${type}\r\n`));
-        assert.deepEqual([answer.status, answer.get("accept-query")], [415, "application/json"], `${method} ${type}`);
+        assert.equal(answer.status, 415, `${method} ${type}`);
+        for (const field of ["accept", "accept-query"])
+          assert.equal(answer.get(field), "application/json, application/x-www-form-urlencoded");
       }
     }
   });
@@ -221,7 +233,9 @@ describe("what it answers", () => {
     }
     const head = await peer.ask(message("HEAD", '{"val_a": 3, "val_b": 4}'));
     assert.deepEqual([head.status, head.get("content-length"), head.body], [200, "10", ""]);
-    assert.equal((await peer.ask(request("OPTIONS"))).status, 204);
+    const options = await peer.ask(request("OPTIONS"));
+    assert.deepEqual([options.status, options.get("allow")], [204, (await peer.ask(request("PUT"))).get("allow")]);
+    assert.equal(options.get("accept-query"), "application/json, application/x-www-form-urlencoded");
   });
 });
 
@@ -233,9 +247,12 @@ test("the address it prints is the real one, and what it suggests to try names i
   const commands = tries.join("\n").split("\n");
   assert.ok(commands.length >= 2);
   for (const command of commands)
-    assert.ok(command.startsWith("  curl ") && command.endsWith(program.url.href), command);
+    assert.ok(command.startsWith("  curl ") && command.includes(program.url.href), command);
+  for (const way of [" -X GET ", " -X QUERY ", "/val_a/3/val_b/4/", "/?val_a=3&val_b=4'"])
+    assert.ok(program.stdout.includes(way), way);
   const peer = await program.connect(t);
-  assert.equal((await peer.ask(request("RICKROLL"))).status, 200);
+  for (const target of ["/val_a/3/val_b/4/", "/?val_a=3&val_b=4"])
+    assert.deepEqual(parsed(await peer.ask(request("GET", target))), { sum: 7 });
 });
 
 test("--host: every address, a name, IPv6 where there is one", async (t) => {

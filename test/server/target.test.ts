@@ -14,8 +14,12 @@ class Handler extends BaseHTTPRequestHandler {
     this.sendJson([...this.pathParams]);
   }
 
+  do_PATH(): void {
+    this.sendJson(this.pathname);
+  }
+
   do_CONNECT(): void {
-    throw Object.assign(new Error(JSON.stringify([this.path, [...this.query], [...this.pathParams]])));
+    throw new Error(JSON.stringify([this.path, this.pathname, [...this.query], [...this.pathParams]]));
   }
 }
 
@@ -51,6 +55,19 @@ test("query", async () => {
     ["http://b/?c=d", [["c", "d"]]],
   ] as const) {
     assert.deepEqual(await ask("GET", path), expected, path);
+  }
+});
+
+test("pathname", async () => {
+  for (const [path, expected] of [
+    ["/", "/"],
+    ["/a%20b/../c/?d?e", "/a%20b/../c/"],
+    ["//a", "//a"],
+    ["http://b", "/"],
+    ["HTTPS://b:1?c/d", "/"],
+    ["http://b/a/?c", "/a/"],
+  ] as const) {
+    assert.equal(await ask("PATH", path), expected, path);
   }
 });
 
@@ -123,5 +140,5 @@ test("a target that is no path has neither", async () => {
   const log: string[] = [];
   const server = new HTTPServer(["127.0.0.1", 0], Handler, { log: (line) => log.push(line) });
   assert.equal((await server.inject({ method: "CONNECT", path: "a:1" })).status, 500);
-  assert.match(log[0], /\["a:1",\[\],\[\]\]/);
+  assert.match(log[0], /\["a:1","",\[\],\[\]\]/);
 });
