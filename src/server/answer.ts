@@ -201,7 +201,7 @@ export class Answer implements ResponseBody, TurnTask {
   }
 
   /** The exchange is about to be released: nothing more is given to it, whatever was held back for the end of the turn. */
-  close(): void {
+  seal(): void {
     this.#state = DONE;
     this.#held = null;
     this.writable();

@@ -95,7 +95,7 @@ export class LoopExecutor implements Executor {
   }
 
   #release(transaction: Transaction): void {
-    transaction.answer.close();
+    transaction.answer.seal();
     transaction.settled = true;
     transaction.exchange.release();
     if (--this.running > 0) return;

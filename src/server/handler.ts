@@ -82,7 +82,11 @@ export class BaseHTTPRequestHandler {
     return this.#transaction.exchange.head.method;
   }
 
-  /** The request target as it was sent: path and query, neither decoded. @source Python's `path` */
+  /**
+   * The request target as it was sent: path and query, neither decoded. It may begin with two slashes, which as a `Location` would
+   * lead to another host.
+   * @source Python's `path`
+   */
   get path(): string {
     return this.#transaction.exchange.head.target;
   }

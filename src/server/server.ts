@@ -127,6 +127,7 @@ export class HTTPServer {
    * @source Python's `server_bind` and `server_activate`
    */
   serverActivate(): Promise<void> {
+    if (this.#stopping) return Promise.reject(new Error("cannot listen: this server has been shut down"));
     return (this.#activation ??= this.#activate().catch((error: unknown) => {
       this.#activation = null; // it may be tried again
       throw error;
@@ -206,7 +207,6 @@ export class HTTPServer {
   }
 
   async #activate(): Promise<void> {
-    if (this.#stopping) throw new Error("cannot listen: this server has been shut down");
     const owner = (this.#owner ??= this.#makeOwner());
     const options = {
       backlog: this.#options.requestQueueSize,

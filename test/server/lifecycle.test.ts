@@ -47,6 +47,7 @@ test("serveForever activates, and resolves when the server has been shut down", 
   await httpd.shutdown();
   await serving;
   await httpd.serveForever(); // and at once, when it has been shut down before
+  await assert.rejects(httpd.serverActivate(), /cannot listen: this server has been shut down/);
 });
 
 test("an empty host is every address of the machine", async (t) => {

@@ -1,0 +1,507 @@
+/**
+ * Python's own tests of its http.server, asked of Plinth by Python: a test for each case, named behind it. docs/PYTHON.md says which
+ * are answered otherwise, and why, and which have no counterpart.
+ */
+import assert from "node:assert/strict";
+import { after, before, test, type TestContext } from "node:test";
+import { fileURLToPath } from "node:url";
+import { BaseHTTPRequestHandler, type HTTPServer } from "plinth";
+import { Gate, GET, inMemory, turn } from "../server/support.ts";
+import { requireProgram } from "../support/system.ts";
+import { ALL_CASES, LIST_CASES, PYTHON_CASES } from "./http_server/cases.ts";
+import { quoted, rowsUnder } from "./http_server/page.ts";
+import { BaseHandler, EchoHandler, serve } from "./http_server/server.ts";
+import { run } from "./seed.ts";
+
+const python = requireProgram("python3");
+const CLIENT = fileURLToPath(new URL("../../../test/clients/http_server/client.py", import.meta.url));
+
+/** An answer as http.client gives it. */
+interface Answer {
+  readonly status: number;
+  readonly reason: string;
+  /** By their names in lower case. */
+  readonly headers: Readonly<Record<string, string | undefined>>;
+  /** One character a byte. */
+  readonly body: string;
+  /** http.client will not use the connection again. */
+  readonly close: boolean;
+}
+
+/** An answer as a socket gives it. */
+interface RawAnswer {
+  /** The status lines of the interim answers before it. */
+  readonly interim: readonly string[];
+  readonly line: string;
+  readonly status: number;
+  readonly headers: Readonly<Record<string, string | undefined>>;
+  readonly body: string;
+  /** The server has closed the connection behind it. */
+  readonly closed: boolean;
+}
+
+let seen: Record<string, { saw?: unknown; error?: string }> = {};
+const baseLog: string[] = [];
+const echoLog: string[] = [];
+
+const servers: HTTPServer[] = [];
+
+before(async () => {
+  if (python.skip !== false) return;
+  servers.push(await serve(BaseHandler, (line) => baseLog.push(line)));
+  servers.push(await serve(EchoHandler, (line) => echoLog.push(line)));
+  const ports = servers.map(({ serverAddress }) => String(serverAddress[1]));
+  const { stdout } = await run(python.path, [CLIENT, ...ports]);
+  seen = JSON.parse(stdout) as typeof seen;
+});
+
+after(() => {
+  for (const httpd of servers) httpd.serverClose();
+});
+
+const covered = new Set<string>();
+
+/** A test for a case; its title ends in the case's name. */
+function counterpart(name: string, title: string, skip: string | false, check: (t: TestContext) => unknown): void {
+  assert.ok(ALL_CASES.includes(name) && !covered.has(name), name);
+  covered.add(name);
+  test(`${title} (${name.slice(name.indexOf(".") + 1)})`, { skip }, async (t) => {
+    await check(t);
+  });
+}
+
+/** The counterpart of a case that client.py has asked. */
+function asked<Saw>(name: string, title: string, check: (saw: Saw) => void): void {
+  counterpart(name, title, python.skip, () => {
+    const { saw, error } = seen[name] ?? { error: "client.py does not have this case" };
+    assert.equal(error, undefined);
+    check(saw as Saw);
+  });
+}
+
+/** The counterpart of a case that counts writes: those can only be counted in this process. */
+function counted(name: string, title: string, check: (t: TestContext) => Promise<void>): void {
+  counterpart(name, title, false, check);
+}
+
+/** A request that was refused before it reached any handler: the connection ends with the answer. */
+function assertRefused(answer: Answer | RawAnswer, status: number): void {
+  assert.equal(answer.status, status);
+  assert.equal(answer.headers["connection"], "close");
+  assert.equal(answer.headers["content-type"], "application/problem+json");
+  assert.equal(answer.headers["content-length"], String(answer.body.length));
+  if ("closed" in answer) assert.equal(answer.closed, true);
+}
+
+/** What EchoHandler has been asked. */
+function echo({ body }: Answer | RawAnswer): Record<string, unknown> {
+  return JSON.parse(body) as Record<string, unknown>;
+}
+
+/** Lines of a log without the address and the time. */
+function texts(log: readonly string[]): string[] {
+  return log.map((line) => line.slice(line.indexOf("] ") + 2));
+}
+
+const BASE = "BaseHTTPServerTestCase";
+
+asked<Answer[]>(`${BASE}.test_command`, "a method that others have is 405, one that nobody has 501", ([get, bogus]) => {
+  assert.equal(get.status, 405);
+  assert.match(get.headers["allow"]!, /^TEST, KEEP, .*, OPTIONS$/);
+  assert.equal(bogus.status, 501);
+});
+
+for (const [name, title, status] of [
+  ["test_request_line_trimming", "a line feed behind the version is refused", 400],
+  ["test_version_bogus", "a version that is none is refused", 400],
+  ["test_version_digits", "a version of three numbers is refused by its first", 505],
+  ["test_version_signs_and_underscores", "a version with signs is refused", 400],
+  ["test_major_version_number_too_long", "a long major version is refused", 400],
+  ["test_minor_version_number_too_long", "a long minor version is refused", 400],
+  ["test_version_none_get", "a GET without a version is refused", 400],
+  ["test_version_none", "another method without a version is refused", 400],
+  ["test_version_invalid", "a version that nobody speaks is 505", 505],
+  ["test_send_blank", "a request line without a method is refused", 400],
+] as const) {
+  asked<Answer>(`${BASE}.${name}`, title, (answer) => assertRefused(answer, status));
+}
+
+asked<Answer>(`${BASE}.test_header_close`, "a client that asks for the connection's end gets it", (answer) => {
+  assert.equal(answer.status, 501);
+  assert.equal(answer.headers["connection"], "close");
+  assert.equal(answer.close, true);
+});
+
+asked<[Answer[], boolean]>(
+  `${BASE}.test_header_keep_alive`,
+  "an error keeps the connection, which takes the next request",
+  ([answers, same]) => {
+    assert.deepEqual(
+      answers.map(({ status, close }) => [status, close]),
+      [
+        [501, false],
+        [501, false],
+      ],
+    );
+    assert.ok(same, "another connection");
+  },
+);
+
+asked<Answer>(`${BASE}.test_handler`, "a method of one's own", (answer) => {
+  assert.equal(answer.status, 204);
+  assert.equal(answer.reason, "No Content");
+  assert.equal(answer.headers["content-type"], "text/html");
+  assert.equal(answer.headers["connection"], "close");
+  assert.equal(answer.close, true);
+});
+
+asked<[Answer, boolean, Answer, Answer]>(
+  `${BASE}.test_return_header_keep_alive`,
+  "keep-alive is said to HTTP/1.0, where it is not said anyway",
+  ([kept, same, next, old]) => {
+    assert.equal(kept.headers["connection"], undefined);
+    assert.ok(same, "another connection");
+    assert.equal(next.status, 204);
+    assert.equal(old.headers["connection"], "keep-alive");
+    assert.equal(old.close, false);
+  },
+);
+
+asked<Answer[]>(
+  `${BASE}.test_internal_key_error`,
+  "an error with a status that is none is a 500",
+  ([none, unknown]) => {
+    assert.equal(none.status, 500);
+    assert.equal(unknown.status, 599);
+    assert.equal(unknown.reason, "");
+    assert.ok(
+      texts(baseLog).some((text) => text.startsWith("RangeError: cannot answer with 999")),
+      "the log does not say why",
+    );
+  },
+);
+
+asked<Answer[]>(
+  `${BASE}.test_return_custom_status`,
+  "a status of one's own from 200 to 599 passes, another is a 500",
+  ([none, custom]) => {
+    assert.equal(none.status, 500);
+    assert.equal(custom.status, 599);
+    assert.equal(custom.headers["content-type"], "text/html");
+  },
+);
+
+asked<Answer[]>(`${BASE}.test_return_explain_error`, "an error that explains itself", ([problem, page]) => {
+  for (const answer of [problem, page]) {
+    assert.equal(answer.status, 599);
+    assert.equal(answer.reason, "In Short");
+    assert.equal(answer.headers["content-length"], String(answer.body.length));
+  }
+  assert.deepEqual(JSON.parse(problem.body), {
+    title: "In Short",
+    status: 599,
+    detail: "and in two\n lines",
+  });
+  assert.match(page.headers["content-type"]!, /^text\/html\b/);
+  assert.ok(page.body.includes("<p>and in two\n lines</p>"), page.body);
+});
+
+asked<Answer>(`${BASE}.test_latin1_header`, "headers are ISO-8859-1 both ways, text content is UTF-8", (answer) => {
+  assert.equal(answer.headers["x-got"], "Grüße");
+  assert.equal(Buffer.from(answer.body, "latin1").toString("utf8"), "Füße");
+});
+
+asked<Answer>(`${BASE}.test_error_content_length`, "an error has its length", (answer) => {
+  assert.equal(answer.status, 404);
+  assert.ok(answer.body.length > 0);
+  assert.equal(answer.headers["content-length"], String(answer.body.length));
+});
+
+asked<Record<string, Answer>>(`${BASE}.test_send_error`, "sendError without content where there is none", (answers) => {
+  for (const status of [204, 205, 304]) {
+    const { headers, ...answer } = answers[status];
+    assert.equal(answer.status, status);
+    assert.equal(answer.body, "");
+    assert.equal(headers["content-type"], undefined);
+    assert.equal(headers["content-length"], status === 205 ? "0" : undefined);
+    assert.equal(headers["transfer-encoding"], undefined);
+  }
+  for (const status of [101, 102]) assert.equal(answers[status].status, 500);
+});
+
+asked<[Record<string, Answer>, Answer]>(
+  `${BASE}.test_head_via_send_error`,
+  "sendError to a HEAD has the fields of its content, and no content",
+  ([answers, page]) => {
+    for (const status of [200, 204, 205, 304]) {
+      const { headers, ...answer } = answers[status];
+      assert.equal(answer.status, status);
+      assert.equal(answer.body, "");
+      assert.equal(headers["content-type"], status === 200 ? "application/problem+json" : undefined);
+      if (status === 200) assert.ok(Number(headers["content-length"]) > 0);
+      else assert.equal(headers["content-length"], status === 205 ? "0" : undefined);
+      assert.equal(headers["transfer-encoding"], undefined);
+    }
+    assert.equal(answers[101].status, 500);
+    assert.match(page.headers["content-type"]!, /^text\/html\b/);
+    assert.ok(Number(page.headers["content-length"]) > 0);
+    assert.equal(page.body, "");
+  },
+);
+
+const HTTP09 = "HTTP09ServerTestCase";
+
+asked<RawAnswer>(`${HTTP09}.test_simple_get`, "HTTP/0.9 is refused, in HTTP/1.1", (answer) => {
+  assertRefused(answer, 400);
+});
+
+asked<RawAnswer>(`${HTTP09}.test_invalid_request`, "so is what is not even HTTP/0.9", (answer) => {
+  assertRefused(answer, 400);
+});
+
+asked<RawAnswer>(`${HTTP09}.test_single_request`, "and what follows it is not looked at", (answer) => {
+  assertRefused(answer, 400); // which says that the connection was closed behind one answer
+});
+
+const LOGGING = "RequestHandlerLoggingTestCase";
+/** What Python's log_message puts in front. */
+const PREFIX = /^127\.0\.0\.1 - - \[\d\d\/(?:Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec)\/\d{4} \d\d:\d\d:\d\d\] /;
+
+asked<Answer>(`${LOGGING}.test_get`, "an answer is logged as Python does", (answer) => {
+  assert.equal(answer.status, 200);
+  const lines = echoLog.filter((line) => line.includes("/logged"));
+  assert.deepEqual(texts(lines), ['"GET /logged HTTP/1.1" 200 -']);
+  assert.match(lines[0], PREFIX);
+});
+
+asked<Answer>(`${LOGGING}.test_err`, "an error is two lines", (answer) => {
+  assert.equal(answer.status, 404);
+  assert.equal(answer.reason, "File not found");
+  const at = baseLog.findIndex((line) => line.includes("ERROR /logged"));
+  const lines = baseLog.slice(at - 1, at + 1);
+  assert.deepEqual(texts(lines), ["code 404, message File not found", '"ERROR /logged HTTP/1.1" 404 -']);
+  for (const line of lines) assert.match(line, PREFIX);
+});
+
+const HANDLER = "BaseHTTPRequestHandlerTestCase";
+
+asked<Answer>(`${HANDLER}.test_unprintable_not_logged`, "control characters are escaped in the log", (answer) => {
+  assert.equal(answer.status, 200);
+  const at = baseLog.findIndex((line) => line.includes('"LOG / '));
+  assert.deepEqual(texts(baseLog.slice(at - 4, at)), [
+    "plain",
+    String.raw`\x1b[2Jcleared\x00`,
+    String.raw`one a, two \x1b\x7f\x9f` + "\u00a0b",
+    String.raw`"GET /c:\\d\x07"`,
+  ]);
+});
+
+for (const version of ["1.1", "1.0"]) {
+  asked<RawAnswer>(`${HANDLER}.test_http_${version.replace(".", "_")}`, `a GET of HTTP/${version}`, (answer) => {
+    assert.equal(answer.line, "HTTP/1.1 200 OK");
+    for (const name of ["server", "date", "content-type"]) assert.ok(answer.headers[name], name);
+    assert.deepEqual(echo(answer), {
+      requestLine: `GET / HTTP/${version}`,
+      method: "GET",
+      path: "/",
+      requestVersion: `HTTP/${version}`,
+      headers: version === "1.1" ? [["Host", "a"]] : [],
+      content: "",
+    });
+    assert.equal(answer.closed, version === "1.0");
+  });
+}
+
+asked<RawAnswer>(`${HANDLER}.test_http_0_9`, "HTTP/0.9 by its name is 505", (answer) => {
+  assertRefused(answer, 505);
+});
+
+asked<RawAnswer>(`${HANDLER}.test_extra_space`, "a space in the target is refused", (answer) => {
+  assertRefused(answer, 400);
+  assert.ok(!echoLog.some((line) => line.includes("words")), "a handler has been called");
+});
+
+asked<RawAnswer>(`${HANDLER}.test_with_continue_1_0`, "HTTP/1.0 gets no 100 Continue", (answer) => {
+  assert.deepEqual(answer.interim, []);
+  assert.equal(answer.line, "HTTP/1.1 200 OK");
+  const { headers, content } = echo(answer);
+  assert.deepEqual(headers, [
+    ["Expect", "100-continue"],
+    ["Content-Length", "2"],
+  ]);
+  assert.equal(content, "hi");
+});
+
+asked<RawAnswer>(`${HANDLER}.test_with_continue_1_1`, "100 Continue, then the content, then the answer", (answer) => {
+  assert.deepEqual(answer.interim, ["HTTP/1.1 100 Continue"]);
+  assert.equal(answer.line, "HTTP/1.1 200 OK");
+  for (const name of ["server", "date", "content-type"]) assert.ok(answer.headers[name], name);
+  assert.equal(echo(answer)["content"], "hi");
+});
+
+counted(`${HANDLER}.test_header_buffering_of_send_error`, "sendError is one write", async (t) => {
+  class Handler extends BaseHTTPRequestHandler {
+    do_GET(): void {
+      this.sendError(418);
+    }
+  }
+  const peer = (await inMemory(t, Handler)).connect();
+  await peer.send(GET);
+  await turn();
+  const pieces = peer.client.takeBytes();
+  assert.equal(pieces.length, 1);
+  assert.match(Buffer.from(pieces[0]).toString("latin1"), /^HTTP\/1\.1 418 [^]+\r\n\r\n\{.+\}\n$/);
+});
+
+counted(
+  `${HANDLER}.test_header_buffering_of_send_response_only`,
+  "a status waits for the end of the headers, and has no fields of its own",
+  async (t) => {
+    const gate = new Gate();
+    class Handler extends BaseHTTPRequestHandler {
+      async do_GET(): Promise<void> {
+        this.sendResponseOnly(418);
+        this.flushHeaders();
+        await gate.opened;
+        this.endHeaders();
+      }
+    }
+    const peer = (await inMemory(t, Handler)).connect();
+    await peer.send(GET);
+    await turn();
+    assert.deepEqual(peer.client.takeBytes(), []);
+    gate.open();
+    await turn();
+    const pieces = peer.client.takeBytes();
+    assert.equal(pieces.length, 1);
+    assert.equal(Buffer.from(pieces[0]).toString("latin1"), "HTTP/1.1 418 I'm a Teapot\r\nContent-Length: 0\r\n\r\n");
+  },
+);
+
+counted(
+  `${HANDLER}.test_header_buffering_of_send_header`,
+  "fields wait for the end of the headers, and stand behind a status",
+  async (t) => {
+    const gate = new Gate();
+    class Handler extends BaseHTTPRequestHandler {
+      async do_GET(): Promise<void> {
+        assert.throws(() => this.sendHeader("Foo", "foo"), /sendResponse comes first/);
+        this.sendResponseOnly(200);
+        this.sendHeader("Foo", "foo");
+        this.sendHeader("bar", "bar");
+        await gate.opened;
+        this.endHeaders();
+      }
+    }
+    const peer = (await inMemory(t, Handler)).connect();
+    await peer.send(GET);
+    await turn();
+    assert.deepEqual(peer.client.takeBytes(), []);
+    gate.open();
+    await turn();
+    const pieces = peer.client.takeBytes();
+    assert.equal(pieces.length, 1);
+    assert.equal(
+      Buffer.from(pieces[0]).toString("latin1"),
+      "HTTP/1.1 200 OK\r\nFoo: foo\r\nbar: bar\r\nContent-Length: 0\r\n\r\n",
+    );
+  },
+);
+
+asked<RawAnswer[]>(
+  `${HANDLER}.test_header_unbuffered_when_continue`,
+  "100 Continue is sent when content is asked for, and only then",
+  ([without, unread]) => {
+    assert.deepEqual(without.interim, []);
+    assert.equal(without.line, "HTTP/1.1 200 OK");
+    assert.equal(without.closed, false);
+    // The client may or may not send its content now: the connection is of no more use.
+    assert.deepEqual(unread.interim, []);
+    assert.equal(unread.line, "HTTP/1.1 200 OK");
+    assert.equal(unread.closed, true);
+  },
+);
+
+asked<RawAnswer>(`${HANDLER}.test_with_continue_rejected`, "an error before the content is asked for", (answer) => {
+  assert.deepEqual(answer.interim, []);
+  assert.equal(answer.line, "HTTP/1.1 417 Expectation Failed");
+  for (const name of ["server", "date", "content-type"]) assert.ok(answer.headers[name], name);
+  assert.equal(answer.headers["connection"], "close");
+  assert.equal(answer.closed, true);
+});
+
+asked<RawAnswer>(`${HANDLER}.test_request_length`, "a target that is too long is 414", (answer) => {
+  assertRefused(answer, 414);
+  assert.equal(answer.line, "HTTP/1.1 414 URI Too Long");
+  assert.ok(!echoLog.some((line) => line.includes("/xxx")), "a handler has been called");
+});
+
+asked<RawAnswer>(`${HANDLER}.test_header_length`, "a header that is too long is 431", (answer) => {
+  assertRefused(answer, 431);
+  assert.ok(!echoLog.some((line) => line.includes("/long-header")), "a handler has been called");
+});
+
+asked<RawAnswer[]>(`${HANDLER}.test_too_many_headers`, "100 headers pass, 101 are 431", ([fine, refused]) => {
+  assert.equal(fine.status, 200);
+  assertRefused(refused, 431);
+  assert.equal(echoLog.filter((line) => line.includes("/many-headers")).length, 1);
+});
+
+asked<[RawAnswer, Answer]>(
+  `${HANDLER}.test_html_escape_on_error`,
+  "a refusal repeats nothing of the request, an error's page escapes what it is given",
+  ([refused, page]) => {
+    assertRefused(refused, 400);
+    assert.doesNotMatch(refused.body, /script/);
+    assert.equal(page.status, 400);
+    assert.match(page.headers["content-type"]!, /^text\/html\b/);
+    assert.doesNotMatch(page.body, /<script>|<b>/);
+    assert.match(page.body, /&#60;script&#62;steal\(/);
+  },
+);
+
+asked<(Answer & { open: boolean })[]>(
+  `${HANDLER}.test_close_connection`,
+  "a connection takes requests until a handler says closeConnection",
+  (answers) => {
+    assert.deepEqual(
+      answers.map(({ body, open }) => [body, open]),
+      [
+        ["/keep", true],
+        ["/keep", true],
+        ["/close", false],
+      ],
+    );
+  },
+);
+
+asked<Record<string, string>>(
+  `${HANDLER}.test_date_time_string`,
+  "dates as Python's email.utils says them",
+  (dates) => {
+    assert.ok(Object.keys(dates).length >= 4);
+    for (const [expected, date] of Object.entries(dates)) assert.equal(date, expected);
+  },
+);
+
+/** The names in the first column of a table of docs/PYTHON.md. */
+function casesUnder(heading: string): string[] {
+  return rowsUnder(heading).flatMap(([names]) => quoted(names));
+}
+
+test("every case of Python's is asked, or excused in docs/PYTHON.md", () => {
+  const excused = casesUnder("Without counterpart");
+  assert.deepEqual([...covered, ...excused].sort(), [...ALL_CASES].sort());
+  const otherwise = casesUnder("Answered otherwise");
+  assert.equal(new Set(otherwise).size, otherwise.length);
+  for (const name of otherwise) assert.ok(covered.has(name), `${name} is in the table of differences, but not asked`);
+});
+
+test("the list of Python's cases is that of the installed Python", { skip: python.skip }, async (t) => {
+  const { stdout } = await run(python.path, ["-c", LIST_CASES, ...Object.keys(PYTHON_CASES)]);
+  const { version, cases } = JSON.parse(stdout) as { version: [number, number]; cases: string[] | null };
+  if (cases === null) return t.diagnostic("the installed Python comes without its tests: nothing to compare with");
+  const unknown = cases.filter((name) => !ALL_CASES.includes(name));
+  if (version[0] === 3 && version[1] <= 14) assert.deepEqual(unknown, []);
+  else if (unknown.length > 0) t.diagnostic(`Python ${version.join(".")} has more cases: ${unknown.join(", ")}`);
+});
