@@ -18,6 +18,7 @@ export interface RequestHead {
   readonly authority: string | null;
   /** "HTTP/1.0", "HTTP/1.1", "HTTP/2". */
   readonly version: string;
+  /** The header section. */
   readonly fields: Fields;
 }
 
@@ -26,6 +27,7 @@ export type Peer = readonly [host: string, port: number];
 
 /** One request and its answer. Made by a protocol, used by exactly one executor. */
 export interface Exchange {
+  /** The request, but for its content. */
   readonly head: RequestHead;
   /** Where the request comes from. */
   readonly peer: Peer;
@@ -103,7 +105,9 @@ export interface Sink {
  * protocols in which one request can go and its connection stay.
  */
 export interface GoneReason {
+  /** What happened. */
   readonly kind: "half-closed" | "closed" | "cancelled" | "malformed" | "timeout" | "shutdown";
+  /** What the peer was answered with; only of "malformed" and "timeout". */
   readonly error?: ProtocolError;
 }
 
@@ -121,6 +125,7 @@ export interface Executor {
 
 /** What a connection may ask of whoever carries it. */
 export interface Host {
+  /** Who is on the other end. */
   readonly peer: Peer;
   /** The time in milliseconds, by a clock that never goes back. It may be coarse. */
   readonly now: number;

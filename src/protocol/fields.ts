@@ -10,6 +10,10 @@ export class Fields implements Iterable<[name: string, value: string]> {
   /** Four places a field: where its name begins and ends, where its value begins and ends. */
   readonly #spans: readonly number[];
 
+  /**
+   * @param text what the names and values are cut from, one character a byte
+   * @param spans four places in it for each field: where its name begins and ends, where its value begins and ends
+   */
   constructor(text: string, spans: readonly number[]) {
     this.#text = text;
     this.#spans = spans;
@@ -103,6 +107,7 @@ export class FieldList implements Iterable<[name: string, value: string]> {
     this.flat.push(name, value);
   }
 
+  /** Every field in the order it was added. */
   *[Symbol.iterator](): IterableIterator<[name: string, value: string]> {
     for (let i = 0; i < this.flat.length; i += 2) yield [this.flat[i], this.flat[i + 1]];
   }

@@ -9,10 +9,12 @@ const PIECE = 64 * 1024;
 export class ChunkPool {
   readonly #free: Buffer[] = [];
 
+  /** A chunk of 16 KiB, its bytes whatever they were. */
   take(): Buffer {
     return this.#free.pop() ?? allocate(CHUNK);
   }
 
+  /** Gives a chunk back; it must not be touched any more. */
   give(chunk: Buffer): void {
     if (this.#free.length < 64) this.#free.push(chunk);
   }

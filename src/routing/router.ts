@@ -9,7 +9,7 @@ export interface RouterOptions {
    * The class for paths that no pattern matches. A method that it lacks is answered 404 by its `sendError`; so a class without
    * any gives the 404s their looks. BaseHTTPRequestHandler by default.
    */
-  readonly fallback?: RequestHandlerClass;
+  readonly fallback?: RequestHandlerClass | undefined;
 }
 
 /**
@@ -29,6 +29,7 @@ export class Router implements RequestRouter {
   readonly #handlers = new Set<RequestHandlerClass>();
   readonly #patterns = new Set<string>();
   readonly #fallback: RequestHandlerClass;
+  #taken = false;
 
   /**
    * @param routes handler classes by their patterns
@@ -40,11 +41,13 @@ export class Router implements RequestRouter {
   }
 
   /**
-   * Adds a pattern; before a server is constructed with the router, which looks at its classes once.
+   * Adds a pattern, before a server is constructed with the router.
    * @returns the router
-   * @throws {TypeError} for what is no handler class; {Error} for a pattern that cannot be read, or is there already
+   * @throws {TypeError} for what is no handler class; {Error} for a pattern that cannot be read, or is there already, and when a
+   *   server has the router
    */
   add(pattern: string, Handler: RequestHandlerClass): this {
+    if (this.#taken) throw new Error(`cannot route ${pattern}: a server has been constructed with this router`);
     check(Handler, pattern);
     if (!pattern.startsWith("/"))
       throw new Error(`cannot route ${JSON.stringify(pattern)}: a pattern begins with a slash`);
@@ -63,6 +66,7 @@ export class Router implements RequestRouter {
 
   /** The classes, each once, the fallback too. */
   get handlers(): Iterable<RequestHandlerClass> {
+    this.#taken = true;
     return new Set([...this.#handlers, this.#fallback]);
   }
 

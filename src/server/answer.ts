@@ -14,6 +14,11 @@ import type { Turn, TurnTask } from "./turn.ts";
 
 /** With so much content held back, it leaves, its length unknown. */
 const BATCH = 16 * 1024;
+/**
+ * After so much content a writer is asked to wait for the next turn, though there is room: where the kernel takes all there is, a
+ * loop that awaits its writes would otherwise never let another handler run before it ends.
+ */
+const SHARE = 256 * 1024;
 
 /** Writes the content of an answer. */
 export interface ResponseBody {
@@ -56,6 +61,10 @@ export class Answer implements ResponseBody, TurnTask {
   #heldSize = 0;
   #queued = false;
   #gone = false;
+  /** How much was written since the writer last waited. */
+  #unpaused = 0;
+  /** The exchange has said that it is full, and not yet that there is room. */
+  #full = false;
   #room: Promise<void> | null = null;
   #makeRoom: (() => void) | null = null;
 
@@ -155,10 +164,15 @@ export class Answer implements ResponseBody, TurnTask {
       (this.#held ??= []).push(bytes);
       this.#heldSize += bytes.length;
       if (this.#heldSize < BATCH) return this.#atTurnEnd();
-      return this.#commitHeld() && !this.#gone ? undefined : this.#whenRoom();
+      this.#full = !this.#commitHeld();
+      return this.#full || this.#gone ? this.#whenRoom() : undefined;
     }
     const bytes = typeof chunk === "string" ? Buffer.from(chunk, "utf8") : chunk;
-    return this.#exchange.write(bytes) && !this.#gone ? undefined : this.#whenRoom();
+    this.#full = !this.#exchange.write(bytes);
+    this.#unpaused += bytes.length;
+    if (!this.#full && !this.#gone && this.#unpaused < SHARE) return undefined;
+    if (!this.#full) this.#atTurnEnd();
+    return this.#whenRoom();
   }
 
   stream(): WritableStream<Uint8Array | string> {
@@ -173,7 +187,7 @@ export class Answer implements ResponseBody, TurnTask {
   turnEnded(): void {
     this.#queued = false;
     if (this.#state === BODY && !this.#committed) this.#commitHeld();
-    if (this.#gone) this.writable();
+    if (this.#gone || !this.#full) this.writable();
   }
 
   /** There is nobody any more to write to, nor to wait for. */
@@ -223,6 +237,8 @@ export class Answer implements ResponseBody, TurnTask {
 
   /** There is room again, or nothing left to wait for. */
   writable(): void {
+    this.#full = false;
+    this.#unpaused = 0;
     this.#makeRoom?.();
     this.#room = this.#makeRoom = null;
   }

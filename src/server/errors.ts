@@ -5,11 +5,11 @@ import { reasonOf } from "../protocol/status.ts";
 /** What an HTTPError carries beside its status and message. */
 export interface HTTPErrorOptions {
   /** Fields for the answer, such as `{ "Retry-After": "120" }`. */
-  readonly headers?: Readonly<Record<string, string | number>>;
+  readonly headers?: Readonly<Record<string, string | number>> | undefined;
   /** What happened here, for the person who reads the answer. */
-  readonly detail?: string;
+  readonly detail?: string | undefined;
   /** More members of the problem document (RFC 9457 §3), such as `type`, `instance` or `errors`. */
-  readonly problem?: Readonly<Record<string, unknown>>;
+  readonly problem?: Readonly<Record<string, unknown>> | undefined;
   /** What led to it; logged with it, never sent. */
   readonly cause?: unknown;
 }
@@ -21,8 +21,11 @@ export interface HTTPErrorOptions {
 export class HTTPError extends Error {
   /** The status code, 400 to 599. */
   readonly status: number;
+  /** Fields for the answer. */
   readonly headers: Readonly<Record<string, string | number>>;
+  /** What happened here, for the person who reads the answer; undefined when that was not said. */
   readonly detail: string | undefined;
+  /** More members of the problem document (RFC 9457 §3). */
   readonly problem: Readonly<Record<string, unknown>>;
 
   /**
@@ -52,11 +55,12 @@ export class HTTPError extends Error {
  */
 export class PeerGoneError extends Error {
   /**
-   * "half-closed": the peer sends nothing more, but its answer still reaches it. "closed": the connection is gone. "cancelled": this request is not wanted any more. "malformed",
-   * "timeout": it broke the protocol, or was too slow, and was told. "shutdown": this server closed the connection.
+   * "half-closed": the peer sends nothing more, but its answer still reaches it. "closed": the connection is gone. "cancelled": this
+   * request is not wanted any more. "malformed", "timeout": it broke the protocol, or was too slow, and was told. "shutdown": this server closed the connection.
    */
   readonly reason: GoneReason["kind"];
 
+  /** @param why what the protocol says of it */
   constructor(why: GoneReason) {
     super(MESSAGES[why.kind] + (why.error === undefined ? "" : `: ${why.error.message}`));
     this.name = "PeerGoneError";

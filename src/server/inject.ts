@@ -10,25 +10,29 @@ import type { Socket, SocketHandler } from "../transport/transport.ts";
 /** A request for `inject`. */
 export interface InjectedRequest {
   /** "GET" when left out. */
-  readonly method?: string;
+  readonly method?: string | undefined;
   /** The request target: path and query, percent-encoded. "/" when left out. */
-  readonly path?: string;
+  readonly path?: string | undefined;
   /** Host is added where it is missing, and what frames the body. */
   readonly headers?:
     | Readonly<Record<string, string | number>>
-    | Iterable<readonly [name: string, value: string | number]>;
+    | Iterable<readonly [name: string, value: string | number]>
+    | undefined;
   /** Bytes, or a string as UTF-8, sent with their Content-Length; or pieces of them, which are sent in chunks. */
-  readonly body?: string | Uint8Array | AsyncIterable<string | Uint8Array>;
+  readonly body?: string | Uint8Array | AsyncIterable<string | Uint8Array> | undefined;
   /** Aborted, the client leaves. */
-  readonly signal?: AbortSignal;
+  readonly signal?: AbortSignal | undefined;
 }
 
 /** An answer, whole. */
 export interface InjectedResponse {
+  /** The status code, 200 to 599. */
   readonly status: number;
   /** The reason phrase. */
   readonly reason: string;
+  /** The header section. */
   readonly headers: Fields;
+  /** The content, without its chunks. */
   readonly body: Buffer;
   /** The trailer section; undefined where there was none. */
   readonly trailers: Fields | undefined;

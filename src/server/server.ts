@@ -18,22 +18,24 @@ import type { Services } from "./services.ts";
 import type { Transaction } from "./transaction.ts";
 import { Turn } from "./turn.ts";
 
+type Optional<T> = { readonly [K in keyof T]?: T[K] | undefined };
+
 /** Options of a server. Sizes are in bytes, times in milliseconds. */
-export interface HTTPServerOptions extends Partial<Limits> {
+export interface HTTPServerOptions extends Optional<Limits> {
   /** Where log lines go: "plain" (the default) to stderr, "none" nowhere, or a function that is given each line. */
-  readonly log?: LogOption;
+  readonly log?: LogOption | undefined;
   /** Connections at a time; one more is closed at once. Default 16,384. */
-  readonly maxConnections?: number;
+  readonly maxConnections?: number | undefined;
   /** How long a client may leave an answer unread before its connection is closed. Default 60 s. */
-  readonly sendTimeout?: number;
+  readonly sendTimeout?: number | undefined;
   /** How long a client may take to close its side after the server has closed its own. Default 2 s. */
-  readonly lingerTimeout?: number;
+  readonly lingerTimeout?: number | undefined;
   /** How long `shutdown` waits for running handlers. Default 10 s. */
-  readonly shutdownTimeout?: number;
+  readonly shutdownTimeout?: number | undefined;
   /** How many connections may wait to be accepted. Default 511. @source Python's `request_queue_size` */
-  readonly requestQueueSize?: number;
+  readonly requestQueueSize?: number | undefined;
   /** What carries the connections: the runtime's sockets by default, a MemoryTransport in tests. */
-  readonly transport?: Transport;
+  readonly transport?: Transport | undefined;
 }
 
 const DEFAULTS = {

@@ -2,6 +2,7 @@
 
 /** A schema that checks a value and gives it its type. @source https://standardschema.dev */
 export interface StandardSchemaV1<Input = unknown, Output = Input> {
+  /** How the schema is asked. `validate` gives the value, changed where the schema says so, or what is wrong with it. */
   readonly "~standard": {
     readonly version: 1;
     readonly vendor: string;
@@ -15,7 +16,10 @@ export type StandardResult<Output> =
   | { readonly value: Output; readonly issues?: undefined }
   | { readonly issues: readonly StandardIssue[] };
 
+/** One thing that is wrong with a value. */
 export interface StandardIssue {
+  /** What is wrong, for people. */
   readonly message: string;
+  /** Where: the names and indexes that lead there from the whole value; none for the whole value itself. */
   readonly path?: readonly (PropertyKey | { readonly key: PropertyKey })[] | undefined;
 }

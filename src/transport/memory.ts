@@ -45,6 +45,7 @@ export class MemoryClient {
   #changed: (() => void)[] = [];
   #handler!: SocketHandler;
 
+  /** @internal @param peer what the server takes the client's address for */
   constructor(peer: Peer) {
     this.#socket = new MemorySocket(this, peer);
   }

@@ -4,6 +4,7 @@ import type { Peer } from "../protocol/exchange.ts";
 /** Where a server listens: [host, port], or the path of a Unix socket. */
 export type Address = readonly [host: string, port: number] | string;
 
+/** Carries connections. */
 export interface Transport {
   /**
    * Binds and listens.
@@ -15,6 +16,7 @@ export interface Transport {
   endOfTurn(task: () => void): void;
 }
 
+/** How to listen. */
 export interface ListenOptions {
   /** How many connections may wait to be accepted. */
   readonly backlog: number;
@@ -22,6 +24,7 @@ export interface ListenOptions {
   readonly onError: (error: Error) => void;
 }
 
+/** What listens. */
 export interface Listener {
   /** The real address: port 0 has become a port. */
   readonly address: Address;
@@ -31,6 +34,7 @@ export interface Listener {
 
 /** One connection. Nothing here throws, also not on a connection that is gone. */
 export interface Socket {
+  /** Who is on the other end. */
   readonly peer: Peer;
   /**
    * Sends bytes.
@@ -44,7 +48,9 @@ export interface Socket {
   destroy(): void;
   /** Closes both sides now, and says so with a reset where that is possible. */
   reset(): void;
+  /** Stops reading; what has been read already may still come. */
   pause(): void;
+  /** Reads on. */
   resume(): void;
 }
 

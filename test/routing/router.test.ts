@@ -124,6 +124,9 @@ test("what cannot be routed is said when it is added", () => {
   assert.throws(() => new Router({ models: Handler }), /cannot route "models": a pattern begins with a slash/);
   assert.throws(() => new Router({ "/:a/:a": Handler }), /^Error: cannot route \/:a\/:a: /);
   assert.throws(() => new Router({ "/a": Handler }).add("/a", Handler), /cannot route \/a twice/);
+  const taken = new Router({ "/": Handler });
+  new HTTPServer(["127.0.0.1", 0], taken);
+  assert.throws(() => taken.add("/a", Handler), /cannot route \/a: a server has been constructed with this router/);
   assert.throws(() => new Router({}, { fallback: 7 as never }), TypeError);
   assert.throws(
     () =>

@@ -32,7 +32,9 @@ const BATCH = 16 * 1024;
 /** With so many bytes waiting to leave, writers are asked to hold on, and no further request is dispatched. */
 const HIGH_WATER = 64 * 1024;
 
+/** The protocol of one HTTP/1 connection. What it offers its carrier is in `Connection`; the rest is for its exchanges. */
 export class Http1Connection implements Connection {
+  /** What waits to leave. */
   readonly output: Output;
   /** The peer has ended its side. */
   ended = false;
@@ -60,6 +62,10 @@ export class Http1Connection implements Connection {
   #bodyBudget = 0;
   #waitingSince = 0;
 
+  /**
+   * @param host who carries it; its `start` is given the exchanges
+   * @param pool spare chunks for the output; one may serve many connections
+   */
   constructor(host: Host, limits: Limits, pool: ChunkPool) {
     this.#host = host;
     this.#limits = limits;
@@ -68,6 +74,7 @@ export class Http1Connection implements Connection {
     this.#deadline = host.now + limits.headTimeout;
   }
 
+  /** Who is on the other end. */
   get peer(): Peer {
     return this.#host.peer;
   }

@@ -1,0 +1,189 @@
+/**
+ * The programs in README.md and docs/GUIDE.md: every block of TypeScript compiles by itself, as strictly as tsc can be asked to, and
+ * runs. One that serves is sent the curl commands of the console block behind it, and must answer as that says; any other must end
+ * well, and print what the text block behind it says.
+ */
+import assert from "node:assert/strict";
+import { execFile } from "node:child_process";
+import { mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import path from "node:path";
+import { test, type TestContext } from "node:test";
+import { fileURLToPath } from "node:url";
+import { DEFAULT_LIMITS } from "plinth/protocol";
+import { requireProgram } from "../support/system.ts";
+import { startProgram } from "./programs.ts";
+
+const root = path.dirname(fileURLToPath(import.meta.resolve("plinth/package.json")));
+const curl = requireProgram("curl");
+
+interface Block {
+  /** Where it begins: "docs/GUIDE.md:12". */
+  readonly place: string;
+  /** Its file, without its ending. */
+  readonly name: string;
+  readonly code: string;
+  readonly serves: boolean;
+  /** What a console block behind it shows: commands, and what they print. */
+  readonly commands: readonly { command: string; output: string }[];
+  /** What a text block behind it says that it prints. */
+  readonly output: string | null;
+}
+
+/** The blocks of TypeScript in a page, each with the block of another kind that comes before the next one and before a heading. */
+function blocksOf(file: string, markdown: string): Block[] {
+  const found: { line: number; language: string; code: string }[] = [];
+  for (const match of markdown.matchAll(/^(?:```(\w*)\n([^]*?)^```|##* .*)$/gm)) {
+    const line = markdown.slice(0, match.index).split("\n").length;
+    found.push({ line, language: match[1] ?? "#", code: match[2] ?? "" });
+  }
+  return found.flatMap(({ line, language, code }, i): Block[] => {
+    if (language !== "ts") return [];
+    const next = found[i + 1];
+    const behind = (kind: string): string | null => (next?.language === kind ? next.code : null);
+    const commands = [...(behind("console") ?? "").matchAll(/^\$ (.*)\n((?:(?!\$ ).*\n)*)/gm)];
+    return [
+      {
+        place: `${file}:${line}`,
+        name: `${path.parse(file).name.toLowerCase()}-${line}`,
+        code,
+        serves: code.includes("serveForever()"),
+        commands: commands.map(([, command, output]) => ({ command, output })),
+        output: behind("text"),
+      },
+    ];
+  });
+}
+
+/** What is another in every run: the time, and the version of this package. */
+function withoutTimes(text: string): string {
+  return text
+    .replaceAll("\r", "")
+    .replace(/^Date: .*$/gm, "Date: …")
+    .replace(/^Server: Plinth\/.*$/gm, "Server: Plinth/…");
+}
+
+/** Runs a program to its end, and gives what it printed. It must end well. */
+function run(file: string, args: readonly string[], cwd: string): Promise<string> {
+  // No file of settings, and no proxy.
+  const env = { ...process.env, CURL_HOME: cwd, NO_PROXY: "*" };
+  return new Promise((resolve, reject) => {
+    execFile(file, args, { cwd, env, timeout: 60_000 }, (error, stdout, stderr) => {
+      if (error === null) resolve(stdout);
+      else reject(new Error(`${[file, ...args].join(" ")} (${error.signal ?? error.code})\n${stdout}${stderr}`));
+    });
+  });
+}
+
+/** A folder inside the package, where the name "plinth" means it. */
+async function folderOf(t: TestContext): Promise<string> {
+  const folder = await mkdtemp(path.join(root, "dist", "guide-"));
+  t.after(() => rm(folder, { recursive: true, force: true }));
+  return folder;
+}
+
+/** Compiles all blocks at once. @returns the folder of what came out */
+async function compile(folder: string, blocks: readonly Block[]): Promise<string> {
+  for (const { name, code } of blocks) {
+    // Where a block says 8000, any port will do; it says which.
+    const told = code
+      .replaceAll(", 8000]", ", 0]")
+      .replace(
+        /await (\w+)\.serveForever\(\)/,
+        "await $1.serverActivate(); console.log(`http://127.0.0.1:${$1.serverAddress[1]}/`); await $1.serveForever()",
+      );
+    await writeFile(path.join(folder, `${name}.ts`), told);
+  }
+  // More than `tsc --init` asks for.
+  const strict = ["noUncheckedIndexedAccess", "exactOptionalPropertyTypes", "noImplicitOverride", "noUnusedLocals"];
+  const erasable = ["verbatimModuleSyntax", "isolatedModules", "erasableSyntaxOnly"];
+  const compilerOptions = Object.assign(
+    {
+      module: "nodenext",
+      target: "es2022",
+      lib: ["es2023"],
+      types: ["node"],
+      outDir: "out",
+      rootDir: ".",
+      strict: true,
+    },
+    Object.fromEntries([...strict, ...erasable].map((name) => [name, true])),
+  );
+  await writeFile(path.join(folder, "tsconfig.json"), JSON.stringify({ compilerOptions, include: ["*.ts"] }));
+  await run(process.execPath, [path.join(root, "node_modules/typescript/bin/tsc"), "-p", folder], folder);
+  return path.join(folder, "out");
+}
+
+test("every program in README.md and docs/GUIDE.md compiles, runs and does what the page says", async (t) => {
+  const folder = await folderOf(t);
+  const pages = ["README.md", "docs/GUIDE.md"];
+  const blocks: Block[] = [];
+  for (const page of pages) {
+    const found = blocksOf(page, await readFile(path.join(root, page), "utf8"));
+    assert.ok(found.length > 0, page);
+    blocks.push(...found);
+  }
+  const out = await compile(folder, blocks);
+  const cwd = path.join(folder, "cwd");
+  await mkdir(cwd);
+
+  for (const { place, name, serves, commands, output } of blocks) {
+    const file = path.join(out, `${name}.js`);
+    if (!serves) {
+      await t.test(`${place} runs`, async () => {
+        const printed = await run(process.execPath, [file], cwd);
+        if (output !== null) assert.equal(withoutTimes(printed), withoutTimes(output));
+      });
+      continue;
+    }
+    await t.test(`${place} serves`, { skip: commands.length > 0 && curl.skip }, async (t) => {
+      const { port, log } = await startProgram(t, file);
+      for (const { command, output } of commands) {
+        assert.match(command, /(?:^|\| )curl /, `${place} has a command of another kind`);
+        const printed = await run("sh", ["-c", command.replaceAll(":8000", `:${port}`)], cwd);
+        const said = withoutTimes(printed).replaceAll(`:${port}`, ":8000");
+        // Where an answer has no line feed at its end, the page has.
+        assert.equal(said.replace(/\n$/, ""), withoutTimes(output).replace(/\n$/, ""), `${command}\n${log()}`);
+      }
+    });
+  }
+});
+
+test("links to headings of docs/GUIDE.md lead to headings", async () => {
+  const guide = await readFile(path.join(root, "docs/GUIDE.md"), "utf8");
+  const readme = await readFile(path.join(root, "README.md"), "utf8");
+  const text = guide.replace(/^```[^]*?^```/gm, "");
+  const headings = [...text.matchAll(/^##+ (.*)$/gm)].map(([, title]) =>
+    title
+      .toLowerCase()
+      .replace(/[^\w\s-]/g, "")
+      .replaceAll(" ", "-"),
+  );
+  const links = [...guide.matchAll(/\]\(#([^)]*)\)/g), ...readme.matchAll(/\]\(docs\/GUIDE\.md#([^)]*)\)/g)];
+  const named = links.map(([, heading]) => heading);
+  assert.deepEqual(
+    named.filter((heading) => !headings.includes(heading)),
+    [],
+  );
+  const unnamed = headings.filter((heading) => !named.includes(heading));
+  assert.deepEqual(unnamed, [], "the list at the top of the guide has every heading");
+});
+
+test("the table of options in docs/GUIDE.md has them all, with their defaults", async () => {
+  const guide = await readFile(path.join(root, "docs/GUIDE.md"), "utf8");
+  const rows = [...guide.matchAll(/^\| `(\w+)` +\| ([^|]+?) +\| ([^|]+?) +\| ([^|]+?) +\|$/gm)];
+  const declared = await readFile(path.join(root, "dist/src/server/server.d.ts"), "utf8");
+  const [, own] = /interface HTTPServerOptions [^{]*\{([^]*?)\n\}/.exec(declared)!;
+  const options = [...own.matchAll(/^ {4}readonly (\w+)\?/gm)].map(([, name]) => name);
+  assert.deepEqual(rows.map(([, name]) => name).sort(), [...options, ...Object.keys(DEFAULT_LIMITS)].sort());
+  const units: Record<string, number> = { "": 1, ms: 1, s: 1000, KiB: 1024, MiB: 1024 * 1024 };
+  for (const [, name, unit, shown] of rows) {
+    const [, number, suffix] = /^([\d,]+) ?(s|ms|KiB|MiB|)$/.exec(shown) ?? [];
+    if (number === undefined) continue;
+    const value = Number(number.replaceAll(",", "")) * units[suffix];
+    const [, docstring] =
+      new RegExp(`Default ([\\d,]+ ?(?:s|ms|KiB|MiB|))\\.[^/]*\\*/\\s+readonly ${name}\\?`).exec(own) ?? [];
+    if (name in DEFAULT_LIMITS) assert.equal(value, DEFAULT_LIMITS[name as keyof typeof DEFAULT_LIMITS], name);
+    else assert.equal(shown, docstring, name);
+    assert.equal(/^(s|ms)$/.test(suffix) ? "ms" : suffix.endsWith("iB") ? "bytes" : unit, unit, name);
+  }
+});
