@@ -6,8 +6,8 @@ import { BaseHTTPRequestHandler, type RequestHandlerClass } from "../server/hand
 /** Options of a router. */
 export interface RouterOptions {
   /**
-   * The class for paths that no pattern matches. A method that it lacks is answered 404 by its `sendError`; so a class without
-   * any gives the 404s their looks. BaseHTTPRequestHandler by default.
+   * The class for paths that no pattern matches. A method that it lacks is answered 404 by its `sendError` (501, where no class
+   * has it); so a class without any gives the 404s their looks. BaseHTTPRequestHandler by default.
    */
   readonly fallback?: RequestHandlerClass | undefined;
 }

@@ -135,7 +135,8 @@ class NodeSocket implements Socket {
   #blocked = false;
   /** Not Node's "drain", which comes only when more than its own mark has been waiting, and may never come for less. */
   readonly #written = (error?: Error | null): void => {
-    if (!this.#blocked || error || this.#socket.writableLength > 0) return;
+    // Of a socket that is gone, Node calls back without an error too.
+    if (!this.#blocked || error || this.#socket.destroyed || this.#socket.writableLength > 0) return;
     this.#blocked = false;
     this.#handler.onDrain();
   };
@@ -155,7 +156,8 @@ class NodeSocket implements Socket {
 
   write(bytes: Uint8Array): boolean {
     const socket = this.#socket;
-    if (!socket.writable) return true; // gone, or about to be: "close" follows
+    // Gone, or about to be: then "close" follows, and whoever went on until then might never let that turn come.
+    if (!socket.writable) return socket.closed;
     socket.write(bytes, this.#written);
     this.#blocked = socket.writableLength > 0; // otherwise the kernel has it all
     return !this.#blocked;

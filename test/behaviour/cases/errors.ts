@@ -1,0 +1,181 @@
+/** What becomes of a handler that fails: a clean answer while that is possible, an end that the client can tell otherwise. */
+import assert from "node:assert/strict";
+import { bugs, cuts, Failing, Fragile, OwnPage, OwnText, OwnWords } from "../handlers.ts";
+import { CutOff, type Mode } from "../mode.ts";
+import { connect, logged, readText, type Register } from "../tools.ts";
+
+const PROBLEM = "application/problem+json";
+const HTML = "text/html; charset=utf-8";
+/** What a browser says that it takes. */
+const BROWSER = "text/html,application/xhtml+xml,application/xml;q=0.9,image/avif,*/*;q=0.8";
+
+export function errors(mode: Mode, test: Register): void {
+  const reasonOf = (reason: string): string => (mode.has.reasons ? reason : "");
+
+  test("an HTTPError becomes a problem document, with its title, detail, members and headers", async (t) => {
+    const client = await connect(t, mode, Failing);
+    const answer = await client.request({ path: "/error" });
+    assert.deepEqual([answer.status, answer.reason], [422, reasonOf("Not Numbers")]);
+    assert.deepEqual([answer.headers.get("x-a"), answer.headers.get("retry-after")], ["1", "120"]);
+    assert.equal(answer.headers.get("content-type"), PROBLEM);
+    assert.equal(answer.headers.get("content-length"), String(answer.body.length));
+    assert.deepEqual(answer.json(), {
+      title: "Not Numbers",
+      status: 422,
+      detail: 'val_a is "<x>" & not a €',
+      type: "https://example.org/numbers",
+      errors: [{ pointer: "#/val_a" }],
+    });
+    assert.doesNotMatch(JSON.stringify(answer), /swordfish/, "its cause stays here");
+    const head = await client.request({ method: "HEAD", path: "/error" });
+    assert.deepEqual([head.status, head.text], [422, ""]);
+    assert.equal(head.headers.get("content-length"), String(answer.body.length));
+  });
+
+  test("it may come from anywhere and at any time before something has left, and takes the place of what was prepared", async (t) => {
+    const client = await connect(t, mode, Failing);
+    for (const [path, title, status] of [
+      ["/error/later", "Forbidden", 403],
+      ["/error/prepared", "Too Many Requests", 429],
+      ["/error/nested", "Not Found", 404],
+    ] as const) {
+      const answer = await client.request({ path });
+      assert.deepEqual([answer.status, answer.reason], [status, reasonOf(title)], path);
+      const detail = path === "/error/nested" ? { detail: "deep" } : {};
+      assert.deepEqual(answer.json(), { title, status, ...detail });
+      assert.deepEqual([answer.headers.get("x-prepared"), answer.trailers], [null, undefined]);
+      assert.doesNotMatch(JSON.stringify(answer), /swordfish/);
+    }
+    assert.equal((await client.request({ path: "/error/prepared" })).headers.get("retry-after"), "1");
+  });
+
+  test("a message that can be no reason phrase is a title all the same, a status without a registered one has some", async (t) => {
+    const client = await connect(t, mode, Failing);
+    const title = await client.request({ path: "/error/title" });
+    assert.deepEqual([title.status, title.reason, title.json().title], [409, reasonOf("Conflict"), "in\r\ntwo lines"]);
+    const other = await client.request({ path: "/error/unregistered" });
+    assert.deepEqual([other.status, other.json()], [499, { title: "Error 499", status: 499 }]);
+    const statuses = await client.request({ path: "/error/statuses" });
+    assert.deepEqual(
+      statuses.json(),
+      Array.from({ length: 5 }, () => "RangeError"),
+    );
+  });
+
+  test("an HTTPError that asks for what cannot be sent is a 500", async (t) => {
+    const client = await connect(t, mode, Failing);
+    for (const path of ["/error/splits", "/error/frames"]) {
+      const answer = await client.request({ path });
+      assert.deepEqual([answer.status, answer.headers.get("x-injected")], [500, null], path);
+      assert.equal((await client.request({ method: "FINE" })).text, "fine");
+    }
+  });
+
+  test("who prefers HTML gets a page, what is said in it escaped", async (t) => {
+    const client = await connect(t, mode, Failing);
+    for (const accept of [BROWSER, "text/html", "text/*, application/json;q=0.5"]) {
+      const answer = await client.request({ path: "/error", headers: [["Accept", accept]] });
+      assert.deepEqual([answer.status, answer.headers.get("content-type")], [422, HTML], accept);
+      assert.match(answer.text, /^<!doctype html>/i);
+      assert.match(answer.text, /422/);
+      assert.match(answer.text, /Not Numbers/);
+      assert.doesNotMatch(answer.text, /<x>|%\(|swordfish/);
+      assert.match(answer.text, /&(#60|lt|#x3c);x&(#62|gt|#x3e);/);
+      assert.match(answer.headers.get("vary") ?? "", /accept/i);
+    }
+    for (const accept of ["*/*", "application/json", PROBLEM, "text/html;q=0.5, application/json", "text/html;q=0"]) {
+      const answer = await client.request({ path: "/error", headers: [["Accept", accept]] });
+      assert.equal(answer.headers.get("content-type"), PROBLEM, accept);
+    }
+  });
+
+  test("errorMessageFormat is the page of all that do not ask for JSON", async (t) => {
+    const own = await connect(t, mode, OwnPage);
+    const page = '<h1>422 Not Numbers</h1>val_a is "<x>" & not a €, 100%';
+    for (const headers of [[], [["Accept", BROWSER]], [["Accept", "*/*"]]] as const) {
+      const answer = await own.request({ path: "/error", headers });
+      assert.deepEqual([answer.status, answer.headers.get("content-type")], [422, HTML]);
+      assert.equal(shown(answer.text), page);
+      assert.doesNotMatch(answer.text, /<x>/);
+    }
+    for (const accept of ["application/json", PROBLEM]) {
+      const answer = await own.request({ path: "/error", headers: [["Accept", accept]] });
+      assert.equal(answer.headers.get("content-type"), PROBLEM, accept);
+    }
+    const text = await (await connect(t, mode, OwnText)).request({ path: "/error" });
+    assert.equal(text.headers.get("content-type"), "text/plain; charset=utf-8");
+    assert.equal(text.text, '422|Not Numbers|val_a is "<x>" & not a €\n', "which is no HTML, so nothing is escaped");
+  });
+
+  for (const path of bugs) {
+    test(`a handler that fails before anything has left is a 500 that tells nothing (${path})`, async (t) => {
+      const served = await mode.serve(t, Failing);
+      const client = await served.client();
+      const answer = await client.request({ path });
+      assert.deepEqual([answer.status, answer.reason], [500, reasonOf("Internal Server Error")]);
+      assert.equal(answer.headers.get("content-type"), PROBLEM);
+      assert.deepEqual(answer.json(), { title: "Internal Server Error", status: 500 });
+      assert.deepEqual([answer.headers.get("x-prepared"), answer.trailers], [null, undefined]);
+      assert.doesNotMatch(JSON.stringify(answer), /swordfish|\.ts|\.js|node:/);
+      assert.equal((await client.request({ method: "FINE" })).text, "fine", "and the connection goes on");
+      await logged(served, /code 500/);
+    });
+  }
+
+  for (const path of cuts) {
+    test(`when part of the answer has left, it is cut off so that the client can tell (${path})`, async (t) => {
+      const served = await mode.serve(t, Failing);
+      const exchange = await (await served.client()).open({ method: "POST", path }, "unknown");
+      if (!["/cut/flushed", "/cut/above"].includes(path)) {
+        assert.equal((await exchange.head()).status, 200);
+        assert.equal(await readText(exchange, 4), "part");
+        await exchange.end();
+      }
+      await assert.rejects(exchange.response(), CutOff);
+      assert.equal((await (await served.client()).request({ method: "FINE" })).text, "fine", "nobody else notices");
+    });
+  }
+
+  test("sendError answers with an error in place of what was prepared", async (t) => {
+    const client = await connect(t, mode, Failing);
+    const plain = await client.request({ path: "/send" });
+    assert.deepEqual([plain.status, plain.json()], [404, { title: "Not Found", status: 404 }]);
+    const all = await client.request({ path: "/send/all" });
+    assert.deepEqual([all.status, all.reason, all.headers.get("x-a")], [422, reasonOf("Not Numbers"), "1"]);
+    const document = { title: "Not Numbers", status: 422, detail: "val_a is a <b>", errors: ["one"] };
+    assert.deepEqual(all.json(), document);
+    assert.equal(all.headers.get("x-prepared"), null);
+  });
+
+  test("sendError throws when part of an answer has left", async (t) => {
+    const client = await connect(t, mode, Failing);
+    const exchange = await client.open({ method: "POST", path: "/send/late" }, "unknown");
+    assert.equal(await readText(exchange, 4), "part");
+    await exchange.end();
+    assert.equal((await exchange.response()).text, ", Error");
+  });
+
+  test("a sendError of the class's own is what answers; when that fails, a plain 500 does", async (t) => {
+    const client = await connect(t, mode, OwnWords);
+    const own = await client.request({ path: "/error" });
+    assert.deepEqual([own.status, own.text], [422, "my own words"]);
+    assert.equal((await client.request({ method: "BREW" })).text, "my own words");
+    const plain = await client.request({ path: "/bug/at-once" });
+    assert.deepEqual([plain.status, plain.json()], [500, { title: "Internal Server Error", status: 500 }]);
+  });
+
+  test("a class that cannot be constructed answers 500", async (t) => {
+    const client = await connect(t, mode, Fragile);
+    const failed = await client.request({ path: "/fails" });
+    assert.equal(failed.status, 500);
+    assert.doesNotMatch(failed.text, /swordfish/);
+    assert.equal((await client.request()).text, "made");
+  });
+}
+
+/** The text that a piece of HTML shows, markup apart. */
+function shown(text: string): string {
+  return text
+    .replace(/&#(\d+);/g, (_, code: string) => String.fromCharCode(Number(code)))
+    .replace(/&(lt|gt|quot|amp);/g, (_, name: string) => ({ lt: "<", gt: ">", quot: '"', amp: "&" })[name]!);
+}

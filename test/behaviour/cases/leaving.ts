@@ -1,0 +1,170 @@
+/** Clients that leave: their handler hears of it, and nobody else does. */
+import assert from "node:assert/strict";
+import { Leaving } from "../handlers.ts";
+import type { Client, Exchange, Mode, RequestHead, Served } from "../mode.ts";
+import { logged, type Register, until } from "../tools.ts";
+
+/** A request that has been begun, and whose handler says so. */
+async function begun(served: Served, path: string, content?: string): Promise<{ client: Client; exchange: Exchange }> {
+  const count = (): number => served.log().filter((line) => line.includes("] begun")).length;
+  const before = count();
+  const client = await served.client();
+  const head: RequestHead = { method: content === undefined ? "GET" : "POST", path };
+  const exchange = await client.open(head, content === undefined ? undefined : content.length + 10);
+  if (content !== undefined) await exchange.send(content);
+  await until(() => count() > before, "the handler");
+  return { client, exchange };
+}
+
+/** Fails unless the server goes on. */
+async function checkServer(served: Served): Promise<void> {
+  const client = await served.client();
+  for (let i = 0; i < 20; i++) assert.equal((await client.request({ path: "/quick" })).text, "quick");
+}
+
+/** The lines that speak of a fault. */
+function faults(served: Served): string[] {
+  return served.log().filter((line) => /Error\b|cannot/.test(line));
+}
+
+export function leaving(mode: Mode, test: Register): void {
+  for (const way of ["leaves", "gives its request up"]) {
+    test(`a client that ${way} aborts the signal, whose reason is a PeerGoneError that says so`, async (t) => {
+      const served = await mode.serve(t, Leaving);
+      const { client, exchange } = await begun(served, "/signal", "");
+      await logged(served, /begun, false/);
+      if (way === "leaves") client.leave();
+      else exchange.abort();
+      await logged(served, /signal: PeerGoneError (closed|cancelled)$/);
+      await logged(served, /first read: PeerGoneError (closed|cancelled)$/);
+      await checkServer(served);
+    });
+  }
+
+  test("reads that wait, and later ones, reject with PeerGoneError; a signal first asked for then is aborted", async (t) => {
+    const served = await mode.serve(t, Leaving);
+    const { client } = await begun(served, "/read", "hel");
+    client.leave();
+    const [, first, second, signal] = await logged(
+      served,
+      /reads: PeerGoneError (.*), PeerGoneError (.*); signal: (.*)/,
+    );
+    assert.match(first, /^(closed|cancelled)$/);
+    assert.deepEqual([second, signal], [first, `PeerGoneError ${first}`]);
+    await checkServer(served);
+  });
+
+  test("a stream of content fails with PeerGoneError as well", async (t) => {
+    const served = await mode.serve(t, Leaving);
+    const { client } = await begun(served, "/read/stream", "hel");
+    await logged(served, /piece: hel/);
+    client.leave();
+    await logged(served, /reads: PeerGoneError (closed|cancelled)$/);
+  });
+
+  test("reads and writes that nobody awaits bring nothing down", async (t) => {
+    const served = await mode.serve(t, Leaving);
+    const { client } = await begun(served, "/unawaited", "hel");
+    client.leave();
+    await logged(served, /\] over/);
+    await checkServer(served);
+    assert.deepEqual(faults(served), []);
+  });
+
+  test("a write that waits goes on, and later ones vanish", async (t) => {
+    const served = await mode.serve(t, Leaving);
+    const { client } = await begun(served, "/write");
+    assert.ok(!served.log().some((line) => line.includes("written to the end")));
+    client.leave();
+    await logged(served, /written to the end, true/);
+    await checkServer(served);
+    assert.deepEqual(faults(served), []);
+  });
+
+  test("who writes without end to a client that has left does not keep the server from the others", async (t) => {
+    const served = await mode.serve(t, Leaving);
+    const other = await served.client();
+    const { client } = await begun(served, "/endless");
+    client.leave();
+    assert.equal((await logged(served, /endless: (.*)/))[1], "alone", "the server hears of it before the writer ends");
+    assert.equal((await other.request({ path: "/quick" })).text, "quick");
+    await checkServer(served);
+    assert.ok(!served.log().some((line) => line.includes("endless: over")), "it was answered before that was over");
+    await logged(served, /endless: over/);
+  });
+
+  for (const path of ["/throws/signal", "/throws/read", "/throws/sleep", "/answers", "/answers-not"]) {
+    test(`a handler that gives up, or goes on, because its client has left is no fault (${path})`, async (t) => {
+      const served = await mode.serve(t, Leaving);
+      const { client } = await begun(served, path, "");
+      client.leave();
+      await logged(served, /\] over/);
+      await checkServer(served);
+      assert.deepEqual(faults(served), []);
+    });
+  }
+
+  test("a real fault is logged, though its client has left", async (t) => {
+    const served = await mode.serve(t, Leaving);
+    const { client } = await begun(served, "/throws/bug");
+    client.leave();
+    await logged(served, /RangeError: a bug/);
+    await checkServer(served);
+  });
+
+  test("nobody else notices: requests that are under way go on", async (t) => {
+    const served = await mode.serve(t, Leaving);
+    const staying = await Promise.all(
+      Array.from({ length: 4 }, async (_, i) => {
+        const exchange = await (await served.client()).open({ method: "POST", path: "/echo" }, "unknown");
+        await exchange.send(`${i}: before, `);
+        return exchange;
+      }),
+    );
+    for (const path of ["/signal", "/throws/read", "/throws/bug", "/write"]) {
+      const { client } = await begun(served, path, "");
+      client.leave();
+    }
+    for (const [i, exchange] of staying.entries()) {
+      await exchange.send("after");
+      await exchange.end();
+      assert.equal((await exchange.response()).text, `${i}: before, after`);
+    }
+  });
+
+  if (!mode.has.halfClose) return;
+
+  test("a client that only ends its side gets its answer, whole and as fast as it reads; the signal says half-closed", async (t) => {
+    const served = await mode.serve(t, Leaving);
+    const { client, exchange } = await begun(served, "/half");
+    await client.end();
+    await logged(served, /half waits/);
+    await checkServer(served);
+    assert.ok(!served.log().some((line) => line.includes("half is written")), "though nobody reads");
+    const answer = await exchange.response();
+    assert.equal(answer.status, 200);
+    const said = "PeerGoneError half-closed";
+    assert.equal(answer.body.toString("latin1", 0, said.length), said);
+    assert.ok(answer.body.subarray(said.length).equals(Buffer.alloc(32 * 1024 * 1024, "x")));
+    await client.ended();
+    assert.deepEqual(faults(served), []);
+  });
+
+  test("content that has come before the client ends its side is all there", async (t) => {
+    const served = await mode.serve(t, Leaving);
+    const client = await served.client();
+    const exchange = await client.open({ method: "POST", path: "/half/content" }, 5);
+    await exchange.send("hello");
+    await logged(served, /\] begun/);
+    await client.end();
+    assert.equal((await exchange.response()).text, "hello");
+  });
+
+  test("a client that ends its side in the middle of its content is told so: 400", async (t) => {
+    const served = await mode.serve(t, Leaving);
+    const { client, exchange } = await begun(served, "/throws/read", "hel");
+    await client.end();
+    assert.equal((await exchange.response()).status, 400);
+    await client.ended();
+  });
+}

@@ -1,0 +1,102 @@
+/** The short calls for JSON and text, and web streams. */
+import assert from "node:assert/strict";
+import { Shortcuts } from "../handlers.ts";
+import type { Mode } from "../mode.ts";
+import { connect, inPieces, pattern, readText, type Register } from "../tools.ts";
+
+const PROBLEM = "application/problem+json";
+
+export function shortcuts(mode: Mode, test: Register): void {
+  test("sendJson answers with a value, its type and its length", async (t) => {
+    const client = await connect(t, mode, Shortcuts);
+    const answer = await client.request({ path: "/json" });
+    assert.deepEqual([answer.status, answer.headers.get("content-type")], [200, "application/json"]);
+    assert.deepEqual(answer.json(), { sum: 7, text: "€\u2028", none: null });
+    assert.equal(answer.headers.get("content-length"), String(answer.body.length));
+    const other = await client.request({ path: "/json/status" });
+    assert.deepEqual([other.status, other.text, other.headers.get("x-a")], [422, "[]", "1"]);
+    assert.equal(other.headers.get("content-type"), "application/hal+json");
+    const head = await client.request({ method: "HEAD", path: "/json" });
+    assert.equal(head.headers.get("content-length"), String(answer.body.length));
+  });
+
+  test("sendText answers with a text, its type and its length", async (t) => {
+    const client = await connect(t, mode, Shortcuts);
+    const answer = await client.request({ path: "/text" });
+    assert.deepEqual([answer.status, answer.headers.get("content-type")], [200, "text/plain; charset=utf-8"]);
+    assert.deepEqual([answer.text, answer.headers.get("content-length")], ["5 €\n", "6"]);
+    assert.equal((await client.request({ path: "/text/empty" })).headers.get("content-length"), "0");
+    const other = await client.request({ path: "/text/status" });
+    assert.deepEqual([other.status, other.text, other.headers.get("x-a")], [404, "<p>", "1"]);
+    assert.equal(other.headers.get("content-type"), "text/html");
+  });
+
+  test("what is no JSON, or no text, throws a TypeError before anything is sent", async (t) => {
+    const client = await connect(t, mode, Shortcuts);
+    for (const path of ["/json/mistakes", "/text/mistakes"]) {
+      const thrown = (await client.request({ path })).json() as string[];
+      assert.ok(thrown.length === 5 && thrown.every((name) => name === "TypeError"), `${path}: ${thrown.join()}`);
+    }
+  });
+
+  test("bytes() gives the content, json() what it says, whatever its type", async (t) => {
+    const client = await connect(t, mode, Shortcuts);
+    const bytes = await client.request({ path: "/read/bytes", body: Uint8Array.from([0, 255, 13, 10]) });
+    assert.deepEqual(bytes.json(), [0, 255, 13, 10]);
+    for (const value of [{ a: [1, "€"] }, [], "text", 7, null, true]) {
+      const body = JSON.stringify(value);
+      assert.deepEqual((await client.request({ path: "/read/json", body })).json(), { value });
+      const pieces = { method: "POST", path: "/read/json", headers: [["Content-Type", "text/plain"]] } as const;
+      assert.deepEqual((await client.request({ ...pieces, body: inPieces(` ${body}`, "\n") })).json(), { value });
+    }
+  });
+
+  test("json() of what is not JSON is a 400, of what does not match the schema a 422 that says where", async (t) => {
+    const client = await connect(t, mode, Shortcuts);
+    for (const body of ["", "{", "{a: 1}", "[1,]", "\ufeff{}", Buffer.from([0x22, 0xff, 0x22])]) {
+      for (const path of ["/read/json", "/read/pair"]) {
+        const answer = await client.request({ method: "POST", path, body });
+        assert.deepEqual([answer.status, answer.headers.get("content-type")], [400, PROBLEM], String(body));
+        assert.match(answer.json().detail, /not JSON|not UTF-8/);
+      }
+    }
+    for (const path of ["/read/pair", "/read/later"]) {
+      const wrong = await client.request({ path, body: '{"val_a": "x"}' });
+      assert.deepEqual([wrong.status, wrong.headers.get("content-type")], [422, PROBLEM]);
+      assert.deepEqual(wrong.json().errors, [
+        { pointer: "#/val_a", detail: "not a number" },
+        { pointer: "#/val_b", detail: "not a number" },
+      ]);
+      assert.equal((await client.request({ path, body: "null" })).status, 422);
+    }
+    const deep = await client.request({ path: "/read/deep", body: "{}" });
+    assert.deepEqual(deep.json().errors, [
+      { pointer: "#/a~1b/0/c~0d", detail: "wrong" },
+      { pointer: "#", detail: "all wrong" },
+    ]);
+  });
+
+  test("json(schema) gives the value as the schema gives it", async (t) => {
+    const client = await connect(t, mode, Shortcuts);
+    for (const path of ["/read/pair", "/read/later"])
+      assert.deepEqual((await client.request({ path, body: '{"val_a": "3", "val_b": 4, "c": 5}' })).json(), { sum: 7 });
+  });
+
+  test("wfile.stream() takes what is piped to it, and more may be written behind that", async (t) => {
+    const client = await connect(t, mode, Shortcuts);
+    assert.equal((await client.request({ path: "/stream/out" })).text, "hello €, and more");
+  });
+
+  test("rfile.stream() piped to wfile.stream() sends each piece back as it comes, and much of it", async (t) => {
+    const client = await connect(t, mode, Shortcuts);
+    const exchange = await client.open({ method: "POST", path: "/stream/echo" }, "unknown");
+    for (const piece of ["a", "bc", "def"]) {
+      await exchange.send(piece);
+      assert.equal(await readText(exchange, piece.length), piece);
+    }
+    await exchange.end();
+    assert.equal((await exchange.response()).text, "");
+    const content = pattern(2_000_000);
+    assert.ok((await client.request({ method: "POST", path: "/stream/echo", body: content })).body.equals(content));
+  });
+}

@@ -1,0 +1,145 @@
+/** How a server ends: gracefully with shutdown, also from inside a handler, and at once with serverClose. */
+import assert from "node:assert/strict";
+import { Stopping } from "../handlers.ts";
+import { type Client, CutOff, type Exchange, type Mode, type Served } from "../mode.ts";
+import { logged, type Register, until } from "../tools.ts";
+
+/** A request that its handler has begun with, and whose content is still to come. */
+async function begun(served: Served, path: string): Promise<{ client: Client; exchange: Exchange }> {
+  const count = (): number => served.log().filter((line) => line.endsWith("] begun")).length;
+  const before = count();
+  const client = await served.client();
+  const exchange = await client.open({ method: "POST", path }, "unknown");
+  await until(() => count() > before, "the handler");
+  return { client, exchange };
+}
+
+/** Fails when a promise does not resolve. Well before the ten seconds that a shutdown waits for handlers that hang. */
+async function soon(promise: Promise<unknown>, what: string): Promise<void> {
+  let done = false;
+  void promise.then(() => (done = true));
+  await until(() => done, what, 5000);
+}
+
+export function shutdown(mode: Mode, test: Register): void {
+  test("shutdown lets what runs finish, closes what idles, takes nothing new, and resolves then", async (t) => {
+    const served = await mode.serve(t, Stopping);
+    const [fresh, idle] = [await served.client(), await served.client()];
+    assert.equal((await idle.request({ path: "/quick" })).text, "quick");
+    const client = await served.client();
+    const exchange = await client.open({ method: "POST", path: "/hold" }, "unknown");
+    await exchange.send("be");
+    await logged(served, /\] begun/);
+
+    let isDown = false;
+    const down = served.shutdown().then(() => (isDown = true));
+    await Promise.all([fresh.ended(), idle.ended()]);
+    await assert.rejects(served.client(), "nobody listens");
+    assert.equal(isDown, false, "a handler still runs");
+    await exchange.send("fore");
+    await exchange.end();
+    const answer = await exchange.response();
+    assert.deepEqual([answer.status, answer.text], [200, "before"]);
+    await client.ended();
+    await soon(down, "shutdown");
+    await soon(served.done, "serveForever");
+  });
+
+  test("shutdown is one thing, however often it is asked for", async (t) => {
+    const served = await mode.serve(t, Stopping);
+    const { client, exchange } = await begun(served, "/hold");
+    const downs = [served.shutdown(), served.shutdown(), served.done];
+    await exchange.end();
+    assert.equal((await exchange.response()).status, 200);
+    await client.ended();
+    await soon(Promise.all([...downs, served.shutdown()]), "shutdown");
+    await served.shutdown();
+    await served.close();
+    await served.close();
+    await served.done;
+  });
+
+  test("a server without connections shuts down at once", async (t) => {
+    const served = await mode.serve(t, Stopping);
+    await soon(served.shutdown(), "shutdown");
+    await soon(served.done, "serveForever");
+  });
+
+  test("serverClose cuts what runs; the signal says shutdown", async (t) => {
+    const served = await mode.serve(t, Stopping);
+    const { exchange } = await begun(served, "/stay");
+    await served.close();
+    await soon(served.done, "serveForever");
+    await assert.rejects(exchange.response(), CutOff);
+    await logged(served, /signal: shutdown/);
+    await assert.rejects(served.client(), "nobody listens");
+  });
+
+  test("serverClose cuts while shutdown waits", async (t) => {
+    const served = await mode.serve(t, Stopping);
+    const { exchange } = await begun(served, "/stay/deaf");
+    const down = served.shutdown();
+    await served.close();
+    await soon(down, "shutdown");
+    await assert.rejects(exchange.response(), CutOff);
+  });
+
+  test("what does not finish within shutdownTimeout is cut", async (t) => {
+    const served = await mode.serve(t, Stopping, { shutdownTimeout: 50 });
+    const running = [await begun(served, "/stay"), await begun(served, "/stay/deaf")];
+    await soon(served.shutdown(), "shutdown");
+    for (const { exchange } of running) await assert.rejects(exchange.response(), CutOff);
+    await logged(served, /signal: shutdown/);
+  });
+
+  for (const path of ["/down", "/down/later", "/down/unawaited", "/down/dispose"]) {
+    test(`a handler may shut its server down, and answers (${path})`, async (t) => {
+      const served = await mode.serve(t, Stopping);
+      const client = await served.client();
+      const answer = await client.request({ method: "POST", path });
+      assert.deepEqual([answer.status, answer.text], [200, "down"]);
+      await client.ended();
+      await soon(served.done, "serveForever");
+      await assert.rejects(served.client(), "nobody listens");
+    });
+  }
+
+  test("a handler that waits for shutdown waits for the others", async (t) => {
+    const served = await mode.serve(t, Stopping);
+    const { client, exchange } = await begun(served, "/hold");
+    const idle = await served.client();
+    assert.equal((await idle.request({ path: "/quick" })).text, "quick");
+    const down = await (await served.client()).open({ method: "POST", path: "/down" });
+    let isAnswered = false;
+    const answered = down.head().then(() => (isAnswered = true));
+    await idle.ended();
+    assert.equal(isAnswered, false, "the other handler still runs");
+    await exchange.send("first");
+    await exchange.end();
+    assert.equal((await exchange.response()).text, "first");
+    await client.ended();
+    await answered;
+    assert.equal((await down.response()).text, "down");
+  });
+
+  test("handlers that wait for the same shutdown do not wait for each other", async (t) => {
+    const served = await mode.serve(t, Stopping);
+    const path = "/down/later";
+    const running = [await begun(served, path), await begun(served, path), await begun(served, path)];
+    for (const { exchange } of running) await exchange.end();
+    for (const { client, exchange } of running) {
+      assert.equal((await exchange.response()).text, "down");
+      await client.ended();
+    }
+    await soon(served.done, "serveForever");
+  });
+
+  test("a handler may close its server at once", async (t) => {
+    const served = await mode.serve(t, Stopping);
+    const { exchange: other } = await begun(served, "/stay");
+    const exchange = await (await served.client()).open({ method: "POST", path: "/down/now" });
+    await assert.rejects(exchange.response(), CutOff);
+    await assert.rejects(other.response(), CutOff);
+    await soon(served.done, "serveForever");
+  });
+}

@@ -1,0 +1,51 @@
+/** Handlers that log, and whose faults are logged. */
+import { BaseHTTPRequestHandler, HTTPError } from "plinth";
+import { type Act, act, nextTurn } from "./common.ts";
+
+/** What a line would look like that somebody else made. */
+const FORGED = '127.0.0.1 - - [01/Jan/2026 00:00:00] "GET /admin HTTP/1.1" 200 -';
+
+const acts: Record<string, Act> = {
+  "/": (handler) => handler.sendText("hello"),
+  "/made": (handler) => handler.sendText("", 201),
+  "/missing": () => {
+    throw new HTTPError(404);
+  },
+  "/error": (handler) => handler.sendError(422, "Not\r\nNumbers", "nothing of it is logged"),
+  "/cause": () => {
+    throw new HTTPError(503, undefined, { cause: new TypeError("the cause") });
+  },
+  "/bug": async () => {
+    await nextTurn();
+    throw new Error(`out\n${FORGED}`, { cause: new RangeError("in") });
+  },
+  "/messages": (handler) => {
+    handler.logMessage("plain");
+    handler.logMessage("%s and %d", "text", 7);
+    handler.logError("wrong: %s", "x");
+    handler.logMessage("%s", "a\r\nb\u001b[2J\u0000\u007f\u009b\\c\té");
+    handler.logMessage("%s", decodeURIComponent(handler.query.get("said") ?? ""));
+    handler.sendText("hello");
+  },
+};
+
+export class Logging extends BaseHTTPRequestHandler {
+  do_GET(): void | Promise<void> {
+    return act(this, acts);
+  }
+}
+
+/** Logs in its own way. */
+export class OwnLog extends Logging {
+  override logRequest(code: number | string): void {
+    this.logMessage("answers %s with %d", this.path, code);
+  }
+
+  override logError(message: string, ...args: unknown[]): void {
+    super.logError(`mine: ${message}`, ...args);
+  }
+
+  override addressString(): string {
+    return "somebody";
+  }
+}

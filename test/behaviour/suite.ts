@@ -1,0 +1,42 @@
+/**
+ * The behaviour suite: what the library promises, asked for through a client, and the same in every mode. A mode has a test file of
+ * its own that says:
+ *
+ *     describe(mode.name, () => behaviour(mode, (name, run) => void test(name, run)));
+ */
+import { answering } from "./cases/answering.ts";
+import { around } from "./cases/around.ts";
+import { dispatch } from "./cases/dispatch.ts";
+import { errors } from "./cases/errors.ts";
+import { leaving } from "./cases/leaving.ts";
+import { limits } from "./cases/limits.ts";
+import { logging } from "./cases/logging.ts";
+import { reading } from "./cases/reading.ts";
+import { request } from "./cases/request.ts";
+import { routing } from "./cases/routing.ts";
+import { shortcuts } from "./cases/shortcuts.ts";
+import { shutdown } from "./cases/shutdown.ts";
+import { streaming } from "./cases/streaming.ts";
+import type { Mode } from "./mode.ts";
+import type { Register } from "./tools.ts";
+
+const topics: Record<string, (mode: Mode, test: Register) => void> = {
+  dispatch,
+  request,
+  reading,
+  answering,
+  shortcuts,
+  errors,
+  around,
+  streaming,
+  leaving,
+  shutdown,
+  logging,
+  routing,
+  limits,
+};
+
+/** Registers every case for a mode. */
+export function behaviour(mode: Mode, test: Register): void {
+  for (const [topic, register] of Object.entries(topics)) register(mode, (name, run) => test(`${topic}: ${name}`, run));
+}
