@@ -42,9 +42,9 @@ class PlanetHandler extends BaseHTTPRequestHandler {
   async do_PUT(): Promise<void> {
     const planet = this.name("planet");
     const count: unknown = await this.json();
-    if (!isCount(count)) throw new HTTPError(422, undefined, { detail: "The content must be a number of moons." });
+    if (!isCount(count)) throw new HTTPError(422, { detail: "The content must be a number of moons." });
     const isNew = !moons.has(planet);
-    if (isNew && moons.size >= MOST_PLANETS) throw new HTTPError(507, undefined, { detail: "There is no room left." });
+    if (isNew && moons.size >= MOST_PLANETS) throw new HTTPError(507, { detail: "There is no room left." });
     moons.set(planet, count);
     this.sendJson({ planet, moons: count }, isNew ? 201 : 200);
   }
@@ -53,22 +53,21 @@ class PlanetHandler extends BaseHTTPRequestHandler {
   name(param: string): string {
     const name = this.pathParams.get(param);
     if (name === undefined || name === "")
-      throw new HTTPError(422, undefined, { detail: `The path must say which: /${param}/earth/` });
+      throw new HTTPError(422, { detail: `The path must say which: /${param}/earth/` });
     return name;
   }
 
   planet(param: string): { planet: string; moons: number } {
     const planet = this.name(param);
     const count = moons.get(planet);
-    if (count === undefined) throw new HTTPError(404, undefined, { detail: `There is no planet ${planet}.` });
+    if (count === undefined) throw new HTTPError(404, { detail: `There is no planet ${planet}.` });
     return { planet, moons: count };
   }
 
   number(param: string, otherwise: number): number {
     const text = this.query.get(param);
     const number = text === null ? otherwise : text === "" ? NaN : Number(text);
-    if (!isCount(number))
-      throw new HTTPError(422, undefined, { detail: `${param} must be a whole number, 0 or more.` });
+    if (!isCount(number)) throw new HTTPError(422, { detail: `${param} must be a whole number, 0 or more.` });
     return number;
   }
 }

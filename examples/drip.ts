@@ -33,7 +33,7 @@ class DripHandler extends BaseHTTPRequestHandler {
   number(param: string, otherwise: number, most: number): number {
     const number = Number(this.query.get(param) || otherwise);
     if (Number.isInteger(number) && number >= 1 && number <= most) return number;
-    throw new HTTPError(422, undefined, { detail: `${param} must be a whole number from 1 to ${most}.` });
+    throw new HTTPError(422, { detail: `${param} must be a whole number from 1 to ${most}.` });
   }
 }
 

@@ -3,11 +3,10 @@ export { HTTPServer, type HTTPServerOptions } from "./server/server.ts";
 export {
   BaseHTTPRequestHandler,
   type HandlerContext,
-  type HeaderFields,
   type RequestHandlerClass,
   type RequestMethod,
 } from "./server/handler.ts";
-export { HTTPError, type HTTPErrorOptions, PeerGoneError } from "./server/errors.ts";
+export { type HeaderFields, HTTPError, type HTTPErrorOptions, PeerGoneError } from "./server/errors.ts";
 export { Router, type RouterOptions } from "./routing/router.ts";
 export type { RequestRouter, RouteParams } from "./server/dispatch.ts";
 export type { InjectedRequest, InjectedResponse } from "./server/inject.ts";

@@ -44,7 +44,7 @@ function readText(text: string): unknown {
 }
 
 function givenTwice(name: string): HTTPError {
-  return new HTTPError(400, undefined, {
+  return new HTTPError(400, {
     detail: `${name} is given twice: give it once, in the path, the query or the content.`,
   });
 }

@@ -28,7 +28,7 @@ export class AdditionHandler extends BaseHTTPRequestHandler {
   do_QUERY(): Promise<void> {
     // "A server MUST fail the request if the Content-Type request field is missing" (RFC 10008)
     if (!this.headers.has("Content-Type")) {
-      throw new HTTPError(400, undefined, {
+      throw new HTTPError(400, {
         detail: "A QUERY must say what its content is, with a Content-Type such as application/json.",
       });
     }
@@ -66,7 +66,7 @@ export class AdditionHandler extends BaseHTTPRequestHandler {
       if (target.isElsewhere) {
         const detail = "There is nothing at this path: two numbers are added as in /?val_a=3&val_b=4.";
         // With content there would be a sum, so no cache may answer with this for long.
-        throw new HTTPError(404, undefined, { detail, headers: { "Cache-Control": "no-store" } });
+        throw new HTTPError(404, { detail, headers: { "Cache-Control": "no-store" } });
       }
       const mayBeEmpty = this.method === "GET" || this.method === "HEAD";
       if (mayBeEmpty && !this.headers.has("Content-Type")) return target.given;
@@ -105,7 +105,7 @@ function decode(content: Buffer): string {
   try {
     return UTF8.decode(content);
   } catch {
-    throw new HTTPError(400, undefined, { detail: "The content is not UTF-8." });
+    throw new HTTPError(400, { detail: "The content is not UTF-8." });
   }
 }
 

@@ -58,7 +58,7 @@ function isName(text: string, end: number): boolean {
 const COLON = /[ \t\n\r]*:/y;
 
 function refuse(why: string): HTTPError {
-  return new HTTPError(400, undefined, {
+  return new HTTPError(400, {
     detail: `The content cannot be read as JSON, such as {"val_a": 3, "val_b": 4}: ${why}`,
   });
 }

@@ -17,7 +17,7 @@ export const MEDIA_TYPES = `${JSON_TYPE}, ${FORM_TYPE}`;
 export function mediumOf(headers: Fields): Medium {
   const types = headers.getAll("Content-Type");
   if (types.length > 1) {
-    throw new HTTPError(400, undefined, { detail: `Content-Type stands ${types.length} times: content has one type.` });
+    throw new HTTPError(400, { detail: `Content-Type stands ${types.length} times: content has one type.` });
   }
   if (headers.has("Content-Encoding")) checkCodings(headers.getAll("Content-Encoding").join());
   const [type = JSON_TYPE] = types;
@@ -25,7 +25,7 @@ export function mediumOf(headers: Fields): Medium {
   const name = /^([^;]*?)[ \t]*(?:;|$)/.exec(type)?.[1].toLowerCase();
   if (name === JSON_TYPE) return "json";
   if (name === FORM_TYPE) return "form";
-  throw new HTTPError(415, undefined, {
+  throw new HTTPError(415, {
     detail: `The content must be ${JSON_TYPE} or ${FORM_TYPE}, not ${quote(type)}.`,
     headers: { Accept: MEDIA_TYPES, "Accept-Query": MEDIA_TYPES },
   });
@@ -33,7 +33,7 @@ export function mediumOf(headers: Fields): Medium {
 
 function checkCodings(codings: string): void {
   if (/^(?:identity|[ \t,])*$/i.test(codings)) return;
-  throw new HTTPError(415, undefined, {
+  throw new HTTPError(415, {
     detail: `The content must not be encoded, as with ${quote(codings)}.`,
     headers: { "Accept-Encoding": "identity" },
   });

@@ -32,5 +32,5 @@ function unprocessable(issues: readonly Issue[]): HTTPError {
   const faults = issues.map(
     ({ path, message }) => `${path.length === 0 ? "The input" : path.map(String).join()} ${message}`,
   );
-  return new HTTPError(422, undefined, { detail: `${faults.join("; ")}.`, problem: { errors } });
+  return new HTTPError(422, { detail: `${faults.join("; ")}.`, problem: { errors } });
 }

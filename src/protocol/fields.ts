@@ -56,6 +56,20 @@ export class Fields implements Iterable<[name: string, value: string]> {
     }
   }
 
+  /** Names and values, for JSON. */
+  toJSON(): [name: string, value: string][] {
+    return [...this];
+  }
+
+  /** What Node's console shows. */
+  [Symbol.for("nodejs.util.inspect.custom")](
+    _depth: number,
+    options: object,
+    inspect: (value: unknown, options: object) => string,
+  ): string {
+    return `Fields ${inspect([...this], options)}`;
+  }
+
   #find(lower: string, from: number): number {
     const spans = this.#spans;
     for (let i = from; i < spans.length; i += 4) {
@@ -95,7 +109,7 @@ export class FieldList implements Iterable<[name: string, value: string]> {
     const text = typeof value === "number" ? String(value) : value;
     if (typeof text !== "string" || !isFieldText(text)) {
       throw new TypeError(
-        `cannot send the field ${name} with the value ${show(text)}: a value is a string without control characters such as CR and LF, ` +
+        `cannot send the field ${name} with the value ${show(text)}: a value is a number, or a string without control characters such as CR and LF, ` +
           "each character at most U+00FF (encode others, for example with encodeURIComponent)",
       );
     }
@@ -130,7 +144,13 @@ function checkName(name: string): void {
   if (goodNames.size < 1000) goodNames.add(name);
 }
 
-function show(value: unknown): string {
-  const text = typeof value === "string" ? JSON.stringify(value) : String(value);
+/** Shows a value in an error message: strings in quotes, others so that one sees what they are. */
+export function show(value: unknown): string {
+  const text =
+    typeof value === "string"
+      ? JSON.stringify(value)
+      : typeof value === "object" && value !== null
+        ? `an ${Array.isArray(value) ? "array" : "object"}`
+        : String(value);
   return text.length > 80 ? text.slice(0, 80) + "…" : text;
 }

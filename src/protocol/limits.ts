@@ -1,4 +1,5 @@
 /** How much and how long a peer may take. Every limit of the protocol layer, and its default. */
+import { show } from "./fields.ts";
 
 /** Sizes in bytes, times in milliseconds. */
 export interface Limits {
@@ -60,7 +61,7 @@ export function limitsFrom(options: Partial<Record<keyof Limits, number | undefi
     const value = options[name];
     if (value === undefined) continue;
     if (typeof value !== "number" || !(value >= 0)) {
-      throw new RangeError(`${name} must be a number, 0 or more (Infinity for no limit), not ${String(value)}`);
+      throw new RangeError(`${name} must be a number, 0 or more (Infinity for no limit), not ${show(value)}`);
     }
     limits[name] = value;
   }

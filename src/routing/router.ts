@@ -1,5 +1,5 @@
 /** Sends each path to a handler class of its own. The patterns are rou3's, which are those of the web's URLPattern. */
-import { addRoute, createRouter, findRoute, type RouterContext } from "rou3";
+import { addRoute, compareRoutes, createRouter, findRoute, type RouterContext } from "rou3";
 import type { RequestRouter, RouteParams } from "../server/dispatch.ts";
 import { BaseHTTPRequestHandler, type RequestHandlerClass } from "../server/handler.ts";
 
@@ -51,13 +51,17 @@ export class Router implements RequestRouter {
     check(Handler, pattern);
     if (!pattern.startsWith("/"))
       throw new Error(`cannot route ${JSON.stringify(pattern)}: a pattern begins with a slash`);
-    if (this.#patterns.has(pattern)) throw new Error(`cannot route ${pattern} twice`);
+    if (/[<>]|\{\w+\}(?!\?)/.test(pattern))
+      throw new Error(`cannot route ${pattern}: a parameter is written with a colon, as in /models/:name`);
     try {
+      for (const other of this.#patterns) {
+        if (compareRoutes(pattern, other) === "equal") throw new Error(`${other} matches the same paths`);
+      }
       // rou3 names what a bare ** matches "0", and "_" as well, for those who knew its early versions.
       const alias = /\*\*(?!:)/.test(pattern);
       addRoute(this.#routes, "", pattern, { Handler, alias });
     } catch (error) {
-      throw new Error(`cannot route ${pattern}: ${(error as Error).message}`, { cause: error });
+      throw new Error(`cannot route ${pattern}: ${(error as Error).message.replace(/^rou3: /, "")}`, { cause: error });
     }
     this.#patterns.add(pattern);
     this.#handlers.add(Handler);

@@ -7,7 +7,7 @@
 /// <reference types="node" preserve="true" />
 import { Buffer } from "node:buffer";
 import type { Exchange } from "../protocol/exchange.ts";
-import { FieldList, NOT_IN_TRAILERS } from "../protocol/fields.ts";
+import { FieldList, NOT_IN_TRAILERS, show } from "../protocol/fields.ts";
 import { isFieldText } from "../protocol/grammar.ts";
 import { hasNoContent, reasonOf } from "../protocol/status.ts";
 import type { Turn, TurnTask } from "./turn.ts";
@@ -39,6 +39,8 @@ export interface ResponseBody {
    */
   stream(): WritableStream<Uint8Array | string>;
 }
+
+const OVER = "the handler has ended, and the answer with it (is an await, or a return, missing in front of a call?)";
 
 const NONE = 0;
 const HEAD = 1;
@@ -75,10 +77,14 @@ export class Answer implements ResponseBody, TurnTask {
 
   begin(status: number, reason: string | undefined): void {
     if (this.#state !== NONE) {
-      throw new Error(`cannot answer with ${status}: the answer has already begun with ${this.#status}`);
+      throw new Error(
+        `cannot answer with ${status}: ${this.#state === DONE ? OVER : `the answer has already begun with ${this.#status}`}`,
+      );
     }
     if (!Number.isInteger(status) || status < 200 || status > 599) {
-      throw new RangeError(`cannot answer with ${status}: the status of an answer is a whole number from 200 to 599`);
+      throw new RangeError(
+        `cannot answer with ${show(status)}: the status of an answer is a whole number from 200 to 599`,
+      );
     }
     if (reason !== undefined && (typeof reason !== "string" || !isFieldText(reason))) {
       throw new TypeError(
@@ -99,7 +105,7 @@ export class Answer implements ResponseBody, TurnTask {
     if (this.#state !== HEAD) {
       throw new Error(
         `cannot send the header ${name}: ` +
-          (this.#state === NONE ? "sendResponse comes first" : "the headers have ended"),
+          (this.#state === NONE ? "sendResponse comes first" : this.#state === DONE ? OVER : "the headers have ended"),
       );
     }
     // The three fields that frame messages and connections are not just sent, they are done.
@@ -123,7 +129,7 @@ export class Answer implements ResponseBody, TurnTask {
   }
 
   addTrailer(name: string, value: string | number): void {
-    if (this.#state === DONE) throw new Error(`cannot send the trailer ${name}: the answer has ended`);
+    if (this.#state === DONE) throw new Error(`cannot send the trailer ${name}: ${OVER}`);
     if (NOT_IN_TRAILERS.includes(String(name).toLowerCase())) {
       throw new TypeError(`cannot send the trailer ${name}: it frames or routes the message, and must not come late`);
     }
@@ -133,7 +139,8 @@ export class Answer implements ResponseBody, TurnTask {
   endHeaders(): void {
     if (this.#state !== HEAD) {
       throw new Error(
-        "cannot end the headers: " + (this.#state === NONE ? "sendResponse comes first" : "they have ended"),
+        "cannot end the headers: " +
+          (this.#state === NONE ? "sendResponse comes first" : this.#state === DONE ? OVER : "they have ended"),
       );
     }
     this.#state = BODY;
@@ -148,11 +155,7 @@ export class Answer implements ResponseBody, TurnTask {
     if (this.#state !== BODY) {
       throw new Error(
         "cannot write content: " +
-          (this.#state === NONE
-            ? "sendResponse comes first"
-            : this.#state === HEAD
-              ? "endHeaders comes first"
-              : "the answer has ended"),
+          (this.#state === NONE ? "sendResponse comes first" : this.#state === HEAD ? "endHeaders comes first" : OVER),
       );
     }
     if (!(chunk instanceof Uint8Array) && typeof chunk !== "string") {
@@ -196,13 +199,15 @@ export class Answer implements ResponseBody, TurnTask {
     this.writable();
   }
 
-  /** The handler has settled. @throws {Error} when it left the answer unfinished */
-  settle(): void {
-    if (this.#state === NONE)
-      throw new Error("the handler has settled without an answer: it must call sendResponse or sendError");
-    if (this.#state === HEAD)
-      throw new Error("the handler has settled without an end of its headers: it must call endHeaders");
-    if (this.#state === DONE) return;
+  /**
+   * The handler has settled.
+   * @returns what it has left out, null when the answer is whole
+   * @throws {Error} when there is less content than was announced
+   */
+  settle(): string | null {
+    if (this.#state === NONE) return "an answer: it must call sendResponse, sendJson, sendText or sendError";
+    if (this.#state === HEAD) return "the end of its headers: it must call endHeaders";
+    if (this.#state === DONE) return null;
     if (!this.#committed) {
       // All of it is here: now its length is known. Trailers need a coding that has none.
       // A HEAD of the class's own that wrote nothing says nothing of the length that GET has (RFC 9110 §8.6).
@@ -212,6 +217,7 @@ export class Answer implements ResponseBody, TurnTask {
     }
     this.#exchange.end(this.#trailers);
     this.#state = DONE;
+    return null;
   }
 
   /** The exchange is about to be released: nothing more is given to it, whatever was held back for the end of the turn. */

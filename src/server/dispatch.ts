@@ -81,7 +81,7 @@ export class Dispatcher {
     if (fallback) throw this.#notFound(method);
     if (method === "OPTIONS" && profile.methods.size > 0) return sendAllow(handler, profile.allowed);
     if (this.#isKnown(method) && profile.methods.size > 0) {
-      throw new HTTPError(405, undefined, {
+      throw new HTTPError(405, {
         headers: { Allow: profile.allowed },
         detail: `This resource does not have the method ${method}.`,
       });
@@ -96,7 +96,7 @@ export class Dispatcher {
 
   #notFound(method: string): HTTPError {
     if (!this.#isKnown(method)) return notImplemented(method);
-    return new HTTPError(404, undefined, { detail: "There is nothing at this path." });
+    return new HTTPError(404, { detail: "There is nothing at this path." });
   }
 
   /** OPTIONS * asks for the server as a whole (RFC 9110 §9.3.7). */
@@ -138,5 +138,5 @@ function sendAllow(handler: BaseHTTPRequestHandler, methods: string): void {
 }
 
 function notImplemented(method: string): HTTPError {
-  return new HTTPError(501, undefined, { detail: `This server does not have the method ${method}.` });
+  return new HTTPError(501, { detail: `This server does not have the method ${method}.` });
 }

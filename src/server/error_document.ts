@@ -30,10 +30,10 @@ export const ERROR_PAGE_TYPE = "text/html; charset=utf-8";
 /**
  * Fills an error page.
  * @param format `%(code)d`, `%(message)s` and `%(explain)s` are replaced, `%%` is a percent sign
- * @param type its media type: of HTML and XML, what is filled in is escaped
+ * @param type its media type: for HTML, XML and JSON, what is filled in is escaped
  */
 export function fillErrorPage(format: string, type: string, text: ErrorText): string {
-  const escape = /html|xml/i.test(type) ? escapeMarkup : (value: string) => value;
+  const escape = /html|xml/i.test(type) ? escapeMarkup : /json/i.test(type) ? escapeJson : (value: string) => value;
   return format.replace(/%(?:\((code|message|explain)\)[ds]|%)/g, (_, name: keyof ErrorText | undefined) =>
     name === undefined ? "%" : escape(String(text[name])),
   );
@@ -63,6 +63,11 @@ function quality(accept: string, type: string): number {
     weight = q === undefined ? 1 : Number(q.slice(2)) || 0;
   }
   return weight;
+}
+
+/** For a place between quotes. */
+function escapeJson(text: string): string {
+  return JSON.stringify(text).slice(1, -1);
 }
 
 function escapeMarkup(text: string): string {

@@ -1,11 +1,15 @@
 /** Errors that handlers throw, or meet. */
 import type { GoneReason } from "../protocol/exchange.ts";
+import { show } from "../protocol/fields.ts";
 import { reasonOf } from "../protocol/status.ts";
+
+/** Header fields to send, by their names; of one name several, where it has an array. */
+export type HeaderFields = Readonly<Record<string, string | number | readonly (string | number)[]>>;
 
 /** What an HTTPError carries beside its status and message. */
 export interface HTTPErrorOptions {
   /** Fields for the answer, such as `{ "Retry-After": "120" }`. */
-  readonly headers?: Readonly<Record<string, string | number>> | undefined;
+  readonly headers?: HeaderFields | undefined;
   /** What happened here, for the person who reads the answer. */
   readonly detail?: string | undefined;
   /** More members of the problem document (RFC 9457 §3), such as `type`, `instance` or `errors`. */
@@ -16,13 +20,13 @@ export interface HTTPErrorOptions {
 
 /**
  * Thrown from anywhere under a handler, becomes the answer.
- * @example throw new HTTPError(422, "Unprocessable Content", { detail: "val_a is not a number" })
+ * @example throw new HTTPError(422, { detail: "val_a is not a number" })
  */
 export class HTTPError extends Error {
   /** The status code, 400 to 599. */
   readonly status: number;
   /** Fields for the answer. */
-  readonly headers: Readonly<Record<string, string | number>>;
+  readonly headers: HeaderFields;
   /** What happened here, for the person who reads the answer; undefined when that was not said. */
   readonly detail: string | undefined;
   /** More members of the problem document (RFC 9457 §3). */
@@ -30,16 +34,23 @@ export class HTTPError extends Error {
 
   /**
    * @param status the status code, 400 to 599
-   * @param message the title of the error; its reason phrase when left out
-   * @throws {RangeError} for a status that is no error's
+   * @param message the title of the error; its reason phrase when left out, and then the options may stand in its place
+   * @throws {RangeError} for a status that is no error's; {TypeError} for a message that is no string
    */
-  constructor(status: number, message?: string, options: HTTPErrorOptions = {}) {
+  constructor(status: number, message?: string, options?: HTTPErrorOptions);
+  constructor(status: number, options: HTTPErrorOptions);
+  constructor(status: number, second?: string | HTTPErrorOptions, third: HTTPErrorOptions = {}) {
+    const isMessage = typeof second !== "object" || second === null;
+    const message = isMessage ? second : undefined;
+    const options = isMessage ? third : second;
+    if (message !== undefined && typeof message !== "string")
+      throw new TypeError(`an HTTPError has a string as its message, not ${show(message)}`);
     super(
       message ?? (reasonOf(status) || `Error ${status}`),
       options.cause === undefined ? undefined : { cause: options.cause },
     );
     if (!Number.isInteger(status) || status < 400 || status > 599) {
-      throw new RangeError(`an HTTPError has a status from 400 to 599: ${status}`);
+      throw new RangeError(`an HTTPError has a number from 400 to 599 as its status, not ${show(status)}`);
     }
     this.name = "HTTPError";
     this.status = status;
@@ -59,12 +70,15 @@ export class PeerGoneError extends Error {
    * request is not wanted any more. "malformed", "timeout": it broke the protocol, or was too slow, and was told. "shutdown": this server closed the connection.
    */
   readonly reason: GoneReason["kind"];
+  /** What it did wrong, where `reason` is "malformed" or "timeout", by the names of docs/ERRORS.md: "BODY_TOO_LARGE" … */
+  readonly code: string | undefined;
 
   /** @param why what the protocol says of it */
   constructor(why: GoneReason) {
     super(MESSAGES[why.kind] + (why.error === undefined ? "" : `: ${why.error.message}`));
     this.name = "PeerGoneError";
     this.reason = why.kind;
+    this.code = why.error?.code;
   }
 }
 
@@ -72,7 +86,7 @@ const MESSAGES: Record<GoneReason["kind"], string> = {
   "half-closed": "the peer has ended its side of the connection",
   closed: "the peer has closed the connection",
   cancelled: "the peer has cancelled the request",
-  malformed: "the peer sent a malformed request",
+  malformed: "the peer sent what is refused",
   timeout: "the peer was too slow",
   shutdown: "this server has closed the connection",
 };

@@ -51,7 +51,8 @@ export class LoopExecutor implements Executor {
 
   #settled(transaction: Transaction): void {
     try {
-      if (!left(transaction)) transaction.answer.settle();
+      const missing = left(transaction) ? null : transaction.answer.settle();
+      if (missing !== null) throw new Error(`${nameOf(transaction)} has ended without ${missing} (${MISSING})`);
     } catch (error) {
       this.#failed(transaction, error);
       return;
@@ -113,6 +114,13 @@ function left(transaction: Transaction): boolean {
 /** Whether an error only says that the peer went: what was thrown for it, or what passed the signal's reason on. */
 function isOfGoing(error: unknown, reason: unknown): boolean {
   return error instanceof PeerGoneError || error === reason || (error instanceof Error && error.cause === reason);
+}
+
+const MISSING = "is an await, or a return, missing in front of an async call?";
+
+/** How people call what has run: RequestHandler.do_GET. */
+function nameOf({ handler, exchange }: Transaction): string {
+  return `${handler?.constructor.name || "the handler"}.do_${exchange.head.method}`;
 }
 
 function isThenable(value: unknown): value is PromiseLike<unknown> {

@@ -8,7 +8,7 @@ import { hasNoContent, reasonOf } from "../protocol/status.ts";
 import { VERSION } from "../version.ts";
 import type { ResponseBody } from "./answer.ts";
 import { ERROR_PAGE, ERROR_PAGE_TYPE, fillErrorPage, prefersSecond } from "./error_document.ts";
-import type { HTTPErrorOptions } from "./errors.ts";
+import type { HeaderFields, HTTPErrorOptions } from "./errors.ts";
 import { decodeText, parseJson, validate } from "./json.ts";
 import type { RequestBody } from "./rfile.ts";
 import type { HTTPServer } from "./server.ts";
@@ -30,9 +30,6 @@ const PROBLEM = "application/problem+json";
 
 /** What a handler does for a method: no arguments, and nothing to return, but perhaps a promise for when it is done. */
 export type RequestMethod = () => void | Promise<void>;
-
-/** Header fields to send, by their names. */
-export type HeaderFields = Readonly<Record<string, string | number>>;
 
 /**
  * Handles one request. Extend it with a method for each HTTP method that you serve: `do_` and the method, letter for letter
@@ -70,8 +67,12 @@ export class BaseHTTPRequestHandler {
 
   readonly #transaction: Transaction;
 
-  /** Called by the server. A handler has no arguments of its own. */
+  /** Called by the server. A handler has no arguments of its own; fields are set with the request at hand. */
   constructor(context: HandlerContext) {
+    if (context === undefined)
+      throw new TypeError(
+        `${new.target.name} has a constructor of its own: it must take the context and say super(context)`,
+      );
     this.#transaction = context.transaction;
   }
 
@@ -269,7 +270,7 @@ export class BaseHTTPRequestHandler {
    */
   sendInformational(code: number, headers: HeaderFields = {}): void {
     const fields = new FieldList();
-    for (const name of Object.keys(headers)) fields.add(name, headers[name]);
+    eachField(headers, (name, value) => fields.add(name, value));
     this.#transaction.exchange.inform(code, fields);
   }
 
@@ -293,11 +294,12 @@ export class BaseHTTPRequestHandler {
    * Answers with a value as JSON, all of it.
    * @param status status code, 200 to 599
    * @param headers more fields; a Content-Type among them takes the place of application/json
-   * @throws {TypeError} for a value that JSON cannot say (undefined, a BigInt, a circle), and as `sendResponse` and `sendHeader` do
+   * @throws {TypeError} for a value that JSON cannot say (undefined, a BigInt, a circle, a promise), and as `sendResponse` and `sendHeader` do
    */
   sendJson(value: unknown, status: number = 200, headers: HeaderFields = {}): void {
     const text = JSON.stringify(value) as string | undefined;
     if (text === undefined) throw new TypeError(`cannot send ${typeof value} as JSON`);
+    if (value instanceof Promise) throw new TypeError("cannot send a promise as JSON: await it");
     this.#send(status, headers, "application/json", text);
   }
 
@@ -333,8 +335,7 @@ export class BaseHTTPRequestHandler {
     const title = message ?? (reasonOf(code) || `Error ${code}`);
     this.logError("code %d, message %s", code, title);
     this.sendResponse(code, message !== undefined && isFieldText(message) ? message : undefined);
-    const { headers = {} } = options;
-    for (const name of Object.keys(headers)) this.sendHeader(name, headers[name]);
+    eachField(options.headers ?? {}, (name, value) => this.sendHeader(name, value));
     if (hasNoContent(code) || code === 205) return this.endHeaders();
     const accepted = this.headers.getAll("Accept");
     const accept = accepted.length === 0 ? null : accepted.join();
@@ -356,10 +357,10 @@ export class BaseHTTPRequestHandler {
   #send(status: number, headers: HeaderFields, type: string, text: string): void {
     this.sendResponse(status);
     let typed = false;
-    for (const name of Object.keys(headers)) {
-      this.sendHeader(name, headers[name]);
+    eachField(headers, (name, value) => {
+      this.sendHeader(name, value);
       typed ||= name.toLowerCase() === "content-type";
-    }
+    });
     if (!typed) this.sendHeader("Content-Type", type);
     const content = Buffer.from(text);
     this.sendHeader("Content-Length", content.length);
@@ -402,10 +403,22 @@ export class BaseHTTPRequestHandler {
     this.logMessage(message, ...args);
   }
 
-  /** Writes to the server's log; `%s` and `%d` stand for the arguments by turns. @source Python's `log_message` */
+  /**
+   * Writes to the server's log, which escapes control characters; who overrides it and writes elsewhere does so too. `%s` and `%d`
+   * stand for the arguments by turns.
+   * @source Python's `log_message`
+   */
   logMessage(message: string, ...args: unknown[]): void {
     const { log } = this.#transaction.services;
     log.line(`${this.addressString()} - - [${this.logDateTimeString()}] ${format(message, ...args)}`);
+  }
+}
+
+function eachField(headers: HeaderFields, send: (name: string, value: string | number) => void): void {
+  for (const name of Object.keys(headers)) {
+    const value = headers[name];
+    if (Array.isArray(value)) for (const one of value as readonly (string | number)[]) send(name, one);
+    else send(name, value as string | number);
   }
 }
 

@@ -11,7 +11,7 @@ export function decodeText(content: Buffer): string {
   try {
     return UTF8.decode(content);
   } catch {
-    throw new HTTPError(400, undefined, { detail: "The content is not UTF-8." });
+    throw new HTTPError(400, { detail: "The content is not UTF-8." });
   }
 }
 
@@ -20,7 +20,7 @@ export function parseJson(text: string): unknown {
   try {
     return JSON.parse(text) as unknown;
   } catch (error) {
-    throw new HTTPError(400, undefined, { detail: `The content is not JSON: ${(error as Error).message}` });
+    throw new HTTPError(400, { detail: `The content is not JSON: ${(error as Error).message}` });
   }
 }
 
@@ -33,7 +33,7 @@ export async function validate<Output>(schema: StandardSchemaV1<unknown, Output>
   if (result.issues === undefined) return result.value;
   const errors = result.issues.map((issue) => ({ pointer: pointerOf(issue), detail: issue.message }));
   const detail = errors.map(({ pointer, detail }) => (pointer === "#" ? detail : `${pointer.slice(2)}: ${detail}`));
-  throw new HTTPError(422, undefined, { detail: `${detail.join("; ")}.`, problem: { errors } });
+  throw new HTTPError(422, { detail: `${detail.join("; ")}.`, problem: { errors } });
 }
 
 function pointerOf({ path = [] }: StandardIssue): string {

@@ -4,6 +4,7 @@ import { format } from "node:util";
 import { transport as platform } from "#transport";
 import type { Connection, Executor, Host } from "../protocol/exchange.ts";
 import { Http1Connection } from "../protocol/http1/connection.ts";
+import { show } from "../protocol/fields.ts";
 import { type Limits, limitsFrom } from "../protocol/limits.ts";
 import { ChunkPool } from "../protocol/output.ts";
 import type { Address, Listener, Socket, SocketHandler, Transport } from "../transport/transport.ts";
@@ -101,12 +102,15 @@ export class HTTPServer {
     this.RequestHandlerClass = RequestHandlerClass;
     this.#transport = options.transport ?? platform;
     this.#limits = limitsFrom(options);
+    const known = ["log", "transport", ...Object.keys(DEFAULTS), ...Object.keys(this.#limits)];
+    for (const name of Object.keys(options))
+      if (!known.includes(name)) throw new TypeError(`there is no option ${name}; there are ${known.join(", ")}`);
     this.#options = { ...DEFAULTS };
     for (const name of Object.keys(DEFAULTS) as (keyof typeof DEFAULTS)[]) {
       const value = options[name];
       if (value === undefined) continue;
       if (typeof value !== "number" || !(value >= 0))
-        throw new RangeError(`${name} must be a number, 0 or more, not ${String(value)}`);
+        throw new RangeError(`${name} must be a number, 0 or more, not ${show(value)}`);
       this.#options[name] = value;
     }
     this.#turn = new Turn((task) => this.#transport.endOfTurn(task));
@@ -321,7 +325,7 @@ export class HTTPServer {
 const LONGEST_TIMER = 2 ** 31 - 1;
 
 const LISTEN_ERRORS: Record<string, string> = {
-  EADDRINUSE: "the address is in use by another program",
+  EADDRINUSE: "the address is in use already",
   EINVAL: "it is not an address to listen on",
   EADDRNOTAVAIL: "the address is not one of this machine's",
   EACCES: "permission denied",
@@ -331,7 +335,12 @@ const LISTEN_ERRORS: Record<string, string> = {
 
 function checkAddress(address: Address): Address {
   if (typeof address === "string") {
-    if (address === "") throw new TypeError("the path of a Unix socket must not be empty");
+    // Which most of those that have none are not meant to be.
+    if (!/[/\\\0]/.test(address)) {
+      throw new TypeError(
+        `the path of a Unix socket has a slash in it, such as ./plinth.sock, and ${JSON.stringify(address)} has none; of a host it is [host, port]`,
+      );
+    }
     return address;
   }
   const [host, port] = Array.isArray(address) ? (address as unknown[]) : [];

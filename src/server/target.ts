@@ -52,5 +52,5 @@ function withoutQuery(target: string): string {
 }
 
 function badPath(why: string): HTTPError {
-  return new HTTPError(400, undefined, { detail: `The path cannot be read: ${why}.` });
+  return new HTTPError(400, { detail: `The path cannot be read: ${why}.` });
 }

@@ -1,6 +1,7 @@
 /** Fields as they came in and as they go out (RFC 9110 §5). */
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
+import { inspect } from "node:util";
 import { FieldList, Fields } from "../../src/protocol/fields.ts";
 
 const TEXT = "Host: a\r\nX-A:1\r\nx-a: 2\r\nX-a:\r\nCookie: \xe9\r\n";
@@ -16,6 +17,12 @@ describe("fields received", () => {
     assert.equal(fields.get("cOOKIE"), "\xe9");
     assert.equal(fields.has("host"), true);
     assert.deepEqual(fields.getAll("HOST"), ["a"]);
+  });
+
+  test("show themselves", () => {
+    const few = new Fields("a: 1\r\nA: 2\r\n", [0, 1, 3, 4, 6, 7, 9, 10]);
+    assert.equal(JSON.stringify(few), '[["a","1"],["A","2"]]');
+    assert.equal(inspect({ few }), "{ few: Fields [ [ 'a', '1' ], [ 'A', '2' ] ] }");
   });
 
   test("are not found under other names", () => {

@@ -123,7 +123,11 @@ test("what cannot be routed is said when it is added", () => {
   assert.throws(() => new Router({ "/": BaseHTTPRequestHandler.prototype as never }), TypeError);
   assert.throws(() => new Router({ models: Handler }), /cannot route "models": a pattern begins with a slash/);
   assert.throws(() => new Router({ "/:a/:a": Handler }), /^Error: cannot route \/:a\/:a: /);
-  assert.throws(() => new Router({ "/a": Handler }).add("/a", Handler), /cannot route \/a twice/);
+  assert.throws(() => new Router({ "/a": Handler }).add("/a", Handler), /cannot route \/a: \/a matches the same paths/);
+  assert.throws(() => new Router({ "/:a": Handler, "/:b": Handler }), /cannot route \/:b: \/:a matches the same paths/);
+  for (const pattern of ["/models/<name>", "/models/{name}", "/<int:id>"])
+    assert.throws(() => new Router({ [pattern]: Handler }), /a parameter is written with a colon/, pattern);
+  new Router({ "/book{s}?": Handler, "/:a(\\d+)": Handler, "/:b": Handler });
   const taken = new Router({ "/": Handler });
   new HTTPServer(["127.0.0.1", 0], taken);
   assert.throws(() => taken.add("/a", Handler), /cannot route \/a: a server has been constructed with this router/);

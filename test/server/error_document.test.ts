@@ -90,6 +90,13 @@ test("a class with a text of its own gives it to all who do not ask for JSON", a
     );
   }
   assert.equal((await get("application/json", Own)).headers.get("Content-Type"), "application/problem+json");
+  class Json extends Handler {
+    override errorMessageFormat = '{"message": "%(message)s", "explain": "%(explain)s"}';
+    override errorContentType = "application/json";
+  }
+  for (const accept of [null, "application/json", "text/html"]) {
+    assert.deepEqual((await get(accept, Json)).json(), { message: `<No> "numbers" & 'such'`, explain: "val_a is <b>" });
+  }
   class Page extends Handler {
     override errorMessageFormat = "<h1>%(message)s</h1>";
   }

@@ -129,7 +129,7 @@ for (const [what, get] of [
     const peer = server.connect();
     assert.equal((await peer.ask(GET)).status, 500);
     assert.equal((await peer.ask(post("hello"))).body, "hello");
-    assert.ok(server.log.some((line) => line.includes("the handler has settled without")));
+    assert.ok(server.log.some((line) => line.includes("has ended without")));
   });
 }
 
@@ -390,4 +390,65 @@ test("a real fault is logged even when the peer is gone", async (t) => {
   peer.destroy();
   await gate.opened;
   await until(() => server.log.some((line) => line.includes("a bug")), "the log has it");
+});
+
+test("who forgets an await, or a return, is told where", async (t) => {
+  const late: string[] = [];
+  class Forgetful extends BaseHTTPRequestHandler {
+    do_GET(): void {
+      void this.answer();
+    }
+
+    async answer(): Promise<void> {
+      await turn();
+      for (const call of [
+        () => this.sendText("too late"),
+        () => this.sendHeader("X-A", 1),
+        () => this.endHeaders(),
+        () => this.wfile.write("too late"),
+        () => this.sendTrailer("X-A", 1),
+      ]) {
+        try {
+          call();
+        } catch (error) {
+          late.push((error as Error).message);
+        }
+      }
+    }
+  }
+  const { connect, log } = await inMemory(t, Forgetful);
+  assert.equal((await connect().ask(GET)).status, 500);
+  assert.match(
+    log[0],
+    /Error: Forgetful\.do_GET has ended without an answer: it must call sendResponse, sendJson, .*await/,
+  );
+  await until(() => late.length === 5, "the calls that come too late");
+  for (const message of late)
+    assert.match(message, /^cannot .*: the handler has ended, and the answer with it \(is an await/);
+});
+
+test("an HTTPError takes its options in the place of a title, and no other things", () => {
+  const error = new HTTPError(409, { detail: "It is taken.", headers: { "X-A": 1 }, cause: 7 });
+  assert.deepEqual(
+    [error.message, error.detail, error.headers, error.cause],
+    ["Conflict", "It is taken.", { "X-A": 1 }, 7],
+  );
+  assert.throws(
+    () => new HTTPError("404" as never),
+    /^RangeError: an HTTPError has a number from 400 to 599 as its status, not "404"$/,
+  );
+  assert.throws(() => new HTTPError(404, 7 as never), /^TypeError: an HTTPError has a string as its message, not 7$/);
+});
+
+test("a constructor that does not hand on the context says so", async (t) => {
+  class Own extends BaseHTTPRequestHandler {
+    // oxlint-disable-next-line no-useless-constructor -- it passes none
+    constructor() {
+      // @ts-expect-error
+      super();
+    }
+  }
+  const { connect, log } = await inMemory(t, Own);
+  assert.equal((await connect().ask(GET)).status, 500);
+  assert.match(log[0], /Own has a constructor of its own: it must take the context and say super\(context\)/);
 });

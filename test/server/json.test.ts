@@ -1,7 +1,7 @@
 /** The short calls: `json`, `text`, `bytes`, `sendJson`, `sendText`. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { BaseHTTPRequestHandler, HTTPServer, type InjectedResponse, type StandardSchemaV1 } from "plinth";
+import { BaseHTTPRequestHandler, HTTPError, HTTPServer, type InjectedResponse, type StandardSchemaV1 } from "plinth";
 import * as z from "zod";
 
 function post(
@@ -109,10 +109,22 @@ test("sendJson and sendText say what they send, all of it", async () => {
   }
 });
 
+test("of one name there may be several fields", async () => {
+  const answer = await post("", async function () {
+    this.sendText("", 200, { "Set-Cookie": ["a=1", "b=2"], "X-A": [], "X-B": [3] });
+  });
+  assert.deepEqual(answer.headers.getAll("Set-Cookie"), ["a=1", "b=2"]);
+  assert.deepEqual([answer.headers.get("X-A"), answer.headers.get("X-B")], [null, "3"]);
+  const wrong = await post("", async function () {
+    throw new HTTPError(401, { headers: { "WWW-Authenticate": ["Basic", "Bearer"] } });
+  });
+  assert.deepEqual([wrong.status, wrong.headers.getAll("WWW-Authenticate")], [401, ["Basic", "Bearer"]]);
+});
+
 test("what JSON cannot say, or is no text, throws before anything is sent", async () => {
   const circle: unknown[] = [];
   circle.push(circle);
-  for (const value of [undefined, 1n, circle, () => {}, Symbol("s")]) {
+  for (const value of [undefined, 1n, circle, () => {}, Symbol("s"), Promise.resolve(1)]) {
     const answer = await post("", async function () {
       assert.throws(() => this.sendJson(value), TypeError);
       this.sendText("still here");
@@ -121,7 +133,7 @@ test("what JSON cannot say, or is no text, throws before anything is sent", asyn
   }
   const answer = await post("", async function () {
     assert.throws(() => this.sendText(7 as never), TypeError);
-    assert.throws(() => this.sendText("", 99), RangeError);
+    assert.throws(() => this.sendText("", "200" as never), /^RangeError: cannot answer with "200": /);
     this.sendText("still here");
   });
   assert.equal(answer.text(), "still here");

@@ -95,8 +95,29 @@ test("a server that could not listen may try again", async (t) => {
   assert.equal((await (await connect(t, second.serverAddress)).ask(GET)).body, "hello");
 });
 
+test("an option that there is not is named, with those that there are", () => {
+  for (const options of [{ maxBodysize: 5 }, { port: 8000 }, { toString: 1 }] as never[]) {
+    assert.throws(
+      () => new HTTPServer(["127.0.0.1", 0], Handler, options),
+      /^TypeError: there is no option \w+; there are log, .*maxBodySize/,
+    );
+  }
+});
+
 test("what is no address, no handler class or no option is refused at once", () => {
-  for (const address of [undefined, null, 8000, "", [], ["127.0.0.1"], ["127.0.0.1", "80"], [80, "127.0.0.1"]]) {
+  for (const address of [
+    undefined,
+    null,
+    8000,
+    "",
+    "localhost:8000",
+    "127.0.0.1",
+    "[::1]:80",
+    [],
+    ["127.0.0.1"],
+    ["127.0.0.1", "80"],
+    [80, "127.0.0.1"],
+  ]) {
     assert.throws(() => new HTTPServer(address as Address, Handler), TypeError, JSON.stringify(address));
   }
   for (const port of [-1, 65_536, 1.5, NaN]) assert.throws(() => new HTTPServer(["127.0.0.1", port], Handler), /65535/);
@@ -109,6 +130,8 @@ test("what is no address, no handler class or no option is refused at once", () 
       const options = { [name]: value } as HTTPServerOptions;
       assert.throws(() => new HTTPServer(["127.0.0.1", 0], Handler, options), new RegExp(`^RangeError: ${name} `));
     }
+    const asText = { [name]: "5" } as never;
+    assert.throws(() => new HTTPServer(["127.0.0.1", 0], Handler, asText), /must be a number.* not "5"$/);
     new HTTPServer(["127.0.0.1", 0], Handler, { [name]: undefined } as HTTPServerOptions);
     new HTTPServer(["127.0.0.1", 0], Handler, { [name]: Infinity });
   }

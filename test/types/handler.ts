@@ -213,8 +213,9 @@ export class Answers extends BaseHTTPRequestHandler {
     this.sendHeader("Set-Cookie", ["a=1", "b=2"]);
     // @ts-expect-error
     this.sendTrailer("Expires", new Date());
+    this.sendInformational(103, { Link: ["</a.css>", "</b.css>"] });
     // @ts-expect-error
-    this.sendInformational(103, { Link: ["</a.css>"] });
+    this.sendInformational(103, { Link: [true] });
     // @ts-expect-error
     this.sendJson({}, 200, { "X-Flag": false });
     // @ts-expect-error The status comes behind the value.
@@ -252,8 +253,11 @@ export function errors(): HTTPError[] {
     new HTTPError(404, undefined, { detail: "Not here." }),
     // @ts-expect-error A status is a number.
     new HTTPError("404"),
-    // @ts-expect-error The options come behind the title.
-    new HTTPError(404, { detail: "Not here." }),
+    new HTTPError(404, { detail: "Not here.", headers: { "Set-Cookie": ["a=1", "b=2"] } }),
+    // @ts-expect-error There is no such option.
+    new HTTPError(404, { details: "Not here." }),
+    // @ts-expect-error The options stand in the title's place, not beside it.
+    new HTTPError(404, { detail: "Not here." }, {}),
     // @ts-expect-error There is no such option.
     new HTTPError(404, undefined, { details: "Not here." }),
     // @ts-expect-error A detail is text.
