@@ -22,7 +22,7 @@ export function mediumOf(headers: Fields): Medium {
   if (headers.has("Content-Encoding")) checkCodings(headers.getAll("Content-Encoding").join());
   const [type = JSON_TYPE] = types;
   if (type === JSON_TYPE) return "json";
-  const name = /^([^;]*?)[ \t]*(?:;|$)/.exec(type)?.[1].toLowerCase();
+  const name = type.split(";", 1)[0].trim().toLowerCase();
   if (name === JSON_TYPE) return "json";
   if (name === FORM_TYPE) return "form";
   throw new HTTPError(415, {

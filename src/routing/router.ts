@@ -25,6 +25,8 @@ export interface RouterOptions {
  * const httpd = new HTTPServer(["127.0.0.1", 8000], router);
  */
 export class Router implements RequestRouter {
+  /** Patterns without parameters, which come first: rou3 takes one of the others for as specific, where its parameter may be missing. */
+  readonly #plain: RouterContext<RoutedClass> = createRouter();
   readonly #routes: RouterContext<RoutedClass> = createRouter();
   readonly #handlers = new Set<RequestHandlerClass>();
   readonly #patterns = new Set<string>();
@@ -59,7 +61,7 @@ export class Router implements RequestRouter {
       }
       // rou3 names what a bare ** matches "0", and "_" as well, for those who knew its early versions.
       const alias = /\*\*(?!:)/.test(pattern);
-      addRoute(this.#routes, "", pattern, { Handler, alias });
+      addRoute(/[:*({]/.test(pattern) ? this.#routes : this.#plain, "", pattern, { Handler, alias });
     } catch (error) {
       throw new Error(`cannot route ${pattern}: ${(error as Error).message.replace(/^rou3: /, "")}`, { cause: error });
     }
@@ -76,7 +78,7 @@ export class Router implements RequestRouter {
 
   /** Finds the class for a path, as a server does. */
   find(path: string): { Handler: RequestHandlerClass; params?: RouteParams | undefined; fallback?: boolean } {
-    const found = path === "" ? undefined : findRoute(this.#routes, "", path);
+    const found = path === "" ? undefined : (findRoute(this.#plain, "", path) ?? findRoute(this.#routes, "", path));
     if (found === undefined) return { Handler: this.#fallback, fallback: true };
     const { Handler, alias } = found.data;
     return { Handler, params: alias ? { ...found.params, _: undefined } : found.params };

@@ -1,7 +1,7 @@
 /** Which class, and which of its methods, a request is for. */
 import { HTTPError } from "./errors.ts";
 import { BaseHTTPRequestHandler, type RequestHandlerClass } from "./handler.ts";
-import { allowed, type MethodFunction, methodsOf, STANDARD_METHODS } from "./methods.ts";
+import { allowed, checkFields, type MethodFunction, methodsOf, STANDARD_METHODS } from "./methods.ts";
 import { pathOf } from "./target.ts";
 import type { Transaction } from "./transaction.ts";
 
@@ -27,8 +27,8 @@ interface Profile {
   readonly Handler: RequestHandlerClass;
   readonly methods: ReadonlyMap<string, MethodFunction>;
   readonly allowed: string;
-  /** The class has a `setup` or a `finish` of its own. */
-  readonly around: boolean;
+  /** An object of it has been looked at, and is what it should be. */
+  checked: boolean;
 }
 
 export class Dispatcher {
@@ -69,9 +69,15 @@ export class Dispatcher {
       fallback = route.fallback === true;
     }
     const handler = (transaction.handler = new profile.Handler({ transaction }));
+    if (!profile.checked) {
+      checkFields(profile.Handler, handler);
+      profile.checked = true;
+    }
     // HEAD is GET without its content, which the protocol drops (RFC 9110 §9.3.2).
     const run = profile.methods.get(method) ?? (method === "HEAD" ? profile.methods.get("GET") : undefined);
-    if (profile.around) return runWithin(handler, () => this.#run(run, handler, profile, fallback));
+    const { setup, finish } = BaseHTTPRequestHandler.prototype;
+    if (handler.setup !== setup || handler.finish !== finish)
+      return runWithin(handler, () => this.#run(run, handler, profile, fallback));
     return run !== undefined ? run.call(handler) : this.#run(run, handler, profile, fallback);
   }
 
@@ -109,12 +115,9 @@ export class Dispatcher {
     if (!plain && (typeof Handler !== "function" || !(Handler.prototype instanceof BaseHTTPRequestHandler))) {
       throw new TypeError("the handler must be a class that extends BaseHTTPRequestHandler, or a Router");
     }
-    const base = BaseHTTPRequestHandler.prototype;
-    const { setup, finish } = Handler.prototype;
     const methods = methodsOf(Handler);
-    const around = setup !== base.setup || finish !== base.finish;
     for (const method of methods.keys()) this.#known.add(method);
-    this.#profiles.set(Handler, { Handler, methods, allowed: allowed(methods.keys()), around });
+    this.#profiles.set(Handler, { Handler, methods, allowed: allowed(methods.keys()), checked: false });
   }
 }
 

@@ -50,13 +50,14 @@ export function prefersSecond(accept: string | null, first: string, second: stri
 /** The weight that an Accept field gives to a media type: that of the most specific range which it is in. */
 function quality(accept: string, type: string): number {
   const [main] = type.split("/");
+  const ranges = ["*/*", `${main}/*`, type];
   // A client that takes any JSON takes that of a problem.
-  const suffix = /\+(.+)$/.exec(type)?.[1];
+  if (type.endsWith("+json")) ranges.splice(2, 0, `${main}/json`);
   let best = -1;
   let weight = 0;
   for (const range of accept.toLowerCase().split(",")) {
     const [name, ...parameters] = range.split(";").map((part) => part.trim());
-    const rank = [`*/*`, `${main}/*`, `${main}/${suffix}`, type].lastIndexOf(name);
+    const rank = ranges.indexOf(name);
     if (rank <= best) continue;
     best = rank;
     const q = parameters.find((parameter) => parameter.startsWith("q="));

@@ -64,28 +64,55 @@ export class LoopExecutor implements Executor {
   #failed(transaction: Transaction, error: unknown): void {
     try {
       this.#report(transaction, error);
-      if (!left(transaction)) {
-        const handler = transaction.handler ?? new BaseHTTPRequestHandler({ transaction });
-        if (error instanceof HTTPError) this.#answer(transaction, handler, error.status, error);
-        else this.#answer(transaction, handler, 500);
+      if (left(transaction)) return this.#release(transaction);
+      if (!transaction.answer.retract()) return this.#giveUp(transaction);
+      const handler = transaction.handler ?? new BaseHTTPRequestHandler({ transaction });
+      const sent: unknown =
+        error instanceof HTTPError
+          ? handler.sendError(error.status, error.message, error.detail, error)
+          : handler.sendError(500);
+      // One of the class's own may be asynchronous.
+      if (isThenable(sent)) {
+        Promise.resolve(sent).then(
+          () => this.#sentError(transaction),
+          (second: unknown) => this.#failedAgain(transaction, second),
+        );
+      } else {
+        this.#sentError(transaction);
       }
     } catch (second) {
-      // What the class overrides has failed, or the error asks for what cannot be sent: then without either.
-      try {
-        this.#services.server.logError("cannot answer with an error: %s", describe(second));
-        this.#answer(transaction, new BaseHTTPRequestHandler({ transaction }), 500);
-      } catch {
-        transaction.exchange.abort();
-      }
+      this.#failedAgain(transaction, second);
+    }
+  }
+
+  #sentError(transaction: Transaction): void {
+    try {
+      const missing = left(transaction) ? null : transaction.answer.settle();
+      if (missing !== null) throw new Error(`sendError has ended without ${missing}`);
+    } catch (second) {
+      this.#failedAgain(transaction, second);
+      return;
     }
     this.#release(transaction);
   }
 
-  /** @param handler the one that failed, or a plain one where it must do */
-  #answer(transaction: Transaction, handler: BaseHTTPRequestHandler, status: number, error?: HTTPError): void {
-    if (!transaction.answer.retract()) return transaction.exchange.abort();
-    handler.sendError(status, error?.message, error?.detail, error);
-    transaction.answer.settle();
+  /** What the class overrides has failed, or the error asks for what cannot be sent: then without either. */
+  #failedAgain(transaction: Transaction, second: unknown): void {
+    try {
+      this.#services.server.logError("cannot answer with an error: %s", describe(second));
+      if (left(transaction)) return this.#release(transaction);
+      if (!transaction.answer.retract()) return this.#giveUp(transaction);
+      new BaseHTTPRequestHandler({ transaction }).sendError(500);
+      transaction.answer.settle();
+    } catch {
+      return this.#giveUp(transaction);
+    }
+    this.#release(transaction);
+  }
+
+  #giveUp(transaction: Transaction): void {
+    transaction.exchange.abort();
+    this.#release(transaction);
   }
 
   /** Logs what the people who run the server should know: faults of the handler, not those of its peers. */
@@ -113,7 +140,8 @@ function left(transaction: Transaction): boolean {
 
 /** Whether an error only says that the peer went: what was thrown for it, or what passed the signal's reason on. */
 function isOfGoing(error: unknown, reason: unknown): boolean {
-  return error instanceof PeerGoneError || error === reason || (error instanceof Error && error.cause === reason);
+  const cause = error instanceof Error ? error.cause : undefined;
+  return [error, cause].some((one) => one instanceof PeerGoneError || (one !== undefined && one === reason));
 }
 
 const MISSING = "is an await, or a return, missing in front of an async call?";

@@ -10,7 +10,7 @@ import type { ResponseBody } from "./answer.ts";
 import { ERROR_PAGE, ERROR_PAGE_TYPE, fillErrorPage, prefersSecond } from "./error_document.ts";
 import type { HeaderFields, HTTPErrorOptions } from "./errors.ts";
 import { decodeText, parseJson, validate } from "./json.ts";
-import type { RequestBody } from "./rfile.ts";
+import { quiet, type RequestBody } from "./rfile.ts";
 import type { HTTPServer } from "./server.ts";
 import type { StandardSchemaV1 } from "./standard_schema.ts";
 import { decodePart, pathOf, queryOf, readPathParams } from "./target.ts";
@@ -178,8 +178,8 @@ export class BaseHTTPRequestHandler {
   }
 
   /** The content as text, which is UTF-8. @returns rejects with {HTTPError} 400 when it is not, and as `bytes` does */
-  async text(): Promise<string> {
-    return decodeText(await this.bytes());
+  text(): Promise<string> {
+    return quiet(this.bytes().then(decodeText));
   }
 
   /**
@@ -192,9 +192,9 @@ export class BaseHTTPRequestHandler {
    */
   json(): Promise<any>;
   json<Output>(schema: StandardSchemaV1<unknown, Output>): Promise<Output>;
-  async json(schema?: StandardSchemaV1): Promise<unknown> {
-    const value = parseJson(await this.text());
-    return schema === undefined ? value : validate(schema, value);
+  json(schema?: StandardSchemaV1): Promise<unknown> {
+    const value = this.text().then(parseJson);
+    return quiet(schema === undefined ? value : value.then((value) => validate(schema, value)));
   }
 
   // Around each request
@@ -222,7 +222,9 @@ export class BaseHTTPRequestHandler {
   sendResponse(code: number, message?: string): void {
     const { answer, services } = this.#transaction;
     answer.begin(code, message);
-    if (services.logsRequests) this.logRequest(code);
+    // A line that nobody would see is not made.
+    if (!services.log.silent || this.logRequest !== prototype.logRequest || this.logMessage !== prototype.logMessage)
+      this.logRequest(code);
     const software = this.versionString();
     if (software === SOFTWARE) answer.addTrusted("Server", SOFTWARE);
     else answer.add("Server", software);
@@ -335,7 +337,9 @@ export class BaseHTTPRequestHandler {
     const title = message ?? (reasonOf(code) || `Error ${code}`);
     this.logError("code %d, message %s", code, title);
     this.sendResponse(code, message !== undefined && isFieldText(message) ? message : undefined);
-    eachField(options.headers ?? {}, (name, value) => this.sendHeader(name, value));
+    eachField(options.headers ?? {}, (name, value) => {
+      if (name.toLowerCase() !== "content-type") this.sendHeader(name, value); // which is that of the document
+    });
     if (hasNoContent(code) || code === 205) return this.endHeaders();
     const accepted = this.headers.getAll("Accept");
     const accept = accepted.length === 0 ? null : accepted.join();

@@ -4,6 +4,9 @@ import type { Buffer } from "node:buffer";
 import { HTTPError } from "./errors.ts";
 import type { StandardIssue, StandardSchemaV1 } from "./standard_schema.ts";
 
+/** Content may have thousands of faults; what is said of them should not be many times its size. */
+const MOST_ERRORS = 20;
+
 const UTF8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 
 /** @throws {HTTPError} 400 for bytes that are not UTF-8 */
@@ -31,14 +34,22 @@ export function parseJson(text: string): unknown {
 export async function validate<Output>(schema: StandardSchemaV1<unknown, Output>, value: unknown): Promise<Output> {
   const result = await schema["~standard"].validate(value);
   if (result.issues === undefined) return result.value;
-  const errors = result.issues.map((issue) => ({ pointer: pointerOf(issue), detail: issue.message }));
+  const { issues } = result;
+  const errors = issues.slice(0, MOST_ERRORS).map((issue) => ({ pointer: pointerOf(issue), detail: issue.message }));
   const detail = errors.map(({ pointer, detail }) => (pointer === "#" ? detail : `${pointer.slice(2)}: ${detail}`));
+  if (issues.length > MOST_ERRORS) detail.push(`and ${issues.length - MOST_ERRORS} more`);
   throw new HTTPError(422, { detail: `${detail.join("; ")}.`, problem: { errors } });
 }
 
 function pointerOf({ path = [] }: StandardIssue): string {
   const keys = path.map((segment) => (typeof segment === "object" ? segment.key : segment));
-  return (
-    "#" + keys.map((key) => "/" + encodeURIComponent(String(key).replaceAll("~", "~0").replaceAll("/", "~1"))).join("")
-  );
+  return "#" + keys.map((key) => "/" + encodeURIComponent(escapeKey(String(key)))).join("");
+}
+
+/** As RFC 6901 §3 has it; half of a surrogate pair is nothing that could be encoded. */
+function escapeKey(key: string): string {
+  return key
+    .replaceAll("~", "~0")
+    .replaceAll("/", "~1")
+    .replace(/[\ud800-\udfff]/gu, "\ufffd");
 }

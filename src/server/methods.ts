@@ -1,4 +1,5 @@
 /** Which methods a handler class has: the functions that it, or a class it extends, defines as `do_` + method. */
+import { isToken } from "../protocol/grammar.ts";
 
 /** The methods everybody knows (RFC 9110 §9.3; PATCH: RFC 5789; QUERY: RFC 10008). Others are only known where defined. */
 export const STANDARD_METHODS: ReadonlySet<string> = new Set([
@@ -36,13 +37,22 @@ export function methodsOf(handlerClass: HandlerClass): ReadonlyMap<string, Metho
       if (!isMethodName(name)) continue;
       const value: unknown = Object.getOwnPropertyDescriptor(c.prototype, name)!.value;
       if (typeof value !== "function") refuse(handlerClass, name, value === undefined ? "an accessor" : "a value");
+      if (!isToken(name.slice(3)))
+        throw new TypeError(`${handlerClass.name} has ${name}, and no request has such a method: it is a token`);
       if (!methods.has(name.slice(3))) methods.set(name.slice(3), value as MethodFunction);
     }
     looksLikeField ||= FIELD.test(Function.prototype.toString.call(c));
   }
-  if (looksLikeField)
-    for (const name of fieldsOf(handlerClass)) if (isMethodName(name)) refuse(handlerClass, name, "a field");
+  if (looksLikeField) checkFields(handlerClass, sampleOf(handlerClass));
   return methods;
+}
+
+/**
+ * Looks for what only an object of a class shows: fields that are named as methods.
+ * @throws {TypeError} for the first one
+ */
+export function checkFields(handlerClass: HandlerClass, handler: object): void {
+  for (const name of Object.getOwnPropertyNames(handler)) if (isMethodName(name)) refuse(handlerClass, name, "a field");
 }
 
 /** What the Allow field says (RFC 9110 §10.2.1): methods, and those that follow from them. */
@@ -71,11 +81,11 @@ function refuse(handlerClass: HandlerClass, name: string, what: string): never {
 /** In a class's source, what may be a field named as a method is: do_GET = …, "do_M-SEARCH" = …, this.do_GET = … */
 const FIELD = /do_[^\s=(){};,.]+\s*=(?!=)/;
 
-/** Fields are only seen on an object, so one is made: of a class whose source looks like it, since that may have effects. */
-function fieldsOf(handlerClass: HandlerClass): string[] {
+/** An object of a class, to be looked at. Made only where the source gives cause: to make one may have effects. */
+function sampleOf(handlerClass: HandlerClass): object {
   try {
-    return Object.getOwnPropertyNames(new handlerClass({ transaction: null } as never));
+    return new handlerClass({ transaction: null } as never);
   } catch {
-    return []; // it wants what only a request has
+    return {}; // it wants what only a request has; that of the first request will be looked at
   }
 }

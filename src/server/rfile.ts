@@ -81,8 +81,16 @@ export class ContentReader implements RequestBody {
     return this.#read("line", limit, LINE_SIZE);
   }
 
-  async *[Symbol.asyncIterator](): AsyncIterableIterator<Buffer> {
-    for (let chunk = await this.read1(); chunk.length > 0; chunk = await this.read1()) yield chunk;
+  [Symbol.asyncIterator](): AsyncIterableIterator<Buffer> {
+    const next = async (): Promise<IteratorResult<Buffer>> => {
+      const value = await this.read1();
+      return value.length > 0 ? { value, done: false } : { value: undefined, done: true };
+    };
+    const iterator: AsyncIterableIterator<Buffer> = {
+      next: () => quiet(next()), // a generator's promises could not be
+      [Symbol.asyncIterator]: () => iterator,
+    };
+    return iterator;
   }
 
   stream(): ReadableStream<Uint8Array> {
@@ -134,9 +142,8 @@ export class ContentReader implements RequestBody {
       this.#resolve = resolve;
       this.#reject = reject;
     });
-    promise.catch(ignore); // a handler that went on without it must not bring the process down
     if (this.#gone !== null) this.#fail(this.#gone);
-    return promise;
+    return quiet(promise);
   }
 
   /** Begins with what an earlier read left. @returns whether that is enough */
@@ -206,5 +213,11 @@ export class ContentReader implements RequestBody {
 }
 
 const EMPTY = Buffer.alloc(0);
+
+/** Of a promise that rejects when the client goes: a handler that went on without it must not bring the process down. */
+export function quiet<T>(promise: Promise<T>): Promise<T> {
+  promise.catch(ignore);
+  return promise;
+}
 
 function ignore(): void {}

@@ -11,7 +11,7 @@ import type { Address, Listener, Socket, SocketHandler, Transport } from "../tra
 import { Clock } from "./clock.ts";
 import { Dispatcher, type RequestRouter } from "./dispatch.ts";
 import { LoopExecutor } from "./executor.ts";
-import { BaseHTTPRequestHandler, type RequestHandlerClass } from "./handler.ts";
+import type { RequestHandlerClass } from "./handler.ts";
 import { inject, type InjectedRequest, type InjectedResponse } from "./inject.ts";
 import { Link, type LinkOwner } from "./link.ts";
 import { Log, type LogOption } from "./log.ts";
@@ -235,16 +235,12 @@ export class HTTPServer {
   }
 
   #makeServices(): Services {
-    const base = BaseHTTPRequestHandler.prototype;
-    const logs = ({ prototype }: RequestHandlerClass): boolean =>
-      prototype.logRequest !== base.logRequest || prototype.logMessage !== base.logMessage;
     return {
       server: this,
       dispatcher: this.#dispatcher,
       clock: this.#clock,
       turn: this.#turn,
       log: this.#log,
-      logsRequests: !this.#log.silent || [...this.#dispatcher.handlers].some(logs),
       serverFor: (transaction) => {
         if (this.#asker === null) queueMicrotask(this.#forgetAsker);
         this.#asker = transaction;

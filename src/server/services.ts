@@ -12,8 +12,6 @@ export interface Services {
   readonly clock: Clock;
   readonly turn: Turn;
   readonly log: Log;
-  /** Whether anything looks at the lines that requests make. */
-  readonly logsRequests: boolean;
   /** The server, for a handler that reads `this.server`: if the next thing is a call of `shutdown`, it is the handler's. */
   serverFor(transaction: Transaction): HTTPServer;
   /** Whose code runs, up to its first await; null when it has come back. A `shutdown` meanwhile is called by it. */

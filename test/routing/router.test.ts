@@ -155,3 +155,21 @@ test("a router of one's own is as good, and is held to what it has said", async 
   assert.equal((await httpd.inject({ path: "/a" })).status, 404);
   assert.equal((await httpd.inject({ path: "/late" })).status, 500);
 });
+
+test("a plain path wins over a parameter that is not there, in whatever order they came", async () => {
+  for (const [plain, pattern] of [
+    ["/files", "/files/:path*"],
+    ["/", "/:path*"],
+    ["/about", "/:lang?/about"],
+    ["/a/", "/a/:x?"],
+    ["/caf%C3%A9", "/:x?"],
+  ]) {
+    const routes = [
+      [plain, saying("plain")],
+      [pattern, saying("pattern")],
+    ] as const;
+    for (const order of [routes, routes.toReversed()]) {
+      assert.deepEqual(await ask(new Router(Object.fromEntries(order)), plain), ["plain", {}], `${plain}, ${pattern}`);
+    }
+  }
+});

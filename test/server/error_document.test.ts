@@ -49,6 +49,7 @@ test("a problem document, unless the client prefers HTML", async () => {
     ["text/html ; q=0.9 , application/json ; q=0.1", true],
     ["application/json", false],
     ["image/png", false],
+    ["text/undefined", false],
     [["text/html;q=0.2", "application/json;q=0.1"], true],
   ] as const) {
     const answer = await get(accept as string | null);
@@ -146,4 +147,13 @@ test("a problem that JSON cannot say is a plain 500", async () => {
     }
   }
   assert.equal((await get(null, Handler)).status, 500);
+});
+
+test("an error has one Content-Type", async () => {
+  class Typed extends BaseHTTPRequestHandler {
+    do_GET(): void {
+      throw new HTTPError(400, { headers: { "Content-Type": "text/plain" } });
+    }
+  }
+  assert.deepEqual((await get(null, Typed)).headers.getAll("Content-Type"), ["application/problem+json"]);
 });

@@ -452,3 +452,22 @@ test("a constructor that does not hand on the context says so", async (t) => {
   assert.equal((await connect().ask(GET)).status, 500);
   assert.match(log[0], /Own has a constructor of its own: it must take the context and say super\(context\)/);
 });
+
+test("a sendError may be asynchronous; late, or without an answer, it ends one request and not the process", async (t) => {
+  class Handler extends BaseHTTPRequestHandler {
+    override async sendError(code: number): Promise<void> {
+      await turn();
+      if (this.path === "/throws") throw new Error("no words");
+      if (this.path !== "/nothing") this.sendText("sorry", code);
+    }
+
+    do_GET(): void {
+      throw new HTTPError(404);
+    }
+  }
+  const { connect, log } = await inMemory(t, Handler);
+  const statusOf = async (path: string): Promise<number> => (await connect().ask(request("GET", path))).status;
+  assert.deepEqual([await statusOf("/"), await statusOf("/throws"), await statusOf("/nothing")], [404, 500, 500]);
+  assert.ok(log.some((line) => line.includes("no words")));
+  assert.ok(log.some((line) => line.includes("sendError has ended without an answer")));
+});

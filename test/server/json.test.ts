@@ -138,3 +138,21 @@ test("what JSON cannot say, or is no text, throws before anything is sent", asyn
   });
   assert.equal(answer.text(), "still here");
 });
+
+test("half a character in a name is a fault of the client's", async () => {
+  const answer = await post('{"\\ud800": 1}', async function () {
+    this.sendJson(await this.json(z.record(z.string(), z.string())));
+  });
+  assert.equal(answer.status, 422);
+  assert.equal((answer.json() as { errors: { pointer: string }[] }).errors[0].pointer, "#/%EF%BF%BD");
+});
+
+test("what is said of wrong content is not many times its size", async () => {
+  const body = `[${"0,".repeat(10_000)}0]`;
+  const answer = await post(body, async function () {
+    this.sendJson(await this.json(z.array(z.string())));
+  });
+  const { errors, detail } = answer.json() as { errors: unknown[]; detail: string };
+  assert.equal(errors.length, 20);
+  assert.match(detail, /; and 9981 more\.$/);
+});

@@ -1,7 +1,7 @@
 /** Which method of a class runs: any token, letter for letter, and nothing that is not meant to. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { BaseHTTPRequestHandler, HTTPServer, type RequestHandlerClass } from "plinth";
+import { BaseHTTPRequestHandler, HTTPError, HTTPServer, type RequestHandlerClass } from "plinth";
 import { GET, inMemory, post, request } from "./support.ts";
 
 /** Says which of its methods ran. */
@@ -216,4 +216,37 @@ test("an unread body does no harm to the request behind a refusal", async (t) =>
   await peer.send(post(GET) + GET);
   const [refused, answered] = await peer.answers(2);
   assert.deepEqual([refused.status, answered.status], [405, 200]);
+});
+
+test("a setup that is a field guards all the same", async () => {
+  class Guarded extends BaseHTTPRequestHandler {
+    override setup = (): void => {
+      throw new HTTPError(401);
+    };
+
+    do_GET(): void {
+      this.sendText("secret");
+    }
+  }
+  const httpd = new HTTPServer(["127.0.0.1", 0], Guarded, { log: "none" });
+  assert.equal((await httpd.inject()).status, 401);
+  assert.equal((await httpd.inject()).status, 401);
+  await httpd.shutdown();
+});
+
+test("a do_ field that only a request shows is told of then", async (t) => {
+  class Handler extends BaseHTTPRequestHandler {
+    readonly who = this.headers.get("From");
+    do_GET = (): void => this.sendText(String(this.who));
+  }
+  const { connect, log } = await inMemory(t, Handler);
+  for (let i = 0; i < 2; i++) assert.equal((await connect().ask(GET)).status, 500);
+  for (const line of [log[0], log[3]]) assert.match(line, /Handler has do_GET as a field/);
+});
+
+test("a do_ name that is no method's is refused", () => {
+  class Handler extends BaseHTTPRequestHandler {
+    "do_A B"(): void {}
+  }
+  assert.throws(() => new HTTPServer(["127.0.0.1", 0], Handler), TypeError);
 });

@@ -272,6 +272,11 @@ describe("400", () => {
 });
 
 describe("415", () => {
+  test("however odd the type: 30,000 spaces are read once", async () => {
+    const headers = { "Content-Type": `a${" ".repeat(30_000)}b` };
+    for (let i = 0; i < 100; i++) assert.equal((await ask("POST /", headers, "{}")).status, 415);
+  });
+
   test("another type", async () => {
     for (const type of [
       "text/plain",
