@@ -149,11 +149,13 @@ test("a problem that JSON cannot say is a plain 500", async () => {
   assert.equal((await get(null, Handler)).status, 500);
 });
 
-test("an error has one Content-Type", async () => {
+test("an error has the type and the length of its own document", async () => {
   class Typed extends BaseHTTPRequestHandler {
     do_GET(): void {
-      throw new HTTPError(400, { headers: { "Content-Type": "text/plain" } });
+      throw new HTTPError(400, { headers: { "Content-Type": "text/plain", "content-length": 3 } });
     }
   }
-  assert.deepEqual((await get(null, Typed)).headers.getAll("Content-Type"), ["application/problem+json"]);
+  const answer = await get(null, Typed);
+  assert.equal(answer.status, 400);
+  assert.deepEqual(answer.headers.getAll("Content-Type"), ["application/problem+json"]);
 });
