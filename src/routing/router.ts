@@ -17,7 +17,7 @@ export interface RouterOptions {
  * is in the handler's `pathParams`, decoded.
  *
  * `/models/:name` matches one segment, `/models/:id(\\d+)` one that the expression matches, `/files/:path+` one or more,
- * `/files/:path*` none as well, `/:lang?/about` perhaps one. The most specific pattern wins, in whatever order they came; a slash at
+ * `/files/:path*` none as well, `/:lang?/about` perhaps one. The most specific pattern wins, and of two that are as specific the first; a slash at
  * the end of a path makes no difference. Paths are compared as they were sent, and letters by their case.
  *
  * @example

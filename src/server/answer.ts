@@ -19,6 +19,8 @@ const BATCH = 16 * 1024;
  * loop that awaits its writes would otherwise never let another handler run before it ends.
  */
 const SHARE = 256 * 1024;
+/** What a write counts for beside its content: one of nothing costs time too. */
+const A_WRITE = 64;
 
 /** Writes the content of an answer. */
 export interface ResponseBody {
@@ -163,16 +165,19 @@ export class Answer implements ResponseBody, TurnTask {
     }
     if (!this.#committed) {
       const bytes = typeof chunk === "string" ? Buffer.from(chunk, "utf8") : Buffer.from(chunk);
-      if (bytes.length === 0) return undefined;
-      (this.#held ??= []).push(bytes);
+      if (bytes.length > 0) (this.#held ??= []).push(bytes);
       this.#heldSize += bytes.length;
-      if (this.#heldSize < BATCH) return this.#atTurnEnd();
+      this.#unpaused += A_WRITE;
+      if (this.#heldSize < BATCH) {
+        this.#atTurnEnd();
+        return this.#unpaused < SHARE ? undefined : this.#whenRoom();
+      }
       this.#full = !this.#commitHeld();
       return this.#full || this.#gone ? this.#whenRoom() : undefined;
     }
     const bytes = typeof chunk === "string" ? Buffer.from(chunk, "utf8") : chunk;
     this.#full = !this.#exchange.write(bytes);
-    this.#unpaused += bytes.length;
+    this.#unpaused += bytes.length + A_WRITE;
     if (!this.#full && !this.#gone && this.#unpaused < SHARE) return undefined;
     if (!this.#full) this.#atTurnEnd();
     return this.#whenRoom();

@@ -2,6 +2,7 @@
 import { HTTPError } from "./errors.ts";
 import { BaseHTTPRequestHandler, type RequestHandlerClass } from "./handler.ts";
 import { allowed, checkFields, type MethodFunction, methodsOf, STANDARD_METHODS } from "./methods.ts";
+import { describe } from "./log.ts";
 import { pathOf } from "./target.ts";
 import type { Transaction } from "./transaction.ts";
 
@@ -127,11 +128,19 @@ function isRouter(handler: RequestHandlerClass | RequestRouter): handler is Requ
 
 async function runWithin(handler: BaseHTTPRequestHandler, run: () => unknown): Promise<void> {
   await handler.setup();
+  let failure: { error: unknown } | null = null;
   try {
     await run();
-  } finally {
-    await handler.finish();
+  } catch (error) {
+    failure = { error };
   }
+  try {
+    await handler.finish();
+  } catch (error) {
+    if (failure === null) throw error;
+    handler.logError("finish has failed as well: %s", describe(error)); // the answer is that of the first failure
+  }
+  if (failure !== null) throw failure.error;
 }
 
 function sendAllow(handler: BaseHTTPRequestHandler, methods: string): void {

@@ -1,9 +1,9 @@
 /** Runs handlers on the event loop: one call after the other, none in parallel, none waiting for another's awaits. */
 /// <reference types="node" preserve="true" />
-import { inspect } from "node:util";
 import type { Exchange, Executor } from "../protocol/exchange.ts";
 import { HTTPError, PeerGoneError } from "./errors.ts";
 import { BaseHTTPRequestHandler } from "./handler.ts";
+import { describe } from "./log.ts";
 import type { Services } from "./services.ts";
 import { Transaction } from "./transaction.ts";
 
@@ -153,10 +153,4 @@ function nameOf({ handler, exchange }: Transaction): string {
 
 function isThenable(value: unknown): value is PromiseLike<unknown> {
   return typeof value === "object" && value !== null && typeof (value as { then?: unknown }).then === "function";
-}
-
-/** Anything can be thrown, and be the cause of anything, itself included. */
-function describe(error: unknown): string {
-  const text = typeof error === "string" ? error : inspect(error, { customInspect: false });
-  return text.replaceAll("\n", "\n    "); // so that the log shows a stack line by line: see escape in log.ts
 }

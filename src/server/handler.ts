@@ -338,7 +338,7 @@ export class BaseHTTPRequestHandler {
     this.logError("code %d, message %s", code, title);
     this.sendResponse(code, message !== undefined && isFieldText(message) ? message : undefined);
     eachField(options.headers ?? {}, (name, value) => {
-      if (!/^content-(?:type|length)$/i.test(name)) this.sendHeader(name, value); // those are the document's
+      if (name.toLowerCase() !== "content-type") this.sendHeader(name, value); // which is the document's to say
     });
     if (hasNoContent(code) || code === 205) return this.endHeaders();
     const accepted = this.headers.getAll("Accept");

@@ -139,6 +139,10 @@ class ResponseReader {
   readonly #method: string;
   readonly #informational: { status: number; headers: Fields }[] = [];
   #rest: Buffer = Buffer.alloc(0);
+  /** What has come since, and is of no use before there are so many bytes. */
+  #pieces: Uint8Array[] = [];
+  #waiting = 0;
+  #needed = 0;
   #head: { status: number; reason: string; headers: Fields } | null = null;
   readonly #body: Buffer[] = [];
   #size = 0;
@@ -150,7 +154,12 @@ class ResponseReader {
 
   /** @returns the answer, once it is whole */
   read(pieces: readonly Uint8Array[], closed: boolean): InjectedResponse | null {
-    this.#rest = Buffer.concat([this.#rest, ...pieces]);
+    this.#pieces.push(...pieces);
+    for (const piece of pieces) this.#waiting += piece.length;
+    if (this.#waiting < this.#needed) return null;
+    this.#rest = Buffer.concat([this.#rest, ...this.#pieces]);
+    this.#pieces = [];
+    this.#waiting = this.#needed = 0;
     while (this.#head === null) {
       const section = this.#section(this.#rest.indexOf("\r\n") + 2);
       if (section === null) return null;
@@ -188,7 +197,10 @@ class ResponseReader {
       if (lineEnd < 0) return false;
       const size = Number.parseInt(this.#rest.toString("latin1", 0, lineEnd), 16);
       const begin = lineEnd + 2;
-      if (size > 0 && this.#rest.length < begin + size + 2) return false;
+      if (size > 0 && this.#rest.length < begin + size + 2) {
+        this.#needed = begin + size + 2 - this.#rest.length;
+        return false;
+      }
       this.#rest = this.#rest.subarray(begin);
       if (size === 0) this.#chunksEnded = true;
       else {

@@ -1,5 +1,6 @@
 /** Log lines as Python's http.server writes them, to stderr, gathered so that a busy server writes once a turn. */
 import process from "node:process";
+import { inspect } from "node:util";
 import type { Turn, TurnTask } from "./turn.ts";
 
 /** Where log lines go: "plain" to stderr, "none" nowhere, a function is given each line, without its end. */
@@ -58,4 +59,10 @@ function escape(text: string): string {
   return text.replace(/\n(?! {4})|[\x00-\x09\x0b-\x1f\x7f-\x9f\\]/g, (c) =>
     c === "\\" ? "\\\\" : "\\x" + c.charCodeAt(0).toString(16).padStart(2, "0"),
   );
+}
+
+/** Anything can be thrown, and be the cause of anything, itself included. */
+export function describe(error: unknown): string {
+  const text = typeof error === "string" ? error : inspect(error, { customInspect: false });
+  return text.replaceAll("\n", "\n    "); // so that the log shows a stack line by line: see escape
 }

@@ -121,6 +121,7 @@ test("what cannot be routed is said when it is added", () => {
     /^TypeError: cannot route \/: what it leads to must be a class/,
   );
   assert.throws(() => new Router({ "/": BaseHTTPRequestHandler.prototype as never }), TypeError);
+  assert.deepEqual(new Router({ "/": Handler }).find(""), { Handler: BaseHTTPRequestHandler, fallback: true });
   assert.throws(() => new Router({ models: Handler }), /cannot route "models": a pattern begins with a slash/);
   assert.throws(() => new Router({ "/:a/:a": Handler }), /^Error: cannot route \/:a\/:a: /);
   assert.throws(() => new Router({ "/a": Handler }).add("/a", Handler), /cannot route \/a: \/a matches the same paths/);

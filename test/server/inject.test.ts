@@ -232,3 +232,17 @@ test("a handler that goes on behind its answer is left alone, and shutdown waits
   await stopped;
   assert.equal(aborted, false);
 });
+
+test("a chunk that is much comes whole, and as fast as if it were counted", async () => {
+  class Handler extends BaseHTTPRequestHandler {
+    do_GET(): void {
+      this.sendResponse(200);
+      this.endHeaders();
+      this.wfile.write(Buffer.alloc(40_000_000, "x"));
+      this.wfile.write("end");
+    }
+  }
+  const { body } = await serve(Handler).inject();
+  assert.equal(body.length, 40_000_003);
+  assert.equal(body.subarray(-4).toString(), "xend");
+});

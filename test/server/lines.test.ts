@@ -76,6 +76,15 @@ test("a number that is no limit and no size is a RangeError", async () => {
   });
 });
 
+test("of a number of bytes that is not whole, the fraction is left out", async () => {
+  const got = await reading(["abcdef"], async (rfile) => [
+    await rfile.read(1.5),
+    await rfile.read1(2.9),
+    await rfile.readLine(1.1),
+  ]);
+  assert.deepEqual(got.map(String), ["a", "bc", "d"]);
+});
+
 test("read1 gives what is there, and waits only when nothing is", async (t) => {
   const got: string[] = [];
   class Handler extends BaseHTTPRequestHandler {

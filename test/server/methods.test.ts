@@ -250,3 +250,33 @@ test("a do_ name that is no method's is refused", () => {
   }
   assert.throws(() => new HTTPServer(["127.0.0.1", 0], Handler), TypeError);
 });
+
+test("a class with a finish alone has it called, and what it throws does not hide what the method threw", async (t) => {
+  class Handler extends Base {
+    override finish(): void {
+      if (this.path !== "/") throw new Error("no end");
+      this.logMessage("finished");
+    }
+
+    do_GET(): void {
+      if (this.path === "/both") throw new HTTPError(404);
+      this.say("do_GET");
+    }
+  }
+  const { connect, log } = await inMemory(t, Handler);
+  assert.equal((await connect().ask(GET)).status, 200);
+  assert.ok(log.some((line) => line.endsWith("finished")));
+  assert.equal((await connect().ask(request("GET", "/finish"))).status, 500);
+  assert.equal((await connect().ask(request("GET", "/both"))).status, 404);
+  assert.ok(log.some((line) => line.includes("finish has failed as well: Error: no end")));
+});
+
+test("do_ alone is the name of no method, and may be anything", async () => {
+  class Handler extends Base {
+    do_ = (): void => {};
+    do_GET(): void {
+      this.say("do_GET");
+    }
+  }
+  assert.equal((await new HTTPServer(["127.0.0.1", 0], Handler, { log: "none" }).inject()).status, 200);
+});

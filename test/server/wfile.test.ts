@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
 import { test } from "node:test";
-import { BaseHTTPRequestHandler, type ResponseBody } from "plinth";
+import { BaseHTTPRequestHandler, HTTPServer, type ResponseBody } from "plinth";
 import { Gate, GET, inMemory, onSocket, post, request, turn, until } from "./support.ts";
 
 /** Twice what may wait to leave a connection. */
@@ -302,4 +302,71 @@ test("who writes without an end to a client that has left keeps the event loop f
   for (let i = 0; i < 3; i++) assert.equal((await connect().ask(GET)).body, "served");
   await until(() => writes > before, "writes that vanish, one a turn");
   stop.open();
+});
+
+test("a write that waits is let go when the handler ends, and when an error takes the answer's place", async (t) => {
+  for (const path of ["/ends", "/error"]) {
+    let waited: Promise<unknown> | undefined;
+    class Handler extends BaseHTTPRequestHandler {
+      do_GET(): void {
+        this.sendResponse(200);
+        if (this.path === "/ends") this.sendHeader("Content-Length", MUCH);
+        this.endHeaders();
+        const room = this.wfile.write(Buffer.alloc(this.path === "/ends" ? MUCH : 15_000));
+        // Many small ones are a write that waits, too.
+        waited = room ?? waitedFor(() => this.wfile.write(""));
+        if (this.path === "/error") this.sendError(404);
+      }
+    }
+    const peer = (await inMemory(t, Handler)).connect();
+    await peer.send(request("GET", path));
+    await until(() => waited !== undefined, "a write that waits");
+    await waited;
+    assert.equal((await peer.answers(1))[0].status, path === "/ends" ? 200 : 404);
+  }
+});
+
+/** Writes until that gives a promise. */
+function waitedFor(write: () => void | Promise<void>): Promise<void> {
+  for (let i = 0; i < 10_000; i++) {
+    const room = write();
+    if (room !== undefined) return room;
+  }
+  throw new Error("no write has waited");
+}
+
+test("what was written before an error counts for nothing in its answer", async (t) => {
+  class Handler extends BaseHTTPRequestHandler {
+    override sendError(code: number, ...rest: [string?, string?]): void {
+      if (this.path !== "/") return super.sendError(code, ...rest);
+      this.sendResponse(code);
+      this.endHeaders();
+      this.wfile.write("sorry");
+    }
+
+    do_GET(): void {
+      this.sendResponse(200);
+      this.sendTrailer("X-A", 1);
+      this.endHeaders();
+      this.wfile.write("something");
+      throw new Error("else");
+    }
+  }
+  const answer = await (await inMemory(t, Handler)).connect().ask(GET);
+  assert.deepEqual([answer.status, answer.framing, answer.body, answer.trailers], [500, "counted", "sorry", []]);
+});
+
+test("writes of nothing let others run, too", async () => {
+  let stop = false;
+  let writes = 0;
+  class Handler extends BaseHTTPRequestHandler {
+    async do_GET(): Promise<void> {
+      this.sendResponse(200);
+      this.endHeaders();
+      setImmediate(() => (stop = true));
+      for (; !stop && writes < 1_000_000; writes++) await this.wfile.write("");
+    }
+  }
+  await new HTTPServer(["127.0.0.1", 0], Handler, { log: "none" }).inject();
+  assert.ok(stop && writes < 10_000, String(writes));
 });
