@@ -32,6 +32,8 @@ interface Profile {
   checked: boolean;
 }
 
+const BASE = BaseHTTPRequestHandler.prototype;
+
 export class Dispatcher {
   readonly #router: RequestRouter | null;
   readonly #only: Profile | null;
@@ -57,10 +59,12 @@ export class Dispatcher {
    * @throws what the handler does; {HTTPError} 404, 405, 501
    */
   dispatch(transaction: Transaction): unknown {
-    const { method, target } = transaction.exchange.head;
+    const { head } = transaction.exchange;
+    const { method } = head;
     let profile = this.#only;
     let fallback = false;
     if (profile === null) {
+      const { target } = head; // a string made on demand
       if (target === "*") return this.#describeServer(transaction);
       const route = this.#router!.find(pathOf(target));
       if (route === undefined) throw this.#notFound(method);
@@ -76,14 +80,36 @@ export class Dispatcher {
     }
     // HEAD is GET without its content, which the protocol drops (RFC 9110 §9.3.2).
     const run = profile.methods.get(method) ?? (method === "HEAD" ? profile.methods.get("GET") : undefined);
-    const { setup, finish } = BaseHTTPRequestHandler.prototype;
-    if (handler.setup !== setup || handler.finish !== finish)
-      return runWithin(handler, () => this.#run(run, handler, profile, fallback));
-    return run !== undefined ? run.call(handler) : this.#run(run, handler, profile, fallback);
+    // What an object has of its own counts as well: a guard that is a field is a guard.
+    if (handler.setup !== BASE.setup || handler.finish !== BASE.finish)
+      return this.#runWithin(run, handler, profile, fallback);
+    return run !== undefined ? run.call(handler) : this.#runDefault(handler, profile, fallback);
   }
 
-  #run(run: MethodFunction | undefined, handler: BaseHTTPRequestHandler, profile: Profile, fallback: boolean): unknown {
-    if (run !== undefined) return run.call(handler);
+  async #runWithin(
+    run: MethodFunction | undefined,
+    handler: BaseHTTPRequestHandler,
+    profile: Profile,
+    fallback: boolean,
+  ): Promise<void> {
+    await handler.setup();
+    let failure: { error: unknown } | null = null;
+    try {
+      await (run !== undefined ? run.call(handler) : this.#runDefault(handler, profile, fallback));
+    } catch (error) {
+      failure = { error };
+    }
+    try {
+      await handler.finish();
+    } catch (error) {
+      if (failure === null) throw error;
+      handler.logError("finish has failed as well: %s", describe(error)); // the answer is that of the first failure
+    }
+    if (failure !== null) throw failure.error;
+  }
+
+  /** Answers a method that the class lacks. */
+  #runDefault(handler: BaseHTTPRequestHandler, profile: Profile, fallback: boolean): void {
     const { method } = handler;
     if (fallback) throw this.#notFound(method);
     if (method === "OPTIONS" && profile.methods.size > 0) return sendAllow(handler, profile.allowed);
@@ -124,23 +150,6 @@ export class Dispatcher {
 
 function isRouter(handler: RequestHandlerClass | RequestRouter): handler is RequestRouter {
   return typeof handler === "object" && handler !== null && typeof handler.find === "function";
-}
-
-async function runWithin(handler: BaseHTTPRequestHandler, run: () => unknown): Promise<void> {
-  await handler.setup();
-  let failure: { error: unknown } | null = null;
-  try {
-    await run();
-  } catch (error) {
-    failure = { error };
-  }
-  try {
-    await handler.finish();
-  } catch (error) {
-    if (failure === null) throw error;
-    handler.logError("finish has failed as well: %s", describe(error)); // the answer is that of the first failure
-  }
-  if (failure !== null) throw failure.error;
 }
 
 function sendAllow(handler: BaseHTTPRequestHandler, methods: string): void {
