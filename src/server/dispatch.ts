@@ -1,8 +1,8 @@
 /** Which class, and which of its methods, a request is for. */
 import { HTTPError } from "./errors.ts";
 import { BaseHTTPRequestHandler, type RequestHandlerClass } from "./handler.ts";
-import { allowed, checkFields, type MethodFunction, methodsOf, STANDARD_METHODS } from "./methods.ts";
 import { describe } from "./log.ts";
+import { allowed, checkFields, type MethodFunction, methodsOf, STANDARD_METHODS } from "./methods.ts";
 import { pathOf } from "./target.ts";
 import type { Transaction } from "./transaction.ts";
 
@@ -46,11 +46,6 @@ export class Dispatcher {
     this.#router = isRouter(handler) ? handler : null;
     for (const Handler of isRouter(handler) ? handler.handlers : [handler]) this.#add(Handler);
     this.#only = isRouter(handler) ? null : this.#profiles.get(handler)!;
-  }
-
-  /** Every class there is. */
-  get handlers(): Iterable<RequestHandlerClass> {
-    return this.#profiles.keys();
   }
 
   /**
@@ -122,7 +117,7 @@ export class Dispatcher {
     throw notImplemented(method);
   }
 
-  /** Whether a method is one that this server would know, elsewhere at least. A tunnel is only for those who build one (RFC 9110 §9.3.6). */
+  /** Whether this server has a method, elsewhere at least. A tunnel is only for those who build one (RFC 9110 §9.3.6). */
   #isKnown(method: string): boolean {
     return this.#known.has(method) || (STANDARD_METHODS.has(method) && method !== "CONNECT");
   }

@@ -296,7 +296,8 @@ export class BaseHTTPRequestHandler {
    * Answers with a value as JSON, all of it.
    * @param status status code, 200 to 599
    * @param headers more fields; a Content-Type among them takes the place of application/json
-   * @throws {TypeError} for a value that JSON cannot say (undefined, a BigInt, a circle, a promise), and as `sendResponse` and `sendHeader` do
+   * @throws {TypeError} for a value that JSON cannot say (undefined, a BigInt, a circle, a promise), and as `sendResponse` and
+   *   `sendHeader` do
    */
   sendJson(value: unknown, status: number = 200, headers: HeaderFields = {}): void {
     const text = JSON.stringify(value) as string | undefined;
