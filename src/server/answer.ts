@@ -305,8 +305,6 @@ export class Answer implements ResponseBody, TurnTask {
   }
 
   #whenRoom(): Promise<void> {
-    // A handler that writes to nobody without an end must not keep the event loop from all others.
-    if (this.#gone) this.#atTurnEnd();
     return (this.#room ??= new Promise((resolve) => (this.#makeRoom = resolve)));
   }
 }

@@ -74,7 +74,7 @@ export class ContentReader implements RequestBody {
   }
 
   read1(n: number = -1): Promise<Buffer> {
-    return this.#read("some", n === -1 ? FIRST_SIZE : n, FIRST_SIZE);
+    return this.#read("some", n, FIRST_SIZE);
   }
 
   readLine(limit: number = -1): Promise<Buffer> {

@@ -42,3 +42,23 @@ test("nor does one that is sent to nobody, as a HEAD's", async () => {
   await ended.opened;
   assert.ok(stop && written < 2000, `${written} lines were written before anything else could run`);
 });
+
+test("a writer is asked to wait once in a while, and not for every write", async () => {
+  let waits = 0;
+  const ended = new Gate();
+  class Stream extends BaseHTTPRequestHandler {
+    async do_GET(): Promise<void> {
+      this.sendResponse(200);
+      this.endHeaders();
+      for (let written = 0; written < 4096; written++) {
+        const room = this.wfile.write(LINE);
+        if (room !== undefined) waits++;
+        await room;
+      }
+      ended.open();
+    }
+  }
+  await new HTTPServer(["127.0.0.1", 0], Stream, { log: "none" }).inject({ method: "HEAD" });
+  await ended.opened;
+  assert.ok(waits >= 10 && waits <= 30, `${waits} waits in 4 MiB`);
+});

@@ -258,3 +258,19 @@ test("handlers of different connections run at the same time, those of one conne
   await until(() => peers.every((peer) => peer.reading.answers.length === 1), "all answers");
   assert.equal(most, 5);
 });
+
+test("closeConnection cannot be taken back, and false asks for nothing", async (t) => {
+  class Handler extends BaseHTTPRequestHandler {
+    do_GET(): void {
+      this.closeConnection = false;
+      const before = this.closeConnection;
+      if (this.path !== "/") this.closeConnection = true;
+      this.closeConnection = false;
+      this.sendJson([before, this.closeConnection]);
+    }
+  }
+  const peer = (await inMemory(t, Handler)).connect();
+  assert.equal((await peer.ask(request("GET"))).body, "[false,false]");
+  const last = await peer.ask(request("GET", "/last"));
+  assert.deepEqual([last.body, last.get("connection")], ["[false,true]", "close"]);
+});
