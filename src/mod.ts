@@ -6,7 +6,8 @@ export {
   type RequestHandlerClass,
   type RequestMethod,
 } from "./server/handler.ts";
-export { type HeaderFields, HTTPError, type HTTPErrorOptions, PeerGoneError } from "./server/errors.ts";
+export { HTTPError, type HTTPErrorOptions, PeerGoneError } from "./server/errors.ts";
+export type { HeaderFields } from "./server/header_fields.ts";
 export { Router, type RouterOptions } from "./routing/router.ts";
 export type { RequestRouter, RouteParams } from "./server/dispatch.ts";
 export type { InjectedRequest, InjectedResponse } from "./server/inject.ts";

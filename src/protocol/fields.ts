@@ -1,5 +1,6 @@
 /** Header and trailer sections: `Fields` as they came in, `FieldList` as they go out (RFC 9110 §5). */
 import { equalsIgnoringCase, isFieldText, isToken } from "./grammar.ts";
+import { show } from "./show.ts";
 
 /**
  * A header or trailer section that was received. Holds one string and the places of the names and values in it; nothing else
@@ -142,15 +143,4 @@ function checkName(name: string): void {
     throw new TypeError(`cannot send ${name} as a field: the protocol frames the message from the length it is told`);
   }
   if (goodNames.size < 1000) goodNames.add(name);
-}
-
-/** Shows a value in an error message: strings in quotes, others so that one sees what they are. */
-export function show(value: unknown): string {
-  const text =
-    typeof value === "string"
-      ? JSON.stringify(value)
-      : typeof value === "object" && value !== null
-        ? `an ${Array.isArray(value) ? "array" : "object"}`
-        : String(value);
-  return text.length > 80 ? text.slice(0, 80) + "…" : text;
 }

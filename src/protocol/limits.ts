@@ -1,5 +1,5 @@
 /** How much and how long a peer may take. Every limit of the protocol layer, and its default. */
-import { show } from "./fields.ts";
+import { show } from "./show.ts";
 
 /** Sizes in bytes, times in milliseconds. */
 export interface Limits {

@@ -17,15 +17,15 @@ export interface RouterOptions {
  * is in the handler's `pathParams`, decoded.
  *
  * `/models/:name` matches one segment, `/models/:id(\\d+)` one that the expression matches, `/files/:path+` one or more,
- * `/files/:path*` none as well, `/:lang?/about` perhaps one. The most specific pattern wins, and of two that are as specific the first; a slash at
- * the end of a path makes no difference. Paths are compared as they were sent, and letters by their case.
+ * `/files/:path*` none as well, `/:lang?/about` perhaps one. The most specific pattern wins, and of two that are as specific the
+ * first; a slash at the end of a path makes no difference. Paths are compared as they were sent, and letters by their case.
  *
  * @example
  * const router = new Router({ "/": Home, "/models/:name": Model });
  * const httpd = new HTTPServer(["127.0.0.1", 8000], router);
  */
 export class Router implements RequestRouter {
-  /** Patterns without parameters, which come first: rou3 takes one of the others for as specific, where its parameter may be missing. */
+  /** Patterns without parameters, which come first: rou3 takes another for as specific, where its parameter may be missing. */
   readonly #plain: RouterContext<RoutedClass> = createRouter();
   readonly #routes: RouterContext<RoutedClass> = createRouter();
   readonly #handlers = new Set<RequestHandlerClass>();

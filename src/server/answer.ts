@@ -7,8 +7,9 @@
 /// <reference types="node" preserve="true" />
 import { Buffer } from "node:buffer";
 import type { Exchange } from "../protocol/exchange.ts";
-import { FieldList, NOT_IN_TRAILERS, show } from "../protocol/fields.ts";
+import { FieldList, NOT_IN_TRAILERS } from "../protocol/fields.ts";
 import { isFieldText } from "../protocol/grammar.ts";
+import { show } from "../protocol/show.ts";
 import { hasNoContent, reasonOf } from "../protocol/status.ts";
 import type { Turn, TurnTask } from "./turn.ts";
 
@@ -26,7 +27,8 @@ const A_WRITE = 64;
 export interface ResponseBody {
   /**
    * Writes bytes, or a string as UTF-8.
-   * @returns undefined when taken; when much is waiting to leave, a promise that resolves when there is room again. The chunk
+   * @returns undefined when taken; when much is waiting to leave, or has been written without a pause, a promise that resolves
+   *   when there is room again, and others have had their turn. The chunk
    *   may be reused when it has returned undefined, or the promise has resolved. After the peer has left, writes vanish: who writes
    *   without an end looks at `signal.aborted`.
    * @throws {Error} before `endHeaders`, after the end; {RangeError} past the Content-Length that was announced
@@ -173,7 +175,7 @@ export class Answer implements ResponseBody, TurnTask {
         return this.#unpaused < SHARE ? undefined : this.#whenRoom();
       }
       this.#full = !this.#commitHeld();
-      return this.#full || this.#gone ? this.#whenRoom() : undefined;
+      return this.#full ? this.#whenRoom() : undefined;
     }
     const bytes = typeof chunk === "string" ? Buffer.from(chunk, "utf8") : chunk;
     this.#full = !this.#exchange.write(bytes);
@@ -195,7 +197,7 @@ export class Answer implements ResponseBody, TurnTask {
   turnEnded(): void {
     this.#queued = false;
     if (this.#state === BODY && !this.#committed) this.#commitHeld();
-    if (this.#gone || !this.#full) this.writable();
+    if (!this.#full) this.writable();
   }
 
   /** There is nobody any more to write to, nor to wait for. */

@@ -1,10 +1,8 @@
 /** Errors that handlers throw, or meet. */
 import type { GoneReason } from "../protocol/exchange.ts";
-import { show } from "../protocol/fields.ts";
+import { show } from "../protocol/show.ts";
 import { reasonOf } from "../protocol/status.ts";
-
-/** Header fields to send, by their names; of one name several, where it has an array. */
-export type HeaderFields = Readonly<Record<string, string | number | readonly (string | number)[]>>;
+import type { HeaderFields } from "./header_fields.ts";
 
 /** What an HTTPError carries beside its status and message. */
 export interface HTTPErrorOptions {
@@ -66,8 +64,9 @@ export class HTTPError extends Error {
  */
 export class PeerGoneError extends Error {
   /**
-   * "half-closed": the peer sends nothing more, but its answer still reaches it. "closed": the connection is gone. "cancelled": this
-   * request is not wanted any more. "malformed", "timeout": it broke the protocol, or was too slow, and was told. "shutdown": this server closed the connection.
+   * "half-closed": the peer sends nothing more, but its answer still reaches it. "closed": the connection is gone. "cancelled":
+   * this request is not wanted any more. "malformed", "timeout": it broke the protocol, or was too slow, and was told.
+   * "shutdown": this server closed the connection.
    */
   readonly reason: GoneReason["kind"];
   /** What it did wrong, where `reason` is "malformed" or "timeout", by the names of docs/ERRORS.md: "BODY_TOO_LARGE" … */

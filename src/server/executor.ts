@@ -49,12 +49,15 @@ export class LoopExecutor implements Executor {
 
   close(): void {}
 
-  #settled(transaction: Transaction): void {
+  /** The handler has come to its end, or `sendError` has behind a failure: its answer must be whole. */
+  #settled(transaction: Transaction, failing = false): void {
     try {
       const missing = left(transaction) ? null : transaction.answer.settle();
-      if (missing !== null) throw new Error(`${nameOf(transaction)} has ended without ${missing} (${MISSING})`);
+      if (missing !== null)
+        throw new Error(`${failing ? "sendError" : nameOf(transaction)} has ended without ${missing} (${MISSING})`);
     } catch (error) {
-      this.#failed(transaction, error);
+      if (failing) this.#failedAgain(transaction, error);
+      else this.#failed(transaction, error);
       return;
     }
     this.#release(transaction);
@@ -74,26 +77,15 @@ export class LoopExecutor implements Executor {
       // One of the class's own may be asynchronous.
       if (isThenable(sent)) {
         Promise.resolve(sent).then(
-          () => this.#sentError(transaction),
+          () => this.#settled(transaction, true),
           (second: unknown) => this.#failedAgain(transaction, second),
         );
       } else {
-        this.#sentError(transaction);
+        this.#settled(transaction, true);
       }
     } catch (second) {
       this.#failedAgain(transaction, second);
     }
-  }
-
-  #sentError(transaction: Transaction): void {
-    try {
-      const missing = left(transaction) ? null : transaction.answer.settle();
-      if (missing !== null) throw new Error(`sendError has ended without ${missing}`);
-    } catch (second) {
-      this.#failedAgain(transaction, second);
-      return;
-    }
-    this.#release(transaction);
   }
 
   /** What the class overrides has failed, or the error asks for what cannot be sent: then without either. */

@@ -8,7 +8,8 @@ import { hasNoContent, reasonOf } from "../protocol/status.ts";
 import { VERSION } from "../version.ts";
 import type { ResponseBody } from "./answer.ts";
 import { ERROR_PAGE, ERROR_PAGE_TYPE, fillErrorPage, prefersSecond } from "./error_document.ts";
-import type { HeaderFields, HTTPErrorOptions } from "./errors.ts";
+import type { HTTPErrorOptions } from "./errors.ts";
+import { eachField, type HeaderFields } from "./header_fields.ts";
 import { decodeText, parseJson, validate } from "./json.ts";
 import { quiet, type RequestBody } from "./rfile.ts";
 import type { HTTPServer } from "./server.ts";
@@ -416,14 +417,6 @@ export class BaseHTTPRequestHandler {
   logMessage(message: string, ...args: unknown[]): void {
     const { log } = this.#transaction.services;
     log.line(`${this.addressString()} - - [${this.logDateTimeString()}] ${format(message, ...args)}`);
-  }
-}
-
-function eachField(headers: HeaderFields, send: (name: string, value: string | number) => void): void {
-  for (const name of Object.keys(headers)) {
-    const value = headers[name];
-    if (Array.isArray(value)) for (const one of value as readonly (string | number)[]) send(name, one);
-    else send(name, value as string | number);
   }
 }
 

@@ -1,4 +1,4 @@
-/** Runs one request through a server without a socket, for tests: what leaves and comes back are the bytes that a network would carry. */
+/** Runs one request through a server without a socket, for tests: both ways go the bytes that a network would carry. */
 /// <reference types="node" preserve="true" />
 import { Buffer } from "node:buffer";
 import { FieldList, Fields } from "../protocol/fields.ts";

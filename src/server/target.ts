@@ -1,7 +1,7 @@
 /** The parts of a request target (RFC 9112 §3.2), and the parameters that people put in its path. */
 import { HTTPError } from "./errors.ts";
 
-/** The path of a target, neither decoded nor normalized: "/a%20b" of "/a%20b?c" and of "http://host/a%20b?c"; "" where it has none. */
+/** The path of a target, as it was sent: "/a%20b" of "/a%20b?c" and of "http://host/a%20b?c"; "" where it has none. */
 export function pathOf(target: string): string {
   const path = withoutQuery(target);
   if (path.startsWith("/")) return path;

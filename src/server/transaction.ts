@@ -1,10 +1,10 @@
 /** One request being handled: the handler, what it reads from and writes to, and what it hears of its peer. */
 import type { Exchange, GoneReason, Sink } from "../protocol/exchange.ts";
 import { Answer } from "./answer.ts";
-import { PeerGoneError } from "./errors.ts";
-import { ContentReader } from "./rfile.ts";
 import type { RouteParams } from "./dispatch.ts";
+import { PeerGoneError } from "./errors.ts";
 import type { BaseHTTPRequestHandler } from "./handler.ts";
+import { ContentReader } from "./rfile.ts";
 import type { Services } from "./services.ts";
 
 export class Transaction implements Sink {
