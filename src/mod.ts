@@ -8,6 +8,16 @@ export {
 } from "./server/handler.ts";
 export { HTTPError, type HTTPErrorOptions, PeerGoneError } from "./server/errors.ts";
 export type { HeaderFields } from "./server/header_fields.ts";
+export {
+  ThreadingHTTPServer,
+  type ThreadingHTTPServerOptions,
+  ThreadingMixIn,
+  type ThreadingServer,
+  type ThreadingServerClass,
+} from "./threads/mixin.ts";
+export type { ThreadingOptions } from "./threads/settings.ts";
+export type { ThreadingStats } from "./threads/executor.ts";
+export type { WaitingTime } from "./threads/waiting_times.ts";
 export { Router, type RouterOptions } from "./routing/router.ts";
 export type { RequestRouter, RouteParams } from "./server/dispatch.ts";
 export type { InjectedRequest, InjectedResponse } from "./server/inject.ts";

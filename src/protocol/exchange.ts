@@ -33,6 +33,8 @@ export interface Exchange {
   readonly peer: Peer;
   /** Bytes of content: 0 none, > 0 counted beforehand, -1 not known. */
   readonly bodyLength: number;
+  /** The peer sends its content only when it is told to, which `demand` does (100 Continue, RFC 9110 §10.1.1). */
+  readonly waitsForContinue: boolean;
   /** The trailer section, once `readInto` has returned -1 and where there was one (RFC 9110 §6.5). */
   readonly trailers: Fields | undefined;
   /** Who is told when something happens. Set by the executor in `start`, before it returns. */
@@ -81,6 +83,13 @@ export interface Exchange {
    * dispatched, maybe before this returns. An answer that was not ended is aborted. The sink hears nothing any more.
    */
   release(): void;
+  /**
+   * Blocks until content, room or news of the peer has come, and tells the sink of it. Only exchanges have it that are handled in
+   * a thread of their own; nowhere else may a handler block.
+   */
+  block?(): void;
+  /** Tells the sink of what has come meanwhile, as `block`, without waiting for anything. */
+  poll?(): void;
 }
 
 /**
@@ -113,6 +122,8 @@ export interface GoneReason {
 
 /** Runs handlers. One a server. */
 export interface Executor {
+  /** Gets ready, before the server listens. Rejects with what stands in the way; then `close` has no use. */
+  open?(): Promise<void>;
   /** Takes charge of an exchange: sets its sink, and some day calls `release`. Must not throw. */
   start(exchange: Exchange): void;
   /** How many exchanges have been started and not released. */

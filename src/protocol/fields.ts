@@ -20,6 +20,11 @@ export class Fields implements Iterable<[name: string, value: string]> {
     this.#spans = spans;
   }
 
+  /** What a section is made of, for who sends it elsewhere: another one can be constructed from it. */
+  static parts(fields: Fields): readonly [text: string, spans: readonly number[]] {
+    return [fields.#text, fields.#spans];
+  }
+
   /** How many field lines there are. */
   get length(): number {
     return this.#spans.length >> 2;
@@ -98,7 +103,7 @@ export const NOT_IN_TRAILERS: readonly string[] = [
  */
 export class FieldList implements Iterable<[name: string, value: string]> {
   /** Names and values by turns. */
-  readonly flat: string[] = [];
+  readonly #flat: string[] = [];
 
   /**
    * @param name a token
@@ -114,17 +119,47 @@ export class FieldList implements Iterable<[name: string, value: string]> {
           "each character at most U+00FF (encode others, for example with encodeURIComponent)",
       );
     }
-    this.flat.push(name, text);
+    this.#flat.push(name, text);
   }
 
   /** Adds a field that is known to be right, such as one that this program wrote itself. */
   addTrusted(name: string, value: string): void {
-    this.flat.push(name, value);
+    this.#flat.push(name, value);
   }
 
   /** Every field in the order it was added. */
   *[Symbol.iterator](): IterableIterator<[name: string, value: string]> {
-    for (let i = 0; i < this.flat.length; i += 2) yield [this.flat[i], this.flat[i + 1]];
+    for (let i = 0; i < this.#flat.length; i += 2) yield [this.#flat[i], this.#flat[i + 1]];
+  }
+
+  /** Every field as HTTP/1 has it: name, colon, space, value, CR LF. */
+  get lines(): string {
+    const flat = this.#flat;
+    let text = "";
+    for (let i = 0; i < flat.length; i += 2) text += flat[i] + ": " + flat[i + 1] + "\r\n";
+    return text;
+  }
+}
+
+/** Fields that were checked and written out elsewhere, such as in another thread. */
+export class WrittenFields extends FieldList {
+  readonly #lines: string;
+
+  /** @param lines what `FieldList.lines` gave */
+  constructor(lines: string) {
+    super();
+    this.#lines = lines;
+  }
+
+  override get lines(): string {
+    return this.#lines;
+  }
+
+  override *[Symbol.iterator](): IterableIterator<[name: string, value: string]> {
+    for (const line of this.#lines.split("\r\n").slice(0, -1)) {
+      const colon = line.indexOf(":");
+      yield [line.slice(0, colon), line.slice(colon + 2)];
+    }
   }
 }
 

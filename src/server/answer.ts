@@ -11,6 +11,7 @@ import { FieldList, NOT_IN_TRAILERS } from "../protocol/fields.ts";
 import { isFieldText } from "../protocol/grammar.ts";
 import { show } from "../protocol/show.ts";
 import { hasNoContent, reasonOf } from "../protocol/status.ts";
+import { NO_BLOCKING } from "./rfile.ts";
 import type { Turn, TurnTask } from "./turn.ts";
 
 /** With so much content held back, it leaves, its length unknown. */
@@ -35,6 +36,13 @@ export interface ResponseBody {
    * @source Python's `BufferedIOBase.write`
    */
   write(chunk: Uint8Array | string): void | Promise<void>;
+  /**
+   * As `write`, but blocks until the client has taken enough of what was written before, instead of giving a promise: for handlers
+   * of a ThreadingHTTPServer. What it writes to a client that does not read leaves memory constant.
+   * @throws {Error} on the event loop, which must not be blocked; and as `write`
+   * @source Python's `BufferedIOBase.write`
+   */
+  writeSync(chunk: Uint8Array | string): void;
   /** Sends what has been written now, instead of at the end of this turn of the event loop. */
   flush(): void;
   /**
@@ -183,6 +191,14 @@ export class Answer implements ResponseBody, TurnTask {
     if (!this.#full && !this.#gone && this.#unpaused < SHARE) return undefined;
     if (!this.#full) this.#atTurnEnd();
     return this.#whenRoom();
+  }
+
+  writeSync(chunk: Uint8Array | string): void {
+    const { block } = this.#exchange;
+    if (block === undefined) throw new Error(`cannot write: ${NO_BLOCKING}, or await a write`);
+    void this.write(chunk);
+    while (this.#full && !this.#gone) block.call(this.#exchange);
+    this.#unpaused = 0;
   }
 
   stream(): WritableStream<Uint8Array | string> {

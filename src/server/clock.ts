@@ -8,8 +8,9 @@ const MONTHS = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "
 export class Clock {
   /** Milliseconds, never going back, as of the last tick. */
   now = performance.now();
-  /** The time as a Date field has it (IMF-fixdate, RFC 9110 §5.6.7). */
-  date = new Date().toUTCString();
+  #date = "";
+  /** There are no ticks where handlers block: the time is looked at when it is asked for. */
+  readonly #live: boolean;
   readonly #onTick: () => void;
   #timer: ReturnType<typeof setInterval> | null = null;
   #second = 0;
@@ -17,8 +18,16 @@ export class Clock {
   #logSecond = 0;
   #skipped = false;
 
-  constructor(onTick: () => void) {
+  constructor(onTick: () => void, live = false) {
     this.#onTick = onTick;
+    this.#live = live;
+    this.#update();
+  }
+
+  /** The time as a Date field has it (IMF-fixdate, RFC 9110 §5.6.7). */
+  get date(): string {
+    if (this.#live) this.#update();
+    return this.#date;
   }
 
   start(): void {
@@ -59,6 +68,6 @@ export class Clock {
     const wall = Date.now();
     if (Math.floor(wall / 1000) === this.#second) return;
     this.#second = Math.floor(wall / 1000);
-    this.date = new Date(wall).toUTCString();
+    this.#date = new Date(wall).toUTCString();
   }
 }

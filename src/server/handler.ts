@@ -173,6 +173,14 @@ export class BaseHTTPRequestHandler {
     return this.#transaction.signal;
   }
 
+  /**
+   * Whether the client has gone, or was sent away: nobody will read the answer. For handlers that compute for long, to be asked
+   * now and then: it costs next to nothing, and is true in a thread though nothing was awaited meanwhile.
+   */
+  get clientGone(): boolean {
+    return this.#transaction.isGone;
+  }
+
   /** All of the content (that is left), at most the server's `maxBodySize` of it. @returns rejects as `rfile.read` does */
   bytes(): Promise<Buffer> {
     return this.rfile.read();

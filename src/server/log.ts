@@ -25,7 +25,11 @@ export class Log implements TurnTask {
 
   /** Writes a line; control characters in it are escaped, so that no request can forge another's line. */
   line(text: string): void {
-    const line = escape(text);
+    this.write(escape(text));
+  }
+
+  /** Writes a line that has been escaped. */
+  write(line: string): void {
     if (this.#write !== null) {
       try {
         this.#write(line);

@@ -40,6 +40,16 @@ export interface RequestBody extends AsyncIterable<Buffer> {
    * @source Python's `IOBase.readline`
    */
   readLine(limit?: number): Promise<Buffer>;
+  /**
+   * As `read`, but blocks until the bytes are there instead of giving a promise: for handlers of a ThreadingHTTPServer.
+   * @throws {Error} on the event loop, which must not be blocked; {PeerGoneError} where the rest will never come; and as `read`
+   * @source Python's `BufferedIOBase.read`
+   */
+  readSync(n?: number): Buffer;
+  /** As `read1`, but blocks; throws as `readSync`. @source Python's `BufferedIOBase.read1` */
+  read1Sync(n?: number): Buffer;
+  /** As `readLine`, but blocks; throws as `readSync`. @source Python's `IOBase.readline` */
+  readLineSync(limit?: number): Buffer;
   /** Gives the rest in chunks, as they come. Python's iterates over lines: that is `readLine`. */
   [Symbol.asyncIterator](): AsyncIterableIterator<Buffer>;
   /** The rest as a web stream, which reads when it is read. */
@@ -81,6 +91,18 @@ export class ContentReader implements RequestBody {
     return this.#read("line", limit, LINE_SIZE);
   }
 
+  readSync(n: number = -1): Buffer {
+    return this.#readSync("all", n, FIRST_SIZE);
+  }
+
+  read1Sync(n: number = -1): Buffer {
+    return this.#readSync("some", n, FIRST_SIZE);
+  }
+
+  readLineSync(limit: number = -1): Buffer {
+    return this.#readSync("line", limit, LINE_SIZE);
+  }
+
   [Symbol.asyncIterator](): AsyncIterableIterator<Buffer> {
     const next = async (): Promise<IteratorResult<Buffer>> => {
       const value = await this.read1();
@@ -120,6 +142,31 @@ export class ContentReader implements RequestBody {
   }
 
   #read(aim: Aim, n: number, firstSize: number): Promise<Buffer> {
+    if (this.#begin(aim, n, firstSize)) return Promise.resolve(this.#take());
+    const promise = new Promise<Buffer>((resolve, reject) => {
+      this.#resolve = resolve;
+      this.#reject = reject;
+    });
+    if (this.#gone !== null) this.#fail(this.#gone);
+    return quiet(promise);
+  }
+
+  #readSync(aim: Aim, n: number, firstSize: number): Buffer {
+    if (this.#exchange.block === undefined) throw new Error(`cannot read: ${NO_BLOCKING}, or await a read`);
+    if (!this.#begin(aim, n, firstSize)) {
+      do {
+        if (this.#gone !== null) {
+          this.#buffer = EMPTY;
+          throw new PeerGoneError(this.#gone);
+        }
+        this.#exchange.block();
+      } while (!this.#fill());
+    }
+    return this.#take();
+  }
+
+  /** Begins a read. @returns whether it has all it wants */
+  #begin(aim: Aim, n: number, firstSize: number): boolean {
     if (!(n >= 0) && n !== -1)
       throw new RangeError(`cannot read ${n} bytes: a number of bytes is 0 or more, or -1 for all`);
     if (this.#resolve !== null)
@@ -129,21 +176,15 @@ export class ContentReader implements RequestBody {
     let want = n === -1 ? Infinity : Math.floor(n);
     const { bodyLength } = exchange;
     if (bodyLength >= 0) want = Math.min(want, bodyLength - this.#consumed + ahead.length);
-    if (want === 0) return Promise.resolve(EMPTY);
     this.#aim = aim;
     this.#want = want;
     this.#got = 0;
-    if (ahead.length > 0 && this.#readAhead(ahead)) return Promise.resolve(this.#take());
-    if (this.#atEnd) return Promise.resolve(this.#take());
+    if (want === 0) return true;
+    if (ahead.length > 0 && this.#readAhead(ahead)) return true;
+    if (this.#atEnd) return true;
     if (this.#got === 0) this.#buffer = Buffer.allocUnsafe(Math.min(want, firstSize));
     exchange.demand();
-    if (this.#fill()) return Promise.resolve(this.#take());
-    const promise = new Promise<Buffer>((resolve, reject) => {
-      this.#resolve = resolve;
-      this.#reject = reject;
-    });
-    if (this.#gone !== null) this.#fail(this.#gone);
-    return quiet(promise);
+    return this.#fill();
   }
 
   /** Begins with what an earlier read left. @returns whether that is enough */
@@ -213,6 +254,9 @@ export class ContentReader implements RequestBody {
 }
 
 const EMPTY = Buffer.alloc(0);
+
+/** Why a call that would block is refused. */
+export const NO_BLOCKING = "handlers on the event loop must not block: serve the class with a ThreadingHTTPServer";
 
 /** Of a promise that rejects when the client goes: a handler that went on without it must not bring the process down. */
 export function quiet<T>(promise: Promise<T>): Promise<T> {

@@ -15,8 +15,8 @@ import type { RequestHandlerClass } from "./handler.ts";
 import { inject, type InjectedRequest, type InjectedResponse } from "./inject.ts";
 import { Link, type LinkOwner } from "./link.ts";
 import { Log, type LogOption } from "./log.ts";
-import type { Services } from "./services.ts";
-import type { Transaction } from "./transaction.ts";
+import { handlerThread } from "./place.ts";
+import type { Asker, Services } from "./services.ts";
 import { Turn } from "./turn.ts";
 
 type Optional<T> = { readonly [K in keyof T]?: T[K] | undefined };
@@ -79,12 +79,12 @@ export class HTTPServer {
   readonly #stopped: Promise<void>;
   #stop!: () => void;
   /** The handler that runs, or has read `this.server`, in this very stretch of code. */
-  #asker: Transaction | null = null;
+  #asker: Asker | null = null;
   readonly #forgetAsker = (): void => {
     this.#asker = null;
   };
   /** Handlers that wait for `shutdown` themselves; it does not wait for them. */
-  readonly #waiting: { asker: Transaction; resolve: () => void }[] = [];
+  readonly #waiting: { asker: Asker; resolve: () => void }[] = [];
   #toldOfCrowd = false;
 
   /**
@@ -114,8 +114,10 @@ export class HTTPServer {
       this.#options[name] = value;
     }
     this.#turn = new Turn((task) => this.#transport.endOfTurn(task));
-    this.#log = new Log(options.log ?? "plain", this.#turn);
-    this.#clock = new Clock(() => this.#tick());
+    const { silent, writeLog } = handlerThread ?? {};
+    const log = writeLog === undefined ? options.log : silent === true ? "none" : writeLog;
+    this.#log = new Log(log ?? "plain", this.#turn);
+    this.#clock = new Clock(() => this.#tick(), handlerThread !== null);
     this.#stopped = new Promise((resolve) => (this.#stop = resolve));
   }
 
@@ -133,6 +135,7 @@ export class HTTPServer {
    * @source Python's `server_bind` and `server_activate`
    */
   serverActivate(): Promise<void> {
+    if (handlerThread !== null) return handlerThread.park(this);
     if (this.#stopping) return Promise.reject(new Error("cannot listen: this server has been shut down"));
     return (this.#activation ??= this.#activate().catch((error: unknown) => {
       this.#activation = null; // it may be tried again
@@ -186,6 +189,7 @@ export class HTTPServer {
    * @example const answer = await httpd.inject({ method: "POST", body: '{"val_a": 3, "val_b": 4}' });
    */
   async inject(request: InjectedRequest = {}): Promise<InjectedResponse> {
+    if (handlerThread !== null) throw new Error("cannot run a request: in a thread of handlers no server serves");
     if (this.#stopping) throw new Error("cannot run a request: this server has been shut down");
     const owner = (this.#owner ??= this.#makeOwner());
     this.#clock.start();
@@ -218,11 +222,14 @@ export class HTTPServer {
       backlog: this.#options.requestQueueSize,
       onError: (error: Error) => this.logError("cannot accept connections: %s", error.message),
     };
+    await owner.executor.open?.();
     let listener: Listener;
     try {
       listener = await this.#transport.listen(this.#address, options, (socket) => this.#accept(socket, owner));
     } catch (error) {
       const { code } = error as NodeJS.ErrnoException;
+      await owner.executor.close();
+      this.#owner = null; // with another executor it may be tried again
       const why = (code !== undefined && LISTEN_ERRORS[code]) || (error as Error).message;
       throw Object.assign(new Error(`cannot listen on ${showAddress(this.#address)}: ${why}`, { cause: error }), {
         code,
@@ -234,9 +241,11 @@ export class HTTPServer {
     else this.#clock.start();
   }
 
-  #makeServices(): Services {
+  /** What handlers, and those who run them, have of this server. @internal */
+  protected makeServices(): Services {
     return {
       server: this,
+      limits: this.#limits,
       dispatcher: this.#dispatcher,
       clock: this.#clock,
       turn: this.#turn,
@@ -256,7 +265,7 @@ export class HTTPServer {
     return {
       clock: this.#clock,
       turn: this.#turn,
-      executor: this.makeExecutor(this.#makeServices()),
+      executor: this.makeExecutor(this.makeServices()),
       sendTimeout: this.#options.sendTimeout,
       lingerTimeout: this.#options.lingerTimeout,
       linkRefused: (link, error) =>

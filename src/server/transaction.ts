@@ -45,6 +45,12 @@ export class Transaction implements Sink {
     return this.#controller.signal;
   }
 
+  /** Whether there is nobody any more to answer. */
+  get isGone(): boolean {
+    if (this.gone === null) this.exchange.poll?.();
+    return this.gone !== null && this.gone.kind !== "half-closed";
+  }
+
   onReadable(): void {
     this.#reader?.readable();
   }

@@ -1,6 +1,6 @@
-/** Modes whose server runs in this process. */
-import type { HTTPServerOptions } from "plinth";
-import { HTTPServer, MemoryTransport } from "plinth";
+/** Modes whose server runs in this process; its handlers may run in threads. */
+import type { HTTPServerOptions, RequestHandlerClass, Router, ThreadingOptions } from "plinth";
+import { BaseHTTPRequestHandler, HTTPServer, MemoryTransport, ThreadingHTTPServer } from "plinth";
 import { type Channel, Http1Client } from "./http1_client.ts";
 import { MemoryChannel } from "./memory_channel.ts";
 import type { Mode, Served } from "./mode.ts";
@@ -14,15 +14,23 @@ type Listening = Pick<HTTPServerOptions, "transport"> & {
   connect(address: readonly [host: string, port: number]): Promise<Channel>;
 };
 
-/** @param listen tells how a new server is reached */
-function http1(name: string, listen: () => Listening): Mode {
+type Address = Listening["address"];
+type MakeServer = (address: Address, handler: RequestHandlerClass | Router, options: HTTPServerOptions) => HTTPServer;
+
+const onTheEventLoop: MakeServer = (address, handler, options) => new HTTPServer(address, handler, options);
+
+/**
+ * @param listen tells how a new server is reached
+ * @param asks the client asks before it sends content (Expect: 100-continue), unless it sends all of it with the head
+ */
+function http1(name: string, listen: () => Listening, makeServer = onTheEventLoop, asks = false): Mode {
   return {
     name,
     ...HTTP1,
     async serve(t, handler, options = {}) {
       const { address, connect, ...rest } = listen();
       const lines: string[] = [];
-      const httpd = new HTTPServer(address, handler, { ...options, ...rest, log: (line) => lines.push(line) });
+      const httpd = makeServer(address, handler, { ...options, ...rest, log: (line) => lines.push(line) });
       t.after(() => httpd.serverClose());
       const done = httpd.serveForever();
       await httpd.serverActivate();
@@ -30,7 +38,10 @@ function http1(name: string, listen: () => Listening): Mode {
         address: httpd.serverAddress,
         done,
         async client() {
-          const client = new Http1Client(await connect(httpd.serverAddress));
+          const client = new Http1Client(
+            await connect(httpd.serverAddress),
+            asks ? () => connect(httpd.serverAddress) : null,
+          );
           t.after(() => client.dispose());
           return client;
         },
@@ -45,12 +56,32 @@ function http1(name: string, listen: () => Listening): Mode {
 
 /** HTTP/1.1 over TCP, by whatever transport the runtime has, or another. */
 export function overTcp(name: string, transport?: NonNullable<HTTPServerOptions["transport"]>): Mode {
-  return http1(name, () => ({
+  return http1(name, () => tcp(transport));
+}
+
+function tcp(transport?: HTTPServerOptions["transport"]): Listening {
+  return {
     address: ["127.0.0.1", 0],
     connect: ([host, port]) => TcpChannel.connect(host, port),
     ...(transport === undefined ? {} : { transport }),
-  }));
+  };
 }
+
+/**
+ * HTTP/1.1 over TCP, the handlers in threads. A thread is given to a request when its content is here, so a client that would hear
+ * of its handler before it sends content asks for that.
+ */
+export function inThreads(name: string, options: ThreadingOptions): Mode {
+  const makeServer: MakeServer = (address, handler, others) => {
+    for (const Handler of typeof handler === "function" ? [handler] : handler.handlers)
+      if (Handler !== BaseHTTPRequestHandler) Object.defineProperty(Handler, "module", { value: HANDLERS });
+    return new ThreadingHTTPServer(address, handler, { ...others, ...options });
+  };
+  return http1(name, tcp, makeServer, options.threadBuffer !== 0);
+}
+
+/** What threads import, since the tests are no program that could be imported once more. */
+const HANDLERS = import.meta.resolve("./handlers.ts".replace(/ts$/, import.meta.url.slice(-2)));
 
 /** HTTP/1.1 in memory. */
 export function inMemory(name: string): Mode {

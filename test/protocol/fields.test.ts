@@ -91,7 +91,7 @@ describe("fields to be sent", () => {
       ["Date", "now"],
     ];
     assert.deepEqual([...list], expected);
-    assert.deepEqual(list.flat, expected.flat());
+    assert.deepEqual([...list], expected);
   });
 
   test("a value has no byte that could split a message", () => {
@@ -101,7 +101,7 @@ describe("fields to be sent", () => {
       const allowed = c === 0x09 || (c >= 0x20 && c !== 0x7f && c <= 0xff);
       if (allowed) list.add("X", value);
       else assert.throws(() => list.add("X", value), TypeError, `character ${c}`);
-      assert.equal(list.flat.length, allowed ? 2 : 0, "nothing of what is refused is kept");
+      assert.equal([...list].length, allowed ? 1 : 0, "nothing of what is refused is kept");
     }
     for (const value of ["a\r\nSet-Cookie: b", "a\n", "\r", "a\r\n b", "\u{1f600}", "€"]) {
       assert.throws(() => new FieldList().add("X", value), TypeError, JSON.stringify(value));

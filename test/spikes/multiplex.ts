@@ -235,6 +235,7 @@ const OPEN = 1;
 const ENDED = 2;
 
 class MuxExchange implements Exchange {
+  readonly waitsForContinue = false;
   readonly head: RequestHead;
   readonly bodyLength = -1;
   readonly trailers = undefined;

@@ -360,7 +360,7 @@ export class Http1Connection implements Connection {
       this.#answer(error, method === "HEAD");
       this.close("end");
     } else {
-      this.close(exchange.breakOff);
+      this.close(exchange.howToBreakOff);
     }
     this.#host.refused(error);
     this.#tell({ kind: error.status === 408 ? "timeout" : "malformed", error });

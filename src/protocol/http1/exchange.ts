@@ -1,17 +1,12 @@
 /** One HTTP/1 request and its answer: what goes out, and when. The connection does the reading. */
+import { AnswerAccount, isHeadOnly, opensTunnel } from "../answer_account.ts";
 import type { Exchange, GoneReason, Peer, Sink } from "../exchange.ts";
 import type { FieldList, Fields } from "../fields.ts";
 import { isFieldText } from "../grammar.ts";
-import { hasNoContent, reasonOf } from "../status.ts";
+import { reasonOf } from "../status.ts";
 import { type BodyReader, CountedReader } from "./body.ts";
 import type { Http1Connection } from "./connection.ts";
 import type { Http1Head } from "./head.ts";
-
-// Where the answer is. A request and its answer run independently of each other: there is one state for each.
-//   IDLE --respond--> OPEN --end--> ENDED,  any --abort--> ENDED,  OPEN | ENDED --retract--> IDLE
-const IDLE = 0;
-const OPEN = 1;
-const ENDED = 2;
 
 // How the content of the answer is framed (RFC 9112 §6.3).
 const COUNTED = 0;
@@ -24,7 +19,7 @@ const NO_SINK: Sink = { onReadable() {}, onWritable() {}, onGone() {} };
 /** "HTTP/1.1 200 OK" CR LF, made once each. The version is ours, not the request's (RFC 9110 §2.5). */
 const statusLines: string[] = [];
 
-export class Http1Exchange implements Exchange {
+export class Http1Exchange extends AnswerAccount implements Exchange {
   readonly head: Http1Head;
   sink: Sink = NO_SINK;
   /** `readInto` said 0, and nothing has come since. */
@@ -39,10 +34,7 @@ export class Http1Exchange implements Exchange {
   persistent: boolean;
 
   readonly #connection: Http1Connection;
-  #state = IDLE;
   #framing = NONE;
-  /** Bytes of content still to be written; only counted framing looks at it. */
-  #left = 0;
   /** Where in the connection's output the answer begins. */
   #mark = 0;
   #demanded = false;
@@ -51,11 +43,16 @@ export class Http1Exchange implements Exchange {
   #released = false;
 
   constructor(connection: Http1Connection, head: Http1Head, body: BodyReader) {
+    super();
     this.#connection = connection;
     this.head = head;
     this.body = body;
     this.persistent = head.persistent;
     this.#continued = !head.expectsContinue;
+  }
+
+  get waitsForContinue(): boolean {
+    return !this.#continued && this.body.remaining !== 0;
   }
 
   get bodyLength(): number {
@@ -70,16 +67,11 @@ export class Http1Exchange implements Exchange {
     return this.body.trailers;
   }
 
-  /** Whether nothing of the answer has been given yet. */
-  get unanswered(): boolean {
-    return this.#state === IDLE;
-  }
-
   /** How to close so that the peer can tell whether it got the whole answer. */
-  get breakOff(): "end" | "cut" | "reset" {
-    if (this.#state === ENDED) return "end";
+  get howToBreakOff(): "end" | "cut" | "reset" {
+    if (this.ended) return "end";
     // Content that only the close ends would look complete after an orderly one.
-    return this.#state === OPEN && this.#framing === UNTIL_CLOSE ? "reset" : "cut";
+    return !this.unanswered && this.#framing === UNTIL_CLOSE ? "reset" : "cut";
   }
 
   /** Whether the handler has settled. */
@@ -90,7 +82,7 @@ export class Http1Exchange implements Exchange {
   demand(): void {
     this.#demanded = true;
     // "A server MUST NOT send a 100 (Continue) … if it has already sent a final status" (RFC 9110 §10.1.1)
-    if (this.#continued || this.#state !== IDLE || this.gone !== null) return;
+    if (this.#continued || !this.unanswered || this.gone !== null) return;
     this.#continued = true;
     if (this.body.remaining === 0) return;
     this.#connection.output.text("HTTP/1.1 100 Continue\r\n\r\n");
@@ -103,47 +95,35 @@ export class Http1Exchange implements Exchange {
   }
 
   inform(status: number, fields: FieldList): void {
-    if (this.#state !== IDLE) throw new Error(`cannot send the interim answer ${status}: the final one has begun`);
-    if (!Number.isInteger(status) || status < 100 || status > 199 || status === 101) {
-      throw new RangeError(`an interim answer has a status from 100 to 199, but not 101: ${status}`);
-    }
+    this.checkInterim(status);
     if (status === 100) this.#continued = true;
     // HTTP/1.0 has no 1xx: "a server MUST NOT send a 1xx response to an HTTP/1.0 client" (RFC 9110 §15.2)
     if (this.gone !== null || this.head.minor === 0) return;
-    this.#connection.output.text(statusLine(status, reasonOf(status)) + lines(fields) + "\r\n");
+    this.#connection.output.text(statusLine(status, reasonOf(status)) + fields.lines + "\r\n");
     this.#connection.wake(true);
   }
 
   respond(status: number, reason: string, fields: FieldList, length: number): void {
-    if (this.#state !== IDLE) throw new Error(`cannot answer with ${status}: an answer has begun already`);
-    if (!Number.isInteger(status) || status < 200 || status > 599) {
-      throw new RangeError(`an answer has a status from 200 to 599: ${status}`);
-    }
-    if (length !== -1 && !(Number.isSafeInteger(length) && length >= 0)) {
-      throw new RangeError(`a length is a number of bytes, or -1 when it is not known: ${length}`);
-    }
-    let text = statusLine(status, reason) + lines(fields);
-    const connect = this.head.method === "CONNECT" && status < 300;
+    this.checkBegin(status, length);
+    let text = statusLine(status, reason) + fields.lines;
+    const { method } = this.head;
+    const connect = opensTunnel(method, status);
     if (connect && this.body.remaining !== 0) {
       throw new Error("cannot open the tunnel: the request has content, which must be read to its end first");
     }
-    const headOnly = this.head.method === "HEAD";
     if (connect) {
       // "Any 2xx response indicates that the sender … will switch to tunnel mode immediately after" it (RFC 9110 §9.3.6)
       this.#framing = UNTIL_CLOSE;
       this.tunnel = true;
       this.persistent = false;
       this.body = new CountedReader(Infinity);
-    } else if (status === 205) {
+    } else if (isHeadOnly(method, status)) {
+      this.#framing = NONE;
       // "a server MUST NOT generate content in a 205 response" (RFC 9110 §15.3.6)
-      this.#framing = NONE;
-      text += "Content-Length: 0\r\n";
-    } else if (headOnly || hasNoContent(status)) {
-      this.#framing = NONE;
-      if (length >= 0 && status !== 204) text += `Content-Length: ${length}\r\n`;
+      if (status === 205) text += "Content-Length: 0\r\n";
+      else if (length >= 0 && status !== 204) text += `Content-Length: ${length}\r\n`;
     } else if (length >= 0) {
       this.#framing = COUNTED;
-      this.#left = length;
       text += `Content-Length: ${length}\r\n`;
     } else if (this.head.minor === 1) {
       this.#framing = CHUNKED;
@@ -152,7 +132,7 @@ export class Http1Exchange implements Exchange {
       this.#framing = UNTIL_CLOSE;
       this.persistent = false;
     }
-    this.#state = OPEN;
+    this.begin(this.#framing === COUNTED ? length : -1);
     if (this.gone !== null) return;
 
     // A client that was not told to send its content may or may not send it now, and one that has much left to send will
@@ -171,20 +151,8 @@ export class Http1Exchange implements Exchange {
   }
 
   write(bytes: Uint8Array): boolean {
-    if (this.#state !== OPEN) {
-      throw new Error(
-        this.#state === IDLE ? "cannot write content before the head" : "cannot write content after the end",
-      );
-    }
     const n = bytes.length;
-    if (this.#framing === COUNTED) {
-      if (n > this.#left) {
-        throw new RangeError(
-          `cannot write ${n} bytes: only ${this.#left} are left of the Content-Length that was announced`,
-        );
-      }
-      this.#left -= n;
-    }
+    this.count(n);
     if (n === 0 || this.#framing === NONE || this.gone !== null) return true;
     const output = this.#connection.output;
     if (this.#framing === CHUNKED) {
@@ -198,19 +166,11 @@ export class Http1Exchange implements Exchange {
   }
 
   end(trailers?: FieldList): void {
-    if (this.#state !== OPEN) {
-      throw new Error(this.#state === IDLE ? "cannot end an answer that has not begun" : "cannot end an answer twice");
-    }
-    if (this.#framing === COUNTED && this.#left > 0) {
-      throw new Error(
-        `cannot end the answer: ${this.#left} bytes are missing of the Content-Length that was announced`,
-      );
-    }
-    this.#state = ENDED;
+    this.finish();
     if (this.gone !== null) return;
     if (this.#framing === CHUNKED) {
       // Trailers need the chunked coding; elsewhere they are dropped, as RFC 9110 §6.5.1 allows.
-      this.#connection.output.text(trailers === undefined ? "0\r\n\r\n" : "0\r\n" + lines(trailers) + "\r\n");
+      this.#connection.output.text(trailers === undefined ? "0\r\n\r\n" : "0\r\n" + trailers.lines + "\r\n");
     }
     this.#connection.wake(false);
   }
@@ -220,12 +180,12 @@ export class Http1Exchange implements Exchange {
   }
 
   retract(): boolean {
-    if (this.#state === IDLE) return true;
+    if (this.unanswered) return true;
     const output = this.#connection.output;
     if (this.gone !== null || this.tunnel || this.#connection.closing !== null || output.pulled > this.#mark)
       return false;
     if (!output.takeBack(output.pulled + output.length - this.#mark)) return false;
-    this.#state = IDLE;
+    this.takeBack();
     this.persistent = this.head.persistent && !this.#close;
     return true;
   }
@@ -236,9 +196,9 @@ export class Http1Exchange implements Exchange {
   }
 
   abort(): void {
-    if (this.#state === ENDED) return;
-    const how = this.breakOff;
-    this.#state = ENDED;
+    if (this.ended) return;
+    const how = this.howToBreakOff;
+    this.breakOff();
     if (this.gone === null) this.#connection.close(how);
   }
 
@@ -255,11 +215,4 @@ function statusLine(status: number, reason: string): string {
   if (reason === reasonOf(status)) return (statusLines[status] ??= `HTTP/1.1 ${status} ${reason}\r\n`);
   if (!isFieldText(reason)) throw new TypeError(`a reason phrase has no control characters: ${JSON.stringify(reason)}`);
   return `HTTP/1.1 ${status} ${reason}\r\n`;
-}
-
-function lines(fields: FieldList): string {
-  const flat = fields.flat;
-  let text = "";
-  for (let i = 0; i < flat.length; i += 2) text += flat[i] + ": " + flat[i + 1] + "\r\n";
-  return text;
 }

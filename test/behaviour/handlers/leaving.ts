@@ -77,7 +77,7 @@ const acts: Record<string, Act> = {
     const chunk = Buffer.alloc(64 * 1024);
     let waits = 0;
     let alone = 0;
-    for (let i = 0; i < 30_000; i++) {
+    for (let i = 0; i < 150_000; i++) {
       const wait = handler.wfile.write(chunk);
       if (wait !== undefined && ++waits === 1) handler.logMessage("begun");
       await wait;

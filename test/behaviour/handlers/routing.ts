@@ -1,19 +1,19 @@
 /** Handlers behind routers. */
 import { BaseHTTPRequestHandler, Router } from "plinth";
 
-class Page extends BaseHTTPRequestHandler {
+export class Page extends BaseHTTPRequestHandler {
   show(page: string): void {
     this.sendJson({ page, path: this.path, query: [...this.query], params: Object.fromEntries(this.pathParams) });
   }
 }
 
-class Home extends Page {
+export class Home extends Page {
   do_GET(): void {
     this.show("home");
   }
 }
 
-class Model extends Page {
+export class Model extends Page {
   do_GET(): void {
     this.show("model");
   }
@@ -27,32 +27,32 @@ class Model extends Page {
   }
 }
 
-class Latest extends Page {
+export class Latest extends Page {
   do_GET(): void {
     this.show("latest");
   }
 }
 
-class Run extends Page {
+export class Run extends Page {
   do_POST(): void {
     this.show("run");
   }
 }
 
-class Files extends Page {
+export class Files extends Page {
   do_GET(): void {
     this.show("files");
   }
 }
 
-class About extends Page {
+export class About extends Page {
   do_GET(): void {
     this.show("about");
   }
 }
 
 /** Gives the 404s their looks. */
-class Lost extends BaseHTTPRequestHandler {
+export class Lost extends BaseHTTPRequestHandler {
   do_GET(): void {
     this.sendText(`lost: ${this.path}`, 404);
   }

@@ -1,0 +1,239 @@
+/** The threads of one server: how many there are, who is woken, and who takes the place of one that was lost. */
+import type { Job } from "./job.ts";
+import { now, type PoolMemory } from "./memory.ts";
+import type { FromThread, ThreadStart } from "./messages.ts";
+import type { Settings } from "./settings.ts";
+import { Thread } from "./thread.ts";
+
+/** One more thread is started when a request has waited so long. In milliseconds. */
+const PATIENCE = 5;
+/** How often idle threads are looked for, and how many times in a row one must be found so until it ends. */
+const IDLE_CHECK = 1_000;
+const IDLE_CHECKS = 15;
+
+export interface CrewOwner {
+  log(message: string, ...args: unknown[]): void;
+  onReady(needsRoutes: boolean): void;
+  onMessage(thread: Thread, message: Exclude<FromThread, { ready: true } | { failed: Error }>): void;
+  /** A thread that took requests has ended. */
+  onEnd(thread: Thread, why: Error): void;
+  /** There is no thread, and the last attempt to start one has failed. */
+  onNone(): void;
+  /** When the request was ready that waits longest, by `now`; Infinity where none waits. */
+  oldest(): number;
+  /** What runs. */
+  running(): Job[];
+}
+
+export class Crew {
+  /** How many threads were started in place of others. */
+  replaced = 0;
+  readonly #memory: PoolMemory;
+  readonly #settings: Settings;
+  readonly #start: Omit<ThreadStart, "index" | "layout" | "buffer">;
+  readonly #owner: CrewOwner;
+  /** By their indexes. */
+  readonly #threads: (Thread | null)[];
+  #opened: Promise<void> | null = null;
+  #onOpen: { resolve: () => void; reject: (why: Error) => void } | null = null;
+  #closed = false;
+  /** What resolves when the last has ended. */
+  #onGone: (() => void)[] = [];
+  /** Threads that may be started now in place of others; one more for each part of a second. */
+  #allowed: number;
+  #allowedAt = now();
+  #owed = 0;
+  #later: ReturnType<typeof setTimeout> | null = null;
+  #growing: ReturnType<typeof setTimeout> | null = null;
+  readonly #timers: ReturnType<typeof setInterval>[] = [];
+  readonly #hold: ReturnType<typeof setInterval>;
+
+  constructor(
+    memory: PoolMemory,
+    settings: Settings,
+    start: Omit<ThreadStart, "index" | "layout" | "buffer">,
+    owner: CrewOwner,
+  ) {
+    this.#memory = memory;
+    this.#settings = settings;
+    this.#start = start;
+    this.#owner = owner;
+    this.#threads = new Array<Thread | null>(settings.max).fill(null);
+    this.#allowed = settings.max;
+    this.#hold = setInterval(() => {}, 2 ** 30);
+    this.#hold.unref();
+  }
+
+  /** How many threads take requests. */
+  get size(): number {
+    return this.#count((thread) => thread.ready && !thread.leaving);
+  }
+
+  /** Starts as many threads as there must be. Rejects when they cannot find their handlers. */
+  open(): Promise<void> {
+    return (this.#opened ??= new Promise<void>((resolve, reject) => {
+      this.#onOpen = { resolve, reject };
+      for (let i = 0; i < this.#settings.min; i++) this.#add();
+      this.#every(IDLE_CHECK, () => this.#shrink());
+      const { handlerTimeout } = this.#settings;
+      if (handlerTimeout < Infinity)
+        this.#every(Math.min(250, Math.max(5, handlerTimeout / 10)), () => this.#endOverdue());
+    }));
+  }
+
+  /** Whether the process must go on, because something runs. */
+  hold(held: boolean): void {
+    if (held) {
+      this.#hold.ref();
+      // Of a server that does not listen, such as one that is only injected into.
+      if (this.#opened === null && !this.#closed)
+        void this.open().catch((why: Error) => this.#owner.log("%s", why.message));
+    } else this.#hold.unref();
+  }
+
+  /** Wakes threads for requests in the queue: one each, those first that work most. */
+  wake(requests: number): void {
+    for (const thread of this.#threads) {
+      if (thread?.ready !== true || thread.leaving || !thread.wake()) continue;
+      if (--requests === 0) return;
+    }
+    this.#growSoon();
+  }
+
+  nudge(index: number): void {
+    this.#threads[index]?.nudge();
+  }
+
+  /** Ends all threads. What they were about to say in this turn of their event loops they may say. */
+  async close(): Promise<void> {
+    this.#closed = true;
+    this.#stopTimers();
+    clearInterval(this.#hold);
+    this.#onOpen?.reject(new Error("the server was closed before its threads had started"));
+    this.#onOpen = null;
+    this.#opened = null;
+    for (const thread of this.#threads) if (thread !== null && !thread.leaving) thread.leave();
+    if (this.#count(() => true) > 0) await new Promise<void>((resolve) => this.#onGone.push(resolve));
+  }
+
+  #stopTimers(): void {
+    for (const timer of this.#timers.splice(0)) clearInterval(timer);
+    for (const timer of [this.#later, this.#growing]) if (timer !== null) clearTimeout(timer);
+    this.#later = this.#growing = null;
+  }
+
+  #every(time: number, task: () => void): void {
+    const timer = setInterval(task, time);
+    timer.unref();
+    this.#timers.push(timer);
+  }
+
+  #count(counts: (thread: Thread) => boolean): number {
+    return this.#threads.filter((thread) => thread !== null && counts(thread)).length;
+  }
+
+  #add(): void {
+    const index = this.#threads.indexOf(null);
+    if (index < 0 || this.#closed) return;
+    const { layout, buffer } = this.#memory;
+    const start = { ...this.#start, index, layout, buffer };
+    this.#threads[index] = new Thread(this.#memory, start, this.#settings.resourceLimits, {
+      onReady: (_thread, needsRoutes) => this.#ready(needsRoutes),
+      onMessage: (thread, message) => this.#owner.onMessage(thread, message),
+      onEnd: (thread, why) => this.#ended(thread, why),
+    });
+  }
+
+  #ready(needsRoutes: boolean): void {
+    this.#owner.onReady(needsRoutes);
+    if (this.#onOpen === null || this.size < this.#settings.min) return;
+    this.#onOpen.resolve();
+    this.#onOpen = null;
+  }
+
+  #ended(thread: Thread, why: Error): void {
+    this.#threads[thread.index] = null;
+    if (thread.ready) this.#owner.onEnd(thread, why);
+    if (this.#closed) {
+      if (this.#count(() => true) === 0) for (const resolve of this.#onGone.splice(0)) resolve();
+      return;
+    }
+    if (thread.leaving) return;
+    if (this.#onOpen !== null) {
+      this.#onOpen.reject(why);
+      this.#onOpen = this.#opened = null; // it may be tried again
+      this.#stopTimers();
+      for (const other of this.#threads) {
+        if (other === null) continue;
+        other.leaving = true;
+        other.end();
+      }
+      this.#owner.onNone();
+      return;
+    }
+    const what = thread.ready ? "has ended" : "could not be started";
+    if (!thread.overdue) this.#owner.log("thread %d %s: %s", thread.index, what, why.message);
+    this.#owed++;
+    this.#replace();
+    if (!thread.ready && this.#count(() => true) === 0) this.#owner.onNone();
+  }
+
+  /** Starts threads in place of those that were lost, no faster than allowed. */
+  #replace(): void {
+    const { replacementRate, max } = this.#settings;
+    const time = now();
+    this.#allowed = Math.min(max, this.#allowed + ((time - this.#allowedAt) / 1000) * replacementRate);
+    this.#allowedAt = time;
+    while (this.#owed > 0 && (this.#allowed >= 1 || replacementRate === Infinity)) {
+      this.#allowed--;
+      this.#owed--;
+      this.replaced++;
+      this.#add();
+    }
+    if (this.#owed === 0 || this.#later !== null || replacementRate === 0) return;
+    const wait = Math.ceil(((1 - this.#allowed) * 1000) / replacementRate);
+    this.#owner.log("threads end faster than %d a second: the next is started in %d ms", replacementRate, wait);
+    this.#later = setTimeout(() => {
+      this.#later = null;
+      if (!this.#closed) this.#replace();
+    }, wait);
+  }
+
+  /** No thread rests, and requests wait. */
+  #growSoon(): void {
+    if (this.#growing !== null || this.#closed || this.#opened === null || !this.#canGrow()) return;
+    const wait = Math.max(1, this.#owner.oldest() + PATIENCE - now());
+    if (wait === Infinity) return;
+    this.#growing = setTimeout(() => {
+      this.#growing = null;
+      if (this.#closed || !this.#canGrow()) return;
+      if (this.#owner.oldest() + PATIENCE <= now() + 1) this.#add();
+      this.#growSoon();
+    }, wait);
+  }
+
+  #canGrow(): boolean {
+    // Where threads are lost faster than they may be replaced, growth must not be the way around that.
+    return this.#owed === 0 && this.#threads.includes(null) && this.#count((thread) => !thread.ready) === 0;
+  }
+
+  /** Ends a thread that has been idle for a while: the last of them, so that the first ones work. */
+  #shrink(): void {
+    for (const thread of this.#threads) if (thread?.ready === true) thread.idle = thread.isIdle() ? thread.idle + 1 : 0;
+    if (this.size <= this.#settings.min) return;
+    const idle = this.#threads.findLast((thread) => thread !== null && thread.idle >= IDLE_CHECKS && !thread.leaving);
+    idle?.leaveIfIdle();
+  }
+
+  /** Ends the threads whose handlers take too long. */
+  #endOverdue(): void {
+    const time = now() - this.#settings.handlerTimeout;
+    for (const job of this.#owner.running()) {
+      const thread = this.#threads[job.thread];
+      if (thread === null || thread === undefined || thread.overdue) continue;
+      if (job.startedAt === 0 || job.startedAt > time) continue;
+      thread.overdue = true;
+      thread.end();
+    }
+  }
+}

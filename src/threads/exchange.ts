@@ -1,0 +1,386 @@
+/** The exchange that a handler has in a thread: what it asks for comes from shared memory, and what it answers goes there. */
+import { Buffer } from "node:buffer";
+import { AnswerAccount, isHeadOnly, opensTunnel } from "../protocol/answer_account.ts";
+import { PROTOCOL_ERRORS } from "../protocol/errors.ts";
+import type { Exchange, GoneReason, Peer, RequestHead, Sink } from "../protocol/exchange.ts";
+import type { FieldList, Fields } from "../protocol/fields.ts";
+import type { TurnTask } from "../server/turn.ts";
+import { readHead, readTrailers, type Route } from "./heads.ts";
+import {
+  BODY_LENGTH,
+  DONE,
+  FLAGS,
+  GONE,
+  IN_FULL,
+  IN_STATE,
+  IN_WAITING,
+  IN_WANTED,
+  OUT_FULL,
+  type PoolMemory,
+  TICKET,
+} from "./memory.ts";
+import {
+  ABORT,
+  CLOSE,
+  ContentRing,
+  DATA,
+  END,
+  INFORM,
+  LOG,
+  type RecordWriter,
+  RESPOND,
+  RESPOND_HEAD,
+} from "./rings.ts";
+
+/** Kinds of GoneReason, as shared memory has them. */
+export const KINDS: readonly GoneReason["kind"][] = [
+  "half-closed",
+  "closed",
+  "cancelled",
+  "malformed",
+  "timeout",
+  "shutdown",
+];
+
+/** With so much of an answer put, it is handed over without waiting for the end of the turn. */
+const BATCH = 16 * 1024;
+
+const NO_SINK: Sink = { onReadable() {}, onWritable() {}, onGone() {} };
+
+/** What an exchange has of the thread that it runs in. */
+export interface Desk {
+  readonly memory: PoolMemory;
+  readonly writer: RecordWriter;
+  /** The event loop shall look at a slot. */
+  call(slot: number): void;
+  /** Calls `turnEnded` at the end of this turn, where there will be one before the handler settles. */
+  atTurnEnd(task: TurnTask): void;
+  /** Blocks until the event loop has something to say of the request that runs, unless `isReady`. */
+  wait(isReady: () => boolean): void;
+  /** Sends a line of the log past what waits to be taken. */
+  sendLine(line: string): void;
+  /** Sends what did not fit. */
+  sendRest(ticket: number, records: readonly Rest[]): void;
+  /** The handler has settled. */
+  released(): void;
+}
+
+/** A record that waits for room. */
+export interface Rest {
+  readonly kind: number;
+  readonly bytes: Uint8Array;
+}
+
+export class ThreadExchange extends AnswerAccount implements Exchange, TurnTask {
+  readonly head: RequestHead;
+  readonly peer: Peer;
+  /** What the router has found, where it runs elsewhere. */
+  readonly route: Route | null;
+  readonly ticket: number;
+  trailers: Fields | undefined = undefined;
+  sink: Sink = NO_SINK;
+  readonly #desk: Desk;
+  readonly #slot: number;
+  /** Where the slot's words are. */
+  readonly #at: number;
+  readonly #content: ContentRing;
+  readonly #bodyLength: number;
+  #tunnel = false;
+  #continued: boolean;
+  #gone = 0;
+  /** The peer has gone altogether: nothing can be read, and what is written vanishes. */
+  #lost = false;
+  #waiting = false;
+  #atEnd = false;
+  /** Where in the ring the answer begins. */
+  #mark = 0;
+  #headOnly = false;
+  #close = false;
+  #queued = false;
+  /** What there was no room for. */
+  #rest: Rest[] = [];
+  #full = false;
+  #released = false;
+  /** Lines of the log that wait for the next time that something is handed over; an answer taken back does not take them along. */
+  #lines: string[] = [];
+
+  constructor(desk: Desk, slot: number) {
+    super();
+    const { memory } = desk;
+    const { head, peer, route } = readHead(memory, slot);
+    this.head = head;
+    this.peer = peer;
+    this.route = route;
+    this.#desk = desk;
+    this.#slot = slot;
+    this.#at = memory.slotAt(slot);
+    this.ticket = memory.words[this.#at + TICKET];
+    this.#content = new ContentRing(memory, slot);
+    this.#bodyLength = memory.numbers[memory.numbersAt(slot) + BODY_LENGTH];
+    this.#continued = (memory.words[this.#at + FLAGS] & 1) === 0;
+    desk.writer.open(slot);
+  }
+
+  get bodyLength(): number {
+    return this.#tunnel ? -1 : this.#bodyLength;
+  }
+
+  get waitsForContinue(): boolean {
+    return !this.#continued;
+  }
+
+  // The request's content
+
+  demand(): void {
+    this.#continued = true;
+    if (this.#load(IN_STATE) !== 0 || this.#lost) return;
+    if (Atomics.exchange(this.#words, this.#at + IN_WANTED, 1) === 0) this.#desk.call(this.#slot);
+  }
+
+  readInto(to: Uint8Array, at: number, max: number): number {
+    if (this.#lost) return 0;
+    if (this.#atEnd) return -1;
+    let n = this.#take(to, at, max);
+    if (n === 0) {
+      // Say that this waits, and only then look once more: whatever comes now is told.
+      this.#waiting = true;
+      Atomics.store(this.#words, this.#at + IN_WAITING, 1);
+      n = this.#take(to, at, max);
+      if (n !== 0) this.#waiting = false;
+    }
+    return n;
+  }
+
+  #take(to: Uint8Array, at: number, max: number): number {
+    const state = this.#load(IN_STATE); // first: behind the end nothing is put
+    const n = this.#content.take(to, at, max);
+    if (n > 0) {
+      const isFull = this.#load(IN_FULL) === 1;
+      if (isFull && this.#content.room >= this.#desk.memory.layout.ringSize >> 1) {
+        Atomics.store(this.#words, this.#at + IN_FULL, 0);
+        this.#desk.call(this.#slot);
+      }
+      return n;
+    }
+    if (state === 0) return 0;
+    this.#atEnd = true;
+    if (state === 2) this.trailers = readTrailers(this.#desk.memory, this.#slot);
+    return -1;
+  }
+
+  #ended(): boolean {
+    return this.#load(IN_STATE) !== 0;
+  }
+
+  // The answer
+
+  inform(status: number, fields: FieldList): void {
+    this.checkInterim(status);
+    if (status === 100) this.#continued = true;
+    this.#putText(INFORM, status + fields.lines);
+    this.flush();
+  }
+
+  respond(status: number, reason: string, fields: FieldList, length: number): void {
+    this.checkBegin(status, length);
+    const { method } = this.head;
+    if (opensTunnel(method, status)) {
+      if (this.#bodyLength !== 0 && !this.#atEnd)
+        throw new Error("cannot open the tunnel: the request has content, which must be read to its end first");
+      this.#tunnel = true;
+      this.#atEnd = false;
+      Atomics.store(this.#words, this.#at + IN_STATE, 0);
+      length = -1;
+    }
+    this.#headOnly = isHeadOnly(method, status);
+    this.begin(this.#headOnly ? -1 : length);
+    if (this.#lost) return;
+    if (this.#close) this.#put(CLOSE, NOTHING);
+    const { writer } = this.#desk;
+    this.#mark = writer.position;
+    if (this.#rest.length > 0 || !writer.putRespond(status, reason, fields.lines, length)) {
+      const bytes = Buffer.alloc(RESPOND_HEAD + reason.length + fields.lines.length);
+      bytes.writeInt32LE(status, 0);
+      bytes.writeInt32LE(reason.length, 4);
+      bytes.writeDoubleLE(length, 8);
+      bytes.write(reason + fields.lines, RESPOND_HEAD, "latin1");
+      this.#put(RESPOND, bytes);
+    }
+    this.#later();
+  }
+
+  write(bytes: Uint8Array): boolean {
+    this.count(bytes.length);
+    if (bytes.length === 0 || this.#headOnly || this.#lost) return true;
+    this.#put(DATA, bytes);
+    if (this.#desk.writer.unpublished >= BATCH) this.flush();
+    else this.#later();
+    this.#full = this.#rest.length > 0;
+    return !this.#full;
+  }
+
+  end(trailers?: FieldList): void {
+    this.finish();
+    this.#putText(END, trailers === undefined ? "" : trailers.lines);
+    this.#later();
+  }
+
+  retract(): boolean {
+    if (this.unanswered) return true;
+    if (this.#lost || this.#tunnel || this.#rest.length > 0 || !this.#desk.writer.retract(this.#mark)) return false;
+    this.takeBack();
+    return true;
+  }
+
+  closeConnection(): void {
+    this.#close = true;
+    if (!this.unanswered) this.#put(CLOSE, NOTHING);
+  }
+
+  abort(): void {
+    if (this.ended) return;
+    this.breakOff();
+    this.#put(ABORT, NOTHING);
+    this.flush();
+  }
+
+  /** Hands a line over to the log. */
+  log(line: string): void {
+    this.#lines.push(line);
+    this.#later();
+  }
+
+  /** Hands over what was put so far. */
+  flush(): void {
+    if (this.#released) return;
+    this.#putLines(false);
+    const { writer } = this.#desk;
+    if (writer.unpublished === 0) return;
+    writer.publish();
+    this.#desk.call(this.#slot);
+  }
+
+  turnEnded(): void {
+    this.#queued = false;
+    this.flush();
+  }
+
+  release(): void {
+    this.abort(); // does nothing when the answer has ended
+    this.#putLines(true);
+    const rest = this.#rest;
+    this.sink = NO_SINK;
+    this.#desk.writer.publish();
+    this.#released = true;
+    Atomics.store(this.#words, this.#at + DONE, rest.length > 0 ? 2 : 1);
+    this.#desk.call(this.#slot);
+    if (rest.length > 0) this.#desk.sendRest(this.ticket, rest);
+    this.#desk.released();
+  }
+
+  // News
+
+  /** Looks for news of the peer, content and room, and tells the sink. */
+  poll(): void {
+    const gone = this.#load(GONE);
+    if (gone !== this.#gone) {
+      this.#gone = gone;
+      const kind = KINDS[(gone & 0xff) - 1];
+      const error = PROTOCOL_ERRORS[(gone >> 8) - 1];
+      if (kind !== "half-closed") {
+        this.#lost = true;
+        this.#rest = [];
+      }
+      this.sink.onGone(error === undefined ? { kind } : { kind, error });
+    }
+    if (!this.#lost && this.#waiting && (this.#content.length > 0 || this.#ended())) {
+      this.#waiting = false;
+      this.sink.onReadable();
+    }
+    if (this.#rest.length > 0 && this.#load(OUT_FULL) === 0) {
+      this.#putRest();
+      if (this.#full && this.#rest.length === 0) {
+        this.#full = false;
+        this.sink.onWritable();
+      }
+    }
+  }
+
+  block(): void {
+    this.flush();
+    this.#desk.wait(this.#hasNews);
+    this.poll();
+  }
+
+  readonly #hasNews = (): boolean =>
+    this.#load(GONE) !== this.#gone ||
+    (this.#waiting && (this.#content.length > 0 || this.#ended())) ||
+    (this.#rest.length > 0 && this.#load(OUT_FULL) === 0);
+
+  get #words(): Int32Array {
+    return this.#desk.memory.words;
+  }
+
+  #load(word: number): number {
+    return Atomics.load(this.#words, this.#at + word);
+  }
+
+  #later(): void {
+    if (this.#queued) return;
+    this.#queued = true;
+    this.#desk.atTurnEnd(this);
+  }
+
+  #putText(kind: number, text: string): void {
+    if (this.#released || this.#lost) return;
+    if (this.#rest.length > 0 || !this.#desk.writer.putText(kind, text)) this.#put(kind, Buffer.from(text, "latin1"));
+  }
+
+  /** Puts a record; what there is no room for waits. The bytes may be reused on return. */
+  #put(kind: number, bytes: Uint8Array): void {
+    if (this.#released || (this.#lost && kind !== LOG)) return;
+    const { writer } = this.#desk;
+    let from = 0;
+    while (this.#rest.length === 0) {
+      const n = writer.put(kind, bytes, from);
+      if (n < 0) break;
+      from += n;
+      if (from === bytes.length) return;
+    }
+    this.#rest.push({ kind, bytes: new Uint8Array(bytes.subarray(from)) });
+    if (this.#rest.length === 1) this.#waitForRoom();
+  }
+
+  #putRest(): void {
+    const { writer } = this.#desk;
+    while (this.#rest.length > 0) {
+      const { kind, bytes } = this.#rest[0];
+      const n = writer.put(kind, bytes, 0);
+      if (n < 0) break;
+      if (n === bytes.length) this.#rest.shift();
+      else this.#rest[0] = { kind, bytes: bytes.subarray(n) };
+    }
+    if (this.#rest.length > 0) this.#waitForRoom();
+    else this.flush();
+  }
+
+  /** Hands over what there was room for, and asks to be told of more. */
+  #waitForRoom(): void {
+    Atomics.store(this.#words, this.#at + OUT_FULL, 1);
+    this.#desk.writer.publish();
+    this.#desk.call(this.#slot);
+  }
+
+  /** A line that is put behind content waits as that does, for a slow client; only at the end all is taken. */
+  #putLines(atEnd: boolean): void {
+    const lines = this.#lines;
+    if (lines.length === 0) return;
+    this.#lines = [];
+    for (const line of lines) {
+      if (atEnd) this.#put(LOG, Buffer.from(line));
+      else this.#desk.sendLine(line);
+    }
+  }
+}
+
+const NOTHING = Buffer.alloc(0);

@@ -1,0 +1,418 @@
+/**
+ * Runs handlers in threads: requests enter a queue in shared memory in the order in which they are ready, and each thread takes the
+ * next one when it is through with the last. The event loop never waits for a thread.
+ */
+import { Buffer } from "node:buffer";
+import type { Exchange, Executor } from "../protocol/exchange.ts";
+import { pathOf } from "../server/target.ts";
+import { HTTPError } from "../server/errors.ts";
+import { LoopExecutor } from "../server/executor.ts";
+import { describe } from "../server/log.ts";
+import type { Services } from "../server/services.ts";
+import type { TurnTask } from "../server/turn.ts";
+import { Crew } from "./crew.ts";
+import { headSizeFor, type Route } from "./heads.ts";
+import { Job, type JobOwner } from "./job.ts";
+import { LOOKING, now, PoolMemory } from "./memory.ts";
+import type { FromThread } from "./messages.ts";
+import { classesOf, type Handlers, isApart, isRouter, type Program } from "./program.ts";
+import type { Settings, ThreadingOptions } from "./settings.ts";
+import type { Thread } from "./thread.ts";
+import { type WaitingTime, WaitingTimes } from "./waiting_times.ts";
+
+/** Requests that are in shared memory beyond those that run, so that threads need not wait for the event loop. */
+const AHEAD = 64;
+const SMALLEST_RING = 64 * 1024;
+
+/** What a threading server does, and has done. @see ThreadingServer.stats */
+export interface ThreadingStats {
+  /** Threads that take requests. */
+  readonly threads: number;
+  /** Threads that run a handler. */
+  readonly busy: number;
+  /** Requests that wait for a thread. */
+  readonly waiting: number;
+  /** Requests whose handlers have settled. */
+  readonly done: number;
+  /** Requests whose threads have ended before. */
+  readonly failed: number;
+  /** Threads that were started in place of others that were lost. */
+  readonly replaced: number;
+  /** How long requests have waited for a thread, in milliseconds. */
+  readonly waitingTime: WaitingTime;
+}
+
+/** Of a server that has run nothing. */
+export const NO_STATS: ThreadingStats = {
+  threads: 0,
+  busy: 0,
+  waiting: 0,
+  done: 0,
+  failed: 0,
+  replaced: 0,
+  waitingTime: new WaitingTimes().summary,
+};
+
+export class ThreadExecutor implements Executor, JobOwner, TurnTask {
+  readonly memory: PoolMemory;
+  readonly threadBuffer: number;
+  readonly scratch: Buffer;
+  readonly #services: Services;
+  readonly #settings: Settings;
+  readonly #handlers: Handlers;
+  readonly #crew: Crew;
+  /** Answers what no thread answers. */
+  readonly #loop: LoopExecutor;
+  #refusal: HTTPError | null = null;
+  /** The router runs here, and threads are told what it finds. */
+  #routes: boolean;
+  readonly #classes: readonly unknown[];
+  /** Requests that run or wait in shared memory, by their slots. */
+  readonly #jobs: (Job | null)[];
+  readonly #free: number[];
+  /** Requests for which there is no slot yet, and where the first of them is. */
+  #waiting: (Job | null)[] = [];
+  #first = 0;
+  /** Requests that the rest of an answer is to come for, by their tickets, and the thread it comes from. */
+  readonly #resting = new Map<number, { job: Job; thread: number }>();
+  #running = 0;
+  /** How many of them are ready, and run or wait. */
+  #held = 0;
+  #queued = false;
+  #drained: (() => void)[] = [];
+  #done = 0;
+  #failed = 0;
+  #busyTime = 0;
+  readonly #times = new WaitingTimes();
+  /** What was said last of where the server listens: with port 0, it is not known from the beginning. */
+  #address: readonly [host: string, port: number] | null = null;
+
+  constructor(services: Services, settings: Settings, handlers: Handlers, program: Program, options: ThreadingOptions) {
+    const slots = Math.min(256, settings.max + AHEAD);
+    let ringSize = SMALLEST_RING;
+    while (ringSize < settings.threadBuffer) ringSize *= 2;
+    const headSize = headSizeFor(services.limits);
+    this.memory = new PoolMemory({ threads: settings.max, slots, headSize, ringSize });
+    this.threadBuffer = settings.threadBuffer;
+    this.scratch = Buffer.allocUnsafeSlow(Math.max(1, settings.threadBuffer));
+    this.#services = services;
+    this.#settings = settings;
+    this.#handlers = handlers;
+    this.#routes = isRouter(handlers) && isApart(program);
+    this.#classes = classesOf(handlers);
+    this.#jobs = new Array<Job | null>(slots).fill(null);
+    this.#free = Array.from({ length: slots }, (_, i) => slots - 1 - i);
+    const dispatcher = {
+      dispatch: () => {
+        throw this.#refusal ?? new HTTPError(500);
+      },
+    };
+    this.#loop = new LoopExecutor({ ...services, dispatcher });
+    const { threadData, ...view } = options;
+    this.#crew = new Crew(
+      this.memory,
+      settings,
+      { program, silent: services.log.silent, threadData, options: view },
+      {
+        log: (message, ...args) => services.server.logError(message, ...args),
+        onReady: (needsRoutes) => {
+          if (needsRoutes) this.#routes = true;
+          this.#lookLater();
+        },
+        onMessage: (thread, message) => this.#hear(thread, message),
+        onEnd: (thread, why) => this.#lost(thread, why),
+        onNone: () => this.#giveUpWaiting(),
+        oldest: () => this.#oldest(),
+        running: () => this.#jobs.filter((job): job is Job => job?.isRunning === true),
+      },
+    );
+  }
+
+  get running(): number {
+    return this.#running + this.#loop.running;
+  }
+
+  open(): Promise<void> {
+    return this.#crew.open();
+  }
+
+  start(exchange: Exchange): void {
+    const { serverAddress } = this.#services.server;
+    if (serverAddress !== this.#address) this.memory.address = this.#address = serverAddress;
+    if (this.#running++ === 0) this.#crew.hold(true);
+    new Job(exchange, this).begin();
+  }
+
+  async drain(): Promise<void> {
+    await this.#loop.drain();
+    if (this.#running > 0) await new Promise<void>((resolve) => this.#drained.push(resolve));
+  }
+
+  async close(): Promise<void> {
+    await this.#crew.close();
+  }
+
+  get stats(): ThreadingStats {
+    const busy = this.#jobs.filter((job) => job?.isRunning === true).length;
+    const queued = this.#jobs.filter((job) => job !== null && job.thread < 0).length;
+    return {
+      threads: this.#crew.size,
+      busy,
+      waiting: queued + this.#waiting.length - this.#first,
+      done: this.#done,
+      failed: this.#failed,
+      replaced: this.#crew.replaced,
+      waitingTime: this.#times.summary,
+    };
+  }
+
+  // What jobs tell
+
+  jobReady(job: Job): void {
+    const { max, queue } = this.#settings;
+    if (this.#held >= max + queue) return this.#refuse(job, this.#busyError());
+    this.#held++;
+    job.readyAt = now();
+    if (this.#first < this.#waiting.length || !this.#enter(job)) {
+      job.keepContent();
+      this.#waiting.push(job);
+    }
+    this.#lookLater();
+  }
+
+  jobDropped(job: Job): void {
+    if (job.slot >= 0) this.#leave(job);
+    else {
+      const at = this.#waiting.indexOf(job);
+      if (at >= 0) {
+        this.#waiting[at] = null;
+        this.#held--;
+      }
+    }
+    this.#release(job);
+  }
+
+  nudge(thread: number): void {
+    this.#crew.nudge(thread);
+  }
+
+  log(line: string): void {
+    this.#services.log.write(line);
+  }
+
+  jobDone(job: Job, restFollows: boolean): void {
+    const { thread, ticket } = job;
+    this.#times.add(Math.max(0, job.startedAt - job.readyAt));
+    this.#busyTime += Math.max(0, now() - job.startedAt);
+    this.#done++;
+    this.#leave(job);
+    if (restFollows) this.#resting.set(ticket, { job, thread });
+    else this.#release(job);
+  }
+
+  // The end of a turn
+
+  /** Wakes threads for what is in the queue, and looks at what they call for. */
+  turnEnded(): void {
+    this.#queued = false;
+    this.#look();
+    this.#feed();
+    const waiting = this.memory.queued;
+    if (waiting > 0) this.#crew.wake(waiting);
+    if (this.#running === 0) this.#crew.hold(false);
+  }
+
+  #lookLater(): void {
+    if (this.#queued) return;
+    this.#queued = true;
+    // Until then no thread need send a message.
+    Atomics.store(this.memory.words, LOOKING, 1);
+    this.#services.turn.add(this);
+  }
+
+  #look(): void {
+    Atomics.store(this.memory.words, LOOKING, 0);
+    this.memory.eachCall((slot) => this.#jobs[slot]?.look());
+  }
+
+  // The queue
+
+  /** Puts a request into shared memory. @returns false where there is no place */
+  #enter(job: Job): boolean {
+    if (this.#free.length === 0 || !this.memory.hasRoom) return false;
+    let route: Route | null = null;
+    if (this.#routes) {
+      try {
+        route = this.#find(job.exchange);
+      } catch (error) {
+        this.#services.server.logError("the router has thrown: %s", String(error));
+        this.#held--;
+        this.#refuse(job, new HTTPError(500));
+        return true;
+      }
+    }
+    const slot = this.#free[this.#free.length - 1];
+    if (!job.enter(slot, route)) {
+      this.#held--;
+      this.#refuse(job, new HTTPError(431, { detail: "The header section is too large for a thread of handlers." }));
+      return true;
+    }
+    this.#free.pop();
+    this.#jobs[slot] = job;
+    job.ticket = this.memory.push(slot);
+    return true;
+  }
+
+  #find({ head }: Exchange): Route | null {
+    const { target } = head;
+    if (target === "*") return null;
+    const found = (this.#handlers as Exclude<Handlers, new (...args: never) => unknown>).find(pathOf(target));
+    if (found === undefined) return { index: this.#classes.length, params: undefined, fallback: false };
+    const index = this.#classes.indexOf(found.Handler);
+    if (index < 0) throw new Error("the router has found a class that is not among its handlers");
+    return { index, params: found.params, fallback: found.fallback === true };
+  }
+
+  #feed(): void {
+    while (this.#first < this.#waiting.length) {
+      const job = this.#waiting[this.#first];
+      if (job !== null && !this.#enter(job)) break;
+      this.#waiting[this.#first++] = null;
+    }
+    if (this.#first === this.#waiting.length || this.#first > 1024) {
+      this.#waiting.splice(0, this.#first);
+      this.#first = 0;
+    }
+  }
+
+  /** When the request was ready that has waited longest; Infinity where none waits. */
+  #oldest(): number {
+    this.memory.skip();
+    const slot = this.memory.first;
+    const job = slot === undefined ? this.#waiting[this.#first] : this.#jobs[slot];
+    return job?.readyAt ?? Infinity;
+  }
+
+  /** A slot is free again. */
+  #leave(job: Job): void {
+    this.#jobs[job.slot] = null;
+    this.#free.push(job.slot);
+    this.memory.free(job.slot);
+    job.slot = -1;
+    this.#held--;
+    if (this.#first < this.#waiting.length) this.#lookLater();
+  }
+
+  #release(job: Job): void {
+    job.settled = true;
+    this.#running--;
+    job.exchange.release(); // may start the next one, before it returns
+    this.#checkDrained();
+  }
+
+  #checkDrained(): void {
+    if (this.#running > 0) return;
+    this.#lookLater();
+    for (const resolve of this.#drained.splice(0)) resolve();
+  }
+
+  // What goes wrong
+
+  /** Answers in the place of a handler. The job has no slot, and is not held any more. */
+  #refuse(job: Job, error: HTTPError): void {
+    job.settled = true;
+    this.#running--;
+    this.#refusal = error;
+    this.#loop.start(job.exchange);
+    this.#refusal = null;
+    this.#checkDrained();
+  }
+
+  #busyError(): HTTPError {
+    const mean = this.#done > 0 ? this.#busyTime / this.#done : 1000;
+    const seconds = Math.ceil((mean * (1 + this.#settings.queue / this.#settings.max)) / 1000);
+    return new HTTPError(503, {
+      detail: "All threads are busy, and as many requests as may wait for one do.",
+      headers: { "Retry-After": Math.min(60, Math.max(1, seconds)) },
+    });
+  }
+
+  #hear(thread: Thread, message: Exclude<FromThread, { ready: true } | { failed: Error }>): void {
+    if (message === 0) {
+      this.#look();
+      this.#lookLater();
+    } else if ("log" in message) {
+      this.log(message.log);
+    } else if ("rest" in message) {
+      this.#look(); // takes what was put before
+      const resting = this.#resting.get(message.ticket);
+      if (resting === undefined) return;
+      this.#resting.delete(message.ticket);
+      resting.job.giveRest(message.rest);
+      this.#release(resting.job);
+    } else {
+      this.#shutDown(thread, message);
+    }
+  }
+
+  #shutDown(thread: Thread, { shutdown, atOnce, ticket }: { shutdown: number; atOnce: boolean; ticket: number }): void {
+    const { server, handling } = this.#services;
+    if (atOnce) return server.serverClose();
+    const asker = this.#jobs.find((job) => job?.ticket === ticket) ?? null;
+    handling(asker);
+    void server.shutdown().then(() => thread.post({ down: shutdown }));
+    handling(null);
+  }
+
+  /** A thread has ended: what it has put is taken, and the request that it ran is answered here. */
+  #lost(thread: Thread, why: Error): void {
+    this.#look();
+    for (const job of this.#jobs) {
+      if (job?.thread !== thread.index) continue;
+      job.look();
+      if (job.slot < 0) continue;
+      job.takeLog();
+      this.#fail(job, thread, why);
+    }
+    // Messages come before the end of their thread: the rest of these will not.
+    for (const [ticket, { job, thread: index }] of this.#resting) {
+      if (index !== thread.index) continue;
+      this.#resting.delete(ticket);
+      this.#release(job);
+    }
+    this.#lookLater();
+  }
+
+  #fail(job: Job, thread: Thread, why: Error): void {
+    const { exchange } = job;
+    const { method, target } = exchange.head;
+    if (!thread.leaving) {
+      const what = thread.overdue ? `it took more than ${this.#settings.handlerTimeout} ms` : describe(why);
+      this.#services.server.logError("a thread was lost while it ran %s %s: %s", method, target, what);
+    }
+    this.#failed++;
+    this.#leave(job);
+    if (exchange.retract()) {
+      const detail = "The request took longer than this server lets one take.";
+      this.#refuse(job, thread.overdue ? new HTTPError(503, { detail }) : new HTTPError(500));
+    } else {
+      exchange.abort();
+      this.#release(job);
+    }
+  }
+
+  /** There is no thread, and none can be started now. */
+  #giveUpWaiting(): void {
+    const waiting = this.#waiting.slice(this.#first).filter((job): job is Job => job !== null);
+    this.#waiting = [];
+    this.#first = 0;
+    this.#held -= waiting.length;
+    for (const job of this.#jobs) {
+      if (job === null || !this.memory.cancel(job.slot)) continue;
+      this.#leave(job);
+      waiting.push(job);
+    }
+    for (const job of waiting)
+      this.#refuse(job, new HTTPError(503, { detail: "No thread can be started.", headers: { "Retry-After": 1 } }));
+  }
+}

@@ -1,0 +1,150 @@
+/** The head of a request in shared memory: one text of all its parts, and the places of names and values in it. */
+import { latin1, writeLatin1 } from "../protocol/bytes.ts";
+import type { Exchange, Peer, RequestHead } from "../protocol/exchange.ts";
+import { Fields } from "../protocol/fields.ts";
+import type { Limits } from "../protocol/limits.ts";
+import {
+  BODY_LENGTH,
+  DONE,
+  FLAGS,
+  GONE,
+  IN_PUT,
+  IN_STATE,
+  PEER_PORT,
+  type PoolMemory,
+  ROUTE,
+  SPANS,
+  STARTED,
+  TEXT_COUNT,
+  TEXTS,
+} from "./memory.ts";
+
+/** The most that one head may take. Limits that allow more, or anything, are cut to it: such a head is refused. */
+const MOST = 1024 * 1024;
+
+/** How many bytes a head may need within the limits. */
+export function headSizeFor(limits: Limits): number {
+  // The fields' text has the request line in it, and so has the target, and maybe the authority, once more.
+  const head = 2 * limits.maxHeadSize + limits.maxTargetSize + 16 * limits.maxFields;
+  const trailers = limits.maxTrailerSize + 16 * limits.maxTrailers;
+  return (Math.min(Math.max(head, trailers), MOST) + 4096) & ~7;
+}
+
+/** What a router has found: the number of the class, and what its pattern has found in the path. */
+export interface Route {
+  readonly index: number;
+  readonly params: Readonly<Record<string, string | undefined>> | undefined;
+  readonly fallback: boolean;
+}
+
+/** Makes a slot ready for a request. @returns false when its head does not fit */
+export function writeHead(memory: PoolMemory, slot: number, exchange: Exchange, route: Route | null): boolean {
+  const { words, numbers } = memory;
+  const { head, peer } = exchange;
+  const [text, spans] = Fields.parts(head.fields);
+  const { method, target, version, authority } = head;
+  const found = route === null ? "" : ascii(JSON.stringify([route.params, route.fallback]));
+  const at = memory.slotAt(slot);
+  words.fill(0, at + GONE, at + DONE + 1);
+  const texts = at + TEXTS;
+  words[texts] = text.length;
+  words[texts + 1] = method.length;
+  words[texts + 2] = target.length;
+  words[texts + 3] = version.length;
+  words[texts + 4] = authority === null ? -1 : authority.length;
+  words[texts + 5] = peer[0].length;
+  words[texts + 6] = found.length;
+  words[at + PEER_PORT] = peer[1];
+  words[at + FLAGS] = exchange.waitsForContinue ? 1 : 0;
+  words[at + ROUTE] = route === null ? -1 : route.index;
+  numbers[memory.numbersAt(slot) + BODY_LENGTH] = exchange.bodyLength;
+  numbers[memory.numbersAt(slot) + STARTED] = 0;
+  return writeText(memory, slot, text + method + target + version + (authority ?? "") + peer[0] + found, spans);
+}
+
+/** What a thread sees of a request's head. */
+export interface ReadHead {
+  readonly head: RequestHead;
+  readonly peer: Peer;
+  readonly route: Route | null;
+}
+
+export function readHead(memory: PoolMemory, slot: number): ReadHead {
+  const { words } = memory;
+  const at = memory.slotAt(slot);
+  let length = 0;
+  for (let i = 0; i < TEXT_COUNT; i++) length += Math.max(0, words[at + TEXTS + i]);
+  const text = textAt(memory, slot, length);
+  let end = 0;
+  const part = (i: number): string => {
+    const begin = end;
+    end += Math.max(0, words[at + TEXTS + i]);
+    return text.substring(begin, end);
+  };
+  const fields = new Fields(part(0), spansAt(memory, slot, length));
+  const method = part(1);
+  const target = part(2);
+  const version = part(3);
+  const authority = words[at + TEXTS + 4] < 0 ? null : part(4);
+  const host = part(5);
+  const index = words[at + ROUTE];
+  let route: Route | null = null;
+  if (index >= 0) {
+    const [params, fallback] = JSON.parse(part(6)) as [Route["params"], boolean];
+    route = { index, params, fallback };
+  }
+  return { head: { method, target, version, authority, fields }, peer: [host, words[at + PEER_PORT]], route };
+}
+
+/** Ends the content of a request. @returns false when its trailers do not fit */
+export function writeEnd(memory: PoolMemory, slot: number, trailers: Fields | undefined): boolean {
+  const at = memory.slotAt(slot);
+  if (trailers !== undefined) {
+    const [text, spans] = Fields.parts(trailers);
+    memory.words[at + TEXTS] = text.length;
+    if (!writeText(memory, slot, text, spans)) return false;
+  }
+  Atomics.store(memory.words, at + IN_STATE, trailers === undefined ? 1 : 2);
+  return true;
+}
+
+export function readTrailers(memory: PoolMemory, slot: number): Fields {
+  const length = memory.words[memory.slotAt(slot) + TEXTS];
+  return new Fields(textAt(memory, slot, length), spansAt(memory, slot, length));
+}
+
+/** Content that has come already. */
+export function writeContent(memory: PoolMemory, slot: number, content: Uint8Array): void {
+  memory.bytes.set(content, memory.inAt(slot));
+  memory.words[memory.slotAt(slot) + IN_PUT] = content.length;
+}
+
+function writeText(memory: PoolMemory, slot: number, text: string, spans: readonly number[]): boolean {
+  const { words, bytes } = memory;
+  const begin = memory.headAt(slot);
+  const size = ((text.length + 3) & ~3) + 4 * spans.length;
+  if (size > memory.layout.headSize) return false;
+  writeLatin1(bytes, begin, text);
+  words[memory.slotAt(slot) + SPANS] = spans.length;
+  const places = (begin + text.length + 3) >> 2;
+  for (let i = 0; i < spans.length; i++) words[places + i] = spans[i];
+  return true;
+}
+
+function textAt(memory: PoolMemory, slot: number, length: number): string {
+  const begin = memory.headAt(slot);
+  return latin1(memory.bytes, begin, begin + length);
+}
+
+function spansAt(memory: PoolMemory, slot: number, length: number): number[] {
+  const places = (memory.headAt(slot) + length + 3) >> 2;
+  const { words } = memory;
+  const spans = new Array<number>(words[memory.slotAt(slot) + SPANS]);
+  for (let i = 0; i < spans.length; i++) spans[i] = words[places + i];
+  return spans;
+}
+
+/** JSON in ASCII: names of parameters may be of any script. */
+function ascii(json: string): string {
+  return json.replace(/[^\x20-\x7e]/g, (c) => "\\u" + c.charCodeAt(0).toString(16).padStart(4, "0"));
+}

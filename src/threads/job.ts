@@ -1,0 +1,356 @@
+/** A request on its way through a thread, as the event loop sees it. */
+import { Buffer } from "node:buffer";
+import { opensTunnel } from "../protocol/answer_account.ts";
+import { PROTOCOL_ERRORS } from "../protocol/errors.ts";
+import type { Exchange, GoneReason, Sink } from "../protocol/exchange.ts";
+import { WrittenFields } from "../protocol/fields.ts";
+import type { Asker } from "../server/services.ts";
+import { KINDS, type Rest } from "./exchange.ts";
+import { type Route, writeContent, writeEnd, writeHead } from "./heads.ts";
+import { DONE, GONE, IN_FULL, IN_WAITING, IN_WANTED, OUT_FULL, type PoolMemory, STARTED, STATE } from "./memory.ts";
+import {
+  ABORT,
+  CLOSE,
+  ContentRing,
+  DATA,
+  END,
+  INFORM,
+  LOG,
+  MORE,
+  RecordReader,
+  RESPOND,
+  RESPOND_HEAD,
+} from "./rings.ts";
+
+/** Whom a job tells. */
+export interface JobOwner {
+  readonly memory: PoolMemory;
+  /** How much content is waited for. */
+  readonly threadBuffer: number;
+  /** Room to gather content in; of use until the next turn. */
+  readonly scratch: Buffer;
+  /** Its content is here, or as much of it as is waited for. */
+  jobReady(job: Job): void;
+  /** Its client has gone before a thread has taken it. */
+  jobDropped(job: Job): void;
+  /** A thread that runs it should look. */
+  nudge(thread: number): void;
+  log(line: string): void;
+  /** The thread is through with it, and so is its slot; what is left of the answer may come in a message. */
+  jobDone(job: Job, restFollows: boolean): void;
+}
+
+export class Job implements Sink, Asker {
+  readonly exchange: Exchange;
+  /** Where it waits for a thread, or is run; -1 where there is none yet, or any more. */
+  slot = -1;
+  ticket = 0;
+  /** When it was ready, by `now`. */
+  readyAt = 0;
+  settled = false;
+  readonly #owner: JobOwner;
+  #reader: RecordReader | null = null;
+  #ring: ContentRing | null = null;
+  /** What has been gathered before there was a slot. */
+  #content: Buffer | null = null;
+  #gathered = 0;
+  #gathering = true;
+  /** `readInto` may be asked, and `write` called. */
+  #readable = true;
+  #writable = true;
+  /** The protocol has said that the content is at its end; the thread was told so. */
+  #atEnd = false;
+  #endTold = false;
+  #demanded = false;
+  #gone: GoneReason | null = null;
+  #lost = false;
+  /** What has come of a text so far. */
+  #text: Buffer | null = null;
+  #looking = false;
+  #answered = false;
+  #aborted = false;
+  readonly #read = (to: Uint8Array, at: number, max: number): number => this.exchange.readInto(to, at, max);
+
+  constructor(exchange: Exchange, owner: JobOwner) {
+    this.exchange = exchange;
+    this.#owner = owner;
+    exchange.sink = this;
+  }
+
+  /** Whether anything of the answer has been given to the protocol. */
+  get answered(): boolean {
+    return this.#answered;
+  }
+
+  /** When its handler was started, by `now`; 0 while it waits. */
+  get startedAt(): number {
+    const { memory } = this.#owner;
+    return this.slot < 0 ? 0 : memory.numbers[memory.numbersAt(this.slot) + STARTED];
+  }
+
+  /** The index of the thread that runs it, -1 where none does. */
+  get thread(): number {
+    const { memory } = this.#owner;
+    if (this.slot < 0) return -1;
+    const state = Atomics.load(memory.words, memory.slotAt(this.slot) + STATE);
+    return state < 0 ? -1 - state : -1;
+  }
+
+  /** Whether its handler runs. */
+  get isRunning(): boolean {
+    return this.thread >= 0 && this.#load(DONE) === 0;
+  }
+
+  // Before a thread is given
+
+  /** Waits until its content is here, up to so much as is waited for; a client that waits itself is answered by the handler. */
+  begin(): void {
+    const { bodyLength, waitsForContinue } = this.exchange;
+    if (bodyLength === 0) this.#atEnd = true;
+    if (bodyLength === 0 || waitsForContinue || this.#owner.threadBuffer === 0) this.#ready();
+    else {
+      this.#demand();
+      this.#gather();
+    }
+  }
+
+  #gather(): void {
+    const { exchange } = this;
+    const { threadBuffer, scratch } = this.#owner;
+    const limit = exchange.bodyLength < 0 ? threadBuffer : Math.min(threadBuffer, exchange.bodyLength);
+    // What is whole already, as small content is, needs no memory of its own.
+    let buffer = this.#content ?? scratch;
+    while (this.#gathered < limit) {
+      if (this.#gathered === buffer.length) {
+        buffer = Buffer.allocUnsafeSlow(Math.min(limit, 2 * buffer.length));
+        this.#content!.copy(buffer);
+        this.#content = buffer;
+      }
+      const n = exchange.readInto(buffer, this.#gathered, Math.min(limit, buffer.length) - this.#gathered);
+      if (this.#lost) return;
+      if (n === 0) {
+        if (this.#content === null) {
+          this.#content = Buffer.allocUnsafeSlow(Math.min(limit, Math.max(1024, 2 * this.#gathered)));
+          scratch.copy(this.#content, 0, 0, this.#gathered);
+        }
+        return;
+      }
+      if (n < 0) {
+        this.#atEnd = true;
+        break;
+      }
+      this.#gathered += n;
+    }
+    if (this.#gathered === exchange.bodyLength) this.#atEnd = true;
+    this.#ready();
+  }
+
+  #ready(): void {
+    this.#gathering = false;
+    this.#owner.jobReady(this);
+  }
+
+  /** It must wait longer than this turn: what it has gathered gets memory of its own. */
+  keepContent(): void {
+    if (this.#gathered === 0 || this.#content !== null) return;
+    this.#content = Buffer.from(this.#owner.scratch.subarray(0, this.#gathered));
+  }
+
+  /** Moves to a slot, to be put into the queue. @returns false when its head does not fit */
+  enter(slot: number, route: Route | null): boolean {
+    const { memory, scratch } = this.#owner;
+    const content = (this.#content ?? scratch).subarray(0, this.#gathered);
+    if (!writeHead(memory, slot, this.exchange, route)) return false;
+    this.slot = slot;
+    this.#reader = new RecordReader(memory, slot);
+    this.#ring = new ContentRing(memory, slot);
+    if (content.length > 0) writeContent(memory, slot, content);
+    this.#content = null;
+    // Trailers take the place of the head, so they come when that has been read, and they are asked for.
+    if (this.#atEnd && this.exchange.trailers === undefined) this.#tellEnd();
+    if (this.#gone !== null) this.#tellGone(this.#gone);
+    return true;
+  }
+
+  // While a thread has it
+
+  onReadable(): void {
+    this.#readable = true;
+    if (this.#gathering) this.#gather();
+    else if (this.slot >= 0) this.#fill();
+  }
+
+  onWritable(): void {
+    this.#writable = true;
+    this.look();
+  }
+
+  onGone(why: GoneReason): void {
+    this.#gone = why;
+    if (why.kind !== "half-closed") {
+      this.#lost = this.#writable = true;
+      if (this.slot < 0 || this.#owner.memory.cancel(this.slot)) return this.#owner.jobDropped(this);
+    }
+    if (this.slot < 0) return;
+    this.#tellGone(why);
+    this.look();
+  }
+
+  #tellGone({ kind, error }: GoneReason): void {
+    const code = 1 + KINDS.indexOf(kind) + (error === undefined ? 0 : 256 * (1 + PROTOCOL_ERRORS.indexOf(error)));
+    this.#store(GONE, code);
+    this.#nudge();
+  }
+
+  /** Moves what can be moved, both ways. */
+  look(): void {
+    // Who writes though there is no room may be told of room in there.
+    if (this.slot < 0 || this.#looking) return;
+    this.#looking = true;
+    const done = this.#load(DONE); // first: behind it nothing is put
+    const drained = this.#takeAnswer(done !== 0);
+    this.#looking = false;
+    if (done !== 0 && drained) this.#owner.jobDone(this, done === 2);
+    else if (this.slot >= 0) this.#fill();
+  }
+
+  /** @param all whether to take it whatever the client takes: the handler has settled @returns whether all was taken */
+  #takeAnswer(all: boolean): boolean {
+    const reader = this.#reader!;
+    const { bytes } = this.#owner.memory;
+    let kind = 0;
+    let took = false;
+    while ((this.#writable || all) && (kind = reader.next()) !== 0) {
+      this.give(kind, bytes.subarray(reader.start, reader.start + reader.length));
+      reader.take();
+      took = true;
+    }
+    if (took) reader.publish();
+    const drained = kind === 0 && (this.#writable || all);
+    if (drained && this.#load(OUT_FULL) === 1) {
+      this.#store(OUT_FULL, 0);
+      this.#nudge();
+    }
+    return drained;
+  }
+
+  /** Gives a record to the protocol. */
+  give(kind: number, bytes: Buffer): void {
+    if ((kind & ~MORE) === DATA) {
+      if (!this.#aborted) this.#writable = this.exchange.write(bytes);
+      return;
+    }
+    if ((kind & MORE) !== 0 || this.#text !== null) {
+      bytes = this.#text === null ? Buffer.from(bytes) : Buffer.concat([this.#text, bytes]);
+      this.#text = (kind & MORE) === 0 ? null : bytes;
+      if (this.#text !== null) return;
+    }
+    if (kind === LOG) this.#owner.log(bytes.toString("utf8"));
+    else if (!this.#aborted) this.#answer(kind, bytes);
+  }
+
+  /** What a thread has checked already does not throw here. */
+  #answer(kind: number, bytes: Buffer): void {
+    const { exchange } = this;
+    switch (kind) {
+      case RESPOND: {
+        this.#answered = true;
+        const status = bytes.readInt32LE(0);
+        const end = RESPOND_HEAD + bytes.readInt32LE(4);
+        const reason = bytes.toString("latin1", RESPOND_HEAD, end);
+        const lines = new WrittenFields(bytes.toString("latin1", end));
+        exchange.respond(status, reason, lines, bytes.readDoubleLE(8));
+        if (opensTunnel(exchange.head.method, status)) this.#atEnd = this.#endTold = false;
+        break;
+      }
+      case END:
+        exchange.end(bytes.length === 0 ? undefined : new WrittenFields(bytes.toString("latin1")));
+        break;
+      case INFORM:
+        exchange.inform(Number(bytes.toString("latin1", 0, 3)), new WrittenFields(bytes.toString("latin1", 3)));
+        break;
+      case CLOSE:
+        exchange.closeConnection();
+        break;
+      case ABORT:
+        this.#aborted = true;
+        exchange.abort();
+        break;
+    }
+  }
+
+  /** What did not fit into shared memory. */
+  giveRest(records: readonly Rest[]): void {
+    for (const { kind, bytes } of records)
+      this.give(kind, Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength));
+  }
+
+  /** What a thread that has ended wrote into the log. */
+  takeLog(): void {
+    const { bytes } = this.#owner.memory;
+    const reader = this.#reader!;
+    for (let kind = reader.next(); kind !== 0; kind = reader.next()) {
+      const record = bytes.subarray(reader.start, reader.start + reader.length);
+      if (kind === LOG) this.#owner.log(record.toString("utf8"));
+      reader.take();
+    }
+  }
+
+  #tellEnd(): void {
+    this.#endTold = true;
+    if (!writeEnd(this.#owner.memory, this.slot, this.exchange.trailers)) this.exchange.abort();
+  }
+
+  #demand(): void {
+    if (this.#demanded) return;
+    this.#demanded = true;
+    this.exchange.demand();
+  }
+
+  /** Reads content into shared memory, where the handler wants it and there is room. */
+  #fill(): void {
+    if (this.#endTold || this.#lost || !this.#readable || this.#load(IN_WANTED) === 0) return;
+    this.#demand();
+    const ring = this.#ring!;
+    let filled = false;
+    while (!this.#atEnd) {
+      if (ring.room === 0) {
+        this.#store(IN_FULL, 1);
+        if (ring.room === 0) break;
+        this.#store(IN_FULL, 0); // there is some now
+      }
+      const n = ring.fill(this.#read);
+      if (this.#lost) return;
+      if (n === 0) {
+        this.#readable = false;
+        break;
+      }
+      if (n > 0) filled = true;
+      else this.#atEnd = true;
+    }
+    if (this.#atEnd) this.#tellEnd();
+    filled ||= this.#atEnd;
+    if (filled && Atomics.exchange(this.#words, this.#at + IN_WAITING, 0) === 1) this.#nudge();
+  }
+
+  #nudge(): void {
+    const { thread } = this;
+    if (thread >= 0) this.#owner.nudge(thread);
+  }
+
+  get #words(): Int32Array {
+    return this.#owner.memory.words;
+  }
+
+  get #at(): number {
+    return this.#owner.memory.slotAt(this.slot);
+  }
+
+  #load(word: number): number {
+    return Atomics.load(this.#words, this.#at + word);
+  }
+
+  #store(word: number, value: number): void {
+    Atomics.store(this.#words, this.#at + word, value);
+  }
+}

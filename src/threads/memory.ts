@@ -1,0 +1,287 @@
+/**
+ * The memory that the event loop and its threads share, and nothing else of a request crosses between them: a queue of slots, and in
+ * each slot one request and its answer.
+ *
+ *   words    the queue, a bell and a mode for each thread, 32 words for each slot
+ *   numbers  two for each slot
+ *   slots    for each: the head of the request, a ring for its content, a ring for the answer
+ *
+ * Everything in it is written by one side and read by the other. What was written is handed over by an atomic store of a position
+ * or a state behind it, and found by an atomic load: sequentially consistent, as all of Atomics is.
+ */
+import { Buffer } from "node:buffer";
+
+// Words of the pool
+/** Where in the queue the next request is taken. */
+export const HEAD = 0;
+/** Where in the queue the next request is put; written by the event loop alone. */
+export const TAIL = 1;
+/** The event loop will look at the slots without being told again. */
+export const LOOKING = 2;
+/** The port that the server listens on, and the length of its host. */
+export const PORT = 3;
+export const HOST_LENGTH = 4;
+/** A bit for each slot that the event loop should look at: so many words of them. */
+export const ATTENTION = 8;
+const ATTENTION_WORDS = 8;
+const QUEUE = ATTENTION + ATTENTION_WORDS;
+
+// Words of a thread
+/** Counts what has happened; a thread that blocks waits for it to change. */
+export const BELL = 0;
+/** What the thread does, one of the modes below. */
+export const MODE = 1;
+/** A message to the thread is on its way. */
+export const MAIL = 2;
+/** Counts the requests that it has taken. */
+export const COUNT = 3;
+const THREAD_WORDS = 4;
+
+// Modes of a thread
+/** It runs, and looks at the queue before it rests. */
+export const BUSY = 0;
+/** It blocks for a moment: a change of its bell wakes it. */
+export const RESTING = 1;
+/** Its event loop runs: a message wakes it. */
+export const PARKED = 2;
+/** A handler blocks in it: a change of its bell wakes it. */
+export const BLOCKED = 3;
+/** It takes no more requests. */
+export const LEAVING = 4;
+
+// Words of a slot
+/** FREE, the ticket of the request that waits in it, or -1 - the index of the thread that has taken it. */
+export const STATE = 0;
+/** The ticket of the request: a number that tells it from others before and after it. */
+export const TICKET = 1;
+/** How the peer has gone: 1 + the kind, and 256 x (1 + the error); 0 while it is there. */
+export const GONE = 2;
+/** Lengths of the parts of the head's text: fields, method, target, version, authority (-1: null), host, route. */
+export const TEXTS = 3;
+export const TEXT_COUNT = 7;
+/** How many places of names and values follow the text. */
+export const SPANS = TEXTS + TEXT_COUNT;
+export const PEER_PORT = SPANS + 1;
+/** 1: the peer waits for 100 (Continue). */
+export const FLAGS = SPANS + 2;
+/** Which of the server's classes the route has found; -1 where the thread finds the class itself. */
+export const ROUTE = SPANS + 3;
+/** Positions in the ring of content: up to where it was put, and taken. */
+export const IN_PUT = SPANS + 4;
+export const IN_TAKEN = SPANS + 5;
+/** Of the content: 0 more may come, 1 it has ended, 2 it has ended with trailers, which lie where the head was. */
+export const IN_STATE = SPANS + 6;
+/** The handler has asked for content that is not here. */
+export const IN_WANTED = SPANS + 7;
+/** The thread waits for content; the event loop waits for room. */
+export const IN_WAITING = SPANS + 8;
+export const IN_FULL = SPANS + 9;
+/** Positions in the ring of the answer. */
+export const OUT_PUT = SPANS + 10;
+export const OUT_TAKEN = SPANS + 11;
+/** The thread waits for room. */
+export const OUT_FULL = SPANS + 12;
+/** The handler has settled: 1; 2 where a message brings the rest of the answer. */
+export const DONE = SPANS + 13;
+const SLOT_WORDS = 32;
+
+export const FREE = 0;
+
+// Numbers of a slot
+/** When the handler was started, by `now`. */
+export const STARTED = 0;
+/** The length of the content, -1 when not known. */
+export const BODY_LENGTH = 1;
+const SLOT_NUMBERS = 2;
+
+const HOST_SIZE = 512;
+
+/** How much of everything there is. */
+export interface Layout {
+  readonly threads: number;
+  /** At most 256. */
+  readonly slots: number;
+  /** Bytes for the head of a request; a multiple of 8. */
+  readonly headSize: number;
+  /** Bytes of each ring: a power of two. */
+  readonly ringSize: number;
+}
+
+export class PoolMemory {
+  readonly layout: Layout;
+  readonly buffer: SharedArrayBuffer;
+  readonly words: Int32Array;
+  readonly numbers: Float64Array;
+  /** All of it. */
+  readonly bytes: Buffer;
+  readonly #queueMask: number;
+  readonly #threads: number;
+  readonly #slots: number;
+  readonly #host: number;
+  readonly #bytesAt: number;
+  readonly #slotSize: number;
+
+  /** @param buffer what another thread has; made when left out */
+  constructor(layout: Layout, buffer?: SharedArrayBuffer) {
+    const { threads, slots, headSize, ringSize } = layout;
+    let capacity = 1;
+    while (capacity < 4 * slots) capacity *= 2;
+    this.layout = layout;
+    this.#queueMask = capacity - 1;
+    this.#threads = QUEUE + capacity;
+    this.#slots = align(this.#threads + threads * THREAD_WORDS, 2);
+    const wordCount = this.#slots + slots * SLOT_WORDS;
+    this.#host = 4 * wordCount + 8 * slots * SLOT_NUMBERS;
+    this.#bytesAt = this.#host + HOST_SIZE;
+    this.#slotSize = headSize + 2 * ringSize;
+    this.buffer = buffer ?? new SharedArrayBuffer(this.#bytesAt + slots * this.#slotSize);
+    // The words of everything, the bytes' included: what is aligned in those can be read as words.
+    this.words = new Int32Array(this.buffer);
+    this.numbers = new Float64Array(this.buffer, 4 * wordCount, slots * SLOT_NUMBERS);
+    this.bytes = Buffer.from(this.buffer);
+  }
+
+  /** Where the words of a thread begin. */
+  threadAt(index: number): number {
+    return this.#threads + index * THREAD_WORDS;
+  }
+
+  /** Where the words of a slot begin. */
+  slotAt(slot: number): number {
+    return this.#slots + slot * SLOT_WORDS;
+  }
+
+  /** Where the numbers of a slot begin. */
+  numbersAt(slot: number): number {
+    return slot * SLOT_NUMBERS;
+  }
+
+  /** Where in the bytes the head of a slot's request lies. */
+  headAt(slot: number): number {
+    return this.#bytesAt + slot * this.#slotSize;
+  }
+
+  /** Where in the bytes the ring of a slot's content lies. */
+  inAt(slot: number): number {
+    return this.headAt(slot) + this.layout.headSize;
+  }
+
+  /** Where in the bytes the ring of a slot's answer lies. */
+  outAt(slot: number): number {
+    return this.inAt(slot) + this.layout.ringSize;
+  }
+
+  /** How many places of the queue are taken: requests that wait, and those that were given up meanwhile. */
+  get queued(): number {
+    const { words } = this;
+    return (Atomics.load(words, TAIL) - Atomics.load(words, HEAD)) | 0;
+  }
+
+  /** Whether the queue takes one more. */
+  get hasRoom(): boolean {
+    return this.queued <= this.#queueMask;
+  }
+
+  /** Moves the queue on over requests that were given up. */
+  skip(): void {
+    const { words } = this;
+    for (let slot = this.first; slot !== undefined; slot = this.first) {
+      const head = Atomics.load(words, HEAD);
+      if (Atomics.load(words, this.slotAt(slot) + STATE) === ticketOf(head)) return;
+      Atomics.compareExchange(words, HEAD, head, (head + 1) | 0);
+    }
+  }
+
+  /** The slot that waits longest, or was given up; undefined where none does. */
+  get first(): number | undefined {
+    return this.queued > 0 ? this.words[QUEUE + (Atomics.load(this.words, HEAD) & this.#queueMask)] : undefined;
+  }
+
+  /**
+   * Puts a slot at the end of the queue; for the event loop. `hasRoom` must be true.
+   * @returns the request's ticket, which no other one has for a long time
+   */
+  push(slot: number): number {
+    const { words } = this;
+    const tail = words[TAIL];
+    const ticket = ticketOf(tail);
+    words[this.slotAt(slot) + TICKET] = ticket;
+    words[QUEUE + (tail & this.#queueMask)] = slot;
+    Atomics.store(words, this.slotAt(slot) + STATE, ticket);
+    Atomics.store(words, TAIL, (tail + 1) | 0);
+    return ticket;
+  }
+
+  /** Nothing is in a slot any more. */
+  free(slot: number): void {
+    Atomics.store(this.words, this.slotAt(slot) + STATE, FREE);
+  }
+
+  /** Gives up a request that waits. @returns false when a thread has taken it */
+  cancel(slot: number): boolean {
+    const at = this.slotAt(slot);
+    const ticket = this.words[at + TICKET];
+    return Atomics.compareExchange(this.words, at + STATE, ticket, FREE) === ticket;
+  }
+
+  /**
+   * Takes the slot that has waited longest; for threads, any number of them at once. The slot is marked before the queue moves on,
+   * so that a thread that is ended in between loses nothing.
+   * @returns -1 where none waits
+   */
+  take(thread: number): number {
+    const { words } = this;
+    for (;;) {
+      const head = Atomics.load(words, HEAD);
+      if (head === Atomics.load(words, TAIL)) return -1;
+      const slot = Atomics.load(words, QUEUE + (head & this.#queueMask));
+      const ticket = ticketOf(head);
+      const state = this.slotAt(slot) + STATE;
+      const taken = Atomics.compareExchange(words, state, ticket, -1 - thread) === ticket;
+      // Whoever has taken it, or given it up: the queue moves on, by one of those who look at it.
+      Atomics.compareExchange(words, HEAD, head, (head + 1) | 0);
+      if (taken) return slot;
+    }
+  }
+
+  /** Tells the event loop to look at a slot; for threads. @returns whether it must be woken for that */
+  callFor(slot: number): boolean {
+    Atomics.or(this.words, ATTENTION + (slot >> 5), 1 << (slot & 31));
+    return Atomics.exchange(this.words, LOOKING, 1) === 0;
+  }
+
+  /** Calls `look` for each slot that a thread has called for; for the event loop. */
+  eachCall(look: (slot: number) => void): void {
+    for (let i = 0; i < ATTENTION_WORDS; i++) {
+      if (Atomics.load(this.words, ATTENTION + i) === 0) continue;
+      for (let bits = Atomics.exchange(this.words, ATTENTION + i, 0); bits !== 0; bits &= bits - 1)
+        look((i << 5) + 31 - Math.clz32(bits & -bits));
+    }
+  }
+
+  /** Where the server listens. */
+  get address(): readonly [host: string, port: number] {
+    const { words, bytes } = this;
+    return [bytes.toString("utf8", this.#host, this.#host + words[HOST_LENGTH]), words[PORT]];
+  }
+
+  set address([host, port]: readonly [host: string, port: number]) {
+    this.words[HOST_LENGTH] = this.bytes.write(host, this.#host, HOST_SIZE);
+    this.words[PORT] = port;
+  }
+}
+
+/** What is said of a place in the queue: never FREE, never below. */
+function ticketOf(position: number): number {
+  return (position & 0x3fffffff) + 1;
+}
+
+function align(n: number, to: number): number {
+  return Math.ceil(n / to) * to;
+}
+
+/** Milliseconds by a clock that is the same in all threads, unlike that of `performance`. */
+const origin = Number(process.hrtime.bigint()) / 1e6 - performance.now();
+export function now(): number {
+  return performance.now() + origin;
+}

@@ -1,0 +1,37 @@
+/** What is said in messages, because it is rare or large; the rest goes through shared memory. */
+import type { Rest } from "./exchange.ts";
+import type { Layout } from "./memory.ts";
+import type { Program } from "./program.ts";
+import type { ThreadingOptions } from "./settings.ts";
+
+/** What a thread begins with. */
+export interface ThreadStart {
+  readonly layout: Layout;
+  readonly buffer: SharedArrayBuffer;
+  /** Which of the threads it is. */
+  readonly index: number;
+  readonly program: Program;
+  /** Nobody would see a line of the log. */
+  readonly silent: boolean;
+  readonly threadData: unknown;
+  /** For a server that the thread constructs itself. */
+  readonly options: ThreadingOptions;
+}
+
+/** To a thread: look at shared memory; a shutdown that was asked for is over; end. */
+export type ToThread = 0 | { readonly down: number } | { readonly exit: true };
+
+/** From a thread. */
+export type FromThread =
+  /** Look at shared memory. */
+  | 0
+  /** It takes requests. */
+  | { readonly ready: true; readonly needsRoutes: boolean }
+  /** It has not found its handlers. */
+  | { readonly failed: Error }
+  /** What was written of an answer and did not fit. */
+  | { readonly rest: readonly Rest[]; readonly ticket: number }
+  /** A line of the log that belongs to no request. */
+  | { readonly log: string }
+  /** Shut the server down: its number among such wishes, and the request that asks for it, 0 for none. */
+  | { readonly shutdown: number; readonly atOnce: boolean; readonly ticket: number };

@@ -1,0 +1,122 @@
+/** Servers whose handlers run in threads: Python's `ThreadingMixIn` and `ThreadingHTTPServer`. */
+import type { Executor } from "../protocol/exchange.ts";
+import type { RequestRouter } from "../server/dispatch.ts";
+import type { RequestHandlerClass } from "../server/handler.ts";
+import { handlerThread } from "../server/place.ts";
+import { HTTPServer, type HTTPServerOptions } from "../server/server.ts";
+import type { Services } from "../server/services.ts";
+import type { Address } from "../transport/transport.ts";
+import { NO_STATS, ThreadExecutor, type ThreadingStats } from "./executor.ts";
+import { count, describeProgram, type Handlers, keyOf, type Program } from "./program.ts";
+import { type Settings, settingsFrom, split, type ThreadingOptions } from "./settings.ts";
+
+/** Options of a ThreadingHTTPServer. */
+export interface ThreadingHTTPServerOptions extends HTTPServerOptions, ThreadingOptions {}
+
+/** What ThreadingMixIn adds to a server. */
+export interface ThreadingServer {
+  /** What each thread was given when it started: the option of that name. */
+  readonly threadData: unknown;
+  /**
+   * What the threads do, and have done.
+   * @throws {Error} in a thread, which does not know
+   */
+  stats(): ThreadingStats;
+}
+
+/** A class of servers. */
+type ServerClass = new (...args: any[]) => HTTPServer;
+
+/** The options that a class of servers takes. */
+type OptionsOf<Base extends ServerClass> =
+  ConstructorParameters<Base> extends [unknown, unknown, (infer Options)?] ? NonNullable<Options> : HTTPServerOptions;
+
+/** What ThreadingMixIn makes of a class of servers. */
+export type ThreadingServerClass<Base extends ServerClass> = Omit<Base, "prototype"> &
+  (new (
+    serverAddress: Address,
+    RequestHandlerClass: RequestHandlerClass | RequestRouter,
+    options?: OptionsOf<Base> & ThreadingOptions,
+  ) => InstanceType<Base> & ThreadingServer);
+
+/**
+ * Makes a server run its handlers in threads, one request at a time in each: a handler that computes, or blocks, holds up nobody.
+ * Everything else is exactly the same. docs/THREADS.md says what threads share, and what not.
+ *
+ * Each thread imports the program's main module once more, up to where it begins to serve; the server that is constructed there
+ * tells it the handler class. Nothing listens there. A class that says `static module = import.meta.url` as its own, in a file that
+ * exports it, is imported from that file instead.
+ *
+ * @param Base HTTPServer, or a class that extends it and has a constructor of the same three parameters
+ * @example class ThreadingServer extends ThreadingMixIn(HTTPServer) {}
+ * @source Python's `socketserver.ThreadingMixIn`
+ */
+export function ThreadingMixIn<Base extends ServerClass>(Base: Base): ThreadingServerClass<Base> {
+  class Threading extends Base implements ThreadingServer {
+    readonly #settings: Settings;
+    readonly #handlers: Handlers;
+    readonly #program: Program | null;
+    readonly #options: ThreadingOptions;
+    #executor: ThreadExecutor | null = null;
+
+    constructor(...args: any[]) {
+      const [address, handlers, options = {}] = args as [Address, Handlers, ThreadingHTTPServerOptions?];
+      const { threading, others } = split(options);
+      super(address, handlers, others);
+      this.#settings = settingsFrom(threading);
+      this.#options = threading;
+      this.#handlers = handlers;
+      if (handlerThread === null) {
+        this.#program = describeProgram(handlers, count(keyOf(handlers)));
+      } else {
+        this.#program = null;
+        handlerThread.constructed(this, () => this.makeServices());
+      }
+    }
+
+    get threadData(): unknown {
+      return handlerThread === null ? this.#settings.threadData : handlerThread.threadData;
+    }
+
+    override get serverAddress(): readonly [host: string, port: number] {
+      return handlerThread === null ? super.serverAddress : handlerThread.serverAddress;
+    }
+
+    stats(): ThreadingStats {
+      if (handlerThread !== null) throw new Error("cannot tell from inside a thread what the threads do");
+      return this.#executor?.stats ?? NO_STATS;
+    }
+
+    override shutdown(): Promise<void> {
+      return handlerThread === null ? super.shutdown() : handlerThread.shutdown(false);
+    }
+
+    override serverClose(): void {
+      if (handlerThread === null) super.serverClose();
+      else void handlerThread.shutdown(true);
+    }
+
+    /** @internal */
+    protected override makeExecutor(services: Services): Executor {
+      return (this.#executor = new ThreadExecutor(
+        services,
+        this.#settings,
+        this.#handlers,
+        this.#program!,
+        this.#options,
+      ));
+    }
+  }
+  return Threading as unknown as ThreadingServerClass<Base>;
+}
+
+/**
+ * An HTTP server whose handlers run in threads: one that computes for a second holds up nobody, and a handler may block.
+ *
+ * @example
+ * const httpd = new ThreadingHTTPServer(["127.0.0.1", 8000], RequestHandler, { threads: { min: 2, max: 16 } });
+ * await httpd.serveForever();
+ *
+ * @source Python's `http.server.ThreadingHTTPServer`
+ */
+export class ThreadingHTTPServer extends ThreadingMixIn(HTTPServer) {}

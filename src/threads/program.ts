@@ -1,0 +1,117 @@
+/** Where a thread finds the handler classes of a server: in the file that a class names, or in the program, imported once more. */
+import { pathToFileURL } from "node:url";
+import { realpathSync } from "node:fs";
+import process from "node:process";
+import type { RequestRouter } from "../server/dispatch.ts";
+import { BaseHTTPRequestHandler, type RequestHandlerClass } from "../server/handler.ts";
+
+/** A handler class, for a thread to find. */
+export interface ClassPlace {
+  readonly name: string;
+  /** The URL of the file that the class names as its own; null where it names none. */
+  readonly module: string | null;
+  /** It is BaseHTTPRequestHandler itself, which a router falls back on. */
+  readonly isBase: boolean;
+}
+
+/** What a thread is told of the program. */
+export interface Program {
+  readonly classes: readonly ClassPlace[];
+  /** The server has a router. */
+  readonly isRouted: boolean;
+  /** The program's main module. */
+  readonly main: string | null;
+  readonly argv: readonly string[];
+  /** Which of the servers with such classes it is, in the order in which they are constructed. */
+  readonly nth: number;
+}
+
+export type Handlers = RequestHandlerClass | RequestRouter;
+
+export function isRouter(handlers: Handlers): handlers is RequestRouter {
+  return typeof handlers === "object";
+}
+
+export function classesOf(handlers: Handlers): RequestHandlerClass[] {
+  return isRouter(handlers) ? [...new Set(handlers.handlers)] : [handlers];
+}
+
+/** Whether every class says where it is, so that the program need not be imported. */
+export function isApart({ classes, main }: Program): boolean {
+  return classes.every(({ module, isBase }) => (module !== null && module !== main) || isBase);
+}
+
+/** What servers of the same classes have in common. */
+export function keyOf(handlers: Handlers): string {
+  return classesOf(handlers)
+    .map(({ name }) => name)
+    .join();
+}
+
+/** How many servers have been constructed of each key. */
+const counts = new Map<string, number>();
+
+/** Counts the servers of a key. @returns the number of this one, from 0 on */
+export function count(key: string): number {
+  const nth = counts.get(key) ?? 0;
+  counts.set(key, nth + 1);
+  return nth;
+}
+
+/**
+ * Describes a server's handlers for its threads.
+ * @throws {TypeError} for a `static module` that is no URL
+ */
+export function describeProgram(handlers: Handlers, nth: number): Program {
+  return {
+    classes: classesOf(handlers).map(placeOf),
+    isRouted: isRouter(handlers),
+    main: mainModule(),
+    argv: process.argv.slice(1),
+    nth,
+  };
+}
+
+function placeOf(Handler: RequestHandlerClass): ClassPlace {
+  // Its own: a class that extends another is not to be found in that one's file.
+  const module: unknown = Object.hasOwn(Handler, "module") ? (Handler as { module?: unknown }).module : undefined;
+  if (module !== undefined && !(typeof module === "string" && URL.canParse(module))) {
+    throw new TypeError(
+      `${Handler.name} has a static member module that is no URL of a file; write static module = import.meta.url`,
+    );
+  }
+  return { name: Handler.name, module: module ?? null, isBase: Handler === BaseHTTPRequestHandler };
+}
+
+/** The URL of the file that this process was started with; null where there is none, as with --eval. */
+function mainModule(): string | null {
+  const file = process.argv[1];
+  if (file === undefined) return null;
+  try {
+    return pathToFileURL(realpathSync(file)).href;
+  } catch {
+    return null;
+  }
+}
+
+/**
+ * Finds a class in a module that has been imported.
+ * @returns undefined where it is not exported, by its name or as the default
+ */
+export function findClass(exports: Readonly<Record<string, unknown>>, name: string): RequestHandlerClass | undefined {
+  for (const candidate of [exports[name], exports["default"]]) {
+    if (typeof candidate !== "function" || !(candidate.prototype instanceof BaseHTTPRequestHandler)) continue;
+    if (candidate === exports[name] || candidate.name === name) return candidate as RequestHandlerClass;
+  }
+  return undefined;
+}
+
+/** What to write where a thread has not found the handlers. */
+export function advice({ classes, main }: Program): string {
+  const names = classes.filter(({ isBase }) => !isBase).map(({ name }) => name || "the class");
+  return (
+    `As every thread does, it imported ${main ?? "no file: the program has none"} and waited for the server to be constructed there` +
+    ` with ${names.join(", ")}. Either construct it where the program's main file does so whenever it is imported, at its top level,` +
+    ` or put ${names.length > 1 ? "each class" : names[0]} into a file that exports it and serves nothing, with static module = import.meta.url`
+  );
+}

@@ -1,0 +1,122 @@
+/** The options of a threading server. */
+import { availableParallelism } from "node:os";
+import type { ResourceLimits } from "node:worker_threads";
+import { show } from "../protocol/show.ts";
+
+/** What ThreadingMixIn adds to a server's options. Sizes are in bytes, times in milliseconds. */
+export interface ThreadingOptions {
+  /**
+   * How many threads there are: at least `min`, which are started with the server, and at most `max`. One more is started when a
+   * request has waited 5 ms, and ends when it has been idle for a while. A number sets both. Default: as many as there are cores, and
+   * the larger of 16 and four times as many.
+   */
+  readonly threads?: number | { readonly min?: number | undefined; readonly max?: number | undefined } | undefined;
+  /**
+   * How many requests may wait for a thread when all are busy; one more is answered 503, with Retry-After. Default 1,024.
+   */
+  readonly queue?: number | undefined;
+  /**
+   * How long a handler may run. One that takes longer is ended with its thread, even in an endless loop, and answered 503. Default: as
+   * long as it likes.
+   */
+  readonly handlerTimeout?: number | undefined;
+  /**
+   * What each thread is given when it starts, as `this.server.threadData`: anything that a structured clone can copy, or shared
+   * memory. Default undefined.
+   */
+  readonly threadData?: unknown;
+  /**
+   * How much content of a request is waited for before a thread is given to it, and how much of an answer is taken from the thread at
+   * once, whether or not its client reads. More than that passes through as it comes. Up to 16 MiB. Default 64 KiB.
+   */
+  readonly threadBuffer?: number | undefined;
+  /** How many threads may be started in a second in place of those that were lost; Infinity for no limit. Default 10. */
+  readonly replacementRate?: number | undefined;
+  /** How much memory a thread may take, as `worker_threads` has it. Default: Node's. */
+  readonly resourceLimits?: ResourceLimits | undefined;
+}
+
+/** The options, and what stands in for those that are not there. */
+export interface Settings {
+  readonly min: number;
+  readonly max: number;
+  readonly queue: number;
+  readonly handlerTimeout: number;
+  readonly threadData: unknown;
+  readonly threadBuffer: number;
+  readonly replacementRate: number;
+  readonly resourceLimits: ResourceLimits | undefined;
+}
+
+const NAMES: readonly (keyof ThreadingOptions)[] = [
+  "threads",
+  "queue",
+  "handlerTimeout",
+  "threadData",
+  "threadBuffer",
+  "replacementRate",
+  "resourceLimits",
+];
+
+/** The most threads that one server can have. */
+export const MOST_THREADS = 192;
+const LARGEST_BUFFER = 16 * 1024 * 1024;
+
+/** Takes a server's options apart into those of ThreadingMixIn and the others. */
+export function split(options: object): { threading: ThreadingOptions; others: object } {
+  const threading: Record<string, unknown> = {};
+  const others: Record<string, unknown> = { ...options };
+  for (const name of NAMES) {
+    if (name in others) threading[name] = others[name];
+    delete others[name];
+  }
+  return { threading, others };
+}
+
+/** @throws {TypeError} or {RangeError} for an option that is wrong */
+export function settingsFrom(options: ThreadingOptions): Settings {
+  const { threads } = options;
+  let range: { readonly min?: number | undefined; readonly max?: number | undefined };
+  if (threads === undefined) range = {};
+  else if (typeof threads === "number") range = { min: threads, max: threads };
+  else if (typeof threads === "object" && threads !== null) range = threads;
+  else throw new TypeError(`threads must be a number, or { min, max }, not ${show(threads)}`);
+  for (const name of Object.keys(range))
+    if (name !== "min" && name !== "max") throw new TypeError(`there is no threads.${name}; there are min and max`);
+  const cores = availableParallelism();
+  const max = whole(
+    "threads.max",
+    range.max,
+    Math.max(range.min ?? 0, Math.min(MOST_THREADS, Math.max(16, 4 * cores))),
+  );
+  const min = whole("threads.min", range.min, Math.min(cores, max));
+  if (max < 1 || max > MOST_THREADS)
+    throw new RangeError(`threads.max must be from 1 to ${MOST_THREADS}, not ${show(max)}`);
+  if (min < 1 || min > max) throw new RangeError(`threads.min must be from 1 to threads.max, ${max}, not ${show(min)}`);
+  const threadBuffer = whole("threadBuffer", options.threadBuffer, 64 * 1024);
+  if (threadBuffer > LARGEST_BUFFER)
+    throw new RangeError(`threadBuffer must be at most ${LARGEST_BUFFER}, not ${show(threadBuffer)}`);
+  return {
+    min,
+    max,
+    queue: positive("queue", options.queue, 1024),
+    handlerTimeout: positive("handlerTimeout", options.handlerTimeout, Infinity),
+    threadData: options.threadData,
+    threadBuffer,
+    replacementRate: positive("replacementRate", options.replacementRate, 10),
+    resourceLimits: options.resourceLimits,
+  };
+}
+
+function positive(name: string, value: number | undefined, byDefault: number): number {
+  if (value === undefined) return byDefault;
+  if (typeof value !== "number" || !(value >= 0))
+    throw new RangeError(`${name} must be a number, 0 or more, not ${show(value)}`);
+  return value;
+}
+
+function whole(name: string, value: number | undefined, byDefault: number): number {
+  const n = positive(name, value, byDefault);
+  if (!Number.isInteger(n)) throw new RangeError(`${name} must be a whole number, not ${show(value)}`);
+  return n;
+}

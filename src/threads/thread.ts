@@ -1,0 +1,135 @@
+/** One thread, as the event loop sees it: a worker, its words in shared memory, and what it says. */
+import { Worker } from "node:worker_threads";
+import { BELL, BLOCKED, BUSY, COUNT, LEAVING, MAIL, MODE, PARKED, type PoolMemory, RESTING } from "./memory.ts";
+import type { FromThread, ThreadStart, ToThread } from "./messages.ts";
+
+/** Sources and what is built of them lie side by side, whatever they are called. */
+const PROGRAM = new URL(`./worker${import.meta.url.slice(import.meta.url.lastIndexOf("."))}`, import.meta.url);
+
+/** How long a thread may take to end when it is asked to. In milliseconds. */
+const LEAVE_TIMEOUT = 500;
+
+export interface ThreadEvents {
+  /** It takes requests. */
+  onReady(thread: Thread, needsRoutes: boolean): void;
+  onMessage(thread: Thread, message: Exclude<FromThread, { ready: true } | { failed: Error }>): void;
+  /** It has ended, for whatever reason: it was told to, or with an error, or with an exit code. */
+  onEnd(thread: Thread, why: Error): void;
+}
+
+export class Thread {
+  readonly index: number;
+  /** It takes requests, or has done so. */
+  ready = false;
+  /** It was told to end. */
+  leaving = false;
+  /** It is over the time that a handler has. */
+  overdue = false;
+  /** How many checks in a row it was found idle. */
+  idle = 0;
+  readonly #memory: PoolMemory;
+  readonly #at: number;
+  readonly #worker: Worker;
+  #why: Error | null = null;
+  #count = 0;
+
+  constructor(memory: PoolMemory, start: ThreadStart, resourceLimits: object | undefined, events: ThreadEvents) {
+    this.index = start.index;
+    this.#memory = memory;
+    this.#at = memory.threadAt(start.index);
+    memory.words.fill(0, this.#at, this.#at + 4);
+    this.#worker = new Worker(PROGRAM, {
+      workerData: start,
+      name: `plinth ${start.index}`,
+      ...(resourceLimits === undefined ? {} : { resourceLimits }),
+    });
+    this.#worker.unref(); // a server that does not listen keeps no process
+    this.#worker.on("message", (message: FromThread) => {
+      if (message !== 0 && "ready" in message) {
+        this.ready = true;
+        events.onReady(this, message.needsRoutes);
+      } else if (message !== 0 && "failed" in message) {
+        this.#why = message.failed;
+        this.end();
+      } else {
+        events.onMessage(this, message);
+      }
+    });
+    this.#worker.on("messageerror", (error: Error) => this.#failed(error));
+    this.#worker.on("error", (error: unknown) =>
+      this.#failed(error instanceof Error ? error : new Error(`it has thrown ${String(error)}`)),
+    );
+    this.#worker.once("exit", (code) =>
+      events.onEnd(this, this.#why ?? new Error(`it has ended with exit code ${code}`)),
+    );
+  }
+
+  #failed(error: Error): void {
+    this.#why ??= error;
+  }
+
+  /** Counts on the thread for a request that waits, if it rests. @returns whether it did */
+  wake(): boolean {
+    if (this.#change(RESTING, BUSY)) {
+      this.#ring();
+      return true;
+    }
+    if (!this.#change(PARKED, BUSY)) return false;
+    this.#mail();
+    return true;
+  }
+
+  /** There is something new of the request that it runs. */
+  nudge(): void {
+    const mode = Atomics.load(this.#memory.words, this.#at + MODE);
+    if (mode === BLOCKED) this.#ring();
+    else this.#mail();
+  }
+
+  post(message: ToThread): void {
+    this.#worker.postMessage(message);
+  }
+
+  /** Whether it has taken no request since it was asked this the last time, and takes none now. */
+  isIdle(): boolean {
+    const count = Atomics.load(this.#memory.words, this.#at + COUNT);
+    const same = count === this.#count;
+    this.#count = count;
+    return same && Atomics.load(this.#memory.words, this.#at + MODE) === PARKED;
+  }
+
+  /** Ends the thread if it has nothing to do. @returns whether it has not */
+  leaveIfIdle(): boolean {
+    if (!this.#change(PARKED, LEAVING)) return false;
+    this.leave();
+    return true;
+  }
+
+  /** Asks it to end as soon as its event loop has a turn, and does not ask twice. */
+  leave(): void {
+    this.leaving = true;
+    this.post({ exit: true });
+    setTimeout(() => this.end(), LEAVE_TIMEOUT).unref();
+  }
+
+  /** Ends the thread, whatever it does. */
+  end(): void {
+    void this.#worker.terminate();
+  }
+
+  #change(from: number, to: number): boolean {
+    return Atomics.compareExchange(this.#memory.words, this.#at + MODE, from, to) === from;
+  }
+
+  #ring(): void {
+    Atomics.add(this.#memory.words, this.#at + BELL, 1);
+    Atomics.notify(this.#memory.words, this.#at + BELL);
+  }
+
+  #mail(): void {
+    // A thread that is about to block counts the bell, and looks again behind that.
+    Atomics.add(this.#memory.words, this.#at + BELL, 1);
+    Atomics.notify(this.#memory.words, this.#at + BELL);
+    if (Atomics.exchange(this.#memory.words, this.#at + MAIL, 1) === 0) this.post(0);
+  }
+}
