@@ -17,6 +17,9 @@ export const MAX_BODY_SIZE = 64 * 1024;
 const UTF8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 
 export class AdditionHandler extends BaseHTTPRequestHandler {
+  /** Threads need this file, and not the program. */
+  static readonly module: string = import.meta.url;
+
   do_GET(): Promise<void> {
     return this.#add();
   }

@@ -2,16 +2,20 @@
 /** The addition server as a program: `plinth`, `npm start`. */
 import process from "node:process";
 import { parseArgs } from "node:util";
-import { HTTPServer } from "../../src/mod.ts";
+import { HTTPServer, ThreadingHTTPServer } from "../../src/mod.ts";
 import { AdditionHandler, MAX_BODY_SIZE } from "./handler.ts";
 
-const USAGE = `usage: plinth [--host HOST] [--port PORT] [--log plain|none]
+const USAGE = `usage: plinth [--host HOST] [--port PORT] [--log plain|none] [--threads N]
 
 Adds two numbers over HTTP.
   --host HOST   address to listen on (127.0.0.1)
   --port PORT   port to listen on, 0 for a free one (8000)
   --log LOG     plain: a line for each request on stderr; none: no lines (plain)
+  --threads N   add in so many threads, not on the event loop
   --help        this text`;
+
+/** The most threads that a server can have. */
+const MOST_THREADS = 192;
 
 /** One clear line, and the exit status for "not as you asked". */
 function fail(message: string): never {
@@ -19,14 +23,23 @@ function fail(message: string): never {
   process.exit(2);
 }
 
-function readArguments(): { host: string; port: number; log: "plain" | "none" } {
+interface Arguments {
+  readonly host: string;
+  readonly port: number;
+  readonly log: "plain" | "none";
+  /** undefined: on the event loop. */
+  readonly threads: number | undefined;
+}
+
+function readArguments(): Arguments {
   const options = {
     host: { type: "string" },
     port: { type: "string" },
     log: { type: "string" },
+    threads: { type: "string" },
     help: { type: "boolean" },
   } as const;
-  let values: { host?: string; port?: string; log?: string; help?: boolean };
+  let values: { host?: string; port?: string; log?: string; threads?: string; help?: boolean };
   try {
     ({ values } = parseArgs({ options }));
   } catch (error) {
@@ -42,14 +55,23 @@ function readArguments(): { host: string; port: number; log: "plain" | "none" } 
     process.stdout.write(USAGE + "\n");
     process.exit(0);
   }
-  const { host = "127.0.0.1", port = "8000", log = "plain" } = values;
+  const { host = "127.0.0.1", port = "8000", log = "plain", threads } = values;
   if (!/^[0-9]{1,5}$/.test(port) || Number(port) > 65535) fail(`--port takes a number from 0 to 65535, not "${port}"`);
   if (log !== "plain" && log !== "none") fail(`--log takes plain or none, not "${log}"`);
-  return { host, port: Number(port), log };
+  if (
+    threads !== undefined &&
+    !(/^[0-9]{1,3}$/.test(threads) && Number(threads) >= 1 && Number(threads) <= MOST_THREADS)
+  )
+    fail(`--threads takes a number from 1 to ${MOST_THREADS}, not "${threads}"`);
+  return { host, port: Number(port), log, threads: threads === undefined ? undefined : Number(threads) };
 }
 
-const { host, port, log } = readArguments();
-const httpd = new HTTPServer([host, port], AdditionHandler, { log, maxBodySize: MAX_BODY_SIZE });
+const { host, port, log, threads } = readArguments();
+const options = { log, maxBodySize: MAX_BODY_SIZE };
+const httpd =
+  threads === undefined
+    ? new HTTPServer([host, port], AdditionHandler, options)
+    : new ThreadingHTTPServer([host, port], AdditionHandler, { ...options, threads });
 try {
   await httpd.serverActivate();
 } catch (error) {

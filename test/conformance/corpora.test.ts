@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { once } from "node:events";
 import net from "node:net";
 import { test, type TestContext } from "node:test";
-import { HTTPServer, MemoryTransport, type RequestHandlerClass } from "plinth";
+import { HTTPServer, MemoryTransport, type RequestHandlerClass, ThreadingHTTPServer } from "plinth";
 import { turn } from "../server/support.ts";
 import { type Case, FILES, type Outcome, readCases, verdict } from "./cases.ts";
 import { ConformanceHandler } from "./handler.ts";
@@ -134,9 +134,18 @@ async function sendOverTCP(port: number, asked: Case): Promise<Outcome> {
   return { text, closed };
 }
 
-for (const file of FILES) {
-  test(`${file} over TCP: each case is answered as it asks`, async (t) => {
-    const httpd = new HTTPServer(["127.0.0.1", 0], ConformanceHandler, { log: "none" });
+const servers: Record<string, () => HTTPServer> = {
+  "over TCP": () => new HTTPServer(["127.0.0.1", 0], ConformanceHandler, { log: "none" }),
+  // One thread runs what it is given in order: see pass.
+  "over TCP, in a thread": () =>
+    new ThreadingHTTPServer(["127.0.0.1", 0], ConformanceHandler, { log: "none", threads: 1 }),
+};
+
+for (const [how, makeServer, file] of Object.entries(servers).flatMap(([how, make]) =>
+  FILES.map((file) => [how, make, file] as const),
+)) {
+  test(`${file} ${how}: each case is answered as it asks`, async (t) => {
+    const httpd = makeServer();
     await httpd.serverActivate();
     t.after(() => httpd.serverClose());
     const port = httpd.serverAddress[1];

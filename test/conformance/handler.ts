@@ -2,6 +2,8 @@
 import { BaseHTTPRequestHandler } from "plinth";
 
 export class ConformanceHandler extends BaseHTTPRequestHandler {
+  static readonly module: string = import.meta.url;
+
   async do_GET(): Promise<void> {
     await this.rfile.read();
     const path = this.path.split("?")[0];
