@@ -7,6 +7,8 @@ import { Thread } from "./thread.ts";
 
 /** One more thread is started when a request has waited so long. In milliseconds. */
 const PATIENCE = 5;
+/** How long a request may wait for a thread that is expected to look for itself. In milliseconds. */
+const SOON = 1;
 /** How often idle threads are looked for, and how many times in a row one must be found so until it ends. */
 const IDLE_CHECK = 1_000;
 const IDLE_CHECKS = 15;
@@ -44,6 +46,8 @@ export class Crew {
   #allowedAt = now();
   #owed = 0;
   #later: ReturnType<typeof setTimeout> | null = null;
+  #soon: NodeJS.Timeout | null = null;
+  #soonSet = false;
   #growing: ReturnType<typeof setTimeout> | null = null;
   readonly #timers: ReturnType<typeof setInterval>[] = [];
   readonly #hold: ReturnType<typeof setInterval>;
@@ -91,13 +95,29 @@ export class Crew {
     } else this.#hold.unref();
   }
 
-  /** Wakes threads for requests in the queue: one each, those first that work most. */
-  wake(requests: number): void {
-    for (const thread of this.#threads) {
-      if (thread?.ready !== true || thread.leaving || !thread.wake()) continue;
-      if (--requests === 0) return;
-    }
+  /** Counts on so many threads for requests in the queue: those that are awake anyway, then those that work most. */
+  wake(count: number): void {
+    for (const thread of this.#threads) if (thread?.isAwake() === true && --count === 0) return;
+    for (const thread of this.#threads) if (thread?.wake() === true && --count === 0) return;
     this.#growSoon();
+  }
+
+  /** A thread was just through with a request. */
+  settled(index: number): void {
+    const thread = this.#threads[index];
+    if (thread !== null && thread !== undefined) thread.settled = true;
+  }
+
+  /** Wakes threads for all that waits then. */
+  wakeSoon(): void {
+    this.#soon ??= setTimeout(() => {
+      this.#soonSet = false;
+      const waiting = this.#memory.queued;
+      if (waiting > 0 && !this.#closed) this.wake(waiting);
+    }, SOON).unref();
+    if (this.#soonSet) return;
+    this.#soonSet = true;
+    this.#soon.refresh();
   }
 
   nudge(index: number): void {
@@ -109,6 +129,7 @@ export class Crew {
     this.#closed = true;
     this.#stopTimers();
     clearInterval(this.#hold);
+    if (this.#soon !== null) clearTimeout(this.#soon);
     this.#onOpen?.reject(new Error("the server was closed before its threads had started"));
     this.#onOpen = null;
     this.#opened = null;

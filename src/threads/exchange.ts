@@ -61,7 +61,9 @@ export interface Desk {
   sendLine(line: string): void;
   /** Sends what did not fit. */
   sendRest(ticket: number, records: readonly Rest[]): void;
-  /** The handler has settled. */
+  /** The handler has settled; what is to be said of that can still be said. */
+  settling(slot: number): void;
+  /** The slot is not this thread's any more: it may run another. */
   released(): void;
 }
 
@@ -272,6 +274,7 @@ export class ThreadExchange extends AnswerAccount implements Exchange, TurnTask 
     this.sink = NO_SINK;
     this.#desk.writer.publish();
     this.#released = true;
+    this.#desk.settling(this.#slot);
     Atomics.store(this.#words, this.#at + DONE, rest.length > 0 ? 2 : 1);
     this.#desk.call(this.#slot);
     if (rest.length > 0) this.#desk.sendRest(this.ticket, rest);

@@ -22,6 +22,14 @@ import { type WaitingTime, WaitingTimes } from "./waiting_times.ts";
 
 /** Requests that are in shared memory beyond those that run, so that threads need not wait for the event loop. */
 const AHEAD = 64;
+/** How long one thread may take for what waits before another is woken as well. In milliseconds. */
+const MOMENT = 0.1;
+/** Handlers that take less are short. In milliseconds. */
+const SHORT = 0.05;
+/** For how long the event loop rather looks again than goes to sleep. In milliseconds. */
+const SLEEP_COST = 0.05;
+/** How much the last handler counts in how long handlers run. */
+const WEIGHT = 1 / 16;
 const SMALLEST_RING = 64 * 1024;
 
 /** What a threading server does, and has done. @see ThreadingServer.stats */
@@ -82,7 +90,10 @@ export class ThreadExecutor implements Executor, JobOwner, TurnTask {
   #drained: (() => void)[] = [];
   #done = 0;
   #failed = 0;
-  #busyTime = 0;
+  /** How long handlers run, in milliseconds: the last ones count most. */
+  #mean = Infinity;
+  /** When a handler was last seen to have settled, or to be given to a thread, by `now`. */
+  #movedAt = 0;
   readonly #times = new WaitingTimes();
   /** What was said last of where the server listens: with port 0, it is not known from the beginning. */
   #address: readonly [host: string, port: number] | null = null;
@@ -203,8 +214,9 @@ export class ThreadExecutor implements Executor, JobOwner, TurnTask {
   jobDone(job: Job, restFollows: boolean): void {
     const { thread, ticket } = job;
     this.#times.add(Math.max(0, job.startedAt - job.readyAt));
-    this.#busyTime += Math.max(0, now() - job.startedAt);
+    this.#mean = this.#done === 0 ? job.took : this.#mean + (job.took - this.#mean) * WEIGHT;
     this.#done++;
+    this.#crew.settled(thread);
     this.#leave(job);
     if (restFollows) this.#resting.set(ticket, { job, thread });
     else this.#release(job);
@@ -215,11 +227,23 @@ export class ThreadExecutor implements Executor, JobOwner, TurnTask {
   /** Wakes threads for what is in the queue, and looks at what they call for. */
   turnEnded(): void {
     this.#queued = false;
+    const held = this.#held;
     this.#look();
     this.#feed();
-    const waiting = this.memory.queued;
-    if (waiting > 0) this.#crew.wake(waiting);
+    this.#wake();
     if (this.#running === 0) this.#crew.hold(false);
+    if (this.#held > 0 && this.#mean < SHORT) this.#lookOn(this.#held !== held);
+  }
+
+  /**
+   * Counts on threads for what waits: on as many as it takes to be through with it in a moment, since to wake one costs more than a
+   * short handler does. But whatever was expected, nothing waits long while a thread rests.
+   */
+  #wake(): void {
+    const waiting = this.memory.queued;
+    if (waiting === 0) return;
+    this.#crew.wake(Math.min(waiting, Math.ceil((waiting * this.#mean) / MOMENT)));
+    this.#crew.wakeSoon();
   }
 
   #lookLater(): void {
@@ -228,6 +252,13 @@ export class ThreadExecutor implements Executor, JobOwner, TurnTask {
     // Until then no thread need send a message.
     Atomics.store(this.memory.words, LOOKING, 1);
     this.#services.turn.add(this);
+  }
+
+  /** What short handlers answer is here sooner than the event loop would have gone to sleep and been woken by a message. */
+  #lookOn(moved: boolean): void {
+    const time = performance.now();
+    if (moved) this.#movedAt = time;
+    if (time - this.#movedAt < SLEEP_COST) this.#lookLater();
   }
 
   #look(): void {
@@ -329,8 +360,8 @@ export class ThreadExecutor implements Executor, JobOwner, TurnTask {
   }
 
   #busyError(): HTTPError {
-    const mean = this.#done > 0 ? this.#busyTime / this.#done : 1000;
-    const seconds = Math.ceil((mean * (1 + this.#settings.queue / this.#settings.max)) / 1000);
+    const { queue, max } = this.#settings;
+    const seconds = this.#done === 0 ? 1 : Math.ceil((this.#mean * (1 + queue / max)) / 1000);
     return new HTTPError(503, {
       detail: "All threads are busy, and as many requests as may wait for one do.",
       headers: { "Retry-After": Math.min(60, Math.max(1, seconds)) },
@@ -371,7 +402,6 @@ export class ThreadExecutor implements Executor, JobOwner, TurnTask {
       if (job?.thread !== thread.index) continue;
       job.look();
       if (job.slot < 0) continue;
-      job.takeLog();
       this.#fail(job, thread, why);
     }
     // Messages come before the end of their thread: the rest of these will not.

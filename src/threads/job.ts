@@ -1,5 +1,6 @@
 /** A request on its way through a thread, as the event loop sees it. */
 import { Buffer } from "node:buffer";
+import { latin1 } from "../protocol/bytes.ts";
 import { opensTunnel } from "../protocol/answer_account.ts";
 import { PROTOCOL_ERRORS } from "../protocol/errors.ts";
 import type { Exchange, GoneReason, Sink } from "../protocol/exchange.ts";
@@ -7,7 +8,7 @@ import { WrittenFields } from "../protocol/fields.ts";
 import type { Asker } from "../server/services.ts";
 import { KINDS, type Rest } from "./exchange.ts";
 import { type Route, writeContent, writeEnd, writeHead } from "./heads.ts";
-import { DONE, GONE, IN_FULL, IN_WAITING, IN_WANTED, OUT_FULL, type PoolMemory, STARTED, STATE } from "./memory.ts";
+import { DONE, GONE, IN_FULL, IN_WAITING, IN_WANTED, OUT_FULL, type PoolMemory, STARTED, STATE, TOOK } from "./memory.ts";
 import {
   ABORT,
   CLOSE,
@@ -67,7 +68,6 @@ export class Job implements Sink, Asker {
   /** What has come of a text so far. */
   #text: Buffer | null = null;
   #looking = false;
-  #answered = false;
   #aborted = false;
   readonly #read = (to: Uint8Array, at: number, max: number): number => this.exchange.readInto(to, at, max);
 
@@ -77,15 +77,16 @@ export class Job implements Sink, Asker {
     exchange.sink = this;
   }
 
-  /** Whether anything of the answer has been given to the protocol. */
-  get answered(): boolean {
-    return this.#answered;
-  }
-
   /** When its handler was started, by `now`; 0 while it waits. */
   get startedAt(): number {
     const { memory } = this.#owner;
     return this.slot < 0 ? 0 : memory.numbers[memory.numbersAt(this.slot) + STARTED];
+  }
+
+  /** How long its handler has run, in milliseconds; of use when it has settled. */
+  get took(): number {
+    const { memory } = this.#owner;
+    return memory.numbers[memory.numbersAt(this.slot) + TOOK];
   }
 
   /** The index of the thread that runs it, -1 where none does. */
@@ -221,7 +222,7 @@ export class Job implements Sink, Asker {
     let kind = 0;
     let took = false;
     while ((this.#writable || all) && (kind = reader.next()) !== 0) {
-      this.give(kind, bytes.subarray(reader.start, reader.start + reader.length));
+      this.#give(kind, bytes, reader.start, reader.start + reader.length);
       reader.take();
       took = true;
     }
@@ -234,40 +235,38 @@ export class Job implements Sink, Asker {
     return drained;
   }
 
-  /** Gives a record to the protocol. */
-  give(kind: number, bytes: Buffer): void {
+  /** Gives a record to the protocol: what lies in bytes[start, end). */
+  #give(kind: number, bytes: Buffer, start: number, end: number): void {
     if ((kind & ~MORE) === DATA) {
-      if (!this.#aborted) this.#writable = this.exchange.write(bytes);
-      return;
+      if (!this.#aborted) this.#writable = this.exchange.write(bytes.subarray(start, end));
+    } else if ((kind & MORE) !== 0 || this.#text !== null) {
+      const text = Buffer.concat([this.#text ?? NOTHING, bytes.subarray(start, end)]);
+      this.#text = (kind & MORE) !== 0 ? text : null;
+      if (this.#text === null) this.#giveWhole(kind, text, 0, text.length);
+    } else {
+      this.#giveWhole(kind, bytes, start, end);
     }
-    if ((kind & MORE) !== 0 || this.#text !== null) {
-      bytes = this.#text === null ? Buffer.from(bytes) : Buffer.concat([this.#text, bytes]);
-      this.#text = (kind & MORE) === 0 ? null : bytes;
-      if (this.#text !== null) return;
-    }
-    if (kind === LOG) this.#owner.log(bytes.toString("utf8"));
-    else if (!this.#aborted) this.#answer(kind, bytes);
   }
 
-  /** What a thread has checked already does not throw here. */
-  #answer(kind: number, bytes: Buffer): void {
+  /** A thread has checked what it puts: nothing here throws. */
+  #giveWhole(kind: number, bytes: Buffer, start: number, end: number): void {
+    if (kind === LOG) return this.#owner.log(bytes.toString("utf8", start, end));
+    if (this.#aborted) return;
     const { exchange } = this;
     switch (kind) {
       case RESPOND: {
-        this.#answered = true;
-        const status = bytes.readInt32LE(0);
-        const end = RESPOND_HEAD + bytes.readInt32LE(4);
-        const reason = bytes.toString("latin1", RESPOND_HEAD, end);
-        const lines = new WrittenFields(bytes.toString("latin1", end));
-        exchange.respond(status, reason, lines, bytes.readDoubleLE(8));
+        const status = bytes.readInt32LE(start);
+        const lines = start + RESPOND_HEAD + bytes.readInt32LE(start + 4);
+        const fields = new WrittenFields(latin1(bytes, lines, end));
+        exchange.respond(status, latin1(bytes, start + RESPOND_HEAD, lines), fields, bytes.readDoubleLE(start + 8));
         if (opensTunnel(exchange.head.method, status)) this.#atEnd = this.#endTold = false;
         break;
       }
       case END:
-        exchange.end(bytes.length === 0 ? undefined : new WrittenFields(bytes.toString("latin1")));
+        exchange.end(start === end ? undefined : new WrittenFields(latin1(bytes, start, end)));
         break;
       case INFORM:
-        exchange.inform(Number(bytes.toString("latin1", 0, 3)), new WrittenFields(bytes.toString("latin1", 3)));
+        exchange.inform(Number(latin1(bytes, start, start + 3)), new WrittenFields(latin1(bytes, start + 3, end)));
         break;
       case CLOSE:
         exchange.closeConnection();
@@ -282,18 +281,7 @@ export class Job implements Sink, Asker {
   /** What did not fit into shared memory. */
   giveRest(records: readonly Rest[]): void {
     for (const { kind, bytes } of records)
-      this.give(kind, Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength));
-  }
-
-  /** What a thread that has ended wrote into the log. */
-  takeLog(): void {
-    const { bytes } = this.#owner.memory;
-    const reader = this.#reader!;
-    for (let kind = reader.next(); kind !== 0; kind = reader.next()) {
-      const record = bytes.subarray(reader.start, reader.start + reader.length);
-      if (kind === LOG) this.#owner.log(record.toString("utf8"));
-      reader.take();
-    }
+      this.#give(kind, Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length), 0, bytes.length);
   }
 
   #tellEnd(): void {
@@ -354,3 +342,5 @@ export class Job implements Sink, Asker {
     Atomics.store(this.#words, this.#at + word, value);
   }
 }
+
+const NOTHING = Buffer.alloc(0);

@@ -2,7 +2,7 @@
  * The memory that the event loop and its threads share, and nothing else of a request crosses between them: a queue of slots, and in
  * each slot one request and its answer.
  *
- *   words    the queue, a bell and a mode for each thread, 32 words for each slot
+ *   words    the queue; a bell, a mode and the like for each thread; what is known of each slot
  *   numbers  two for each slot
  *   slots    for each: the head of the request, a ring for its content, a ring for the answer
  *
@@ -11,20 +11,23 @@
  */
 import { Buffer } from "node:buffer";
 
+/** Words of two cache lines: what different threads write lies so far apart, or each write would take the line from the others. */
+const APART = 32;
+
 // Words of the pool
 /** Where in the queue the next request is taken. */
-export const HEAD = 0;
+const HEAD = 0;
 /** Where in the queue the next request is put; written by the event loop alone. */
-export const TAIL = 1;
+const TAIL = APART;
 /** The event loop will look at the slots without being told again. */
-export const LOOKING = 2;
-/** The port that the server listens on, and the length of its host. */
-export const PORT = 3;
-export const HOST_LENGTH = 4;
+export const LOOKING = 2 * APART;
 /** A bit for each slot that the event loop should look at: so many words of them. */
-export const ATTENTION = 8;
+const ATTENTION = 3 * APART;
 const ATTENTION_WORDS = 8;
-const QUEUE = ATTENTION + ATTENTION_WORDS;
+/** The port that the server listens on, and the length of its host. */
+const PORT = 4 * APART;
+const HOST_LENGTH = PORT + 1;
+const QUEUE = 5 * APART;
 
 // Words of a thread
 /** Counts what has happened; a thread that blocks waits for it to change. */
@@ -35,7 +38,7 @@ export const MODE = 1;
 export const MAIL = 2;
 /** Counts the requests that it has taken. */
 export const COUNT = 3;
-const THREAD_WORDS = 4;
+const THREAD_WORDS = APART;
 
 // Modes of a thread
 /** It runs, and looks at the queue before it rests. */
@@ -83,16 +86,18 @@ export const OUT_TAKEN = SPANS + 11;
 export const OUT_FULL = SPANS + 12;
 /** The handler has settled: 1; 2 where a message brings the rest of the answer. */
 export const DONE = SPANS + 13;
-const SLOT_WORDS = 32;
+const SLOT_WORDS = APART;
 
 export const FREE = 0;
 
 // Numbers of a slot
 /** When the handler was started, by `now`. */
 export const STARTED = 0;
+/** How long it ran, in milliseconds. */
+export const TOOK = 1;
 /** The length of the content, -1 when not known. */
-export const BODY_LENGTH = 1;
-const SLOT_NUMBERS = 2;
+export const BODY_LENGTH = 2;
+const SLOT_NUMBERS = 4;
 
 const HOST_SIZE = 512;
 
@@ -129,7 +134,7 @@ export class PoolMemory {
     this.layout = layout;
     this.#queueMask = capacity - 1;
     this.#threads = QUEUE + capacity;
-    this.#slots = align(this.#threads + threads * THREAD_WORDS, 2);
+    this.#slots = this.#threads + threads * THREAD_WORDS;
     const wordCount = this.#slots + slots * SLOT_WORDS;
     this.#host = 4 * wordCount + 8 * slots * SLOT_NUMBERS;
     this.#bytesAt = this.#host + HOST_SIZE;
@@ -276,12 +281,10 @@ function ticketOf(position: number): number {
   return (position & 0x3fffffff) + 1;
 }
 
-function align(n: number, to: number): number {
-  return Math.ceil(n / to) * to;
-}
+/** What added to the time of `performance` gives one that is the same in all threads. */
+export const origin = Number(process.hrtime.bigint()) / 1e6 - performance.now();
 
-/** Milliseconds by a clock that is the same in all threads, unlike that of `performance`. */
-const origin = Number(process.hrtime.bigint()) / 1e6 - performance.now();
+/** Milliseconds by a clock that is the same in all threads. */
 export function now(): number {
   return performance.now() + origin;
 }

@@ -12,16 +12,21 @@ import {
   LEAVING,
   MAIL,
   MODE,
-  now,
+  origin,
   PARKED,
   type PoolMemory,
   RESTING,
   STARTED,
+  TOOK,
 } from "./memory.ts";
 import { RecordWriter } from "./rings.ts";
 
+/** How long a thread that was through with a short handler looks for the next request before it blocks. In milliseconds. */
+const SPIN = 0.03;
 /** How long a thread without work blocks, and can be woken cheaply, before it leaves that to its event loop. In milliseconds. */
 const REST = 0.2;
+/** Handlers that take less are short. In milliseconds. */
+const SHORT = 0.05;
 /** How long a thread with work goes on before its event loop has a turn: for timers and sockets of the handlers'. In milliseconds. */
 const STRETCH = 1;
 
@@ -43,6 +48,10 @@ export class Runner implements Desk {
   #starting = false;
   #task: TurnTask | null = null;
   #turnBegan = 0;
+  /** When the handler was started. */
+  #began = 0;
+  /** How long the last handler took; Infinity when that does not count any more. */
+  #took = Infinity;
   #turnPlanned = false;
 
   constructor(memory: PoolMemory, index: number, port: MessagePort) {
@@ -109,6 +118,11 @@ export class Runner implements Desk {
     );
   }
 
+  settling(slot: number): void {
+    this.#took = performance.now() - this.#began;
+    this.memory.numbers[this.memory.numbersAt(slot) + TOOK] = this.#took;
+  }
+
   released(): void {
     this.current = null;
     this.#task = null;
@@ -129,7 +143,7 @@ export class Runner implements Desk {
         break;
       }
       const slot = this.memory.take(this.#index);
-      if (slot >= 0) this.#start(slot);
+      if (slot >= 0) this.#start(slot, time);
       else if (!this.#rest()) break;
     }
     this.#working = false;
@@ -145,8 +159,9 @@ export class Runner implements Desk {
     });
   }
 
-  #start(slot: number): void {
-    this.memory.numbers[this.memory.numbersAt(slot) + STARTED] = now();
+  #start(slot: number, time: number): void {
+    this.#began = time;
+    this.memory.numbers[this.memory.numbersAt(slot) + STARTED] = time + origin;
     this.#words[this.#at + COUNT]++;
     const exchange = (this.current = new ThreadExchange(this, slot));
     this.#starting = true;
@@ -166,6 +181,10 @@ export class Runner implements Desk {
     const words = this.#words;
     const mode = this.#at + MODE;
     const bell = this.#at + BELL;
+    if (this.#took < SHORT) {
+      for (const until = performance.now() + SPIN; performance.now() < until;) if (memory.queued > 0) return true;
+    }
+    this.#took = Infinity; // to look once is enough
     const rung = Atomics.load(words, bell);
     Atomics.store(words, mode, RESTING);
     if (memory.queued === 0) Atomics.wait(words, bell, rung, REST);

@@ -25,6 +25,8 @@ export class Thread {
   leaving = false;
   /** It is over the time that a handler has. */
   overdue = false;
+  /** It was through with a request when it was looked at last. */
+  settled = false;
   /** How many checks in a row it was found idle. */
   idle = 0;
   readonly #memory: PoolMemory;
@@ -37,7 +39,7 @@ export class Thread {
     this.index = start.index;
     this.#memory = memory;
     this.#at = memory.threadAt(start.index);
-    memory.words.fill(0, this.#at, this.#at + 4);
+    memory.words.fill(0, this.#at, memory.threadAt(start.index + 1));
     this.#worker = new Worker(PROGRAM, {
       workerData: start,
       name: `plinth ${start.index}`,
@@ -70,6 +72,7 @@ export class Thread {
 
   /** Counts on the thread for a request that waits, if it rests. @returns whether it did */
   wake(): boolean {
+    if (!this.ready || this.leaving) return false;
     if (this.#change(RESTING, BUSY)) {
       this.#ring();
       return true;
@@ -77,6 +80,13 @@ export class Thread {
     if (!this.#change(PARKED, BUSY)) return false;
     this.#mail();
     return true;
+  }
+
+  /** Whether it has just settled a request and is still awake, so that it looks for the next one itself. Says so once. */
+  isAwake(): boolean {
+    if (!this.settled) return false;
+    this.settled = false;
+    return Atomics.load(this.#memory.words, this.#at + MODE) === BUSY;
   }
 
   /** There is something new of the request that it runs. */
