@@ -2,11 +2,17 @@
 /// <reference types="node" preserve="true" />
 import { Buffer } from "node:buffer";
 
+/** What Buffers have for one encoding, and their declarations do not: it spares looking the encoding up by its name. */
+interface Latin1Buffer {
+  latin1Slice(start: number, end: number): string;
+  latin1Write(text: string, at: number): number;
+}
+
 /** bytes[start, end) as a string, one character a byte (ISO-8859-1). */
 export function latin1(bytes: Uint8Array, start: number, end: number): string {
   // Views made by the transports are Buffers already; anything else gets the methods of one without a copy.
   const buffer = bytes instanceof Buffer ? bytes : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-  return buffer.toString("latin1", start, end);
+  return (buffer as unknown as Latin1Buffer).latin1Slice(start, end);
 }
 
 /** Memory that is not zeroed, of its own (not a slice of a shared pool). */
@@ -16,7 +22,7 @@ export function allocate(size: number): Buffer {
 
 /** Writes a string of characters up to U+00FF at `at`, one byte a character. */
 export function writeLatin1(to: Buffer, at: number, text: string): void {
-  to.write(text, at, "latin1");
+  (to as unknown as Latin1Buffer).latin1Write(text, at);
 }
 
 /** The bytes of a text in UTF-8. */

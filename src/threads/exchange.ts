@@ -2,10 +2,10 @@
 import { Buffer } from "node:buffer";
 import { AnswerAccount, isHeadOnly, opensTunnel } from "../protocol/answer_account.ts";
 import { PROTOCOL_ERRORS } from "../protocol/errors.ts";
-import type { Exchange, GoneReason, Peer, RequestHead, Sink } from "../protocol/exchange.ts";
+import type { Exchange, GoneReason, Peer, Sink } from "../protocol/exchange.ts";
 import type { FieldList, Fields } from "../protocol/fields.ts";
 import type { TurnTask } from "../server/turn.ts";
-import { readHead, readTrailers, type Route } from "./heads.ts";
+import { readTrailers, ThreadHead } from "./heads.ts";
 import {
   BODY_LENGTH,
   DONE,
@@ -74,10 +74,7 @@ export interface Rest {
 }
 
 export class ThreadExchange extends AnswerAccount implements Exchange, TurnTask {
-  readonly head: RequestHead;
-  readonly peer: Peer;
-  /** What the router has found, where it runs elsewhere. */
-  readonly route: Route | null;
+  readonly head: ThreadHead;
   readonly ticket: number;
   trailers: Fields | undefined = undefined;
   sink: Sink = NO_SINK;
@@ -109,10 +106,7 @@ export class ThreadExchange extends AnswerAccount implements Exchange, TurnTask 
   constructor(desk: Desk, slot: number) {
     super();
     const { memory } = desk;
-    const { head, peer, route } = readHead(memory, slot);
-    this.head = head;
-    this.peer = peer;
-    this.route = route;
+    this.head = new ThreadHead(memory, slot);
     this.#desk = desk;
     this.#slot = slot;
     this.#at = memory.slotAt(slot);
@@ -121,6 +115,10 @@ export class ThreadExchange extends AnswerAccount implements Exchange, TurnTask 
     this.#bodyLength = memory.numbers[memory.numbersAt(slot) + BODY_LENGTH];
     this.#continued = (memory.words[this.#at + FLAGS] & 1) === 0;
     desk.writer.open(slot);
+  }
+
+  get peer(): Peer {
+    return this.head.peer;
   }
 
   get bodyLength(): number {

@@ -12,10 +12,11 @@ import type { Services } from "../server/services.ts";
 import type { TurnTask } from "../server/turn.ts";
 import { Crew } from "./crew.ts";
 import { headSizeFor, type Route } from "./heads.ts";
-import { Job, type JobOwner } from "./job.ts";
+import { Job, type JobOwner, type Rings } from "./job.ts";
 import { LOOKING, now, PoolMemory } from "./memory.ts";
 import type { FromThread } from "./messages.ts";
 import { classesOf, type Handlers, isApart, isRouter, type Program } from "./program.ts";
+import { ContentRing, RecordReader } from "./rings.ts";
 import type { Settings, ThreadingOptions } from "./settings.ts";
 import type { Thread } from "./thread.ts";
 import { type WaitingTime, WaitingTimes } from "./waiting_times.ts";
@@ -23,11 +24,7 @@ import { type WaitingTime, WaitingTimes } from "./waiting_times.ts";
 /** Requests that are in shared memory beyond those that run, so that threads need not wait for the event loop. */
 const AHEAD = 64;
 /** How long one thread may take for what waits before another is woken as well. In milliseconds. */
-const MOMENT = 0.1;
-/** Handlers that take less are short. In milliseconds. */
-const SHORT = 0.05;
-/** For how long the event loop rather looks again than goes to sleep. In milliseconds. */
-const SLEEP_COST = 0.05;
+const MOMENT = 0.5;
 /** How much the last handler counts in how long handlers run. */
 const WEIGHT = 1 / 16;
 const SMALLEST_RING = 64 * 1024;
@@ -78,6 +75,7 @@ export class ThreadExecutor implements Executor, JobOwner, TurnTask {
   /** Requests that run or wait in shared memory, by their slots. */
   readonly #jobs: (Job | null)[];
   readonly #free: number[];
+  readonly #rings: Rings[] = [];
   /** Requests for which there is no slot yet, and where the first of them is. */
   #waiting: (Job | null)[] = [];
   #first = 0;
@@ -92,8 +90,8 @@ export class ThreadExecutor implements Executor, JobOwner, TurnTask {
   #failed = 0;
   /** How long handlers run, in milliseconds: the last ones count most. */
   #mean = Infinity;
-  /** When a handler was last seen to have settled, or to be given to a thread, by `now`. */
-  #movedAt = 0;
+  /** When something was last done in this turn for the first time, by `now`: exact enough for how long requests wait. */
+  #turnAt = 0;
   readonly #times = new WaitingTimes();
   /** What was said last of where the server listens: with port 0, it is not known from the beginning. */
   #address: readonly [host: string, port: number] | null = null;
@@ -183,12 +181,19 @@ export class ThreadExecutor implements Executor, JobOwner, TurnTask {
     const { max, queue } = this.#settings;
     if (this.#held >= max + queue) return this.#refuse(job, this.#busyError());
     this.#held++;
-    job.readyAt = now();
+    this.#lookLater();
+    job.readyAt = this.#turnAt;
     if (this.#first < this.#waiting.length || !this.#enter(job)) {
       job.keepContent();
       this.#waiting.push(job);
     }
-    this.#lookLater();
+  }
+
+  ringsOf(slot: number): Rings {
+    return (this.#rings[slot] ??= {
+      content: new ContentRing(this.memory, slot),
+      answer: new RecordReader(this.memory, slot),
+    });
   }
 
   jobDropped(job: Job): void {
@@ -227,12 +232,10 @@ export class ThreadExecutor implements Executor, JobOwner, TurnTask {
   /** Wakes threads for what is in the queue, and looks at what they call for. */
   turnEnded(): void {
     this.#queued = false;
-    const held = this.#held;
     this.#look();
     this.#feed();
     this.#wake();
     if (this.#running === 0) this.#crew.hold(false);
-    if (this.#held > 0 && this.#mean < SHORT) this.#lookOn(this.#held !== held);
   }
 
   /**
@@ -249,16 +252,10 @@ export class ThreadExecutor implements Executor, JobOwner, TurnTask {
   #lookLater(): void {
     if (this.#queued) return;
     this.#queued = true;
+    this.#turnAt = now();
     // Until then no thread need send a message.
     Atomics.store(this.memory.words, LOOKING, 1);
     this.#services.turn.add(this);
-  }
-
-  /** What short handlers answer is here sooner than the event loop would have gone to sleep and been woken by a message. */
-  #lookOn(moved: boolean): void {
-    const time = performance.now();
-    if (moved) this.#movedAt = time;
-    if (time - this.#movedAt < SLEEP_COST) this.#lookLater();
   }
 
   #look(): void {
@@ -318,7 +315,6 @@ export class ThreadExecutor implements Executor, JobOwner, TurnTask {
 
   /** When the request was ready that has waited longest; Infinity where none waits. */
   #oldest(): number {
-    this.memory.skip();
     const slot = this.memory.first;
     const job = slot === undefined ? this.#waiting[this.#first] : this.#jobs[slot];
     return job?.readyAt ?? Infinity;

@@ -62,38 +62,61 @@ export function writeHead(memory: PoolMemory, slot: number, exchange: Exchange, 
   return writeText(memory, slot, text + method + target + version + (authority ?? "") + peer[0] + found, spans);
 }
 
-/** What a thread sees of a request's head. */
-export interface ReadHead {
-  readonly head: RequestHead;
-  readonly peer: Peer;
-  readonly route: Route | null;
-}
+/** A request's head as a thread has it: a copy of its text, from which parts are cut when somebody asks. */
+export class ThreadHead implements RequestHead {
+  readonly fields: Fields;
+  readonly method: string;
+  readonly target: string;
+  readonly #text: string;
+  /** Where in the text its parts end. */
+  readonly #ends: readonly number[];
+  readonly #hasAuthority: boolean;
+  readonly #port: number;
+  readonly #route: number;
 
-export function readHead(memory: PoolMemory, slot: number): ReadHead {
-  const { words } = memory;
-  const at = memory.slotAt(slot);
-  let length = 0;
-  for (let i = 0; i < TEXT_COUNT; i++) length += Math.max(0, words[at + TEXTS + i]);
-  const text = textAt(memory, slot, length);
-  let end = 0;
-  const part = (i: number): string => {
-    const begin = end;
-    end += Math.max(0, words[at + TEXTS + i]);
-    return text.substring(begin, end);
-  };
-  const fields = new Fields(part(0), spansAt(memory, slot, length));
-  const method = part(1);
-  const target = part(2);
-  const version = part(3);
-  const authority = words[at + TEXTS + 4] < 0 ? null : part(4);
-  const host = part(5);
-  const index = words[at + ROUTE];
-  let route: Route | null = null;
-  if (index >= 0) {
-    const [params, fallback] = JSON.parse(part(6)) as [Route["params"], boolean];
-    route = { index, params, fallback };
+  constructor(memory: PoolMemory, slot: number) {
+    const { words } = memory;
+    const at = memory.slotAt(slot);
+    const ends: number[] = [];
+    let end = 0;
+    for (let i = 0; i < TEXT_COUNT; i++) {
+      const length = words[at + TEXTS + i];
+      if (length > 0) end += length;
+      ends.push(end);
+    }
+    const text = textAt(memory, slot, end);
+    this.#text = text;
+    this.#ends = ends;
+    this.fields = new Fields(text, spansAt(memory, slot, end));
+    this.method = text.substring(ends[0], ends[1]);
+    this.target = text.substring(ends[1], ends[2]);
+    this.#hasAuthority = words[at + TEXTS + 4] >= 0;
+    this.#port = words[at + PEER_PORT];
+    this.#route = words[at + ROUTE];
   }
-  return { head: { method, target, version, authority, fields }, peer: [host, words[at + PEER_PORT]], route };
+
+  get version(): string {
+    return this.#part(3);
+  }
+
+  get authority(): string | null {
+    return this.#hasAuthority ? this.#part(4) : null;
+  }
+
+  get peer(): Peer {
+    return [this.#part(5), this.#port];
+  }
+
+  /** What a router elsewhere has found; null where there is none. */
+  get route(): Route | null {
+    if (this.#route < 0) return null;
+    const [params, fallback] = JSON.parse(this.#part(6)) as [Route["params"], boolean];
+    return { index: this.#route, params, fallback };
+  }
+
+  #part(i: number): string {
+    return this.#text.substring(this.#ends[i - 1], this.#ends[i]);
+  }
 }
 
 /** Ends the content of a request. @returns false when its trailers do not fit */

@@ -8,7 +8,18 @@ import { WrittenFields } from "../protocol/fields.ts";
 import type { Asker } from "../server/services.ts";
 import { KINDS, type Rest } from "./exchange.ts";
 import { type Route, writeContent, writeEnd, writeHead } from "./heads.ts";
-import { DONE, GONE, IN_FULL, IN_WAITING, IN_WANTED, OUT_FULL, type PoolMemory, STARTED, STATE, TOOK } from "./memory.ts";
+import {
+  DONE,
+  GONE,
+  IN_FULL,
+  IN_WAITING,
+  IN_WANTED,
+  OUT_FULL,
+  type PoolMemory,
+  STARTED,
+  STATE,
+  TOOK,
+} from "./memory.ts";
 import {
   ABORT,
   CLOSE,
@@ -23,6 +34,12 @@ import {
   RESPOND_HEAD,
 } from "./rings.ts";
 
+/** The rings of a slot. */
+export interface Rings {
+  readonly content: ContentRing;
+  readonly answer: RecordReader;
+}
+
 /** Whom a job tells. */
 export interface JobOwner {
   readonly memory: PoolMemory;
@@ -30,6 +47,7 @@ export interface JobOwner {
   readonly threadBuffer: number;
   /** Room to gather content in; of use until the next turn. */
   readonly scratch: Buffer;
+  ringsOf(slot: number): Rings;
   /** Its content is here, or as much of it as is waited for. */
   jobReady(job: Job): void;
   /** Its client has gone before a thread has taken it. */
@@ -50,8 +68,7 @@ export class Job implements Sink, Asker {
   readyAt = 0;
   settled = false;
   readonly #owner: JobOwner;
-  #reader: RecordReader | null = null;
-  #ring: ContentRing | null = null;
+  #rings: Rings | null = null;
   /** What has been gathered before there was a slot. */
   #content: Buffer | null = null;
   #gathered = 0;
@@ -69,7 +86,6 @@ export class Job implements Sink, Asker {
   #text: Buffer | null = null;
   #looking = false;
   #aborted = false;
-  readonly #read = (to: Uint8Array, at: number, max: number): number => this.exchange.readInto(to, at, max);
 
   constructor(exchange: Exchange, owner: JobOwner) {
     this.exchange = exchange;
@@ -163,8 +179,8 @@ export class Job implements Sink, Asker {
     const content = (this.#content ?? scratch).subarray(0, this.#gathered);
     if (!writeHead(memory, slot, this.exchange, route)) return false;
     this.slot = slot;
-    this.#reader = new RecordReader(memory, slot);
-    this.#ring = new ContentRing(memory, slot);
+    this.#rings = this.#owner.ringsOf(slot);
+    this.#rings.answer.open();
     if (content.length > 0) writeContent(memory, slot, content);
     this.#content = null;
     // Trailers take the place of the head, so they come when that has been read, and they are asked for.
@@ -217,7 +233,7 @@ export class Job implements Sink, Asker {
 
   /** @param all whether to take it whatever the client takes: the handler has settled @returns whether all was taken */
   #takeAnswer(all: boolean): boolean {
-    const reader = this.#reader!;
+    const reader = this.#rings!.answer;
     const { bytes } = this.#owner.memory;
     let kind = 0;
     let took = false;
@@ -226,8 +242,9 @@ export class Job implements Sink, Asker {
       reader.take();
       took = true;
     }
+    if (all) return true;
     if (took) reader.publish();
-    const drained = kind === 0 && (this.#writable || all);
+    const drained = kind === 0 && this.#writable;
     if (drained && this.#load(OUT_FULL) === 1) {
       this.#store(OUT_FULL, 0);
       this.#nudge();
@@ -299,7 +316,7 @@ export class Job implements Sink, Asker {
   #fill(): void {
     if (this.#endTold || this.#lost || !this.#readable || this.#load(IN_WANTED) === 0) return;
     this.#demand();
-    const ring = this.#ring!;
+    const ring = this.#rings!.content;
     let filled = false;
     while (!this.#atEnd) {
       if (ring.room === 0) {
@@ -307,7 +324,7 @@ export class Job implements Sink, Asker {
         if (ring.room === 0) break;
         this.#store(IN_FULL, 0); // there is some now
       }
-      const n = ring.fill(this.#read);
+      const n = ring.fill(this.exchange);
       if (this.#lost) return;
       if (n === 0) {
         this.#readable = false;

@@ -21,9 +21,8 @@ const HEAD = 0;
 const TAIL = APART;
 /** The event loop will look at the slots without being told again. */
 export const LOOKING = 2 * APART;
-/** A bit for each slot that the event loop should look at: so many words of them. */
+/** A bit for each slot that the event loop should look at: as many words of them as it takes. */
 const ATTENTION = 3 * APART;
-const ATTENTION_WORDS = 8;
 /** The port that the server listens on, and the length of its host. */
 const PORT = 4 * APART;
 const HOST_LENGTH = PORT + 1;
@@ -120,6 +119,9 @@ export class PoolMemory {
   /** All of it. */
   readonly bytes: Buffer;
   readonly #queueMask: number;
+  /** Where the queue's head was when that was of interest last. */
+  #headSeen = 0;
+  readonly #attentionWords: number;
   readonly #threads: number;
   readonly #slots: number;
   readonly #host: number;
@@ -133,6 +135,7 @@ export class PoolMemory {
     while (capacity < 4 * slots) capacity *= 2;
     this.layout = layout;
     this.#queueMask = capacity - 1;
+    this.#attentionWords = Math.ceil(slots / 32);
     this.#threads = QUEUE + capacity;
     this.#slots = this.#threads + threads * THREAD_WORDS;
     const wordCount = this.#slots + slots * SLOT_WORDS;
@@ -182,24 +185,28 @@ export class PoolMemory {
     return (Atomics.load(words, TAIL) - Atomics.load(words, HEAD)) | 0;
   }
 
-  /** Whether the queue takes one more. */
+  /** Whether the queue takes one more; for the event loop. */
   get hasRoom(): boolean {
-    return this.queued <= this.#queueMask;
+    const tail = this.words[TAIL];
+    if (((tail - this.#headSeen) | 0) <= this.#queueMask) return true;
+    void this.first; // lets go of places whose requests were given up
+    this.#headSeen = Atomics.load(this.words, HEAD);
+    return ((tail - this.#headSeen) | 0) <= this.#queueMask;
   }
 
-  /** Moves the queue on over requests that were given up. */
-  skip(): void {
+  /**
+   * The slot that waits longest; undefined where none does. Moves the queue on over requests that were given up. For the event
+   * loop: nobody else puts anything into the places that it looks at.
+   */
+  get first(): number | undefined {
     const { words } = this;
-    for (let slot = this.first; slot !== undefined; slot = this.first) {
+    for (;;) {
       const head = Atomics.load(words, HEAD);
-      if (Atomics.load(words, this.slotAt(slot) + STATE) === ticketOf(head)) return;
+      if (head === words[TAIL]) return undefined;
+      const slot = words[QUEUE + (head & this.#queueMask)];
+      if (Atomics.load(words, this.slotAt(slot) + STATE) === ticketOf(head)) return slot;
       Atomics.compareExchange(words, HEAD, head, (head + 1) | 0);
     }
-  }
-
-  /** The slot that waits longest, or was given up; undefined where none does. */
-  get first(): number | undefined {
-    return this.queued > 0 ? this.words[QUEUE + (Atomics.load(this.words, HEAD) & this.#queueMask)] : undefined;
   }
 
   /**
@@ -257,7 +264,7 @@ export class PoolMemory {
 
   /** Calls `look` for each slot that a thread has called for; for the event loop. */
   eachCall(look: (slot: number) => void): void {
-    for (let i = 0; i < ATTENTION_WORDS; i++) {
+    for (let i = 0; i < this.#attentionWords; i++) {
       if (Atomics.load(this.words, ATTENTION + i) === 0) continue;
       for (let bits = Atomics.exchange(this.words, ATTENTION + i, 0); bits !== 0; bits &= bits - 1)
         look((i << 5) + 31 - Math.clz32(bits & -bits));

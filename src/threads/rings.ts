@@ -1,5 +1,6 @@
 /** The two rings of a slot: plain bytes for the content of a request, records for its answer. Neither side waits in here. */
 import { writeLatin1 } from "../protocol/bytes.ts";
+import type { Exchange } from "../protocol/exchange.ts";
 import type { PoolMemory } from "./memory.ts";
 import { IN_PUT, IN_TAKEN, OUT_PUT, OUT_TAKEN } from "./memory.ts";
 
@@ -158,6 +159,11 @@ export class RecordReader {
     this.#mask = memory.layout.ringSize - 1;
   }
 
+  /** Begins with the empty ring of another request's. */
+  open(): void {
+    this.#taken = this.#put = 0;
+  }
+
   /** The kind of the oldest record; 0 where there is none. */
   next(): number {
     const { words } = this.#memory;
@@ -212,16 +218,15 @@ export class ContentRing {
 
   /**
    * Fills what room there is in one piece.
-   * @param read as Exchange.readInto
-   * @returns what `read` returns; 0 too where there is no room
+   * @returns as Exchange.readInto; 0 too where there is no room
    */
-  fill(read: (to: Uint8Array, at: number, max: number) => number): number {
+  fill(exchange: Exchange): number {
     const { words, bytes } = this.#memory;
     const put = words[this.#words + IN_PUT];
     const at = put & (this.#size - 1);
     const max = Math.min(this.room, this.#size - at);
     if (max === 0) return 0;
-    const n = read(bytes, this.#bytes + at, max);
+    const n = exchange.readInto(bytes, this.#bytes + at, max);
     if (n > 0) Atomics.store(words, this.#words + IN_PUT, (put + n) | 0);
     return n;
   }

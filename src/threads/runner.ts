@@ -21,12 +21,8 @@ import {
 } from "./memory.ts";
 import { RecordWriter } from "./rings.ts";
 
-/** How long a thread that was through with a short handler looks for the next request before it blocks. In milliseconds. */
-const SPIN = 0.03;
 /** How long a thread without work blocks, and can be woken cheaply, before it leaves that to its event loop. In milliseconds. */
 const REST = 0.2;
-/** Handlers that take less are short. In milliseconds. */
-const SHORT = 0.05;
 /** How long a thread with work goes on before its event loop has a turn: for timers and sockets of the handlers'. In milliseconds. */
 const STRETCH = 1;
 
@@ -50,8 +46,6 @@ export class Runner implements Desk {
   #turnBegan = 0;
   /** When the handler was started. */
   #began = 0;
-  /** How long the last handler took; Infinity when that does not count any more. */
-  #took = Infinity;
   #turnPlanned = false;
 
   constructor(memory: PoolMemory, index: number, port: MessagePort) {
@@ -65,7 +59,7 @@ export class Runner implements Desk {
 
   /** The route of the request that runs, where a router elsewhere has found it. */
   get route(): Route | null {
-    return this.current?.route ?? null;
+    return this.current?.head.route ?? null;
   }
 
   /** Begins to take requests. */
@@ -119,8 +113,7 @@ export class Runner implements Desk {
   }
 
   settling(slot: number): void {
-    this.#took = performance.now() - this.#began;
-    this.memory.numbers[this.memory.numbersAt(slot) + TOOK] = this.#took;
+    this.memory.numbers[this.memory.numbersAt(slot) + TOOK] = performance.now() - this.#began;
   }
 
   released(): void {
@@ -181,10 +174,6 @@ export class Runner implements Desk {
     const words = this.#words;
     const mode = this.#at + MODE;
     const bell = this.#at + BELL;
-    if (this.#took < SHORT) {
-      for (const until = performance.now() + SPIN; performance.now() < until;) if (memory.queued > 0) return true;
-    }
-    this.#took = Infinity; // to look once is enough
     const rung = Atomics.load(words, bell);
     Atomics.store(words, mode, RESTING);
     if (memory.queued === 0) Atomics.wait(words, bell, rung, REST);
