@@ -223,6 +223,7 @@ export class HTTPServer {
       onError: (error: Error) => this.logError("cannot accept connections: %s", error.message),
     };
     await owner.executor.open?.();
+    if (this.#stopping) return; // meanwhile
     let listener: Listener;
     try {
       listener = await this.#transport.listen(this.#address, options, (socket) => this.#accept(socket, owner));

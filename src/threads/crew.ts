@@ -2,6 +2,7 @@
 import type { Job } from "./job.ts";
 import { now, type PoolMemory } from "./memory.ts";
 import type { FromThread, ThreadStart } from "./messages.ts";
+import { describe } from "../server/log.ts";
 import type { Settings } from "./settings.ts";
 import { Thread } from "./thread.ts";
 
@@ -39,6 +40,8 @@ export class Crew {
   #opened: Promise<void> | null = null;
   #onOpen: { resolve: () => void; reject: (why: Error) => void } | null = null;
   #closed = false;
+  /** Something runs. */
+  #held = false;
   /** What resolves when the last has ended. */
   #onGone: (() => void)[] = [];
   /** Threads that may be started now in place of others; one more for each part of a second. */
@@ -77,6 +80,7 @@ export class Crew {
   open(): Promise<void> {
     return (this.#opened ??= new Promise<void>((resolve, reject) => {
       this.#onOpen = { resolve, reject };
+      this.#keep();
       for (let i = 0; i < this.#settings.min; i++) this.#add();
       this.#every(IDLE_CHECK, () => this.#shrink());
       const { handlerTimeout } = this.#settings;
@@ -87,12 +91,17 @@ export class Crew {
 
   /** Whether the process must go on, because something runs. */
   hold(held: boolean): void {
-    if (held) {
-      this.#hold.ref();
-      // Of a server that does not listen, such as one that is only injected into.
-      if (this.#opened === null && !this.#closed)
-        void this.open().catch((why: Error) => this.#owner.log("%s", why.message));
-    } else this.#hold.unref();
+    this.#held = held;
+    this.#keep();
+    // Of a server that does not listen, such as one that is only injected into.
+    if (held && this.#opened === null && !this.#closed)
+      void this.open().catch((why: Error) => this.#owner.log("%s", why.message));
+  }
+
+  /** So it must while threads begin or end, too: whoever waits for that would wait for nothing. */
+  #keep(): void {
+    if (this.#held || this.#onOpen !== null || this.#onGone.length > 0) this.#hold.ref();
+    else this.#hold.unref();
   }
 
   /** Counts on so many threads for requests in the queue: those that are awake anyway, then those that work most. */
@@ -115,7 +124,7 @@ export class Crew {
       const waiting = this.#memory.queued;
       if (waiting > 0 && !this.#closed) this.wake(waiting);
     }, SOON).unref();
-    if (this.#soonSet) return;
+    if (this.#soonSet || this.#closed) return;
     this.#soonSet = true;
     this.#soon.refresh();
   }
@@ -128,13 +137,18 @@ export class Crew {
   async close(): Promise<void> {
     this.#closed = true;
     this.#stopTimers();
-    clearInterval(this.#hold);
     if (this.#soon !== null) clearTimeout(this.#soon);
-    this.#onOpen?.reject(new Error("the server was closed before its threads had started"));
+    this.#onOpen?.resolve(); // nobody waits for requests any more
     this.#onOpen = null;
     this.#opened = null;
     for (const thread of this.#threads) if (thread !== null && !thread.leaving) thread.leave();
-    if (this.#count(() => true) > 0) await new Promise<void>((resolve) => this.#onGone.push(resolve));
+    if (this.#count(() => true) > 0) {
+      await new Promise<void>((resolve) => {
+        this.#onGone.push(resolve);
+        this.#keep();
+      });
+    }
+    clearInterval(this.#hold);
   }
 
   #stopTimers(): void {
@@ -158,11 +172,17 @@ export class Crew {
     if (index < 0 || this.#closed) return;
     const { layout, buffer } = this.#memory;
     const start = { ...this.#start, index, layout, buffer };
-    this.#threads[index] = new Thread(this.#memory, start, this.#settings.resourceLimits, {
-      onReady: (_thread, needsRoutes) => this.#ready(needsRoutes),
-      onMessage: (thread, message) => this.#owner.onMessage(thread, message),
-      onEnd: (thread, why) => this.#ended(thread, why),
-    });
+    try {
+      this.#threads[index] = new Thread(this.#memory, start, this.#settings.resourceLimits, {
+        onReady: (_thread, needsRoutes) => this.#ready(needsRoutes),
+        onMessage: (thread, message) => this.#owner.onMessage(thread, message),
+        onEnd: (thread, why) => this.#ended(thread, why),
+      });
+    } catch (error) {
+      // The system has no thread to give, or threadData cannot be copied any more.
+      const why = error instanceof Error ? error : new Error(describe(error));
+      queueMicrotask(() => this.#missing(index, why, false));
+    }
   }
 
   #ready(needsRoutes: boolean): void {
@@ -170,6 +190,7 @@ export class Crew {
     if (this.#onOpen === null || this.size < this.#settings.min) return;
     this.#onOpen.resolve();
     this.#onOpen = null;
+    this.#keep();
   }
 
   #ended(thread: Thread, why: Error): void {
@@ -180,9 +201,16 @@ export class Crew {
       return;
     }
     if (thread.leaving) return;
+    this.#missing(thread.index, why, thread.ready, thread.overdue);
+  }
+
+  /** There is a thread less, or not one more. @param isTold the log says why already */
+  #missing(index: number, why: Error, wasReady: boolean, isTold = false): void {
+    if (this.#opened === null) return;
     if (this.#onOpen !== null) {
       this.#onOpen.reject(why);
       this.#onOpen = this.#opened = null; // it may be tried again
+      this.#keep();
       this.#stopTimers();
       for (const other of this.#threads) {
         if (other === null) continue;
@@ -192,11 +220,13 @@ export class Crew {
       this.#owner.onNone();
       return;
     }
-    const what = thread.ready ? "has ended" : "could not be started";
-    if (!thread.overdue) this.#owner.log("thread %d %s: %s", thread.index, what, why.message);
+    if (!isTold) {
+      const what = wasReady ? "has ended" : "could not be started";
+      this.#owner.log("thread %d %s: %s", index, what, why.message);
+    }
     this.#owed++;
     this.#replace();
-    if (!thread.ready && this.#count(() => true) === 0) this.#owner.onNone();
+    if (!wasReady && this.#count(() => true) === 0) this.#owner.onNone();
   }
 
   /** Starts threads in place of those that were lost, no faster than allowed. */
@@ -211,7 +241,7 @@ export class Crew {
       this.replaced++;
       this.#add();
     }
-    if (this.#owed === 0 || this.#later !== null || replacementRate === 0) return;
+    if (this.#owed === 0 || this.#later !== null) return;
     const wait = Math.ceil(((1 - this.#allowed) * 1000) / replacementRate);
     this.#owner.log("threads end faster than %d a second: the next is started in %d ms", replacementRate, wait);
     this.#later = setTimeout(() => {

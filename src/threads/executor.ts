@@ -69,8 +69,8 @@ export class ThreadExecutor implements Executor, JobOwner, TurnTask {
   /** Answers what no thread answers. */
   readonly #loop: LoopExecutor;
   #refusal: HTTPError | null = null;
-  /** The router runs here, and threads are told what it finds. */
-  #routes: boolean;
+  /** The router runs here, and threads are told what it finds; null until a thread has said whether it has one of its own. */
+  #routes: boolean | null;
   readonly #classes: readonly unknown[];
   /** Requests that run or wait in shared memory, by their slots. */
   readonly #jobs: (Job | null)[];
@@ -107,7 +107,7 @@ export class ThreadExecutor implements Executor, JobOwner, TurnTask {
     this.#services = services;
     this.#settings = settings;
     this.#handlers = handlers;
-    this.#routes = isRouter(handlers) && isApart(program);
+    this.#routes = isRouter(handlers) ? isApart(program) || null : false;
     this.#classes = classesOf(handlers);
     this.#jobs = new Array<Job | null>(slots).fill(null);
     this.#free = Array.from({ length: slots }, (_, i) => slots - 1 - i);
@@ -125,7 +125,7 @@ export class ThreadExecutor implements Executor, JobOwner, TurnTask {
       {
         log: (message, ...args) => services.server.logError(message, ...args),
         onReady: (needsRoutes) => {
-          if (needsRoutes) this.#routes = true;
+          this.#routes = this.#routes === true || needsRoutes;
           this.#lookLater();
         },
         onMessage: (thread, message) => this.#hear(thread, message),
@@ -163,11 +163,10 @@ export class ThreadExecutor implements Executor, JobOwner, TurnTask {
 
   get stats(): ThreadingStats {
     const busy = this.#jobs.filter((job) => job?.isRunning === true).length;
-    const queued = this.#jobs.filter((job) => job !== null && job.thread < 0).length;
     return {
       threads: this.#crew.size,
       busy,
-      waiting: queued + this.#waiting.length - this.#first,
+      waiting: this.#held - busy,
       done: this.#done,
       failed: this.#failed,
       replaced: this.#crew.replaced,
@@ -267,13 +266,13 @@ export class ThreadExecutor implements Executor, JobOwner, TurnTask {
 
   /** Puts a request into shared memory. @returns false where there is no place */
   #enter(job: Job): boolean {
-    if (this.#free.length === 0 || !this.memory.hasRoom) return false;
+    if (this.#free.length === 0 || !this.memory.hasRoom || this.#routes === null) return false;
     let route: Route | null = null;
     if (this.#routes) {
       try {
         route = this.#find(job.exchange);
       } catch (error) {
-        this.#services.server.logError("the router has thrown: %s", String(error));
+        this.#services.server.logError("the router has thrown: %s", describe(error));
         this.#held--;
         this.#refuse(job, new HTTPError(500));
         return true;

@@ -86,6 +86,8 @@ export class Job implements Sink, Asker {
   #text: Buffer | null = null;
   #looking = false;
   #aborted = false;
+  /** Its handler has settled. */
+  #over = false;
 
   constructor(exchange: Exchange, owner: JobOwner) {
     this.exchange = exchange;
@@ -204,6 +206,7 @@ export class Job implements Sink, Asker {
 
   onGone(why: GoneReason): void {
     this.#gone = why;
+    if (this.#over) return; // the rest of its answer is on its way still
     if (why.kind !== "half-closed") {
       this.#lost = this.#writable = true;
       if (this.slot < 0 || this.#owner.memory.cancel(this.slot)) return this.#owner.jobDropped(this);
@@ -227,8 +230,10 @@ export class Job implements Sink, Asker {
     const done = this.#load(DONE); // first: behind it nothing is put
     const drained = this.#takeAnswer(done !== 0);
     this.#looking = false;
-    if (done !== 0 && drained) this.#owner.jobDone(this, done === 2);
-    else if (this.slot >= 0) this.#fill();
+    if (done !== 0 && drained) {
+      this.#over = true;
+      this.#owner.jobDone(this, done === 2);
+    } else if (this.slot >= 0) this.#fill();
   }
 
   /** @param all whether to take it whatever the client takes: the handler has settled @returns whether all was taken */

@@ -8,7 +8,7 @@ import type { Services } from "../server/services.ts";
 import type { Address } from "../transport/transport.ts";
 import { NO_STATS, ThreadExecutor, type ThreadingStats } from "./executor.ts";
 import { count, describeProgram, type Handlers, keyOf, type Program } from "./program.ts";
-import { type Settings, settingsFrom, split, type ThreadingOptions } from "./settings.ts";
+import { checkData, type Settings, settingsFrom, split, type ThreadingOptions } from "./settings.ts";
 
 /** Options of a ThreadingHTTPServer. */
 export interface ThreadingHTTPServerOptions extends HTTPServerOptions, ThreadingOptions {}
@@ -67,6 +67,7 @@ export function ThreadingMixIn<Base extends ServerClass>(Base: Base): ThreadingS
       this.#options = threading;
       this.#handlers = handlers;
       if (handlerThread === null) {
+        checkData(threading.threadData);
         this.#program = describeProgram(handlers, count(keyOf(handlers)));
       } else {
         this.#program = null;

@@ -1,7 +1,8 @@
 /** Where a thread finds the handler classes of a server: in the file that a class names, or in the program, imported once more. */
-import { pathToFileURL } from "node:url";
-import { realpathSync } from "node:fs";
+import { createRequire } from "node:module";
+import path from "node:path";
 import process from "node:process";
+import { pathToFileURL } from "node:url";
 import type { RequestRouter } from "../server/dispatch.ts";
 import { BaseHTTPRequestHandler, type RequestHandlerClass } from "../server/handler.ts";
 
@@ -86,9 +87,10 @@ function placeOf(Handler: RequestHandlerClass): ClassPlace {
 /** The URL of the file that this process was started with; null where there is none, as with --eval. */
 function mainModule(): string | null {
   const file = process.argv[1];
-  if (file === undefined) return null;
+  if (file === undefined || process.execArgv.some((option) => /^(-e|-p|-pe|--eval|--print)$/.test(option))) return null;
   try {
-    return pathToFileURL(realpathSync(file)).href;
+    // As Node finds it: "node program" may mean program.js, and "node ." what the package there names.
+    return pathToFileURL(createRequire(import.meta.url).resolve(path.resolve(file))).href;
   } catch {
     return null;
   }

@@ -100,12 +100,24 @@ export function settingsFrom(options: ThreadingOptions): Settings {
     min,
     max,
     queue: positive("queue", options.queue, 1024),
-    handlerTimeout: positive("handlerTimeout", options.handlerTimeout, Infinity),
+    handlerTimeout: some("handlerTimeout", options.handlerTimeout, Infinity),
     threadData: options.threadData,
     threadBuffer,
-    replacementRate: positive("replacementRate", options.replacementRate, 10),
+    replacementRate: some("replacementRate", options.replacementRate, 10),
     resourceLimits: options.resourceLimits,
   };
+}
+
+/** @throws {TypeError} for what threads cannot be given */
+export function checkData(threadData: unknown): void {
+  try {
+    structuredClone(threadData);
+  } catch (error) {
+    throw new TypeError(
+      `cannot give threadData to a thread: ${(error as Error).message} It must be what structuredClone can copy, or shared memory`,
+      { cause: error },
+    );
+  }
 }
 
 function positive(name: string, value: number | undefined, byDefault: number): number {
@@ -113,6 +125,13 @@ function positive(name: string, value: number | undefined, byDefault: number): n
   if (typeof value !== "number" || !(value >= 0))
     throw new RangeError(`${name} must be a number, 0 or more, not ${show(value)}`);
   return value;
+}
+
+/** A number that is not 0 either, by which some would mean that there is no limit. */
+function some(name: string, value: number | undefined, byDefault: number): number {
+  const n = positive(name, value, byDefault);
+  if (n === 0) throw new RangeError(`${name} must be more than 0; Infinity is no limit`);
+  return n;
 }
 
 function whole(name: string, value: number | undefined, byDefault: number): number {

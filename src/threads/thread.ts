@@ -1,10 +1,15 @@
 /** One thread, as the event loop sees it: a worker, its words in shared memory, and what it says. */
+import process from "node:process";
 import { Worker } from "node:worker_threads";
+import { describe } from "../server/log.ts";
 import { BELL, BLOCKED, BUSY, COUNT, LEAVING, MAIL, MODE, PARKED, type PoolMemory, RESTING } from "./memory.ts";
 import type { FromThread, ThreadStart, ToThread } from "./messages.ts";
 
 /** Sources and what is built of them lie side by side, whatever they are called. */
 const PROGRAM = new URL(`./worker${import.meta.url.slice(import.meta.url.lastIndexOf("."))}`, import.meta.url);
+
+/** A program that was given on the command line may have been called a module there, which Node does not take of a file. */
+const EXEC_ARGV = process.execArgv.some((option) => option.startsWith("--input-type")) ? { execArgv: [] } : {};
 
 /** How long a thread may take to end when it is asked to. In milliseconds. */
 const LEAVE_TIMEOUT = 500;
@@ -43,9 +48,9 @@ export class Thread {
     this.#worker = new Worker(PROGRAM, {
       workerData: start,
       name: `plinth ${start.index}`,
+      ...EXEC_ARGV,
       ...(resourceLimits === undefined ? {} : { resourceLimits }),
     });
-    this.#worker.unref(); // a server that does not listen keeps no process
     this.#worker.on("message", (message: FromThread) => {
       if (message !== 0 && "ready" in message) {
         this.ready = true;
@@ -59,11 +64,12 @@ export class Thread {
     });
     this.#worker.on("messageerror", (error: Error) => this.#failed(error));
     this.#worker.on("error", (error: unknown) =>
-      this.#failed(error instanceof Error ? error : new Error(`it has thrown ${String(error)}`)),
+      this.#failed(error instanceof Error ? error : new Error(`it has thrown ${describe(error)}`)),
     );
     this.#worker.once("exit", (code) =>
       events.onEnd(this, this.#why ?? new Error(`it has ended with exit code ${code}`)),
     );
+    this.#worker.unref(); // a server that does not listen keeps no process; last, since who listens to messages refs it again
   }
 
   #failed(error: Error): void {

@@ -4,6 +4,7 @@ import { parentPort, workerData } from "node:worker_threads";
 import type { RequestRouter } from "../server/dispatch.ts";
 import { LoopExecutor } from "../server/executor.ts";
 import { BaseHTTPRequestHandler, type RequestHandlerClass } from "../server/handler.ts";
+import { describe } from "../server/log.ts";
 import { enterHandlerThread, type HandlerThread } from "../server/place.ts";
 import type { HTTPServer } from "../server/server.ts";
 import type { Services } from "../server/services.ts";
@@ -94,7 +95,12 @@ try {
   runner.run(new LoopExecutor(services), services.turn);
   tell({ ready: true, needsRoutes: found.needsRoutes });
 } catch (error) {
-  tell({ failed: error instanceof Error ? error : new Error(String(error)) });
+  const failed = error instanceof Error ? error : new Error(describe(error));
+  try {
+    tell({ failed });
+  } catch {
+    tell({ failed: new Error(failed.message) }); // its cause cannot be copied
+  }
 }
 
 /** Finds the handlers. Rejects with what to write where they cannot be found. */
@@ -108,6 +114,7 @@ async function findHandlers(): Promise<Constructed & { needsRoutes: boolean }> {
   if (constructed !== undefined) return { ...constructed, needsRoutes: false };
   // It may serve only where it is not imported, as Python's programs do, and export the class.
   return constructHere(async (place) => {
+    if (place.module !== null && place.module !== program.main) return load(place.module, place);
     const Handler = exports === null ? undefined : findClass(exports, place.name);
     if (Handler === undefined) throw notFound();
     return Handler;
@@ -136,7 +143,8 @@ function importProgram(main: string, isFound: () => boolean): Promise<Record<str
     };
     import(main).then(done, (error: unknown) => {
       clearTimeout(late);
-      reject(new Error(`a thread has failed to import ${main}: ${String(error)}`, { cause: error }));
+      const what = error instanceof Error ? `${error.name}: ${error.message}` : describe(error);
+      reject(new Error(`a thread has failed to import ${main}: ${what}`, { cause: error }));
     });
   });
 }
