@@ -9,7 +9,7 @@ import { Thread } from "./thread.ts";
 /** One more thread is started when a request has waited so long. In milliseconds. */
 const PATIENCE = 5;
 /** How long a request may wait for a thread that is expected to look for itself. In milliseconds. */
-const SOON = 1;
+const SOON = 2;
 /** How often idle threads are looked for, and how many times in a row one must be found so until it ends. */
 const IDLE_CHECK = 1_000;
 const IDLE_CHECKS = 15;
@@ -117,16 +117,20 @@ export class Crew {
     if (thread !== null && thread !== undefined) thread.settled = true;
   }
 
-  /** Wakes threads for all that waits then. */
+  /** Sees to it that nothing waits long for a thread that was counted on, while others rest. */
   wakeSoon(): void {
-    this.#soon ??= setTimeout(() => {
-      this.#soonSet = false;
-      const waiting = this.#memory.queued;
-      if (waiting > 0 && !this.#closed) this.wake(waiting);
-    }, SOON).unref();
     if (this.#soonSet || this.#closed) return;
     this.#soonSet = true;
-    this.#soon.refresh();
+    if (this.#soon !== null) this.#soon.refresh();
+    else this.#soon = setTimeout(() => this.#wakeNow(), SOON).unref();
+  }
+
+  #wakeNow(): void {
+    this.#soonSet = false;
+    const { queued } = this.#memory;
+    if (queued === 0 || this.#closed) return;
+    if (now() - this.#owner.oldest() >= SOON) this.wake(queued);
+    this.wakeSoon();
   }
 
   nudge(index: number): void {

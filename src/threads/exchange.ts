@@ -143,12 +143,17 @@ export class ThreadExchange extends AnswerAccount implements Exchange, TurnTask 
     let n = this.#take(to, at, max);
     if (n === 0) {
       // Say that this waits, and only then look once more: whatever comes now is told.
-      this.#waiting = true;
-      Atomics.store(this.#words, this.#at + IN_WAITING, 1);
+      if (!this.#waiting) this.#wait(true);
       n = this.#take(to, at, max);
-      if (n !== 0) this.#waiting = false;
     }
+    if (n !== 0 && this.#waiting) this.#wait(false);
     return n;
+  }
+
+  /** Only this side changes the word: the other cannot know whether what it has put is what was waited for. */
+  #wait(waits: boolean): void {
+    this.#waiting = waits;
+    Atomics.store(this.#words, this.#at + IN_WAITING, waits ? 1 : 0);
   }
 
   #take(to: Uint8Array, at: number, max: number): number {
@@ -295,7 +300,7 @@ export class ThreadExchange extends AnswerAccount implements Exchange, TurnTask 
       this.sink.onGone(error === undefined ? { kind } : { kind, error });
     }
     if (!this.#lost && this.#waiting && (this.#content.length > 0 || this.#ended())) {
-      this.#waiting = false;
+      this.#wait(false);
       this.sink.onReadable();
     }
     if (this.#rest.length > 0 && this.#load(OUT_FULL) === 0) {

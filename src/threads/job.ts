@@ -340,7 +340,7 @@ export class Job implements Sink, Asker {
     }
     if (this.#atEnd) this.#tellEnd();
     filled ||= this.#atEnd;
-    if (filled && Atomics.exchange(this.#words, this.#at + IN_WAITING, 0) === 1) this.#nudge();
+    if (filled && this.#load(IN_WAITING) === 1) this.#nudge();
   }
 
   #nudge(): void {

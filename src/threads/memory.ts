@@ -75,13 +75,14 @@ export const IN_TAKEN = SPANS + 5;
 export const IN_STATE = SPANS + 6;
 /** The handler has asked for content that is not here. */
 export const IN_WANTED = SPANS + 7;
-/** The thread waits for content; the event loop waits for room. */
+/** The thread waits for content; it alone changes this. */
 export const IN_WAITING = SPANS + 8;
+/** The event loop waits for room: it sets this, and the thread clears it when there is some. */
 export const IN_FULL = SPANS + 9;
 /** Positions in the ring of the answer. */
 export const OUT_PUT = SPANS + 10;
 export const OUT_TAKEN = SPANS + 11;
-/** The thread waits for room. */
+/** The thread waits for room: it sets this, and the event loop clears it when there is some. */
 export const OUT_FULL = SPANS + 12;
 /** The handler has settled: 1; 2 where a message brings the rest of the answer. */
 export const DONE = SPANS + 13;
