@@ -20,19 +20,8 @@ import {
   STATE,
   TOOK,
 } from "./memory.ts";
-import {
-  ABORT,
-  CLOSE,
-  ContentRing,
-  DATA,
-  END,
-  INFORM,
-  LOG,
-  MORE,
-  RecordReader,
-  RESPOND,
-  RESPOND_HEAD,
-} from "./rings.ts";
+import type { ContentRing, RecordReader } from "./rings.ts";
+import { ABORT, CLOSE, DATA, END, INFORM, LOG, MORE, RESPOND, RESPOND_HEAD } from "./rings.ts";
 
 /** The rings of a slot. */
 export interface Rings {
