@@ -27,7 +27,7 @@ const AHEAD = 64;
 const MOMENT = 0.5;
 /** How much the last handler counts in how long handlers run. */
 const WEIGHT = 1 / 16;
-const SMALLEST_RING = 64 * 1024;
+const SMALLEST_RING = 256 * 1024;
 
 /** What a threading server does, and has done. @see ThreadingServer.stats */
 export interface ThreadingStats {

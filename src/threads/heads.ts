@@ -1,5 +1,5 @@
 /** The head of a request in shared memory: one text of all its parts, and the places of names and values in it. */
-import { latin1, writeLatin1 } from "../protocol/bytes.ts";
+import { copy, latin1, writeLatin1 } from "../protocol/bytes.ts";
 import type { Exchange, Peer, RequestHead } from "../protocol/exchange.ts";
 import { Fields } from "../protocol/fields.ts";
 import type { Limits } from "../protocol/limits.ts";
@@ -138,7 +138,7 @@ export function readTrailers(memory: PoolMemory, slot: number): Fields {
 
 /** Content that has come already. */
 export function writeContent(memory: PoolMemory, slot: number, content: Uint8Array): void {
-  memory.bytes.set(content, memory.inAt(slot));
+  copy(content, 0, content.length, memory.bytes, memory.inAt(slot));
   memory.words[memory.slotAt(slot) + IN_PUT] = content.length;
 }
 

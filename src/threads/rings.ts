@@ -1,5 +1,5 @@
 /** The two rings of a slot: plain bytes for the content of a request, records for its answer. Neither side waits in here. */
-import { writeLatin1 } from "../protocol/bytes.ts";
+import { copy, writeLatin1 } from "../protocol/bytes.ts";
 import type { Exchange } from "../protocol/exchange.ts";
 import type { PoolMemory } from "./memory.ts";
 import { IN_PUT, IN_TAKEN, OUT_PUT, OUT_TAKEN } from "./memory.ts";
@@ -83,7 +83,7 @@ export class RecordWriter {
     const room = this.#room(length);
     if (room < 0) return -1;
     const n = Math.min(length, room);
-    this.#memory.bytes.set(from === 0 && n === length ? bytes : bytes.subarray(from, from + n), this.#at());
+    copy(bytes, from, from + n, this.#memory.bytes, this.#at());
     this.#commit(n < length ? kind | MORE : kind, n);
     return n;
   }
@@ -239,8 +239,8 @@ export class ContentRing {
     const from = taken & (this.#size - 1);
     const first = Math.min(n, this.#size - from);
     const begin = this.#bytes + from;
-    to.set(bytes.subarray(begin, begin + first), at);
-    if (first < n) to.set(bytes.subarray(this.#bytes, this.#bytes + n - first), at + first);
+    copy(bytes, begin, begin + first, to, at);
+    if (first < n) copy(bytes, this.#bytes, this.#bytes + n - first, to, at + first);
     Atomics.store(words, this.#words + IN_TAKEN, (taken + n) | 0);
     return n;
   }
