@@ -16,8 +16,7 @@ export {
   type ThreadingServerClass,
 } from "./threads/mixin.ts";
 export type { ThreadingOptions } from "./threads/settings.ts";
-export type { ThreadingStats } from "./threads/executor.ts";
-export type { WaitingTime } from "./threads/waiting_times.ts";
+export type { ThreadingStats, WaitingTime } from "./threads/stats.ts";
 export { Router, type RouterOptions } from "./routing/router.ts";
 export type { RequestRouter, RouteParams } from "./server/dispatch.ts";
 export type { InjectedRequest, InjectedResponse } from "./server/inject.ts";

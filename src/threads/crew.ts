@@ -16,6 +16,8 @@ const IDLE_CHECKS = 15;
 
 export interface CrewOwner {
   log(message: string, ...args: unknown[]): void;
+  /** There are so many threads that take requests, and so many were started in place of others. */
+  onSize(size: number, replaced: number): void;
   onReady(needsRoutes: boolean): void;
   onMessage(thread: Thread, message: Exclude<FromThread, { ready: true } | { failed: Error }>): void;
   /** A thread that took requests has ended. */
@@ -29,8 +31,6 @@ export interface CrewOwner {
 }
 
 export class Crew {
-  /** How many threads were started in place of others. */
-  replaced = 0;
   readonly #memory: PoolMemory;
   readonly #settings: Settings;
   readonly #start: Omit<ThreadStart, "index" | "layout" | "buffer">;
@@ -48,6 +48,7 @@ export class Crew {
   #allowed: number;
   #allowedAt = now();
   #owed = 0;
+  #replaced = 0;
   #later: ReturnType<typeof setTimeout> | null = null;
   #soon: NodeJS.Timeout | null = null;
   #soonSet = false;
@@ -78,7 +79,13 @@ export class Crew {
 
   /** Starts as many threads as there must be. Rejects when they cannot find their handlers. */
   open(): Promise<void> {
-    return (this.#opened ??= new Promise<void>((resolve, reject) => {
+    return (this.#opened ??= this.#open());
+  }
+
+  async #open(): Promise<void> {
+    await this.#allGone(); // those of an attempt that has failed
+    if (this.#closed) return;
+    await new Promise<void>((resolve, reject) => {
       this.#onOpen = { resolve, reject };
       this.#keep();
       for (let i = 0; i < this.#settings.min; i++) this.#add();
@@ -86,7 +93,7 @@ export class Crew {
       const { handlerTimeout } = this.#settings;
       if (handlerTimeout < Infinity)
         this.#every(Math.min(250, Math.max(5, handlerTimeout / 10)), () => this.#endOverdue());
-    }));
+    });
   }
 
   /** Whether the process must go on, because something runs. */
@@ -146,13 +153,17 @@ export class Crew {
     this.#onOpen = null;
     this.#opened = null;
     for (const thread of this.#threads) if (thread !== null && !thread.leaving) thread.leave();
-    if (this.#count(() => true) > 0) {
-      await new Promise<void>((resolve) => {
-        this.#onGone.push(resolve);
-        this.#keep();
-      });
-    }
+    await this.#allGone();
     clearInterval(this.#hold);
+  }
+
+  /** Waits until there is no thread. */
+  async #allGone(): Promise<void> {
+    if (this.#count(() => true) === 0) return;
+    await new Promise<void>((resolve) => {
+      this.#onGone.push(resolve);
+      this.#keep();
+    });
   }
 
   #stopTimers(): void {
@@ -190,6 +201,7 @@ export class Crew {
   }
 
   #ready(needsRoutes: boolean): void {
+    this.#owner.onSize(this.size, this.#replaced);
     this.#owner.onReady(needsRoutes);
     if (this.#onOpen === null || this.size < this.#settings.min) return;
     this.#onOpen.resolve();
@@ -199,12 +211,10 @@ export class Crew {
 
   #ended(thread: Thread, why: Error): void {
     this.#threads[thread.index] = null;
+    this.#owner.onSize(this.size, this.#replaced);
     if (thread.ready) this.#owner.onEnd(thread, why);
-    if (this.#closed) {
-      if (this.#count(() => true) === 0) for (const resolve of this.#onGone.splice(0)) resolve();
-      return;
-    }
-    if (thread.leaving) return;
+    if (this.#count(() => true) === 0) for (const resolve of this.#onGone.splice(0)) resolve();
+    if (this.#closed || thread.leaving) return this.#keep();
     this.#missing(thread.index, why, thread.ready, thread.overdue);
   }
 
@@ -228,9 +238,10 @@ export class Crew {
       const what = wasReady ? "has ended" : "could not be started";
       this.#owner.log("thread %d %s: %s", index, what, why.message);
     }
+    // Those that are started in its place may fail as well, for ever: who waits for them waits no longer.
+    if (!wasReady && this.size === 0) this.#owner.onNone();
     this.#owed++;
     this.#replace();
-    if (!wasReady && this.#count(() => true) === 0) this.#owner.onNone();
   }
 
   /** Starts threads in place of those that were lost, no faster than allowed. */
@@ -242,7 +253,7 @@ export class Crew {
     while (this.#owed > 0 && (this.#allowed >= 1 || replacementRate === Infinity)) {
       this.#allowed--;
       this.#owed--;
-      this.replaced++;
+      this.#replaced++;
       this.#add();
     }
     if (this.#owed === 0 || this.#later !== null) return;

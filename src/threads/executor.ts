@@ -18,8 +18,8 @@ import type { FromThread } from "./messages.ts";
 import { classesOf, type Handlers, isApart, isRouter, type Program } from "./program.ts";
 import { ContentRing, RecordReader } from "./rings.ts";
 import type { Settings, ThreadingOptions } from "./settings.ts";
+import { Account } from "./stats.ts";
 import type { Thread } from "./thread.ts";
-import { type WaitingTime, WaitingTimes } from "./waiting_times.ts";
 
 /** Requests that are in shared memory beyond those that run, so that threads need not wait for the event loop. */
 const AHEAD = 64;
@@ -28,35 +28,6 @@ const MOMENT = 0.5;
 /** How much the last handler counts in how long handlers run. */
 const WEIGHT = 1 / 16;
 const SMALLEST_RING = 256 * 1024;
-
-/** What a threading server does, and has done. @see ThreadingServer.stats */
-export interface ThreadingStats {
-  /** Threads that take requests. */
-  readonly threads: number;
-  /** Threads that run a handler. */
-  readonly busy: number;
-  /** Requests that wait for a thread. */
-  readonly waiting: number;
-  /** Requests whose handlers have settled. */
-  readonly done: number;
-  /** Requests whose threads have ended before. */
-  readonly failed: number;
-  /** Threads that were started in place of others that were lost. */
-  readonly replaced: number;
-  /** How long requests have waited for a thread, in milliseconds. */
-  readonly waitingTime: WaitingTime;
-}
-
-/** Of a server that has run nothing. */
-export const NO_STATS: ThreadingStats = {
-  threads: 0,
-  busy: 0,
-  waiting: 0,
-  done: 0,
-  failed: 0,
-  replaced: 0,
-  waitingTime: new WaitingTimes().summary,
-};
 
 export class ThreadExecutor implements Executor, JobOwner, TurnTask {
   readonly memory: PoolMemory;
@@ -86,13 +57,11 @@ export class ThreadExecutor implements Executor, JobOwner, TurnTask {
   #held = 0;
   #queued = false;
   #drained: (() => void)[] = [];
-  #done = 0;
-  #failed = 0;
   /** How long handlers run, in milliseconds: the last ones count most. */
   #mean = Infinity;
   /** When something was last done in this turn for the first time, by `now`: exact enough for how long requests wait. */
   #turnAt = 0;
-  readonly #times = new WaitingTimes();
+  readonly #account: Account;
   /** What was said last of where the server listens: with port 0, it is not known from the beginning. */
   #address: readonly [host: string, port: number] | null = null;
 
@@ -102,6 +71,7 @@ export class ThreadExecutor implements Executor, JobOwner, TurnTask {
     while (ringSize < settings.threadBuffer) ringSize *= 2;
     const headSize = headSizeFor(services.limits);
     this.memory = new PoolMemory({ threads: settings.max, slots, headSize, ringSize });
+    this.#account = new Account(this.memory);
     this.threadBuffer = settings.threadBuffer;
     this.scratch = Buffer.allocUnsafeSlow(Math.max(1, settings.threadBuffer));
     this.#services = services;
@@ -124,6 +94,7 @@ export class ThreadExecutor implements Executor, JobOwner, TurnTask {
       { program, silent: services.log.silent, threadData, options: view },
       {
         log: (message, ...args) => services.server.logError(message, ...args),
+        onSize: (size, replaced) => this.#account.crew(size, replaced),
         onReady: (needsRoutes) => {
           this.#routes = this.#routes === true || needsRoutes;
           this.#lookLater();
@@ -161,25 +132,12 @@ export class ThreadExecutor implements Executor, JobOwner, TurnTask {
     await this.#crew.close();
   }
 
-  get stats(): ThreadingStats {
-    const busy = this.#jobs.filter((job) => job?.isRunning === true).length;
-    return {
-      threads: this.#crew.size,
-      busy,
-      waiting: this.#held - busy,
-      done: this.#done,
-      failed: this.#failed,
-      replaced: this.#crew.replaced,
-      waitingTime: this.#times.summary,
-    };
-  }
-
   // What jobs tell
 
   jobReady(job: Job): void {
     const { max, queue } = this.#settings;
     if (this.#held >= max + queue) return this.#refuse(job, this.#busyError());
-    this.#held++;
+    this.#hold(1);
     this.#lookLater();
     job.readyAt = this.#turnAt;
     if (this.#first < this.#waiting.length || !this.#enter(job)) {
@@ -201,7 +159,7 @@ export class ThreadExecutor implements Executor, JobOwner, TurnTask {
       const at = this.#waiting.indexOf(job);
       if (at >= 0) {
         this.#waiting[at] = null;
-        this.#held--;
+        this.#hold(-1);
       }
     }
     this.#release(job);
@@ -217,9 +175,8 @@ export class ThreadExecutor implements Executor, JobOwner, TurnTask {
 
   jobDone(job: Job, restFollows: boolean): void {
     const { thread, ticket } = job;
-    this.#times.add(Math.max(0, job.startedAt - job.readyAt));
-    this.#mean = this.#done === 0 ? job.took : this.#mean + (job.took - this.#mean) * WEIGHT;
-    this.#done++;
+    this.#mean = this.#mean === Infinity ? job.took : this.#mean + (job.took - this.#mean) * WEIGHT;
+    this.#account.done(Math.max(0, job.startedAt - job.readyAt));
     this.#crew.settled(thread);
     this.#leave(job);
     if (restFollows) this.#resting.set(ticket, { job, thread });
@@ -273,14 +230,14 @@ export class ThreadExecutor implements Executor, JobOwner, TurnTask {
         route = this.#find(job.exchange);
       } catch (error) {
         this.#services.server.logError("the router has thrown: %s", describe(error));
-        this.#held--;
+        this.#hold(-1);
         this.#refuse(job, new HTTPError(500));
         return true;
       }
     }
     const slot = this.#free[this.#free.length - 1];
     if (!job.enter(slot, route)) {
-      this.#held--;
+      this.#hold(-1);
       this.#refuse(job, new HTTPError(431, { detail: "The header section is too large for a thread of handlers." }));
       return true;
     }
@@ -319,13 +276,19 @@ export class ThreadExecutor implements Executor, JobOwner, TurnTask {
     return job?.readyAt ?? Infinity;
   }
 
+  /** More requests, or fewer, are ready, and run or wait. */
+  #hold(more: number): void {
+    this.#held += more;
+    this.#account.holds(this.#held);
+  }
+
   /** A slot is free again. */
   #leave(job: Job): void {
     this.#jobs[job.slot] = null;
     this.#free.push(job.slot);
     this.memory.free(job.slot);
     job.slot = -1;
-    this.#held--;
+    this.#hold(-1);
     if (this.#first < this.#waiting.length) this.#lookLater();
   }
 
@@ -356,7 +319,7 @@ export class ThreadExecutor implements Executor, JobOwner, TurnTask {
 
   #busyError(): HTTPError {
     const { queue, max } = this.#settings;
-    const seconds = this.#done === 0 ? 1 : Math.ceil((this.#mean * (1 + queue / max)) / 1000);
+    const seconds = this.#mean === Infinity ? 1 : Math.ceil((this.#mean * (1 + queue / max)) / 1000);
     return new HTTPError(503, {
       detail: "All threads are busy, and as many requests as may wait for one do.",
       headers: { "Retry-After": Math.min(60, Math.max(1, seconds)) },
@@ -415,9 +378,9 @@ export class ThreadExecutor implements Executor, JobOwner, TurnTask {
       const what = thread.overdue ? `it took more than ${this.#settings.handlerTimeout} ms` : describe(why);
       this.#services.server.logError("a thread was lost while it ran %s %s: %s", method, target, what);
     }
-    this.#failed++;
+    this.#account.failed();
     this.#leave(job);
-    if (exchange.retract()) {
+    if (!job.lost && exchange.retract()) {
       const detail = "The request took longer than this server lets one take.";
       this.#refuse(job, thread.overdue ? new HTTPError(503, { detail }) : new HTTPError(500));
     } else {
@@ -431,7 +394,7 @@ export class ThreadExecutor implements Executor, JobOwner, TurnTask {
     const waiting = this.#waiting.slice(this.#first).filter((job): job is Job => job !== null);
     this.#waiting = [];
     this.#first = 0;
-    this.#held -= waiting.length;
+    this.#hold(-waiting.length);
     for (const job of this.#jobs) {
       if (job === null || !this.memory.cancel(job.slot)) continue;
       this.#leave(job);

@@ -84,6 +84,11 @@ export class Job implements Sink, Asker {
     exchange.sink = this;
   }
 
+  /** Nobody is there any more to answer. */
+  get lost(): boolean {
+    return this.#lost;
+  }
+
   /** When its handler was started, by `now`; 0 while it waits. */
   get startedAt(): number {
     const { memory } = this.#owner;

@@ -26,7 +26,10 @@ const ATTENTION = 3 * APART;
 /** The port that the server listens on, and the length of its host. */
 const PORT = 4 * APART;
 const HOST_LENGTH = PORT + 1;
-const QUEUE = 5 * APART;
+/** What the server has done: see stats.ts. */
+export const STATS = 5 * APART;
+export const STATS_WORDS = 16 * APART;
+const QUEUE = STATS + STATS_WORDS;
 
 // Words of a thread
 /** Counts what has happened; a thread that blocks waits for it to change. */

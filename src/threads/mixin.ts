@@ -6,9 +6,10 @@ import { handlerThread } from "../server/place.ts";
 import { HTTPServer, type HTTPServerOptions } from "../server/server.ts";
 import type { Services } from "../server/services.ts";
 import type { Address } from "../transport/transport.ts";
-import { NO_STATS, ThreadExecutor, type ThreadingStats } from "./executor.ts";
+import { ThreadExecutor } from "./executor.ts";
 import { count, describeProgram, type Handlers, keyOf, type Program } from "./program.ts";
 import { checkData, type Settings, settingsFrom, split, type ThreadingOptions } from "./settings.ts";
+import { NO_STATS, ownStats, readStats, type ThreadingStats } from "./stats.ts";
 
 /** Options of a ThreadingHTTPServer. */
 export interface ThreadingHTTPServerOptions extends HTTPServerOptions, ThreadingOptions {}
@@ -17,10 +18,7 @@ export interface ThreadingHTTPServerOptions extends HTTPServerOptions, Threading
 export interface ThreadingServer {
   /** What each thread was given when it started: the option of that name. */
   readonly threadData: unknown;
-  /**
-   * What the threads do, and have done.
-   * @throws {Error} in a thread, which does not know
-   */
+  /** What the threads do, and have done; the same in a handler, by `this.server`. */
   stats(): ThreadingStats;
 }
 
@@ -84,8 +82,8 @@ export function ThreadingMixIn<Base extends ServerClass>(Base: Base): ThreadingS
     }
 
     stats(): ThreadingStats {
-      if (handlerThread !== null) throw new Error("cannot tell from inside a thread what the threads do");
-      return this.#executor?.stats ?? NO_STATS;
+      if (handlerThread !== null) return ownStats();
+      return this.#executor === null ? NO_STATS : readStats(this.#executor.memory);
     }
 
     override shutdown(): Promise<void> {

@@ -13,6 +13,7 @@ import type { FromThread, ThreadStart, ToThread } from "./messages.ts";
 import { ThreadingHTTPServer } from "./mixin.ts";
 import { advice, type ClassPlace, findClass, isApart, keyOf } from "./program.ts";
 import { Runner } from "./runner.ts";
+import { runsFor } from "./stats.ts";
 
 /** How long the program may take until it has constructed its server. In milliseconds. */
 const IMPORT_TIMEOUT = 60_000;
@@ -82,6 +83,7 @@ function tell(message: FromThread): void {
 
 const thread = new Thread();
 enterHandlerThread(thread);
+runsFor(memory);
 
 port.on("message", (message: ToThread) => {
   if (message === 0) runner.look();
