@@ -51,15 +51,19 @@ export function tool(name, args, options) {
 
 // ---------------------------------------------------------------------------------------------------------- install
 
-/** node_modules is right when it was installed from the present lock file, for this kind of machine. */
-export function install() {
-  const wanted = hash([process.platform, process.arch, fs.readFileSync(inRoot("package-lock.json"))]);
-  const isRight = () => readIfThere(inRoot("node_modules", ".installed-from")) === wanted;
+/**
+ * node_modules is right when it was installed from the present lock file, for this kind of machine.
+ * @param {string} folder of the package: the project, or bench with its own lock file
+ */
+export function install(folder = ".") {
+  const wanted = hash([process.platform, process.arch, fs.readFileSync(inRoot(folder, "package-lock.json"))]);
+  const isRight = () => readIfThere(inRoot(folder, "node_modules", ".installed-from")) === wanted;
   if (isRight()) return;
 
-  say("Installing what is missing …");
+  say(folder === "." ? "Installing what is missing …" : `Installing what ${folder} needs …`);
   withAside((aside) => {
-    for (const name of ["package.json", "package-lock.json"]) fs.copyFileSync(inRoot(name), path.join(aside, name));
+    for (const name of ["package.json", "package-lock.json"])
+      fs.copyFileSync(inRoot(folder, name), path.join(aside, name));
     // Each flag holds against a user's configuration, or against that of an npm command which we run under.
     // Nothing that we depend on has an install script to run.
     const flags = [
@@ -75,7 +79,7 @@ export function install() {
       return () =>
         fail(`npm ci failed: ${error ? error.message : `exit status ${status}`}`, stdout ?? "", stderr ?? "");
     fs.writeFileSync(path.join(aside, "node_modules", ".installed-from"), wanted);
-    if (!isRight()) swapIn(path.join(aside, "node_modules"), inRoot("node_modules"), aside);
+    if (!isRight()) swapIn(path.join(aside, "node_modules"), inRoot(folder, "node_modules"), aside);
   });
 }
 

@@ -1,0 +1,98 @@
+// The servers that measures are made on: how each is started, and that it answers what it should before anything is counted.
+import fs from "node:fs";
+import path from "node:path";
+import process from "node:process";
+import { fileURLToPath } from "node:url";
+import { root } from "../../scripts/prepare.mjs";
+import { ask, format } from "../load/client.mjs";
+import { versionOf } from "./machine.mjs";
+import { Child } from "./processes.mjs";
+import { findProgram, isMissing } from "./programs.mjs";
+
+const fileOf = (name) => fileURLToPath(new URL(`../servers/${name}`, import.meta.url));
+
+/** The addition: what is asked, and what an answer looks like, as JavaScript and as Python write it. */
+export const ADDITION = { method: "POST", path: "/", body: '{"val_a":3,"val_b":4}', expect: '^\\{"sum": ?7\\}$' };
+
+/**
+ * A server of ours.
+ * @param {"HTTPServer" | "ThreadingHTTPServer"} kind
+ * @param {{ name?: string, checkout?: string, options?: object, flags?: string[] }} more `options` for its constructor (Infinity as a
+ * string); `checkout`: another one than ours; `flags` for Node
+ */
+export function plinth(kind, { name = kind, checkout = root, options = {}, flags = [] } = {}) {
+  return {
+    name,
+    command: process.execPath,
+    args: [...flags, fileOf("plinth.mjs")],
+    env: { BENCH_PLINTH: checkout, BENCH_SERVER: kind, BENCH_OPTIONS: JSON.stringify(options) },
+  };
+}
+
+const onNode = (name, file, packages) => ({
+  get name() {
+    return `${name} ${packages.map(versionOf).join(", ")}`;
+  },
+  command: process.execPath,
+  args: [fileOf(file)],
+});
+
+export const fastify = onNode("Fastify", "fastify.mjs", ["fastify"]);
+export const fastifyPiscina = onNode("Fastify with Piscina", "fastify-piscina.mjs", ["fastify", "piscina"]);
+export const hono = onNode("Hono on Node", "hono.mjs", ["hono"]);
+export const express = onNode("Express", "express.mjs", ["express"]);
+
+/** Bun's executable comes with one of the packages that its package names, one a platform; no script has to put it in place. */
+export const bun = {
+  get name() {
+    return `Bun.serve ${versionOf("bun")}`;
+  },
+  get command() {
+    const folder = path.join(root, "bench", "node_modules", "@oven");
+    for (const platform of fs.existsSync(folder) ? fs.readdirSync(folder) : []) {
+      const file = path.join(folder, platform, "bin", "bun");
+      if (fs.existsSync(file)) return file;
+    }
+    return undefined;
+  },
+  missing: "Bun's package has nothing for this machine",
+  args: [fileOf("bun.mjs")],
+};
+
+/** Python's ThreadingHTTPServer. @param {"1.0" | "1.1" | "tuned"} how */
+export function python(how) {
+  const said = how === "tuned" ? "HTTP/1.1, head and content in one packet" : `HTTP/${how}`;
+  return {
+    name: `Python's ThreadingHTTPServer, ${said}`,
+    get command() {
+      return findProgram("python3");
+    },
+    missing: isMissing("python3"),
+    args: [fileOf("python.py"), how],
+  };
+}
+
+/**
+ * Starts a server and asks it for a sum.
+ * @param server one of the above
+ * @param {{ units?: number, cores?: readonly number[] }} how `units`: what `calibrate` gave; `cores`: where it may run
+ */
+export async function start(server, { units = 0, cores } = {}) {
+  const child = new Child(server.command, server.args, {
+    env: { ...server.env, BENCH_UNITS: String(units), NODE_ENV: "production" },
+    ...(cores === undefined ? {} : { cores }),
+  });
+  const [, port] = /^listens (\d+)$/.exec(await child.line()) ?? [];
+  const { status, body } = await ask(Number(port), format(ADDITION.method, ADDITION.path, ADDITION.body));
+  if (status !== 200 || !new RegExp(ADDITION.expect).test(body))
+    throw new Error(`${server.name} has answered ${status} ${JSON.stringify(body)}\n${child.errors}`);
+  return { name: server.name, pid: child.pid, port: Number(port), child, stop: () => child.stop() };
+}
+
+/** How many units of the computation fit into a second of a core, in this runtime. */
+export async function calibrate(command = process.execPath) {
+  const child = new Child(command, [fileOf("calibrate.mjs")]);
+  const units = Number(await child.line());
+  await child.exited;
+  return units;
+}

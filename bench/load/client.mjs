@@ -1,0 +1,145 @@
+// A small HTTP/1.1 client for load: one connection, one request at a time, preformatted bytes out. It reads what servers of ours
+// and the peers answer with (a length, or chunks), and nothing more.
+import net from "node:net";
+
+/** The bytes of a request. */
+export function format(method, path, body = "", fields = "") {
+  const type = body === "" ? "" : `Content-Type: application/json\r\nContent-Length: ${Buffer.byteLength(body)}\r\n`;
+  return Buffer.from(`${method} ${path} HTTP/1.1\r\nHost: 127.0.0.1\r\n${type}${fields}\r\n${body}`);
+}
+
+/** Seconds after which an answer does not come any more. */
+const PATIENCE = 30;
+
+export class Connection {
+  #socket;
+  #received = "";
+  #onAnswer = null;
+  #onClose;
+  closed = false;
+
+  /**
+   * @param {number} port on 127.0.0.1
+   * @param {(connection: Connection) => void} onClose called once, for whatever reason it has closed
+   */
+  constructor(port, onClose = () => {}) {
+    this.#onClose = onClose;
+    this.#socket = net.connect({ host: "127.0.0.1", port, noDelay: true });
+    this.#socket.setEncoding("latin1");
+    this.#socket.on("data", (text) => this.#read(text));
+    this.#socket.on("error", (error) => this.#fail(error.code ?? error.message));
+    this.#socket.on("close", () => this.#fail("closed"));
+    this.#socket.setTimeout(PATIENCE * 1000, () => {
+      if (!this.busy) return;
+      this.#socket.destroy();
+      this.#fail(`no answer in ${PATIENCE} s`);
+    });
+  }
+
+  /** Whether a request waits for its answer. */
+  get busy() {
+    return this.#onAnswer !== null;
+  }
+
+  /**
+   * @param {Uint8Array} bytes a whole request
+   * @param {(error: string | null, status: number, body: string) => void} onAnswer
+   */
+  send(bytes, onAnswer) {
+    this.#onAnswer = onAnswer;
+    if (this.closed) this.#answer("closed", 0, "");
+    else this.#socket.write(bytes);
+  }
+
+  close() {
+    this.#socket.destroy();
+    this.#fail("closed");
+  }
+
+  #read(text) {
+    this.#received += text;
+    const end = this.#received.indexOf("\r\n\r\n");
+    if (end < 0) return;
+    const head = this.#received.slice(0, end);
+    const rest = this.#received.slice(end + 4);
+    const status = Number(head.slice(9, 12));
+    const length = /\r\ncontent-length: *(\d+)/i.exec(head)?.[1];
+    let body;
+    if (length !== undefined) {
+      if (rest.length < Number(length)) return;
+      body = rest;
+    } else {
+      if (!rest.endsWith("0\r\n\r\n")) return;
+      body = rest.replace(/[0-9a-f]+\r\n([^]*?)\r\n/gi, "$1").replace(/\r\n$/, "");
+    }
+    this.#received = "";
+    if (/\r\nconnection: *close/i.test(head)) {
+      this.closed = true;
+      this.#socket.destroy();
+    }
+    this.#answer(null, status, body);
+  }
+
+  #answer(error, status, body) {
+    const onAnswer = this.#onAnswer;
+    this.#onAnswer = null;
+    onAnswer?.(error, status, body);
+  }
+
+  #fail(why) {
+    this.closed = true;
+    this.#answer(why, 0, "");
+    const onClose = this.#onClose;
+    this.#onClose = () => {};
+    onClose(this);
+  }
+}
+
+/** Asks once, on a connection of its own. Rejects where no answer comes. */
+export function ask(port, bytes) {
+  return new Promise((resolve, reject) => {
+    const connection = new Connection(port);
+    connection.send(bytes, (error, status, body) => {
+      connection.close();
+      if (error === null) resolve({ status, body });
+      else reject(new Error(`no answer on port ${port}: ${error}`));
+    });
+  });
+}
+
+/**
+ * Keeps `count` requests under way, each connection's next when it has its answer, until `stop()` is called, which waits for those
+ * under way and gives how many were answered 200 while it went, and what else came.
+ * @param {() => Uint8Array} nextRequest
+ */
+export function keepAsking(port, count, nextRequest) {
+  const started = performance.now();
+  const answers = new Map();
+  let stopping = false;
+  let answered = 0;
+  const loops = Array.from({ length: count }, async () => {
+    let connection = new Connection(port);
+    while (!stopping) {
+      if (connection.closed) connection = new Connection(port);
+      const bytes = nextRequest();
+      if (bytes === null) break;
+      const what = await new Promise((resolve) => {
+        connection.send(bytes, (error, status) => resolve(error ?? String(status)));
+      });
+      if (!stopping || what !== "200") answers.set(what, (answers.get(what) ?? 0) + 1);
+      if (!stopping && what === "200") answered++;
+    }
+    connection.close();
+  });
+  const done = Promise.all(loops);
+  return {
+    done,
+    async stop() {
+      stopping = true;
+      const seconds = (performance.now() - started) / 1000;
+      const result = { answered, seconds, answers: Object.fromEntries(answers) };
+      await done;
+      return { ...result, answers: Object.fromEntries(answers) };
+    },
+  };
+}

@@ -1,0 +1,1 @@
+export default ({ val_a, val_b }) => val_a + val_b;
