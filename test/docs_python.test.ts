@@ -41,6 +41,8 @@ class Handler extends plinth.BaseHTTPRequestHandler {
 }
 
 const httpd = new plinth.HTTPServer(["127.0.0.1", 0], Handler, { log: "none" });
+/** It starts no thread before it serves. */
+const threading = new plinth.ThreadingHTTPServer(["127.0.0.1", 0], Handler, { log: "none" });
 const ofObject: Record<"server" | "handler", object> = { server: httpd, handler: Handler.prototype };
 
 before(async () => {
@@ -62,6 +64,7 @@ function declared(file: string, ...interfaces: string[]): Set<string> {
 const options = new Set([
   ...declared("server/server.d.ts", "HTTPServerOptions"),
   ...declared("protocol/limits.d.ts", "Limits"),
+  ...declared("threads/settings.d.ts", "ThreadingOptions"),
 ]);
 /** What is behind them at run time has more than handlers are meant to call. */
 const streams: Record<string, Set<string>> = {
@@ -98,7 +101,7 @@ function pythonNames(cell: string): string[] {
 }
 
 test("the declarations are read right", () => {
-  for (const name of ["log", "requestQueueSize", "maxConnections", "maxBodySize", "headTimeout"])
+  for (const name of ["log", "requestQueueSize", "maxConnections", "maxBodySize", "headTimeout", "handlerTimeout"])
     assert.ok(options.has(name), name);
   assert.deepEqual([...streams["wfile"]], ["write", "writeSync", "flush", "stream"]);
   assert.deepEqual(
@@ -139,7 +142,7 @@ test("what a table says is not in Plinth is not there under its own name either"
 
 test("every name of ours anywhere on the page is one", () => {
   const text = page.replace(/^```[^]*?^```/gm, "");
-  const known = [httpd, ofObject.handler, new plinth.HTTPError(404, "", { problem: {} })];
+  const known = [httpd, threading, ofObject.handler, new plinth.HTTPError(404, "", { problem: {} })];
   for (const code of quoted(text)) {
     // Python's names have underscores, and methods are anybody's.
     const name = /^[a-z]+[A-Z]\w*(?:\.\w+)*(?=$|\()/.exec(code)?.[0] ?? /^[rw]file\.\w+$/.exec(code)?.[0];

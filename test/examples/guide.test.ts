@@ -1,7 +1,7 @@
 /**
- * The programs in README.md and docs/GUIDE.md: every block of TypeScript compiles by itself, as strictly as tsc can be asked to, and
- * runs. One that serves is sent the curl commands of the console block behind it, and must answer as that says; any other must end
- * well, and print what the text block behind it says.
+ * The programs in README.md, docs/GUIDE.md and docs/THREADS.md: every block of TypeScript compiles by itself, as strictly as tsc can
+ * be asked to, and runs. One that serves is sent the curl commands of the console block behind it, and must answer as that says, also
+ * when its server is a threading one; any other must end well, and print what the text block behind it says.
  */
 import assert from "node:assert/strict";
 import { execFile } from "node:child_process";
@@ -19,7 +19,7 @@ const curl = requireProgram("curl");
 interface Block {
   /** Where it begins: "docs/GUIDE.md:12". */
   readonly place: string;
-  /** Its file, without its ending. */
+  /** Its file, without its ending, in a folder for each page: "guide/line-12", or as its first line says, so that others can import it. */
   readonly name: string;
   readonly code: string;
   readonly serves: boolean;
@@ -41,10 +41,11 @@ function blocksOf(file: string, markdown: string): Block[] {
     const next = found[i + 1];
     const behind = (kind: string): string | null => (next?.language === kind ? next.code : null);
     const commands = [...(behind("console") ?? "").matchAll(/^\$ (.*)\n((?:(?!\$ ).*\n)*)/gm)];
+    const [, name] = /^\/\/ ([\w-]+)\.ts\n/.exec(code) ?? [];
     return [
       {
         place: `${file}:${line}`,
-        name: `${path.parse(file).name.toLowerCase()}-${line}`,
+        name: `${path.parse(file).name.toLowerCase()}/${name ?? `line-${line}`}`,
         code,
         serves: code.includes("serveForever()"),
         commands: commands.map(([, command, output]) => ({ command, output })),
@@ -52,6 +53,23 @@ function blocksOf(file: string, markdown: string): Block[] {
       },
     ];
   });
+}
+
+/**
+ * The same program, its handlers in a thread; null where they are already, or nothing serves. There is one thread, since the pages
+ * keep in variables what all requests share.
+ */
+function inThreads(block: Block): Block | null {
+  const construction = /\bnew (\w+)\((\[[^\]]*\], (?:\w+|new Router\(.*?\)))(?:, \{ (.*) \})?\)/;
+  if (!block.serves || block.code.includes("Threading")) return null;
+  assert.match(block.code, construction, block.place);
+  const code = block.code
+    .replace(construction, (_, name: string, begin: string, options?: string) => {
+      const all = options === undefined ? "{ threads: 1 }" : `{ threads: 1, ${options} }`;
+      return `new ${name}(${begin}, ${all})`;
+    })
+    .replaceAll(/\bHTTPServer\b/g, "ThreadingHTTPServer");
+  return { ...block, place: `${block.place}, in threads,`, name: `${block.name}-in-threads`, code };
 }
 
 /** What is another in every run: the time, and the version of this package. */
@@ -84,6 +102,7 @@ async function folderOf(t: TestContext): Promise<string> {
 /** Compiles all blocks at once. @returns the folder of what came out */
 async function compile(folder: string, blocks: readonly Block[]): Promise<string> {
   for (const { name, code } of blocks) {
+    await mkdir(path.join(folder, path.dirname(name)), { recursive: true });
     // Where a block says 8000, any port will do; it says which.
     const told = code
       .replaceAll(", 8000]", ", 0]")
@@ -95,7 +114,7 @@ async function compile(folder: string, blocks: readonly Block[]): Promise<string
   }
   // More than `tsc --init` asks for.
   const strict = ["noUncheckedIndexedAccess", "exactOptionalPropertyTypes", "noImplicitOverride", "noUnusedLocals"];
-  const erasable = ["verbatimModuleSyntax", "isolatedModules", "erasableSyntaxOnly"];
+  const erasable = ["verbatimModuleSyntax", "isolatedModules", "erasableSyntaxOnly", "rewriteRelativeImportExtensions"];
   const compilerOptions = Object.assign(
     {
       module: "nodenext",
@@ -108,19 +127,19 @@ async function compile(folder: string, blocks: readonly Block[]): Promise<string
     },
     Object.fromEntries([...strict, ...erasable].map((name) => [name, true])),
   );
-  await writeFile(path.join(folder, "tsconfig.json"), JSON.stringify({ compilerOptions, include: ["*.ts"] }));
+  await writeFile(path.join(folder, "tsconfig.json"), JSON.stringify({ compilerOptions, include: ["*/*.ts"] }));
   await run(process.execPath, [path.join(root, "node_modules/typescript/bin/tsc"), "-p", folder], folder);
   return path.join(folder, "out");
 }
 
-test("every program in README.md and docs/GUIDE.md compiles, runs and does what the page says", async (t) => {
+test("every program in README.md and the guides compiles, runs and does what the page says", async (t) => {
   const folder = await folderOf(t);
-  const pages = ["README.md", "docs/GUIDE.md"];
+  const pages = ["README.md", "docs/GUIDE.md", "docs/THREADS.md"];
   const blocks: Block[] = [];
   for (const page of pages) {
     const found = blocksOf(page, await readFile(path.join(root, page), "utf8"));
     assert.ok(found.length > 0, page);
-    blocks.push(...found);
+    for (const block of found) blocks.push(...[block, inThreads(block)].filter((one) => one !== null));
   }
   const out = await compile(folder, blocks);
   const cwd = path.join(folder, "cwd");
@@ -148,42 +167,81 @@ test("every program in README.md and docs/GUIDE.md compiles, runs and does what 
   }
 });
 
-test("links to headings of docs/GUIDE.md lead to headings", async () => {
-  const guide = await readFile(path.join(root, "docs/GUIDE.md"), "utf8");
-  const readme = await readFile(path.join(root, "README.md"), "utf8");
-  const text = guide.replace(/^```[^]*?^```/gm, "");
-  const headings = [...text.matchAll(/^##+ (.*)$/gm)].map(([, title]) =>
-    title
-      .toLowerCase()
-      .replace(/[^\w\s-]/g, "")
-      .replaceAll(" ", "-"),
-  );
-  const links = [...guide.matchAll(/\]\(#([^)]*)\)/g), ...readme.matchAll(/\]\(docs\/GUIDE\.md#([^)]*)\)/g)];
-  const named = links.map(([, heading]) => heading);
-  assert.deepEqual(
-    named.filter((heading) => !headings.includes(heading)),
-    [],
-  );
-  const unnamed = headings.filter((heading) => !named.includes(heading));
-  assert.deepEqual(unnamed, [], "the list at the top of the guide has every heading");
-});
+for (const name of ["GUIDE", "THREADS"]) {
+  test(`links to headings of docs/${name}.md lead to headings, and its list has them all`, async () => {
+    const page = await readFile(path.join(root, "docs", `${name}.md`), "utf8");
+    const text = page.replace(/^```[^]*?^```/gm, "");
+    const headings = [...text.matchAll(/^##+ (.*)$/gm)].map(([, title]) =>
+      title
+        .toLowerCase()
+        .replace(/[^\w\s-]/g, "")
+        .replaceAll(" ", "-"),
+    );
+    const named = [...page.matchAll(/\]\(#([^)]*)\)/g)].map(([, heading]) => heading);
+    const unnamed = headings.filter((heading) => !named.includes(heading));
+    assert.deepEqual(unnamed, [], "the list at the top of the page has every heading");
+    for (const other of ["README.md", "CONTRIBUTING.md", "docs/GUIDE.md", "docs/THREADS.md", "docs/PYTHON.md"]) {
+      const link = new RegExp(`\\]\\((?:docs/)?${name}\\.md#([^)]*)\\)`, "g");
+      const links = [...(await readFile(path.join(root, other), "utf8")).matchAll(link)];
+      named.push(...links.map(([, heading]) => heading));
+    }
+    assert.deepEqual(
+      named.filter((heading) => !headings.includes(heading)),
+      [],
+    );
+  });
+}
 
-test("the table of options in docs/GUIDE.md has them all, with their defaults", async () => {
-  const guide = await readFile(path.join(root, "docs/GUIDE.md"), "utf8");
-  const rows = [...guide.matchAll(/^\| `(\w+)` +\| ([^|]+?) +\| ([^|]+?) +\| ([^|]+?) +\|$/gm)];
-  const declared = await readFile(path.join(root, "dist/src/server/server.d.ts"), "utf8");
-  const [, own] = /interface HTTPServerOptions [^{]*\{([^]*?)\n\}/.exec(declared)!;
-  const options = [...own.matchAll(/^ {4}readonly (\w+)\?/gm)].map(([, name]) => name);
-  assert.deepEqual(rows.map(([, name]) => name).sort(), [...options, ...Object.keys(DEFAULT_LIMITS)].sort());
+/** The rows of a table of options: name, unit, default, what it is. */
+function optionRows(markdown: string): RegExpMatchArray[] {
+  return [...markdown.matchAll(/^\| `(\w+)` +\| ([^|]+?) +\| ([^|]+?) +\| ([^|]+?) +\|$/gm)];
+}
+
+/** What an interface declares: its text, and the names in it. */
+async function declared(file: string, name: string): Promise<{ own: string; names: string[] }> {
+  const text = await readFile(path.join(root, "dist/src", file), "utf8");
+  const [, own] = new RegExp(`interface ${name} [^{]*\\{([^]*?)\\n\\}`).exec(text)!;
+  return { own, names: [...own.matchAll(/^ {4}readonly (\w+)\b/gm)].map(([, member]) => member) };
+}
+
+/** Compares the defaults in a table with those in docstrings, or in an object. */
+function compareDefaults(rows: RegExpMatchArray[], own: string, values: Partial<Record<string, number>> = {}): void {
   const units: Record<string, number> = { "": 1, ms: 1, s: 1000, KiB: 1024, MiB: 1024 * 1024 };
   for (const [, name, unit, shown] of rows) {
     const [, number, suffix] = /^([\d,]+) ?(s|ms|KiB|MiB|)$/.exec(shown) ?? [];
     if (number === undefined) continue;
-    const value = Number(number.replaceAll(",", "")) * units[suffix];
     const [, docstring] =
       new RegExp(`Default ([\\d,]+ ?(?:s|ms|KiB|MiB|))\\.[^/]*\\*/\\s+readonly ${name}\\?`).exec(own) ?? [];
-    if (name in DEFAULT_LIMITS) assert.equal(value, DEFAULT_LIMITS[name as keyof typeof DEFAULT_LIMITS], name);
+    if (name in values) assert.equal(Number(number.replaceAll(",", "")) * units[suffix], values[name], name);
     else assert.equal(shown, docstring, name);
     assert.equal(/^(s|ms)$/.test(suffix) ? "ms" : suffix.endsWith("iB") ? "bytes" : unit, unit, name);
   }
+}
+
+test("the table of options in docs/GUIDE.md has them all, with their defaults", async () => {
+  const rows = optionRows(await readFile(path.join(root, "docs/GUIDE.md"), "utf8"));
+  const { own, names } = await declared("server/server.d.ts", "HTTPServerOptions");
+  assert.deepEqual(rows.map(([, name]) => name).sort(), [...names, ...Object.keys(DEFAULT_LIMITS)].sort());
+  compareDefaults(rows, own, { ...DEFAULT_LIMITS });
+});
+
+test("the table of options in docs/THREADS.md has them all, with their defaults", async () => {
+  const rows = optionRows(await readFile(path.join(root, "docs/THREADS.md"), "utf8"));
+  const { own, names } = await declared("threads/settings.d.ts", "ThreadingOptions");
+  assert.deepEqual(
+    rows.map(([, name]) => name),
+    names,
+  );
+  assert.ok(rows.filter(([, , , shown]) => /^\d/.test(shown)).length >= 3);
+  compareDefaults(rows, own);
+});
+
+test("the table of stats in docs/THREADS.md has all that stats() says", async () => {
+  const page = await readFile(path.join(root, "docs/THREADS.md"), "utf8");
+  const [, table] = /^\| field [^\n]*\n([^]*?)\n\n/m.exec(page)!;
+  const { names } = await declared("threads/stats.d.ts", "ThreadingStats");
+  assert.deepEqual(
+    [...table.matchAll(/^\| `(\w+)`/gm)].map(([, name]) => name),
+    names,
+  );
 });
