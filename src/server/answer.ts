@@ -37,8 +37,9 @@ export interface ResponseBody {
    */
   write(chunk: Uint8Array | string): void | Promise<void>;
   /**
-   * As `write`, but blocks until the client has taken enough of what was written before, instead of giving a promise: for handlers
-   * of a ThreadingHTTPServer. What it writes to a client that does not read leaves memory constant.
+   * Writes and sends at once, as Python's does, and blocks until the client has taken enough of what was written before: for
+   * handlers of a ThreadingHTTPServer. What it writes to a client that does not read leaves memory constant. Without a
+   * Content-Length the answer goes out in chunks.
    * @throws {Error} on the event loop, which must not be blocked; and as `write`
    * @source Python's `BufferedIOBase.write`
    */
@@ -197,6 +198,7 @@ export class Answer implements ResponseBody, TurnTask {
     const { block } = this.#exchange;
     if (block === undefined) throw new Error(`cannot write: ${NO_BLOCKING}, or await a write`);
     void this.write(chunk);
+    this.flush();
     while (this.#full && !this.#gone) block.call(this.#exchange);
     this.#unpaused = 0;
   }

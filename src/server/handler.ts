@@ -174,8 +174,9 @@ export class BaseHTTPRequestHandler {
   }
 
   /**
-   * Whether the client has gone, or was sent away: nobody will read the answer. For handlers that compute for long, to be asked
-   * now and then: it costs next to nothing, and is true in a thread though nothing was awaited meanwhile.
+   * Whether `signal` has aborted, or would: the client has gone, was sent away, or half-closed. For handlers that compute for long,
+   * to be asked now and then: it costs next to nothing, and is true in a thread though nothing was awaited meanwhile. A handler
+   * that then returns without an answer ends the connection.
    */
   get clientGone(): boolean {
     return this.#transaction.isGone;

@@ -17,8 +17,11 @@ export interface HandlerThread {
   readonly serverAddress: readonly [host: string, port: number];
   /** A server has been constructed whose handlers may be those that this thread runs. */
   constructed(server: HTTPServer, services: () => Services): void;
-  /** A server would begin to serve. @returns what never resolves: the rest of the program is not for this thread */
-  park(server: HTTPServer): Promise<never>;
+  /**
+   * A server would begin to serve.
+   * @returns what never resolves: the rest of the program is not for this thread. In a handler, rejects
+   */
+  park(): Promise<never>;
   /** Asks the server that serves to shut down, or to close at once. */
   shutdown(atOnce: boolean): Promise<void>;
 }

@@ -135,7 +135,7 @@ export class HTTPServer {
    * @source Python's `server_bind` and `server_activate`
    */
   serverActivate(): Promise<void> {
-    if (handlerThread !== null) return handlerThread.park(this);
+    if (handlerThread !== null) return handlerThread.park();
     if (this.#stopping) return Promise.reject(new Error("cannot listen: this server has been shut down"));
     return (this.#activation ??= this.#activate().catch((error: unknown) => {
       this.#activation = null; // it may be tried again
@@ -189,7 +189,7 @@ export class HTTPServer {
    * @example const answer = await httpd.inject({ method: "POST", body: '{"val_a": 3, "val_b": 4}' });
    */
   async inject(request: InjectedRequest = {}): Promise<InjectedResponse> {
-    if (handlerThread !== null) throw new Error("cannot run a request: in a thread of handlers no server serves");
+    if (handlerThread !== null) return handlerThread.park();
     if (this.#stopping) throw new Error("cannot run a request: this server has been shut down");
     const owner = (this.#owner ??= this.#makeOwner());
     this.#clock.start();

@@ -45,10 +45,10 @@ export class Transaction implements Sink {
     return this.#controller.signal;
   }
 
-  /** Whether there is nobody any more to answer. */
+  /** Whether the peer has gone, as far as can be told: most that only half-closed have. */
   get isGone(): boolean {
     if (this.gone === null) this.exchange.poll?.();
-    return this.gone !== null && this.gone.kind !== "half-closed";
+    return this.gone !== null;
   }
 
   onReadable(): void {

@@ -4,12 +4,14 @@ import { now, type PoolMemory } from "./memory.ts";
 import type { FromThread, ThreadStart } from "./messages.ts";
 import { describe } from "../server/log.ts";
 import type { Settings } from "./settings.ts";
-import { Thread } from "./thread.ts";
+import { Thread, whyOf } from "./thread.ts";
 
 /** One more thread is started when a request has waited so long. In milliseconds. */
 const PATIENCE = 5;
 /** How long a request may wait for a thread that is expected to look for itself. In milliseconds. */
 const SOON = 2;
+/** How often what runs is looked at unasked. In milliseconds. */
+const LOOK = 250;
 /** How often idle threads are looked for, and how many times in a row one must be found so until it ends. */
 const IDLE_CHECK = 1_000;
 const IDLE_CHECKS = 15;
@@ -26,6 +28,8 @@ export interface CrewOwner {
   onNone(): void;
   /** When the request was ready that waits longest, by `now`; Infinity where none waits. */
   oldest(): number;
+  /** Look at what runs, though no thread has called for it: for lines of the log. */
+  look(): void;
   /** What runs. */
   running(): Job[];
 }
@@ -90,6 +94,7 @@ export class Crew {
       this.#keep();
       for (let i = 0; i < this.#settings.min; i++) this.#add();
       this.#every(IDLE_CHECK, () => this.#shrink());
+      this.#every(LOOK, () => this.#owner.look());
       const { handlerTimeout } = this.#settings;
       if (handlerTimeout < Infinity)
         this.#every(Math.min(250, Math.max(5, handlerTimeout / 10)), () => this.#endOverdue());
@@ -215,14 +220,14 @@ export class Crew {
     if (thread.ready) this.#owner.onEnd(thread, why);
     if (this.#count(() => true) === 0) for (const resolve of this.#onGone.splice(0)) resolve();
     if (this.#closed || thread.leaving) return this.#keep();
-    this.#missing(thread.index, why, thread.ready, thread.overdue);
+    this.#missing(thread.index, why, thread.ready && thread.hasWorked, thread.overdue);
   }
 
   /** There is a thread less, or not one more. @param isTold the log says why already */
   #missing(index: number, why: Error, wasReady: boolean, isTold = false): void {
     if (this.#opened === null) return;
     if (this.#onOpen !== null) {
-      this.#onOpen.reject(why);
+      this.#onOpen.reject(why.message.startsWith("a thread has") ? why : notStarted(why));
       this.#onOpen = this.#opened = null; // it may be tried again
       this.#keep();
       this.#stopTimers();
@@ -236,7 +241,7 @@ export class Crew {
     }
     if (!isTold) {
       const what = wasReady ? "has ended" : "could not be started";
-      this.#owner.log("thread %d %s: %s", index, what, why.message);
+      this.#owner.log("thread %d %s: %s", index, what, whyOf(why));
     }
     // Those that are started in its place may fail as well, for ever: who waits for them waits no longer.
     if (!wasReady && this.size === 0) this.#owner.onNone();
@@ -302,4 +307,13 @@ export class Crew {
       thread.end();
     }
   }
+}
+
+/** What the program did besides constructing its server has ended the thread. */
+function notStarted(why: Error): Error {
+  return new Error(
+    `a thread has ended while it started: ${why.message}. Each thread imports the program as well: do what is not for threads only if` +
+      " isMainThread of node:worker_threads says so, or put the handlers into a file of their own, with static module = import.meta.url",
+    { cause: why },
+  );
 }

@@ -251,8 +251,14 @@ export class ThreadExchange extends AnswerAccount implements Exchange, TurnTask 
 
   /** Hands a line over to the log. */
   log(line: string): void {
-    this.#lines.push(line);
-    this.#later();
+    if (this.unanswered && this.#rest.length === 0) {
+      // Nothing wakes the event loop for it, but it is there, whatever becomes of this thread.
+      this.#put(LOG, Buffer.from(line));
+      this.#desk.writer.publish();
+    } else {
+      this.#lines.push(line);
+      this.#later();
+    }
   }
 
   /** Hands over what was put so far. */

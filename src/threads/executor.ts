@@ -19,7 +19,7 @@ import { classesOf, type Handlers, isApart, isRouter, type Program } from "./pro
 import { ContentRing, RecordReader } from "./rings.ts";
 import type { Settings, ThreadingOptions } from "./settings.ts";
 import { Account } from "./stats.ts";
-import type { Thread } from "./thread.ts";
+import { type Thread, whyOf } from "./thread.ts";
 
 /** Requests that are in shared memory beyond those that run, so that threads need not wait for the event loop. */
 const AHEAD = 64;
@@ -103,6 +103,9 @@ export class ThreadExecutor implements Executor, JobOwner, TurnTask {
         onEnd: (thread, why) => this.#lost(thread, why),
         onNone: () => this.#giveUpWaiting(),
         oldest: () => this.#oldest(),
+        look: () => {
+          for (const job of this.#jobs) if (job?.isRunning === true) job.look();
+        },
         running: () => this.#jobs.filter((job): job is Job => job?.isRunning === true),
       },
     );
@@ -375,7 +378,7 @@ export class ThreadExecutor implements Executor, JobOwner, TurnTask {
     const { exchange } = job;
     const { method, target } = exchange.head;
     if (!thread.leaving) {
-      const what = thread.overdue ? `it took more than ${this.#settings.handlerTimeout} ms` : describe(why);
+      const what = thread.overdue ? `it took more than ${this.#settings.handlerTimeout} ms` : whyOf(why);
       this.#services.server.logError("a thread was lost while it ran %s %s: %s", method, target, what);
     }
     this.#account.failed();

@@ -16,9 +16,9 @@ const APART = 32;
 
 // Words of the pool
 /** Where in the queue the next request is taken. */
-const HEAD = 0;
+export const HEAD = 0;
 /** Where in the queue the next request is put; written by the event loop alone. */
-const TAIL = APART;
+export const TAIL = APART;
 /** The event loop will look at the slots without being told again. */
 export const LOOKING = 2 * APART;
 /** A bit for each slot that the event loop should look at: as many words of them as it takes. */

@@ -39,7 +39,12 @@ export function classesOf(handlers: Handlers): RequestHandlerClass[] {
 
 /** Whether every class says where it is, so that the program need not be imported. */
 export function isApart({ classes, main }: Program): boolean {
-  return classes.every(({ module, isBase }) => (module !== null && module !== main) || isBase);
+  return classes.every((place) => isElsewhere(place, main));
+}
+
+/** Whether a class is not to be looked for in the program itself. */
+export function isElsewhere({ module, isBase }: ClassPlace, main: string | null): boolean {
+  return isBase || (module !== null && module !== main);
 }
 
 /** What servers of the same classes have in common. */
@@ -112,8 +117,9 @@ export function findClass(exports: Readonly<Record<string, unknown>>, name: stri
 export function advice({ classes, main }: Program): string {
   const names = classes.filter(({ isBase }) => !isBase).map(({ name }) => name || "the class");
   return (
-    `As every thread does, it imported ${main ?? "no file: the program has none"} and waited for the server to be constructed there` +
-    ` with ${names.join(", ")}. Either construct it where the program's main file does so whenever it is imported, at its top level,` +
-    ` or put ${names.length > 1 ? "each class" : names[0]} into a file that exports it and serves nothing, with static module = import.meta.url`
+    `As every thread does, it imported ${main ?? "no file: the program has none"} and waited for a server to be constructed there` +
+    ` with ${names.join(", ")}. Construct it at the top level of the program's main file, before any server is activated there; or` +
+    ` export ${names.length > 1 ? "the classes" : names[0]} from that file; or put ${names.length > 1 ? "each" : "it"} into a file of its own,` +
+    ` which exports it and serves nothing, with static module = import.meta.url`
   );
 }

@@ -60,6 +60,8 @@ const NAMES: readonly (keyof ThreadingOptions)[] = [
 
 /** The most threads that one server can have. */
 export const MOST_THREADS = 192;
+/** Bytes for all threads together: their places are counted in 31 bits. */
+const LARGEST_SHARE = 256 * 1024 * 1024;
 const LARGEST_BUFFER = 16 * 1024 * 1024;
 
 /** Takes a server's options apart into those of ThreadingMixIn and the others. */
@@ -94,6 +96,10 @@ export function settingsFrom(options: ThreadingOptions): Settings {
     throw new RangeError(`threads.max must be from 1 to ${MOST_THREADS}, not ${show(max)}`);
   if (min < 1 || min > max) throw new RangeError(`threads.min must be from 1 to threads.max, ${max}, not ${show(min)}`);
   const threadBuffer = whole("threadBuffer", options.threadBuffer, 64 * 1024);
+  if (threadBuffer * max > LARGEST_SHARE)
+    throw new RangeError(
+      `threadBuffer times threads.max must be at most ${LARGEST_SHARE}, not ${threadBuffer} x ${max}: so much memory is shared`,
+    );
   if (threadBuffer > LARGEST_BUFFER)
     throw new RangeError(`threadBuffer must be at most ${LARGEST_BUFFER}, not ${show(threadBuffer)}`);
   return {

@@ -66,9 +66,7 @@ export class Thread {
     this.#worker.on("error", (error: unknown) =>
       this.#failed(error instanceof Error ? error : new Error(`it has thrown ${describe(error)}`)),
     );
-    this.#worker.once("exit", (code) =>
-      events.onEnd(this, this.#why ?? new Error(`it has ended with exit code ${code}`)),
-    );
+    this.#worker.once("exit", (code) => events.onEnd(this, this.#why ?? exitOf(code)));
     this.#worker.unref(); // a server that does not listen keeps no process; last, since who listens to messages refs it again
   }
 
@@ -100,6 +98,11 @@ export class Thread {
     const mode = Atomics.load(this.#memory.words, this.#at + MODE);
     if (mode === BLOCKED) this.#ring();
     else this.#mail();
+  }
+
+  /** Whether it has taken any request. */
+  get hasWorked(): boolean {
+    return Atomics.load(this.#memory.words, this.#at + COUNT) > 0;
   }
 
   post(message: ToThread): void {
@@ -148,4 +151,16 @@ export class Thread {
     Atomics.notify(this.#memory.words, this.#at + BELL);
     if (Atomics.exchange(this.#memory.words, this.#at + MAIL, 1) === 0) this.post(0);
   }
+}
+
+/** That a thread has ended by itself: where that was found out is of no interest to anybody. */
+function exitOf(code: number): Error {
+  const error = new Error(`exit code ${code}`);
+  error.name = "ThreadExit";
+  return error;
+}
+
+/** Why a thread has ended, for the log. */
+export function whyOf(error: Error): string {
+  return error.name === "ThreadExit" ? error.message : describe(error);
 }

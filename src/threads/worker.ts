@@ -11,14 +11,14 @@ import type { Services } from "../server/services.ts";
 import { PoolMemory } from "./memory.ts";
 import type { FromThread, ThreadStart, ToThread } from "./messages.ts";
 import { ThreadingHTTPServer } from "./mixin.ts";
-import { advice, type ClassPlace, findClass, isApart, keyOf } from "./program.ts";
+import { advice, type ClassPlace, findClass, isApart, isElsewhere, keyOf } from "./program.ts";
 import { Runner } from "./runner.ts";
 import { runsFor } from "./stats.ts";
 
 /** How long the program may take until it has constructed its server. In milliseconds. */
 const IMPORT_TIMEOUT = 60_000;
-/** How long, when it has come to serve with another server, and so will hardly go on. In milliseconds. */
-const PARKED_TIMEOUT = 3_000;
+/** How long, when it has come to its end, or to serve with another server, and has not constructed it. In milliseconds. */
+const LATE_TIMEOUT = 3_000;
 
 const start = workerData as ThreadStart;
 const { program } = start;
@@ -36,7 +36,8 @@ class Thread implements HandlerThread {
   readonly silent = start.silent;
   readonly threadData = start.threadData;
   /** Tells of what was constructed, and of servers that would serve. */
-  onParked: ((server: HTTPServer) => void) | null = null;
+  onParked: (() => void) | null = null;
+  onConstructed: (() => void) | null = null;
   readonly #constructed = new Map<string, Constructed[]>();
   readonly #downs: (() => void)[] = [];
 
@@ -54,6 +55,7 @@ class Thread implements HandlerThread {
     const same = this.#constructed.get(key);
     if (same === undefined) this.#constructed.set(key, [{ server, services }]);
     else same.push({ server, services });
+    this.onConstructed?.();
   }
 
   /** The server of that key that was constructed as the nth, if it has been. */
@@ -61,8 +63,10 @@ class Thread implements HandlerThread {
     return this.#constructed.get(key)?.[nth];
   }
 
-  park(server: HTTPServer): Promise<never> {
-    this.onParked?.(server);
+  park(): Promise<never> {
+    if (runner.current !== null)
+      return Promise.reject(new Error("a server that was constructed in a thread of handlers does not serve"));
+    this.onParked?.();
     return new Promise(() => {});
   }
 
@@ -94,6 +98,9 @@ port.on("message", (message: ToThread) => {
 try {
   const found = await findHandlers();
   const services = found.services();
+  // What the program has begun besides may fail at once, such as to listen where it listens already.
+  await new Promise((resolve) => setImmediate(resolve));
+  await new Promise((resolve) => setImmediate(resolve));
   runner.run(new LoopExecutor(services), services.turn);
   tell({ ready: true, needsRoutes: found.needsRoutes });
 } catch (error) {
@@ -111,12 +118,18 @@ async function findHandlers(): Promise<Constructed & { needsRoutes: boolean }> {
   if (program.main === null) throw notFound();
   process.argv.splice(1, Infinity, ...program.argv);
   const key = program.classes.map(({ name }) => name).join();
-  const exports = await importProgram(program.main, () => thread.find(key, program.nth) !== undefined);
+  const exports = await importProgram(program.main, (exported) => {
+    if (thread.find(key, program.nth) !== undefined) return true;
+    return (
+      exported !== null &&
+      program.classes.every((place) => isElsewhere(place, program.main) || findClass(exported, place.name))
+    );
+  });
   const constructed = thread.find(key, program.nth);
   if (constructed !== undefined) return { ...constructed, needsRoutes: false };
   // It may serve only where it is not imported, as Python's programs do, and export the class.
   return constructHere(async (place) => {
-    if (place.module !== null && place.module !== program.main) return load(place.module, place);
+    if (isElsewhere(place, program.main)) return load(place.module!, place);
     const Handler = exports === null ? undefined : findClass(exports, place.name);
     if (Handler === undefined) throw notFound();
     return Handler;
@@ -129,25 +142,42 @@ function notFound(): Error {
 
 /**
  * Imports the program, up to where it serves.
- * @param isFound whether what it is imported for has been constructed
- * @returns what it exports; null where it serves before its end
+ * @param isFound whether what it is imported for has been constructed, or is among what it exports
+ * @returns what it exports; null where it has not come to its end, and need not
  */
-function importProgram(main: string, isFound: () => boolean): Promise<Record<string, unknown> | null> {
+function importProgram(
+  main: string,
+  isFound: (exports: Record<string, unknown> | null) => boolean,
+): Promise<Record<string, unknown> | null> {
   return new Promise((resolve, reject) => {
+    let exported: Record<string, unknown> | null = null;
     const late = setTimeout(() => reject(notFound()), IMPORT_TIMEOUT);
-    const done = (exports: Record<string, unknown> | null): void => {
+    const look = (): boolean => {
+      if (!isFound(exported)) return false;
       clearTimeout(late);
-      resolve(exports);
+      resolve(exported);
+      return true;
     };
-    thread.onParked = () => {
-      if (isFound()) done(null);
-      else setTimeout(() => (isFound() ? done(null) : reject(notFound())), PARKED_TIMEOUT);
+    // It has come to its end, or to where it will stay; what it has begun may still construct the server.
+    const lookSoon = (): void => {
+      if (look()) return;
+      thread.onConstructed = () => setImmediate(look);
+      setTimeout(() => {
+        if (!look()) reject(notFound());
+      }, LATE_TIMEOUT);
     };
-    import(main).then(done, (error: unknown) => {
-      clearTimeout(late);
-      const what = error instanceof Error ? `${error.name}: ${error.message}` : describe(error);
-      reject(new Error(`a thread has failed to import ${main}: ${what}`, { cause: error }));
-    });
+    thread.onParked = lookSoon;
+    import(main).then(
+      (exports: Record<string, unknown>) => {
+        exported = exports;
+        lookSoon();
+      },
+      (error: unknown) => {
+        clearTimeout(late);
+        const what = error instanceof Error ? `${error.name}: ${error.message}` : describe(error);
+        reject(new Error(`a thread has failed to import ${main}: ${what}`, { cause: error }));
+      },
+    );
   });
 }
 

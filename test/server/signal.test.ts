@@ -59,6 +59,33 @@ test("a peer that closes cannot be told from one that only half-closes, until so
   assert.equal(await watcher.reason(), "half-closed");
 });
 
+test("a handler that sees that its client has closed may end without an answer, which is no fault", async (t) => {
+  let client: boolean | undefined;
+  class Handler extends BaseHTTPRequestHandler {
+    async do_GET(): Promise<void> {
+      client = this.clientGone;
+      while (!this.clientGone) await turn();
+      client = this.clientGone;
+    }
+  }
+  const server = await onSocket(t, Handler);
+  for (const leave of ["destroy", "resetAndDestroy"] as const) {
+    client = undefined;
+    const peer = await server.connect();
+    await peer.send(GET);
+    await until(() => client === false, "the handler");
+    peer.socket[leave]();
+    await until(() => client === true, `the handler's end after ${leave}`);
+  }
+  const halfClosed = await server.connect();
+  await halfClosed.send(GET);
+  await halfClosed.end();
+  await halfClosed.endOfConnection();
+  assert.equal(halfClosed.text, "");
+  await server.httpd.shutdown();
+  assert.deepEqual(server.log, []);
+});
+
 test("what passes the signal's reason on is no fault of the handler's", async (t) => {
   let waits = 0;
   class Handler extends BaseHTTPRequestHandler {
