@@ -21,13 +21,10 @@ import type { Settings, ThreadingOptions } from "./settings.ts";
 import { Account } from "./stats.ts";
 import { type Thread, whyOf } from "./thread.ts";
 
-/** Requests that are in shared memory beyond those that run, so that threads need not wait for the event loop. */
-const AHEAD = 64;
 /** How long one thread may take for what waits before another is woken as well. In milliseconds. */
 const MOMENT = 0.5;
 /** How much the last handler counts in how long handlers run. */
 const WEIGHT = 1 / 16;
-const SMALLEST_RING = 256 * 1024;
 
 export class ThreadExecutor implements Executor, JobOwner, TurnTask {
   readonly memory: PoolMemory;
@@ -66,9 +63,7 @@ export class ThreadExecutor implements Executor, JobOwner, TurnTask {
   #address: readonly [host: string, port: number] | null = null;
 
   constructor(services: Services, settings: Settings, handlers: Handlers, program: Program, options: ThreadingOptions) {
-    const slots = Math.min(256, settings.max + AHEAD);
-    let ringSize = SMALLEST_RING;
-    while (ringSize < settings.threadBuffer) ringSize *= 2;
+    const { slots, ringSize } = settings;
     const headSize = headSizeFor(services.limits);
     this.memory = new PoolMemory({ threads: settings.max, slots, headSize, ringSize });
     this.#account = new Account(this.memory);

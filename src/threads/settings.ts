@@ -44,6 +44,10 @@ export interface Settings {
   readonly handlerTimeout: number;
   readonly threadData: unknown;
   readonly threadBuffer: number;
+  /** Bytes of each ring, a power of two. */
+  readonly ringSize: number;
+  /** Requests that are in shared memory at a time, at most 256. */
+  readonly slots: number;
   readonly replacementRate: number;
   readonly resourceLimits: ResourceLimits | undefined;
 }
@@ -60,9 +64,14 @@ const NAMES: readonly (keyof ThreadingOptions)[] = [
 
 /** The most threads that one server can have. */
 export const MOST_THREADS = 192;
-/** Bytes for all threads together: their places are counted in 31 bits. */
-const LARGEST_SHARE = 256 * 1024 * 1024;
 const LARGEST_BUFFER = 16 * 1024 * 1024;
+/** The least that a ring holds: with less, a thread through which much passes would sleep and be woken for little. */
+const SMALLEST_RING = 512 * 1024;
+/** Requests that are in shared memory beyond those that run, so that threads need not wait for the event loop. */
+const AHEAD = 64;
+const LEAST_AHEAD = 8;
+/** Bytes of rings: places in shared memory are counted in 31 bits, and there are heads as well. */
+const MOST_SHARED = 1024 * 1024 * 1024;
 
 /** Takes a server's options apart into those of ThreadingMixIn and the others. */
 export function split(options: object): { threading: ThreadingOptions; others: object } {
@@ -96,12 +105,15 @@ export function settingsFrom(options: ThreadingOptions): Settings {
     throw new RangeError(`threads.max must be from 1 to ${MOST_THREADS}, not ${show(max)}`);
   if (min < 1 || min > max) throw new RangeError(`threads.min must be from 1 to threads.max, ${max}, not ${show(min)}`);
   const threadBuffer = whole("threadBuffer", options.threadBuffer, 64 * 1024);
-  if (threadBuffer * max > LARGEST_SHARE)
-    throw new RangeError(
-      `threadBuffer times threads.max must be at most ${LARGEST_SHARE}, not ${threadBuffer} x ${max}: so much memory is shared`,
-    );
   if (threadBuffer > LARGEST_BUFFER)
     throw new RangeError(`threadBuffer must be at most ${LARGEST_BUFFER}, not ${show(threadBuffer)}`);
+  let ringSize = SMALLEST_RING;
+  while (ringSize < threadBuffer) ringSize *= 2;
+  const ahead = Math.min(AHEAD, Math.floor(MOST_SHARED / (2 * ringSize)) - max);
+  if (ahead < LEAST_AHEAD)
+    throw new RangeError(
+      `a threadBuffer of ${threadBuffer} and up to ${max} threads are more than can be shared: take less of one`,
+    );
   return {
     min,
     max,
@@ -109,6 +121,8 @@ export function settingsFrom(options: ThreadingOptions): Settings {
     handlerTimeout: some("handlerTimeout", options.handlerTimeout, Infinity),
     threadData: options.threadData,
     threadBuffer,
+    ringSize,
+    slots: max + ahead,
     replacementRate: some("replacementRate", options.replacementRate, 10),
     resourceLimits: options.resourceLimits,
   };
