@@ -220,14 +220,15 @@ export class Crew {
     if (thread.ready) this.#owner.onEnd(thread, why);
     if (this.#count(() => true) === 0) for (const resolve of this.#onGone.splice(0)) resolve();
     if (this.#closed || thread.leaving) return this.#keep();
-    this.#missing(thread.index, why, thread.ready && thread.hasWorked, thread.overdue);
+    const inStart = this.#onOpen !== null && !thread.hasSaidWhy;
+    this.#missing(thread.index, inStart ? notStarted(why) : why, thread.ready && thread.hasWorked, thread.overdue);
   }
 
   /** There is a thread less, or not one more. @param isTold the log says why already */
   #missing(index: number, why: Error, wasReady: boolean, isTold = false): void {
     if (this.#opened === null) return;
     if (this.#onOpen !== null) {
-      this.#onOpen.reject(why.message.startsWith("a thread has") ? why : notStarted(why));
+      this.#onOpen.reject(why);
       this.#onOpen = this.#opened = null; // it may be tried again
       this.#keep();
       this.#stopTimers();
@@ -259,6 +260,7 @@ export class Crew {
       this.#allowed--;
       this.#owed--;
       this.#replaced++;
+      this.#owner.onSize(this.size, this.#replaced);
       this.#add();
     }
     if (this.#owed === 0 || this.#later !== null) return;

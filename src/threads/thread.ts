@@ -26,6 +26,8 @@ export class Thread {
   readonly index: number;
   /** It takes requests, or has done so. */
   ready = false;
+  /** It has not found its handlers, and said so itself. */
+  hasSaidWhy = false;
   /** It was told to end. */
   leaving = false;
   /** It is over the time that a handler has. */
@@ -57,6 +59,7 @@ export class Thread {
         events.onReady(this, message.needsRoutes);
       } else if (message !== 0 && "failed" in message) {
         this.#why = message.failed;
+        this.hasSaidWhy = true;
         this.end();
       } else {
         events.onMessage(this, message);
