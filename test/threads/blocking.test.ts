@@ -1,0 +1,268 @@
+/** Handlers that block: for content, for room, for whatever they compute. And how they hear that their client has left. */
+import assert from "node:assert/strict";
+import { after, describe, test } from "node:test";
+import { HTTPServer } from "plinth";
+import { type MemoryPeer, post, postChunks, request, until } from "../server/support.ts";
+import { BEGUN, Blocking, digest, ENDED, NOTED, pattern } from "./handlers.ts";
+import { serve } from "./support.ts";
+
+const latin1 = (bytes: Uint8Array): string => Buffer.from(bytes).toString("latin1");
+
+/** A request with content in pieces of so many bytes, each a chunk; counted when there is one piece. */
+function upload(path: string, content: Uint8Array, piece = content.length, trailers = ""): string {
+  const text = latin1(content);
+  if (piece >= text.length && trailers === "") return post(text).replace("/", path);
+  const pieces: string[] = [];
+  for (let at = 0; at < text.length; at += piece) pieces.push(text.slice(at, at + piece));
+  return postChunks(pieces, trailers).replace("/", path);
+}
+
+/** Sends as much at a time as the server takes. */
+async function sendAll(client: MemoryPeer, text: string, piece = 40_000): Promise<void> {
+  for (let at = 0; at < text.length; at += piece) await client.send(text.slice(at, at + piece));
+}
+
+/** Tells when a number that grows has done so, and not any more for a while. */
+function resting(): (number: number) => boolean {
+  let last = 0;
+  let times = 0;
+  return (number) => {
+    times = number === last ? times + 1 : 0;
+    last = number;
+    return number > 0 && times > 20;
+  };
+}
+
+const server = await serve({ after }, Blocking, { threads: 2 });
+
+test("a handler line for line like Python's", async () => {
+  const content = '{"val_a": 3, "val_b": 4}';
+  const answer = await server.connect().ask(post(content).replace("POST", "PUT"));
+  assert.deepEqual([answer.status, answer.get("content-type"), answer.body], [200, "application/json", '{"sum":7}']);
+});
+
+// Around the sizes of what crosses at once, of the rings, and of pieces.
+const sizes = [0, 1, 5, 1000, 65_535, 65_536, 65_537, 131_072, 400_000];
+
+describe("content is read", { concurrency: 4 }, () => {
+  for (const size of sizes) {
+    test(`${size} bytes, all at once, in pieces and as they come, counted and chunked`, async () => {
+      const content = pattern(size);
+      for (const piece of [size, 997, 70_000]) {
+        const client = server.connect();
+        await sendAll(client, upload("/read", content, piece));
+        assert.equal((await client.answer("POST")).body, `${size} ${digest(content)} 0`);
+        await sendAll(client, upload("/pieces/1000", content, piece));
+        assert.equal((await client.answer("POST")).body, `${digest(content)} ${size > 1000 ? 1000 : ""}`);
+        await sendAll(client, upload("/some", content, piece));
+        assert.equal((await client.answer("POST")).body, digest(content));
+      }
+    });
+  }
+
+  test("byte by byte", async () => {
+    const content = pattern(200);
+    for (const path of ["/read", "/some", "/pieces/3"]) {
+      const client = server.connect();
+      const text = upload(path, content, 7).replace("Host: a", "Host: a\r\nExpect: 100-continue");
+      for (const byte of text) await client.send(byte);
+      const answers = (client.reading.answers, await client.answers(1));
+      assert.ok(answers[0].body.includes(digest(content)), path);
+    }
+  });
+
+  test("by lines, with a limit, and trailers behind", async () => {
+    const content = Buffer.from("one\ntwo\n\nmuch longer than that\nlast");
+    for (const piece of [1, 5, 100]) {
+      const client = server.connect();
+      await client.send(upload("/lines", content, piece, "Sum: 5\r\n"));
+      const { body } = await client.answer("POST");
+      assert.deepEqual(JSON.parse(body), ["one\n", "two\n", "\n", "much longe", "r than tha", "t\n", "last", "5"]);
+    }
+  });
+
+  test("by turns with reads that are awaited", async () => {
+    for (const piece of [1, 4, 100]) {
+      const client = server.connect();
+      await client.send(upload("/mixed", Buffer.from("onetwothree\nfour\nthe rest"), piece));
+      assert.deepEqual(JSON.parse((await client.answer("POST")).body), ["one", "two", "three\n", "four\n", "the rest"]);
+    }
+  });
+});
+
+describe("content is written", { concurrency: 4 }, () => {
+  for (const [count, length] of [
+    [0, 0],
+    [1, 0],
+    [1, 5],
+    [100, 1],
+    [3, 16_384],
+    [1, 65_536],
+    [20, 10_000],
+    [2, 300_000],
+    [1, 1_000_000],
+  ]) {
+    test(`${count} times ${length} bytes, announced and not`, async () => {
+      for (const isAnnounced of [0, 1]) {
+        const client = server.connect();
+        const answer = await client.ask(request("GET", `/write/${count}/${length}/${isAnnounced}`));
+        assert.equal(digest(Buffer.from(answer.body, "latin1")), digest(pattern(count * length)));
+        if (isAnnounced === 1) assert.equal(answer.framing, "counted");
+      }
+    });
+  }
+
+  test("and read meanwhile: what comes goes back, larger than any ring, trailers and all", async () => {
+    for (const [size, piece] of [
+      [10, 3],
+      [300_000, 300_000],
+      [300_000, 10_001],
+    ]) {
+      const content = pattern(size);
+      const client = server.connect();
+      const sent = sendAll(client, upload("/echo", content, piece, "Sum: 5\r\n"));
+      client.methods = ["POST"];
+      const [answer] = await client.answers(1);
+      await sent;
+      assert.equal(digest(Buffer.from(answer.body, "latin1")), digest(content));
+      assert.deepEqual(answer.trailers, [["Came-With", "5"]]);
+    }
+  });
+
+  test("and leaves while the handler goes on, when it says so", async (t) => {
+    const own = await serve(t, Blocking, { threads: 1 });
+    const client = own.connect();
+    await client.send(request("GET", "/slowly"));
+    for (const text of ["0 ", "0 1 ", "0 1 2 "]) {
+      await until(() => (client.reading, client.text.replaceAll(/^[^]*?\r\n\r\n|[0-9]\r\n|\r\n/g, "") === text), text);
+      own.release(1);
+    }
+    assert.equal((await client.answer()).body, "0 1 2 ");
+  });
+});
+
+test("a client that does not read holds back what is written, in constant memory", async (t) => {
+  const own = await serve(t, Blocking, { threads: 1 });
+  const client = own.connect();
+  await client.send(request("GET", "/write/1000/65536"));
+  // The handler goes on for as long as it can: then so much is written, and no more.
+  const rests = resting();
+  await until(() => rests(own.words[NOTED]), "the handler to wait");
+  const before = own.words[NOTED];
+  assert.ok(own.words[NOTED] < 20, `${own.words[NOTED]} writes of 64 KiB`);
+  await until(() => {
+    client.client.takeBytes();
+    return own.words[NOTED] > before;
+  }, "the handler to go on");
+  client.destroy();
+  await until(() => own.httpd.stats().busy === 0, "the handler to end"); // what it writes vanishes
+  assert.equal(own.words[NOTED], 1000);
+});
+
+test("between requests the thread's event loop runs", async (t) => {
+  const own = await serve(t, Blocking, { threads: 1 });
+  await own.get("/ticks");
+  let ticks = 0;
+  await until(() => {
+    void own.get("/ticks").then(({ body }) => (ticks = Number(body)));
+    return ticks >= 3;
+  }, "a timer of the thread's");
+  // Nor do requests that follow each other closely keep it from that.
+  const client = own.connect();
+  const before = ticks;
+  for (let i = 0; ticks === before; i++) {
+    assert.ok(i < 5000, "the timer is starved");
+    await client.send(request("GET", "/ticks").repeat(20));
+    client.methods = [];
+    const answers = await client.answers(20);
+    client.text = "";
+    ticks = Number(answers.at(-1)!.body);
+  }
+});
+
+describe("a client that leaves", () => {
+  const faults = (log: readonly string[]): string[] => log.filter((line) => /Error|lost|ended|cannot/.test(line));
+  const logged = (pattern: RegExp): Promise<void> =>
+    until(() => server.log.some((line) => pattern.test(line)), `a line ${String(pattern)} in the log`);
+
+  async function begin(text: string): Promise<MemoryPeer> {
+    server.reset();
+    server.log.length = 0;
+    const client = server.connect();
+    await client.send(text);
+    await server.wordIs(BEGUN, 1);
+    return client;
+  }
+
+  async function settled(): Promise<void> {
+    await server.wordIs(ENDED, 1);
+    await until(() => server.httpd.stats().busy === 0, "the handler to settle");
+    assert.deepEqual(faults(server.log), []);
+    assert.equal((await server.get("/quick")).status, 200);
+  }
+
+  const asking = "POST /leftReading HTTP/1.1\r\nHost: a\r\nContent-Length: 100000\r\nExpect: 100-continue\r\n\r\n";
+
+  test("ends a read that blocks, with PeerGoneError, which is no fault", async () => {
+    const client = await begin(asking);
+    await client.send("part of it");
+    client.destroy();
+    await logged(/left: true closed undefined true$/);
+    await settled();
+  });
+
+  test("so does one that is sent away for what it sends", async () => {
+    const client = await begin(asking.replace("Content-Length: 100000", "Transfer-Encoding: chunked"));
+    await client.send("no chunk\r\n");
+    await logged(/left: true malformed CHUNK_SIZE_INVALID true$/);
+    assert.equal((await client.answer("POST")).status, 400);
+    await settled();
+  });
+
+  test("ends a write that blocks; later ones vanish", async () => {
+    const client = await begin(request("GET", "/leftWriting"));
+    const rests = resting();
+    await until(() => rests(server.words[NOTED]), "the handler to wait");
+    client.destroy();
+    await logged(/left behind some writes, true$/);
+    await settled();
+  });
+
+  test("is seen by who computes and asks for it now and then", async () => {
+    const client = await begin(request("GET", "/leftComputing"));
+    client.destroy();
+    await logged(/left: closed$/);
+    await settled();
+  });
+
+  test("aborts the signal of who awaits", async () => {
+    const client = await begin(request("GET", "/leftWaiting"));
+    client.destroy();
+    await logged(/left: false,false, true, closed$/);
+    await settled();
+  });
+
+  test("may have left when it ended its side, which is told, and gets its answer all the same", async () => {
+    const client = await begin(request("GET", "/halfClosed"));
+    await client.end();
+    assert.equal((await client.answer()).body, "true half-closed");
+  });
+});
+
+test("on the event loop the same class may not block, and is told what to do", async () => {
+  const log: string[] = [];
+  const httpd = new HTTPServer(["memory", 80], Blocking, { log: (line) => log.push(line) });
+  const refused = "handlers on the event loop must not block: serve the class with a ThreadingHTTPServer";
+  for (const [path, message] of [
+    ["/read", `cannot read: ${refused}, or await a read`],
+    ["/some", `cannot read: ${refused}, or await a read`],
+    ["/lines", `cannot read: ${refused}, or await a read`],
+    ["/write/1/1", `cannot write: ${refused}, or await a write`],
+  ]) {
+    assert.equal((await httpd.inject({ method: "POST", path, body: "content" })).status, 500);
+    const line = log.find((line) => line.includes("Error: "));
+    assert.ok(line?.includes(message), `${path}: ${JSON.stringify(log)}`);
+    log.length = 0;
+  }
+  await httpd.shutdown();
+});

@@ -1,0 +1,235 @@
+/** Faults stay in their thread: the request that met one hears of it, another thread takes the place, and nobody else notices. */
+import assert from "node:assert/strict";
+import process from "node:process";
+import { after, describe, test } from "node:test";
+import { type MemoryPeer, request, until } from "../server/support.ts";
+import { BEGUN, Faulty, Queued } from "./handlers.ts";
+import { Fragile, SWITCH } from "./programs/fragile.ts";
+import { serve, type Threaded } from "./support.ts";
+
+const server = await serve({ after }, Faulty, {
+  threads: { min: 3, max: 4 },
+  replacementRate: Infinity,
+  handlerTimeout: 1000,
+  resourceLimits: { maxOldGenerationSizeMb: 24 },
+});
+
+/** Others whose requests are answered meanwhile, all of them; they go on for the whole file. */
+const neighbours = Array.from({ length: 3 }, () => server.connect());
+let answered = 0;
+let isOver = false;
+const beside = Promise.all(
+  neighbours.map(async (client) => {
+    for (; !isOver; answered++) {
+      assert.equal((await client.ask(request("GET", "/quick"))).body, "quick");
+      await new Promise((resolve) => setTimeout(resolve, 1));
+    }
+  }),
+);
+beside.catch(() => {}); // the last test says so
+
+/** Asks for a path. @returns the status of the answer, or how it was cut off */
+async function meet(path: string): Promise<string> {
+  const client = server.connect();
+  await client.send(request("GET", path));
+  const isOver = (): boolean => client.reading.answers.length > 0 || client.ended || client.closed;
+  if (path.endsWith("/late")) {
+    await until(() => isOver() || client.text.includes("the beginning"), "the beginning");
+    server.release(1);
+  }
+  await until(isOver, `an answer to ${path}`);
+  const [answer] = client.reading.answers;
+  return answer === undefined ? `cut behind ${/[a-z ]*(?=\r\n$|$)/.exec(client.text)![0]}` : String(answer.status);
+}
+
+describe("a handler that", { concurrency: 3 }, () => {
+  const early: [path: string, outcome: string, log: RegExp][] = [
+    ["throws", "500", /Error: thrown on purpose/],
+    ["rejects", "500", /Error: thrown on purpose/],
+    ["exits", "500", /a thread was lost while it ran GET \/exits: .*exit code 3/],
+    ["exitsLater", "500", /a thread was lost while it ran GET \/exitsLater: .*exit code 3/],
+    ["timer", "500", /a thread was lost while it ran GET \/timer: Error: in a timer/],
+    ["timerThrowsAnything", "500", /a thread was lost while it ran GET \/timerThrowsAnything: .*toString: null/],
+    ["rejection", "500", /a thread was lost while it ran GET \/rejection: Error: nobody has caught/],
+    ["heap", "500", /a thread was lost while it ran GET \/heap: .*memory/],
+    ["loops", "503", /a thread was lost while it ran GET \/loops: it took more than 1000 ms/],
+    ["blocks", "503", /a thread was lost while it ran GET \/blocks: it took more than 1000 ms/],
+    ["waits", "503", /a thread was lost while it ran GET \/waits: it took more than 1000 ms/],
+  ];
+  for (const [path, outcome, log] of early) {
+    test(`${path} is answered ${outcome}, which the log explains`, async () => {
+      assert.equal(await meet(`/${path}`), outcome);
+      await until(() => server.log.some((line) => log.test(line)), `${String(log)} in the log`);
+    });
+  }
+
+  for (const path of ["throws", "rejects", "exits", "exitsLater", "timer", "rejection", "loops", "blocks", "waits"]) {
+    test(`${path} behind the head of its answer is cut off, so that its client can tell`, async () => {
+      assert.equal(await meet(`/${path}/late`), "cut behind the beginning");
+    });
+  }
+});
+
+test("who was answered before the thread ended has that answer, and nobody else is hurt", async () => {
+  for (let i = 0; i < 5; i++) assert.equal(await meet("/answersAndExits"), "200");
+});
+
+test("what was lost is counted, and replaced", async () => {
+  await until(() => server.httpd.stats().threads >= 3, "threads in place of those that were lost");
+  for (const [path, failed] of [
+    ["/throws", 0],
+    ["/exits", 1],
+    ["/quick", 0],
+  ] as const) {
+    const before = server.httpd.stats();
+    await meet(path);
+    await until(() => server.httpd.stats().threads >= 3, "one more thread");
+    const { failed: more, replaced } = server.httpd.stats();
+    assert.deepEqual([more - before.failed, replaced - before.replaced], [failed, failed], path);
+  }
+});
+
+test("all the while others were answered", async () => {
+  isOver = true;
+  await beside;
+  assert.ok(answered > 100, String(answered));
+});
+
+test("a request that waited for a thread that was lost, or was started just now, is answered as any", async (t) => {
+  // Each thread that is started finds a request that ends it at once.
+  const own = await serve(t, Faulty, { threads: { min: 1, max: 3 }, replacementRate: Infinity });
+  const clients: MemoryPeer[] = [];
+  for (let i = 0; i < 12; i++) {
+    const client = own.connect();
+    await client.send(request("GET", i % 2 === 0 ? "/exits" : "/quick"));
+    clients.push(client);
+  }
+  for (const [i, client] of clients.entries()) assert.equal((await client.answer()).status, i % 2 === 0 ? 500 : 200);
+  assert.equal(own.httpd.stats().failed, 6);
+});
+
+test("threads are replaced no faster than allowed, which is logged; who waits meanwhile is served then", async (t) => {
+  const own = await serve(t, Faulty, { threads: 2, replacementRate: 4 });
+  const begun = performance.now();
+  for (let i = 0; i < 5; i++) assert.equal((await own.get("/exits")).status, 500);
+  assert.equal((await own.get("/quick")).status, 200);
+  // Two are free, as many as there are threads; of five ends, the second last leaves none, and the next comes after a wait.
+  assert.ok(performance.now() - begun > 200, "they came at once");
+  assert.ok(own.log.some((line) => /threads end faster than 4 a second: the next is started in [0-9]+ ms/.test(line)));
+  assert.equal(own.httpd.stats().failed, 5);
+});
+
+test("where no thread can be started any more, requests are answered 503; and it goes on when one can", async (t) => {
+  const own = await serve(t, Fragile, { threads: 1, replacementRate: 20 });
+  t.after(() => delete process.env[SWITCH]);
+  assert.equal((await own.get("/")).body, "fine");
+  process.env[SWITCH] = "1"; // which threads that are started from now on see
+  assert.equal((await own.get("/exit")).status, 500);
+  const answer = await own.get("/");
+  assert.deepEqual([answer.status, answer.get("retry-after")], [503, "1"]);
+  assert.match(answer.body, /No thread can be started/);
+  assert.ok(
+    own.log.some((line) => /thread 0 could not be started: Error: PLINTH_TEST_FRAGILE is set/.test(line)),
+    own.log.join("\n"),
+  );
+  delete process.env[SWITCH];
+  await until(() => own.httpd.stats().threads === 1, "a thread");
+  assert.equal((await own.get("/")).body, "fine");
+});
+
+test("what threads are given may cease to be what can be copied: those that were started serve on", async (t) => {
+  let reads = 0;
+  const threadData = {
+    get mine(): number {
+      if (reads++ > 1) throw new Error("no more of it"); // once for the check, once for the first thread
+      return 1;
+    },
+  };
+  const own = await serve(t, Faulty, { threads: { min: 1, max: 2 }, replacementRate: 50, threadData });
+  const waiting = own.connect();
+  await waiting.send(request("GET", "/waits"));
+  const next = own.connect();
+  await next.send(request("GET", "/quick"));
+  await until(() => own.log.some((line) => /could not be started: Error: no more of it/.test(line)), "an attempt");
+  waiting.destroy();
+  assert.equal(own.httpd.stats().threads, 1);
+});
+
+test("ended threads leave no request behind: all are answered, and the numbers agree", async (t) => {
+  const own = await serve(t, Faulty, { threads: 2, replacementRate: Infinity, queue: 1000 });
+  const paths = ["/exits", "/quick", "/exitsLater", "/throws", "/timer", "/quick", "/rejection"];
+  const expected = [500, 200, 500, 500, 500, 200, 500];
+  const rounds = 4;
+  const answers = await Promise.all(
+    Array.from({ length: rounds * paths.length }, (_, i) => own.get(paths[i % paths.length])),
+  );
+  assert.deepEqual(
+    answers.map(({ status }) => status),
+    Array.from({ length: rounds }, () => expected).flat(),
+  );
+  const { busy, waiting, done, failed } = own.httpd.stats();
+  assert.deepEqual([busy, waiting, failed, done], [0, 0, 4 * rounds, 3 * rounds]);
+});
+
+describe("a server that ends", () => {
+  /** What this process has open. */
+  const open = (): string =>
+    process
+      .getActiveResourcesInfo()
+      .filter((name) => name !== "Timeout")
+      .sort()
+      .join();
+
+  test("leaves nothing behind, however often one is opened and closed, and whatever it ran", async (t) => {
+    const before = open();
+    for (let round = 0; round < 4; round++) {
+      const servers: Threaded[] = await Promise.all(
+        Array.from({ length: 5 }, () => serve(t, Queued, { threads: 1, shutdownTimeout: 50 })),
+      );
+      for (const [i, own] of servers.entries()) {
+        if (i === 0 && round === 0) {
+          await own.connect().send(request("GET", "/held"));
+          await own.wordIs(BEGUN, 1);
+        } else if (i < 3) assert.equal((await own.get("/quick")).status, 200);
+      }
+      await Promise.all(
+        servers.map(({ httpd }, i) => (i === 4 ? (httpd.serverClose(), httpd.shutdown()) : httpd.shutdown())),
+      );
+      for (const { httpd } of servers) assert.equal(httpd.stats().threads, 0);
+    }
+    await until(() => open() === before, `everything to end: ${before}`);
+  });
+
+  test("lets what runs and waits finish before its deadline", async (t) => {
+    const own = await serve(t, Queued, { threads: 1 });
+    const held = own.connect();
+    await held.send(request("GET", "/held"));
+    await own.wordIs(BEGUN, 1);
+    const waiting = own.connect();
+    await waiting.send(request("GET", "/quick"));
+    const down = own.httpd.shutdown();
+    assert.throws(() => own.connect(), /does not listen/);
+    own.release();
+    for (const [client, body] of [
+      [held, "held"],
+      [waiting, "quick"],
+    ] as const) {
+      const answer = await client.answer();
+      assert.deepEqual([answer.body, answer.get("connection")], [body, "close"]);
+      await client.end();
+    }
+    await down;
+    assert.deepEqual([own.httpd.stats().threads, own.httpd.stats().done, own.httpd.stats().failed], [0, 2, 0]);
+  });
+
+  test("ends what runs behind its deadline, and says nothing of threads that it has ended itself", async (t) => {
+    const own = await serve(t, Queued, { threads: 1, shutdownTimeout: 20 });
+    const held = own.connect();
+    await held.send(request("GET", "/held"));
+    await own.wordIs(BEGUN, 1);
+    await own.httpd.shutdown();
+    assert.deepEqual([held.reading.answers.length, held.closed], [0, true]);
+    assert.deepEqual(own.log, []);
+    await assert.rejects(own.httpd.inject(), /has been shut down/);
+  });
+});

@@ -1,0 +1,373 @@
+/** Handlers that threads import, and what tests steer them with: words that both see. */
+import { createHash } from "node:crypto";
+import { setTimeout as sleep } from "node:timers/promises";
+import { threadId } from "node:worker_threads";
+import { BaseHTTPRequestHandler, PeerGoneError, type ThreadingHTTPServer } from "plinth";
+
+// What the words say
+/** 0: handlers that are held wait; so many may go on, or all when it is below 0. */
+export const GO = 0;
+/** How many handlers have begun, and ended. */
+export const BEGUN = 1;
+export const ENDED = 2;
+/** How many numbers have been written down, and where those are. */
+export const NOTED = 3;
+export const NOTES = 16;
+export const WORDS = 2048;
+
+/** Bytes of which each looks different from those near it. */
+export function pattern(length: number, from = 0): Buffer {
+  const bytes = Buffer.allocUnsafe(length);
+  for (let i = 0; i < length; i++) bytes[i] = (from + i) * 7 + ((from + i) >> 8);
+  return bytes;
+}
+
+export function digest(...pieces: readonly Uint8Array[]): string {
+  const hash = createHash("sha1");
+  for (const piece of pieces) hash.update(piece);
+  return hash.digest("hex");
+}
+
+/** The method of a request is a handler of its own here: the path's first part names it, the others are its arguments. */
+class Steered extends BaseHTTPRequestHandler {
+  get words(): Int32Array {
+    return (this.server as ThreadingHTTPServer).threadData as Int32Array;
+  }
+
+  get args(): string[] {
+    return this.pathname.split("/").slice(2);
+  }
+
+  get numbers(): number[] {
+    return this.args.map(Number);
+  }
+
+  count(word: number): number {
+    const before = Atomics.add(this.words, word, 1);
+    Atomics.notify(this.words, word);
+    return before;
+  }
+
+  /** Blocks until the test lets it go. */
+  hold(): void {
+    this.count(BEGUN);
+    for (;;) {
+      const go = Atomics.load(this.words, GO);
+      if (go < 0) break;
+      if (go === 0) Atomics.wait(this.words, GO, 0);
+      else if (Atomics.compareExchange(this.words, GO, go, go - 1) === go) break;
+    }
+    this.count(ENDED);
+  }
+
+  note(number: number): void {
+    this.words[NOTES + this.count(NOTED)] = number;
+  }
+
+  begin(type = "text/plain", length?: number): void {
+    this.sendResponse(200);
+    this.sendHeader("Content-Type", type);
+    if (length !== undefined) this.sendHeader("Content-Length", length);
+    this.endHeaders();
+  }
+
+  do_GET(): void | Promise<void> {
+    const method = (this as unknown as Record<string, unknown>)[this.pathname.split("/")[1]];
+    if (typeof method !== "function") throw new Error(`there is no ${this.path}`);
+    return method.call(this) as void | Promise<void>;
+  }
+
+  do_POST(): void | Promise<void> {
+    return this.do_GET();
+  }
+
+  quick(): void {
+    this.sendText("quick");
+  }
+
+  held(): void {
+    this.hold();
+    this.sendText("held");
+  }
+}
+
+/** For tests of the queue. */
+export class Queued extends Steered {
+  static module = import.meta.url;
+
+  /** Writes down that it has run. */
+  noted(): void {
+    this.note(this.numbers[0]);
+    this.sendText("noted");
+  }
+
+  thread(): void {
+    this.sendText(String(threadId));
+  }
+
+  /** Has its content, which it says nothing of, in hand when it begins. */
+  async content(): Promise<void> {
+    this.count(BEGUN);
+    const { length } = await this.bytes();
+    this.sendText(String(length));
+  }
+
+  /** So many bytes in one write, which is not waited for. */
+  large(): void {
+    this.begin();
+    void this.wfile.write(pattern(this.numbers[0]));
+  }
+
+  /** Says that it runs before it asks for content. */
+  async asks(): Promise<void> {
+    this.count(BEGUN);
+    const content = await this.text();
+    this.sendText(content);
+  }
+
+  /** Blocks for content. */
+  asksSync(): void {
+    this.count(BEGUN);
+    try {
+      this.sendText(this.rfile.readSync().toString());
+    } finally {
+      this.count(ENDED);
+    }
+  }
+}
+
+let ticks = 0;
+let tickers = 0;
+
+/** For tests of handlers that block. */
+export class Blocking extends Steered {
+  static module = import.meta.url;
+
+  /** Line for line as Python's: read, compute, write. */
+  do_PUT(): void {
+    const contentLength = Number(this.headers.get("Content-Length"));
+    const requestBody = JSON.parse(this.rfile.readSync(contentLength).toString()) as { val_a: number; val_b: number };
+    const answer = requestBody.val_a + requestBody.val_b;
+    const responseBody = Buffer.from(JSON.stringify({ sum: answer }));
+    this.sendResponse(200);
+    this.sendHeader("Content-Type", "application/json");
+    this.sendHeader("Content-Length", responseBody.length);
+    this.endHeaders();
+    this.wfile.writeSync(responseBody);
+  }
+
+  /** All of the content at once. */
+  read(): void {
+    const content = this.rfile.readSync();
+    this.sendText(`${content.length} ${digest(content)} ${this.rfile.readSync(5).length}`);
+  }
+
+  /** In pieces of so many bytes. */
+  pieces(): void {
+    const pieces: Buffer[] = [];
+    do pieces.push(this.rfile.readSync(this.numbers[0]));
+    while (pieces.at(-1)!.length > 0);
+    const sizes = new Set(pieces.slice(0, -2).map(({ length }) => length));
+    this.sendText(`${digest(...pieces)} ${[...sizes].join()}`);
+  }
+
+  /** As they come. */
+  some(): void {
+    const pieces: Buffer[] = [];
+    do {
+      pieces.push(this.rfile.read1Sync());
+      if (pieces.length === 1) this.count(BEGUN);
+    } while (pieces.at(-1)!.length > 0);
+    this.sendText(digest(...pieces));
+  }
+
+  lines(): void {
+    const lines: string[] = [];
+    for (let line; (line = this.rfile.readLineSync(10).toString("latin1")) !== "";) lines.push(line);
+    this.sendJson([...lines, this.trailers?.get("Sum") ?? null]);
+  }
+
+  /** Awaits and blocks by turns. */
+  async mixed(): Promise<void> {
+    const first = await this.rfile.read(3);
+    const second = this.rfile.readSync(3);
+    const third = await this.rfile.readLine();
+    const fourth = this.rfile.readLineSync();
+    const rest = await this.rfile.read();
+    this.sendJson([first, second, third, fourth, rest].map(String));
+  }
+
+  /** Content goes back as it comes. */
+  echo(): void {
+    this.begin();
+    for (let piece; (piece = this.rfile.read1Sync()).length > 0;) this.wfile.writeSync(piece);
+    if (this.trailers !== undefined) this.sendTrailer("Came-With", this.trailers.get("Sum")!);
+  }
+
+  /** So many writes of so many bytes, announced or not. */
+  write(): void {
+    const [count, length, isAnnounced] = this.numbers;
+    this.begin("text/plain", isAnnounced === 1 ? count * length : undefined);
+    for (let i = 0; i < count; i++) {
+      const chunk = pattern(length, i * length);
+      this.wfile.writeSync(chunk);
+      chunk.fill(0); // it may be used again
+      this.count(NOTED);
+    }
+  }
+
+  /** What it says it says before its end. */
+  slowly(): void {
+    this.begin();
+    for (let i = 0; i < 3; i++) {
+      this.wfile.writeSync(`${i} `);
+      this.wfile.flush();
+      this.hold();
+    }
+  }
+
+  /** Starts what goes on between requests, and says how far that is. */
+  ticks(): void {
+    if (tickers++ === 0) setInterval(() => ticks++, 1);
+    this.sendText(String(ticks));
+  }
+
+  /** Reads until that does not go on, and says in the log why. */
+  leftReading(): void {
+    this.count(BEGUN);
+    try {
+      this.rfile.readSync();
+    } catch (error) {
+      const { reason, code } = error as PeerGoneError;
+      this.logMessage("left: %s %s %s %s", error instanceof PeerGoneError, reason, code, this.clientGone);
+      throw error;
+    } finally {
+      this.count(ENDED);
+    }
+  }
+
+  /** Writes until the client has left. */
+  leftWriting(): void {
+    this.count(BEGUN);
+    this.begin();
+    const chunk = Buffer.alloc(64 * 1024);
+    for (; !this.clientGone; this.count(NOTED)) this.wfile.writeSync(chunk);
+    this.wfile.writeSync(chunk); // vanishes
+    this.logMessage("left behind some writes, %s", this.signal.aborted);
+    this.count(ENDED);
+  }
+
+  /** Computes until the client has left. */
+  leftComputing(): void {
+    this.count(BEGUN);
+    const deadline = performance.now() + 20_000;
+    while (!this.clientGone && performance.now() < deadline);
+    const { reason } = this.signal;
+    this.logMessage("left: %s", reason instanceof PeerGoneError && reason.reason);
+    this.count(ENDED);
+  }
+
+  async leftWaiting(): Promise<void> {
+    this.count(BEGUN);
+    const { signal } = this;
+    const before = [signal.aborted, this.clientGone];
+    await new Promise((resolve) => signal.addEventListener("abort", resolve));
+    this.logMessage("left: %s, %s, %s", before.join(), this.clientGone, (signal.reason as PeerGoneError).reason);
+    this.count(ENDED);
+  }
+
+  /** Answers a client that only ended its side. */
+  halfClosed(): void {
+    this.count(BEGUN);
+    const deadline = performance.now() + 20_000;
+    const { signal } = this;
+    do void this.clientGone;
+    while (!signal.aborted && performance.now() < deadline);
+    this.sendText(`${this.clientGone} ${(signal.reason as PeerGoneError).reason}`);
+  }
+}
+
+/** For tests of what goes wrong. */
+export class Faulty extends Steered {
+  static module = import.meta.url;
+
+  begins(): void {
+    if (this.args[0] !== "late") return;
+    this.begin();
+    this.wfile.write("the beginning");
+    this.wfile.flush();
+    this.hold(); // until its client has it
+  }
+
+  throws(): void {
+    this.begins();
+    throw new Error("thrown on purpose");
+  }
+
+  async rejects(): Promise<void> {
+    this.begins();
+    await sleep(1);
+    throw new Error("thrown on purpose");
+  }
+
+  exits(): void {
+    this.begins();
+    process.exit(3);
+  }
+
+  async exitsLater(): Promise<void> {
+    this.begins();
+    await sleep(1);
+    process.exit(3);
+  }
+
+  timer(): Promise<void> {
+    this.begins();
+    setTimeout(() => {
+      throw new Error("in a timer");
+    }, 1);
+    return new Promise(() => {});
+  }
+
+  /** What was thrown is no Error, and cannot even be made a string. */
+  timerThrowsAnything(): Promise<void> {
+    setTimeout(() => {
+      const thrown: unknown = { toString: null };
+      throw thrown;
+    }, 1);
+    return new Promise(() => {});
+  }
+
+  rejection(): Promise<void> {
+    this.begins();
+    void Promise.reject(new Error("nobody has caught"));
+    return new Promise(() => {});
+  }
+
+  heap(): void {
+    this.begins();
+    const all: object[] = [];
+    for (;;) all.push(new Array(1000).fill(all.length));
+  }
+
+  loops(): void {
+    this.begins();
+    for (;;);
+  }
+
+  blocks(): void {
+    this.begins();
+    Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0);
+  }
+
+  waits(): Promise<void> {
+    this.begins();
+    return new Promise(() => {});
+  }
+
+  /** Has answered before its thread ends. */
+  async answersAndExits(): Promise<void> {
+    this.sendText("answered");
+    setImmediate(() => process.exit(0));
+  }
+}

@@ -1,0 +1,127 @@
+/** What the tests of threads share: programs of their own, servers whose handlers are in handlers.ts, and words to hold those by. */
+import assert from "node:assert/strict";
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import path from "node:path";
+import type { TestContext } from "node:test";
+import { fileURLToPath } from "node:url";
+import {
+  MemoryTransport,
+  type RequestHandlerClass,
+  ThreadingHTTPServer,
+  type ThreadingHTTPServerOptions,
+} from "plinth";
+import { type Answer, MemoryPeer, request, until } from "../server/support.ts";
+import { GO, WORDS } from "./handlers.ts";
+
+const ROOT = fileURLToPath(new URL("../../..", import.meta.url));
+
+/** How long a program may take, in milliseconds: much longer than any does. */
+const PATIENCE = 40_000;
+
+/** Texts of files, by their names. */
+export type Files = Readonly<Record<string, string>>;
+
+/** Writes files to a folder in which "plinth" is found, as a user's program would be there. It is gone after the test. */
+export function folderWith(t: Pick<TestContext, "after">, files: Files): string {
+  const folder = mkdtempSync(path.join(tmpdir(), "plinth-"));
+  t.after(() => rmSync(folder, { recursive: true, force: true }));
+  mkdirSync(path.join(folder, "node_modules"));
+  symlinkSync(ROOT, path.join(folder, "node_modules", "plinth"), "junction");
+  for (const [name, text] of Object.entries({ "package.json": '{ "type": "module" }', ...files }))
+    writeFileSync(path.join(folder, name), text);
+  return folder;
+}
+
+export interface Ended {
+  readonly status: number | null;
+  /** The lines that it has written to stdout. */
+  readonly lines: string[];
+  readonly stderr: string;
+}
+
+/** Runs Node in a folder, to its end. */
+export async function runNode(
+  folder: string,
+  args: readonly string[],
+  env: Readonly<Record<string, string>> = {},
+): Promise<Ended> {
+  const child = spawn(process.execPath, args, {
+    cwd: folder,
+    env: { ...process.env, ...env },
+    stdio: ["ignore", "pipe", "pipe"],
+    timeout: PATIENCE,
+    killSignal: "SIGKILL",
+  });
+  let stdout = "";
+  let stderr = "";
+  child.stdout.setEncoding("utf8").on("data", (text: string) => (stdout += text));
+  child.stderr.setEncoding("utf8").on("data", (text: string) => (stderr += text));
+  const [status] = (await once(child, "close")) as [number | null];
+  return { status, lines: stdout.split("\n").slice(0, -1), stderr };
+}
+
+/** Runs main.js, which must end well and say nothing to stderr. @returns the lines that it has written */
+export async function runProgram(t: TestContext, files: Files, args: readonly string[] = []): Promise<string[]> {
+  const { status, lines, stderr } = await runNode(folderWith(t, files), ["main.js", ...args]);
+  assert.deepEqual({ status, stderr }, { status: 0, stderr: "" }, `it has written ${JSON.stringify(lines)}`);
+  return lines;
+}
+
+export interface Threaded {
+  readonly httpd: ThreadingHTTPServer;
+  /** The lines of its log. */
+  readonly log: string[];
+  /** What its handlers see as well. */
+  readonly words: Int32Array;
+  readonly transport: MemoryTransport;
+  /** Another client. */
+  connect(): MemoryPeer;
+  /** Sends a request on a connection of its own, and waits for the answer. */
+  get(path: string): Promise<Answer>;
+  /** Lets so many handlers go on that are held; all of them, and all that follow, without a number. */
+  release(count?: number): void;
+  /** Waits until a word has come to a value. */
+  wordIs(word: number, value: number): Promise<void>;
+  /** Forgets what the words said. */
+  reset(): void;
+}
+
+/**
+ * Serves handlers of handlers.ts in threads, to clients in memory: what those have not taken nobody else holds for them.
+ * @param owner whose `after` ends the server: a test, or node:test itself for all tests of a file
+ */
+export async function serve(
+  owner: { after(task: () => unknown): unknown },
+  Handler: RequestHandlerClass,
+  options: ThreadingHTTPServerOptions = {},
+): Promise<Threaded> {
+  const log: string[] = [];
+  const words = new Int32Array(new SharedArrayBuffer(4 * WORDS));
+  const transport = new MemoryTransport();
+  const all = { log: (line: string) => log.push(line), transport, threadData: words, ...options };
+  const httpd = new ThreadingHTTPServer(["memory", 80], Handler, all);
+  owner.after(async () => {
+    httpd.serverClose();
+    await httpd.shutdown();
+  });
+  await httpd.serverActivate();
+  const connect = (): MemoryPeer => new MemoryPeer(transport);
+  return {
+    httpd,
+    log,
+    words,
+    transport,
+    connect,
+    get: (path) => connect().ask(request("GET", path)),
+    release(count = -1) {
+      if (count < 0) Atomics.store(words, GO, -1);
+      else Atomics.add(words, GO, count);
+      Atomics.notify(words, GO);
+    },
+    wordIs: (word, value) => until(() => Atomics.load(words, word) === value, `word ${word} to be ${value}`),
+    reset: () => void words.fill(0),
+  };
+}
