@@ -1,0 +1,91 @@
+/** The learner's side of the wire: sends episodes to play to actors, wherever they are, and gathers the returns. */
+import { type Policy, POLICY_SIZE } from "./policy.ts";
+import type { Seed } from "./random.ts";
+
+/** Episodes to play. Each policy plays as many, from the same starts. */
+export interface Task {
+  readonly policies: readonly Policy[];
+  readonly seed: Seed;
+  readonly episodes: number;
+}
+
+/** Plays tasks. @returns for each the return of every episode, policy by policy */
+export type PlayAll = (tasks: readonly Task[]) => Promise<Float32Array[]>;
+
+/** An actor that takes longer is given up; it may be a machine that has lost its power. */
+const LONGEST_TASK = 30_000; // ms
+
+/** An actor does not answer, or not as it should. Another can take its place. */
+class LostActor extends Error {}
+
+export class Actors {
+  readonly #origins: Set<string>;
+  readonly #atATime: number;
+  readonly #signal: AbortSignal;
+
+  /**
+   * @param origins such as http://127.0.0.1:8000
+   * @param atATime requests that each actor is given at a time: one more than it has threads, so that none waits for the learner
+   * @param signal aborted, all that is being played is given up
+   */
+  constructor(origins: readonly string[], atATime: number, signal: AbortSignal) {
+    this.#origins = new Set(origins);
+    this.#atATime = atATime;
+    this.#signal = signal;
+  }
+
+  /** Those that have not been lost. */
+  get origins(): string[] {
+    return [...this.#origins];
+  }
+
+  /**
+   * Whoever is free takes the next task, and what a lost actor leaves, the others take: the result is the same.
+   * @returns rejects when there is no actor left, for a task that is refused, and when the signal aborts
+   */
+  readonly playAll: PlayAll = async (tasks) => {
+    const results: Float32Array[] = Array.from(tasks, () => new Float32Array());
+    const waiting = [...tasks.keys()].reverse();
+    let lost: unknown;
+    const work = async (origin: string): Promise<void> => {
+      while (this.#origins.has(origin) && waiting.length > 0) {
+        const i = waiting.pop()!;
+        try {
+          results[i] = await this.#play(origin, tasks[i]);
+        } catch (error) {
+          if (!(error instanceof LostActor)) throw error;
+          waiting.push(i);
+          this.#origins.delete(origin);
+          lost = error;
+        }
+      }
+    };
+    while (waiting.length > 0) {
+      if (this.#origins.size === 0) throw new Error("there is no actor left", { cause: lost });
+      await Promise.all(this.origins.flatMap((origin) => Array.from({ length: this.#atATime }, () => work(origin))));
+    }
+    return results;
+  };
+
+  async #play(origin: string, { policies, seed, episodes }: Task): Promise<Float32Array> {
+    const body = new Float32Array(policies.length * POLICY_SIZE);
+    policies.forEach((policy, i) => body.set(policy, i * POLICY_SIZE));
+    let response: Response;
+    let content: ArrayBuffer;
+    try {
+      const signal = AbortSignal.any([this.#signal, AbortSignal.timeout(LONGEST_TASK)]);
+      response = await fetch(`${origin}/?seed=${seed}&episodes=${episodes}`, { method: "ROLLOUT", body, signal });
+      content = await response.arrayBuffer();
+    } catch (error) {
+      this.#signal.throwIfAborted();
+      throw new LostActor(`${origin} does not answer`, { cause: error });
+    }
+    if (!response.ok) {
+      const message = `${origin} says ${response.status}: ${Buffer.from(content).toString().trim()}`;
+      throw response.status < 500 ? new Error(message) : new LostActor(message);
+    }
+    if (content.byteLength !== policies.length * episodes * Float32Array.BYTES_PER_ELEMENT)
+      throw new LostActor(`${origin} says ${content.byteLength} bytes: it is no actor, or of another version`);
+    return new Float32Array(content);
+  }
+}
