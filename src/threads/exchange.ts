@@ -133,12 +133,12 @@ export class ThreadExchange extends AnswerAccount implements Exchange, TurnTask 
 
   demand(): void {
     this.#continued = true;
-    if (this.#load(IN_STATE) !== 0 || this.#lost) return;
+    if (this.#lost || this.#released || this.#load(IN_STATE) !== 0) return;
     if (Atomics.exchange(this.#words, this.#at + IN_WANTED, 1) === 0) this.#desk.call(this.#slot);
   }
 
   readInto(to: Uint8Array, at: number, max: number): number {
-    if (this.#lost) return 0;
+    if (this.#lost || this.#released) return 0;
     if (this.#atEnd) return -1;
     let n = this.#take(to, at, max);
     if (n === 0) {
@@ -190,7 +190,7 @@ export class ThreadExchange extends AnswerAccount implements Exchange, TurnTask 
     this.checkBegin(status, length);
     const { method } = this.head;
     if (opensTunnel(method, status)) {
-      if (this.#bodyLength !== 0 && !this.#atEnd)
+      if (this.#bodyLength !== 0 && !this.#atEnd && !(this.#ended() && this.#content.length === 0))
         throw new Error("cannot open the tunnel: the request has content, which must be read to its end first");
       this.#tunnel = true;
       this.#atEnd = false;
@@ -282,7 +282,9 @@ export class ThreadExchange extends AnswerAccount implements Exchange, TurnTask 
     const rest = this.#rest;
     this.sink = NO_SINK;
     this.#desk.writer.publish();
+    // From here on, the slot and the writer may be another request's: whoever has kept this one reads and writes nothing any more.
     this.#released = true;
+    this.#rest = [];
     this.#desk.settling(this.#slot);
     Atomics.store(this.#words, this.#at + DONE, rest.length > 0 ? 2 : 1);
     this.#desk.call(this.#slot);
@@ -294,6 +296,7 @@ export class ThreadExchange extends AnswerAccount implements Exchange, TurnTask 
 
   /** Looks for news of the peer, content and room, and tells the sink. */
   poll(): void {
+    if (this.#released) return;
     const gone = this.#load(GONE);
     if (gone !== this.#gone) {
       this.#gone = gone;
@@ -319,6 +322,7 @@ export class ThreadExchange extends AnswerAccount implements Exchange, TurnTask 
   }
 
   block(): void {
+    if (this.#released) throw new Error("cannot wait for the client: the handler has ended");
     this.flush();
     this.#desk.wait(this.#hasNews);
     this.poll();

@@ -21,7 +21,18 @@ export interface ThreadStart {
 /** To a thread: look at shared memory; a shutdown that was asked for is over; end. */
 export type ToThread = 0 | { readonly down: number } | { readonly exit: true };
 
-/** From a thread. */
+/** Around what this library says from a thread: the program may say things there itself, which are for nobody here. */
+export interface Sent {
+  readonly plinth: Exclude<FromThread, 0>;
+}
+
+/** @returns what a thread has sent, undefined where the program has */
+export function openMessage(sent: unknown): FromThread | undefined {
+  if (sent === 0) return 0;
+  return typeof sent === "object" && sent !== null ? (sent as Partial<Sent>).plinth : undefined;
+}
+
+/** From a thread: 0 as it is, the others as Sent. */
 export type FromThread =
   /** Look at shared memory. */
   | 0

@@ -102,12 +102,12 @@ export class Runner implements Desk {
   }
 
   sendLine(line: string): void {
-    this.#port.postMessage({ log: line });
+    this.#port.postMessage({ plinth: { log: line } });
   }
 
   sendRest(ticket: number, records: readonly Rest[]): void {
     this.#port.postMessage(
-      { rest: records, ticket },
+      { plinth: { rest: records, ticket } },
       records.map(({ bytes }) => bytes.buffer as ArrayBuffer),
     );
   }

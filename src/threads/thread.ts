@@ -3,7 +3,7 @@ import process from "node:process";
 import { Worker } from "node:worker_threads";
 import { describe } from "../server/log.ts";
 import { BELL, BLOCKED, BUSY, COUNT, LEAVING, MAIL, MODE, PARKED, type PoolMemory, RESTING } from "./memory.ts";
-import type { FromThread, ThreadStart, ToThread } from "./messages.ts";
+import { type FromThread, openMessage, type ThreadStart, type ToThread } from "./messages.ts";
 
 /** Sources and what is built of them lie side by side, whatever they are called. */
 const PROGRAM = new URL(`./worker${import.meta.url.slice(import.meta.url.lastIndexOf("."))}`, import.meta.url);
@@ -53,7 +53,9 @@ export class Thread {
       ...EXEC_ARGV,
       ...(resourceLimits === undefined ? {} : { resourceLimits }),
     });
-    this.#worker.on("message", (message: FromThread) => {
+    this.#worker.on("message", (sent: unknown) => {
+      const message = openMessage(sent);
+      if (message === undefined) return;
       if (message !== 0 && "ready" in message) {
         this.ready = true;
         events.onReady(this, message.needsRoutes);

@@ -9,7 +9,7 @@ import { enterHandlerThread, type HandlerThread } from "../server/place.ts";
 import type { HTTPServer } from "../server/server.ts";
 import type { Services } from "../server/services.ts";
 import { PoolMemory } from "./memory.ts";
-import type { FromThread, ThreadStart, ToThread } from "./messages.ts";
+import type { Sent, ThreadStart, ToThread } from "./messages.ts";
 import { ThreadingHTTPServer } from "./mixin.ts";
 import { advice, type ClassPlace, findClass, isApart, isElsewhere, keyOf } from "./program.ts";
 import { Runner } from "./runner.ts";
@@ -81,8 +81,8 @@ class Thread implements HandlerThread {
   }
 }
 
-function tell(message: FromThread): void {
-  port.postMessage(message);
+function tell(plinth: Sent["plinth"]): void {
+  port.postMessage({ plinth });
 }
 
 const thread = new Thread();

@@ -1,0 +1,103 @@
+/** What outlives its handler in a thread touches no other request; and what a program says by itself is nobody's business here. */
+import assert from "node:assert/strict";
+import { describe, test } from "node:test";
+import { runProgram } from "./support.ts";
+
+const IMPORTS = `import { BaseHTTPRequestHandler, HTTPServer, ThreadingHTTPServer } from "plinth";
+import net from "node:net";
+import { isMainThread, parentPort } from "node:worker_threads";
+`;
+
+const SERVE = `
+const httpd = new ThreadingHTTPServer(["127.0.0.1", 0], Handler, { log: "none", threads: 1 });
+await httpd.serverActivate();
+`;
+
+describe("afterwards", { concurrency: 2 }, () => {
+  test("content is read by the handler whose request it is of, and by none before it", async (t) => {
+    const main = `${IMPORTS}
+      class Handler extends BaseHTTPRequestHandler {
+        async do_FIRST() {
+          this.sendText("first");
+          setTimeout(() => void this.rfile.read1(), 50);
+        }
+        async do_SECOND() {
+          await new Promise((resolve) => setTimeout(resolve, 200));
+          this.sendText(await this.text());
+        }
+        do_THIRD() {
+          this.sendText("third");
+          setTimeout(() => { try { this.rfile.readSync(); } catch {} }, 5);
+        }
+      }${SERVE}
+      for (const method of ["FIRST", "SECOND", "THIRD", "SECOND"])
+        console.log((await httpd.inject({ method, body: "of " + method })).text());
+      await httpd.shutdown();`;
+    assert.deepEqual(await runProgram(t, { "main.js": main }), ["first", "of SECOND", "third", "of SECOND"]);
+  });
+
+  test("an answer whose rest went by itself is not put once more into the next one", async (t) => {
+    const main = `${IMPORTS}
+      class Handler extends BaseHTTPRequestHandler {
+        do_LARGE() {
+          this.sendResponse(200);
+          this.endHeaders();
+          void this.wfile.write(Buffer.alloc(3_000_000, "x"));
+          const timer = setInterval(() => { if (this.clientGone) clearInterval(timer); }, 1);
+          setTimeout(() => clearInterval(timer), 400);
+        }
+        async do_SMALL() {
+          await new Promise((resolve) => setTimeout(resolve, 30));
+          this.sendText("small");
+        }
+      }${SERVE}
+      for (let i = 0; i < 3; i++)
+        console.log((await httpd.inject({ method: "LARGE" })).body.length, (await httpd.inject({ method: "SMALL" })).text());
+      await httpd.shutdown();`;
+    assert.deepEqual(await runProgram(t, { "main.js": main }), Array<string>(3).fill("3000000 small"));
+  });
+
+  test("messages that the program sends itself neither stop the server nor hurt it", async (t) => {
+    const main = `${IMPORTS}
+      class Handler extends BaseHTTPRequestHandler {
+        do_GET() {
+          for (const message of ["hello", null, undefined, 1, { hello: 1 }, { shutdown: 1 }, { plinth: undefined }])
+            parentPort.postMessage(message);
+          this.sendText("said");
+        }
+      }
+      if (!isMainThread) parentPort.postMessage("begun");${SERVE}
+      for (let i = 0; i < 2; i++) console.log((await httpd.inject()).text());
+      await httpd.shutdown();`;
+    assert.deepEqual(await runProgram(t, { "main.js": main }), ["said", "said"]);
+  });
+
+  test("a tunnel opens behind content that was read, as on the event loop", async (t) => {
+    const main = `${IMPORTS}
+      class Handler extends BaseHTTPRequestHandler {
+        async do_CONNECT() {
+          await this.rfile.read();
+          this.sendResponseOnly(200);
+          this.endHeaders();
+          for (let piece = await this.rfile.read1(); piece.length > 0; piece = await this.rfile.read1()) await this.wfile.write(piece);
+        }
+      }
+      const servers = [HTTPServer, ThreadingHTTPServer].map((Server) => new Server(["127.0.0.1", 0], Handler, { log: "none" }));
+      for (const httpd of servers) {
+        await httpd.serverActivate();
+        for (const content of ["\\r\\n", "Content-Length: 3\\r\\n\\r\\nabc"]) {
+          const socket = net.connect(httpd.serverAddress[1], "127.0.0.1");
+          socket.write("CONNECT a:1 HTTP/1.1\\r\\nHost: a:1\\r\\n" + content + "there and ");
+          let text = "";
+          for await (const bytes of socket) {
+            text += bytes;
+            if (text.endsWith("there and ")) socket.write("back");
+            if (text.endsWith("back")) break;
+          }
+          console.log(text.split("\\r\\n")[0], text.slice(-14));
+        }
+        await httpd.shutdown();
+      }`;
+    assert.deepEqual(await runProgram(t, { "main.js": main }), Array<string>(4).fill("HTTP/1.1 200 OK there and back"));
+  });
+});
