@@ -54,7 +54,7 @@ export class LoopExecutor implements Executor {
     try {
       const missing = left(transaction) ? null : transaction.answer.settle();
       // Who has seen that the client is not there may leave it at that, though it could be one that only half-closed.
-      if (missing !== null && !failing && transaction.gone !== null) return this.#giveUp(transaction);
+      if (missing !== null && !failing && transaction.knowsGone) return this.#giveUp(transaction);
       if (missing !== null)
         throw new Error(`${failing ? "sendError" : nameOf(transaction)} has ended without ${missing} (${MISSING})`);
     } catch (error) {

@@ -21,6 +21,7 @@ export class Transaction implements Sink {
   routeParams: RouteParams | null = null;
   #reader: ContentReader | null = null;
   #controller: AbortController | null = null;
+  #told = false;
 
   constructor(exchange: Exchange, services: Services) {
     this.exchange = exchange;
@@ -45,10 +46,16 @@ export class Transaction implements Sink {
     return this.#controller.signal;
   }
 
-  /** Whether the peer has gone, as far as can be told: most that only half-closed have. */
+  /** Whether the peer has gone, as far as can be told: most that only half-closed have. For the handler, which then knows. */
   get isGone(): boolean {
     if (this.gone === null) this.exchange.poll?.();
-    return this.gone !== null;
+    this.#told = this.gone !== null;
+    return this.#told;
+  }
+
+  /** Whether the handler has asked, and seen that the peer is gone. */
+  get knowsGone(): boolean {
+    return this.#told || (this.gone !== null && this.#controller !== null);
   }
 
   onReadable(): void {

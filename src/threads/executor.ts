@@ -29,6 +29,7 @@ const WEIGHT = 1 / 16;
 export class ThreadExecutor implements Executor, JobOwner, TurnTask {
   readonly memory: PoolMemory;
   readonly threadBuffer: number;
+  readonly maxDrainSize: number;
   readonly scratch: Buffer;
   readonly #services: Services;
   readonly #settings: Settings;
@@ -68,6 +69,7 @@ export class ThreadExecutor implements Executor, JobOwner, TurnTask {
     this.memory = new PoolMemory({ threads: settings.max, slots, headSize, ringSize });
     this.#account = new Account(this.memory);
     this.threadBuffer = settings.threadBuffer;
+    this.maxDrainSize = services.limits.maxDrainSize;
     this.scratch = Buffer.allocUnsafeSlow(Math.max(1, settings.threadBuffer));
     this.#services = services;
     this.#settings = settings;

@@ -34,6 +34,8 @@ export interface JobOwner {
   readonly memory: PoolMemory;
   /** How much content is waited for. */
   readonly threadBuffer: number;
+  /** How much content that no handler reads is dropped, so that its connection can be kept. */
+  readonly maxDrainSize: number;
   /** Room to gather content in; of use until the next turn. */
   readonly scratch: Buffer;
   ringsOf(slot: number): Rings;
@@ -272,6 +274,7 @@ export class Job implements Sink, Asker {
     switch (kind) {
       case RESPOND: {
         const status = bytes.readInt32LE(start);
+        if (this.#leavesMuch) exchange.closeConnection();
         const lines = start + RESPOND_HEAD + bytes.readInt32LE(start + 4);
         const fields = new WrittenFields(latin1(bytes, lines, end));
         exchange.respond(status, latin1(bytes, start + RESPOND_HEAD, lines), fields, bytes.readDoubleLE(start + 8));
@@ -298,6 +301,13 @@ export class Job implements Sink, Asker {
   giveRest(records: readonly Rest[]): void {
     for (const { kind, bytes } of records)
       this.#give(kind, Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length), 0, bytes.length);
+  }
+
+  /** The handler answers without having asked for the rest of the content, and that is too much to be dropped (RFC 9112 §9.3). */
+  get #leavesMuch(): boolean {
+    if (this.#atEnd || this.#lost || this.slot < 0 || this.#load(IN_WANTED) === 1) return false;
+    const { bodyLength } = this.exchange;
+    return bodyLength < 0 || bodyLength - this.#gathered > this.#owner.maxDrainSize;
   }
 
   #tellEnd(): void {

@@ -100,4 +100,20 @@ describe("afterwards", { concurrency: 2 }, () => {
       }`;
     assert.deepEqual(await runProgram(t, { "main.js": main }), Array<string>(4).fill("HTTP/1.1 200 OK there and back"));
   });
+
+  test("an answer without much of its content read says that the connection ends, as on the event loop", async (t) => {
+    const main = `${IMPORTS}
+      class Handler extends BaseHTTPRequestHandler {
+        do_POST() { this.sendText("enough"); }
+      }
+      const servers = [HTTPServer, ThreadingHTTPServer].map((Server) => new Server(["127.0.0.1", 0], Handler, { log: "none" }));
+      for (const httpd of servers) {
+        const said = [];
+        for (const size of [1_000, 100_000, 1_000_000])
+          said.push((await httpd.inject({ method: "POST", body: Buffer.alloc(size) })).headers.get("Connection") ?? "kept");
+        console.log(said.join());
+        await httpd.shutdown();
+      }`;
+    assert.deepEqual(await runProgram(t, { "main.js": main }), ["kept,close,close", "kept,kept,close"]);
+  });
 });
