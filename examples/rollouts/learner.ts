@@ -59,13 +59,12 @@ export async function* learn(playAll: PlayAll, options: LearnerOptions): AsyncGe
       policy.map((parameter, i) => parameter + noise[i]),
       policy.map((parameter, i) => parameter - noise[i]),
     ]);
-    // All at once: while the last noisy policies are played, so is the evaluation, and no thread waits.
-    const tasks: Task[] = [];
+    // The evaluation comes first, since it takes longest: nobody should wait for it when all else is done.
+    const tasks: Task[] = [{ policies: [policy], seed: seedOf(seed, number, 1), episodes: evaluations }];
     for (let i = 0; i < tried.length; i += policiesAtATime)
-      tasks.push({ policies: tried.slice(i, i + policiesAtATime), seed: seedOf(seed, number, 1), episodes });
-    const all = await playAll([...tasks, { policies: [policy], seed: seedOf(seed, number, 2), episodes: evaluations }]);
+      tasks.push({ policies: tried.slice(i, i + policiesAtATime), seed: seedOf(seed, number, 2), episodes });
+    const [evaluation, ...all] = await playAll(tasks);
 
-    const evaluation = all.pop()!;
     const returns = all.flatMap((some) => meansOf(some, episodes));
     const sorted = [...returns].sort((a, b) => a - b);
     episodesPlayed += tried.length * episodes + evaluations;

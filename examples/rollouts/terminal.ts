@@ -19,7 +19,7 @@ export class Progress {
 
   show(generation: Generation): void {
     const { number, mean, episodes, seconds } = generation;
-    const bar = barOf(mean / MOST_STEPS, 20);
+    const bar = barOf(mean / MOST_STEPS, 16);
     const line = `generation ${pad(number, 3)}  return ${pad(mean.toFixed(1), 5)} of ${MOST_STEPS} ${bar}  ${pad(episodes, 6)} episodes  ${pad(seconds.toFixed(1), 4)} s`;
     if (this.#out.isTTY) {
       this.#out.write(`\r\x1b[K${line.slice(0, (this.#out.columns || 80) - 1)}`);

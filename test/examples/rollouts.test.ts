@@ -492,7 +492,7 @@ test("a terminal has one line of progress, a file a line now and then, and the l
     plain.map((line) => /^generation +(\d+) /.exec(line)?.[1]),
     ["0", "4", "8", "10", undefined],
   );
-  assert.match(plain[3], /^generation +10 +return 500\.0 of 500 █{20} +1000 episodes +5\.0 s$/);
+  assert.match(plain[3], /^generation +10 +return 500\.0 of 500 █{16} +1000 episodes +5\.0 s$/);
 });
 
 test("the chart of a terminal rises where the return does", () => {

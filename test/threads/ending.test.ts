@@ -42,7 +42,7 @@ describe("programs end", { concurrency: 2 }, () => {
     ],
     "behind serveForever, too": [
       `const httpd = make();
-       setTimeout(() => get(httpd, "/shutdown"), 300);
+       void httpd.serverActivate().then(() => get(httpd, "/shutdown"));
        await httpd.serveForever();
        console.log("down");`,
       ["down"],

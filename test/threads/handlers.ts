@@ -95,10 +95,10 @@ class Steered extends BaseHTTPRequestHandler {
 export class Queued extends Steered {
   static module = import.meta.url;
 
-  /** Writes down that it has run. */
+  /** Writes down that it has run, and says its content back. */
   noted(): void {
     this.note(this.numbers[0]);
-    this.sendText("noted");
+    this.sendText(this.rfile.readSync().toString());
   }
 
   thread(): void {
@@ -112,10 +112,11 @@ export class Queued extends Steered {
     this.sendText(String(length));
   }
 
-  /** So many bytes in one write, which is not waited for. */
+  /** So many bytes in writes of so many, none of which is waited for. */
   large(): void {
+    const [size, piece = size] = this.numbers;
     this.begin();
-    void this.wfile.write(pattern(this.numbers[0]));
+    for (let at = 0; at < size; at += piece) void this.wfile.write(pattern(Math.min(piece, size - at), at));
   }
 
   /** Says that it runs before it asks for content. */
@@ -229,6 +230,8 @@ export class Blocking extends Steered {
   /** Starts what goes on between requests, and says how far that is. */
   ticks(): void {
     if (tickers++ === 0) setInterval(() => ticks++, 1);
+    const end = performance.now() + 0.3;
+    while (performance.now() < end);
     this.sendText(String(ticks));
   }
 

@@ -28,18 +28,23 @@ async function wait(server: Threaded, text: string): Promise<MemoryPeer> {
   return client;
 }
 
-test("first come, first served, however many wait", async () => {
-  const held = await holdAll(one);
+test("first come, first served, however many wait, each with its content", async () => {
   const count = 300; // more than shared memory holds
+  const content = (i: number): string => `content of ${i}`;
+  const [held] = await holdAll(one);
+  await held.send(post(content(count)).replace("/", `/noted/${count}`)); // which has come when the first one is through
   const clients: MemoryPeer[] = [];
-  for (let i = 0; i < count; i++) clients.push(await wait(one, request("GET", `/noted/${i}`)));
-  assert.deepEqual(
-    { ...one.httpd.stats(), done: 0, waitingTime: 0 },
-    { threads: 1, busy: 1, waiting: count, done: 0, failed: 0, replaced: 0, waitingTime: 0 },
-  );
+  for (let i = 0; i < count; i++) clients.push(await wait(one, post(content(i)).replace("/", `/noted/${i}`)));
+  const { waitingTime: _, done: __, ...numbers } = one.httpd.stats();
+  assert.deepEqual(numbers, { threads: 1, busy: 1, waiting: count, failed: 0, replaced: 0 });
   one.release();
-  for (const client of [...held, ...clients]) assert.equal((await client.answer()).status, 200);
-  assert.deepEqual([...one.words.subarray(NOTES, NOTES + count)], [...Array(count).keys()]);
+  for (const [i, client] of clients.entries()) assert.equal((await client.answer("POST")).body, content(i));
+  held.methods = ["GET", "POST"];
+  assert.deepEqual(
+    (await held.answers(2)).map(({ body }) => body),
+    ["held", content(count)],
+  );
+  assert.deepEqual([...one.words.subarray(NOTES, NOTES + count + 1)], [...Array(count + 1).keys()]);
   const { busy, waiting, waitingTime } = one.httpd.stats();
   assert.deepEqual([busy, waiting], [0, 0]);
   assert.ok(waitingTime.p50 > 0 && waitingTime.p50 <= waitingTime.p90 && waitingTime.p90 <= waitingTime.max);
@@ -99,7 +104,7 @@ test("one connection has one request in the threads, though it has sent more", a
   server.release();
   assert.deepEqual(
     (await client.answers(3)).map(({ body }) => body),
-    ["held", "noted", "noted"],
+    ["held", "", ""],
   );
   assert.deepEqual([...server.words.subarray(NOTES, NOTES + 2)], [1, 2]);
 });
@@ -229,15 +234,17 @@ test("a thread is given when as much content has come as threadBuffer says, thou
 
 test("slow readers hold no thread, of answers that fit, and of larger ones that a handler does not wait for", async () => {
   one.reset();
-  for (const [size, count] of [
-    [60_000, 20],
-    [3_000_000, 5],
+  for (const [size, piece, count] of [
+    [60_000, 60_000, 20],
+    [200_000, 5_000, 3],
+    [600_000, 600_000, 3],
+    [600_000, 5_000, 3],
   ]) {
     const clients: MemoryPeer[] = [];
     const { done } = one.httpd.stats();
     for (let i = 0; i < count; i++) {
       const client = one.connect();
-      await client.send(request("GET", `/large/${size}`) + GET.replace("/", "/quick"));
+      await client.send(request("GET", `/large/${size}/${piece}`) + GET.replace("/", "/quick"));
       clients.push(client);
     }
     await until(() => one.httpd.stats().done >= done + count && one.httpd.stats().busy === 0, "all handlers to settle");
