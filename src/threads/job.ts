@@ -305,9 +305,8 @@ export class Job implements Sink, Asker {
 
   /** The handler answers without having asked for the rest of the content, and that is too much to be dropped (RFC 9112 §9.3). */
   get #leavesMuch(): boolean {
-    if (this.#atEnd || this.#lost || this.slot < 0 || this.#load(IN_WANTED) === 1) return false;
-    const { bodyLength } = this.exchange;
-    return bodyLength < 0 || bodyLength - this.#gathered > this.#owner.maxDrainSize;
+    if (!this.#demanded || this.#atEnd || this.#lost || this.slot < 0 || this.#load(IN_WANTED) === 1) return false;
+    return this.exchange.bodyLength - this.#gathered > this.#owner.maxDrainSize;
   }
 
   #tellEnd(): void {
