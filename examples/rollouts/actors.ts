@@ -12,7 +12,7 @@ export interface Task {
 /** Plays tasks. @returns for each the return of every episode, policy by policy */
 export type PlayAll = (tasks: readonly Task[]) => Promise<Float32Array[]>;
 
-/** An actor that takes longer is given up; it may be a machine that has lost its power. */
+/** Where others can take its place, an actor that takes longer is given up: it may be a machine that has lost its power. */
 const LONGEST_TASK = 30_000; // ms
 
 /** An actor does not answer, or not as it should. Another can take its place. */
@@ -22,16 +22,19 @@ export class Actors {
   readonly #origins: Set<string>;
   readonly #atATime: number;
   readonly #signal: AbortSignal;
+  readonly #longest: number;
 
   /**
    * @param origins such as http://127.0.0.1:8000
    * @param atATime requests that each actor is given at a time: one more than it has threads, so that none waits for the learner
    * @param signal aborted, all that is being played is given up
+   * @param longest how long a task may take where there are other actors, in milliseconds
    */
-  constructor(origins: readonly string[], atATime: number, signal: AbortSignal) {
+  constructor(origins: readonly string[], atATime: number, signal: AbortSignal, longest: number = LONGEST_TASK) {
     this.#origins = new Set(origins);
     this.#atATime = atATime;
     this.#signal = signal;
+    this.#longest = longest;
   }
 
   /** Those that have not been lost. */
@@ -72,8 +75,10 @@ export class Actors {
     policies.forEach((policy, i) => body.set(policy, i * POLICY_SIZE));
     let response: Response;
     let content: ArrayBuffer;
+    const signals = [this.#signal];
+    if (this.#origins.size > 1) signals.push(AbortSignal.timeout(this.#longest));
     try {
-      const signal = AbortSignal.any([this.#signal, AbortSignal.timeout(LONGEST_TASK)]);
+      const signal = AbortSignal.any(signals);
       response = await fetch(`${origin}/?seed=${seed}&episodes=${episodes}`, { method: "ROLLOUT", body, signal });
       content = await response.arrayBuffer();
     } catch (error) {

@@ -17,7 +17,7 @@ import { plot } from "../../examples/rollouts/plot.ts";
 import { play, type Policy, POLICY_SIZE } from "../../examples/rollouts/policy.ts";
 import { normals, seedOf, uniforms } from "../../examples/rollouts/random.ts";
 import { chart, Progress } from "../../examples/rollouts/terminal.ts";
-import { until } from "../server/support.ts";
+import { Gate, until } from "../server/support.ts";
 import { startProgram } from "./programs.ts";
 
 // ---------------------------------------------------------------------------------------------------------- physics
@@ -370,6 +370,34 @@ test("what is lost when all else is done is played all the same", async (t) => {
     tasks.map(() => [7]),
   );
   assert.equal(answered, 10);
+});
+
+test("an actor that does not answer is given up where another can take its place, and waited for where none can", async (t) => {
+  const late: BaseHTTPRequestHandler[] = [];
+  const answer = (handler: BaseHTTPRequestHandler): void => {
+    handler.sendResponse(200);
+    handler.endHeaders();
+    handler.wfile.write(bytesOf(new Float32Array([7])));
+  };
+  const gate = new Gate();
+  const slow = await impostor(t, async (handler) => {
+    late.push(handler);
+    await gate.opened;
+    answer(handler);
+  });
+  const good = await impostor(t, answer);
+  const tasks = [1, 2].map((seed) => ({ policies: [BAD], seed, episodes: 1 }));
+  const stop = new AbortController();
+  const both = new Actors([slow, good], 1, stop.signal, 1000);
+  assert.equal((await both.playAll(tasks)).length, 2);
+  assert.deepEqual(both.origins, [good]);
+  assert.equal(late.length, 1);
+
+  const alone = new Actors([slow], 1, stop.signal, 1000);
+  const playing = alone.playAll(tasks);
+  await until(() => late.length === 2, "the only actor");
+  setTimeout(gate.open, 1100); // longer than another would have been given
+  assert.equal((await playing).length, 2);
 });
 
 test("without an actor, for a task that is refused, and when it is stopped, playing ends with an error that says so", async (t) => {

@@ -349,8 +349,9 @@ export class Faulty extends Steered {
 
   heap(): void {
     this.begins();
-    const all: object[] = [];
-    for (;;) all.push(new Array(1000).fill(all.length));
+    // Many small things: Node aborts the whole process, or never ends the thread, where a few large ones pass the limit.
+    let chain: object = {};
+    for (;;) chain = { chain };
   }
 
   loops(): void {
