@@ -64,7 +64,6 @@ export class ContentReader implements RequestBody {
   #gone: GoneReason | null = null;
   /** How much of the content the exchange has given. */
   #consumed = 0;
-  #atEnd = false;
   /** What was read behind the end of a line, for the next read. */
   #ahead: Buffer = EMPTY;
   // The read that is under way
@@ -181,7 +180,6 @@ export class ContentReader implements RequestBody {
     this.#got = 0;
     if (want === 0) return true;
     if (ahead.length > 0 && this.#readAhead(ahead)) return true;
-    if (this.#atEnd) return true;
     if (this.#got === 0) this.#buffer = Buffer.allocUnsafe(Math.min(want, firstSize));
     exchange.demand();
     return this.#fill();
@@ -208,10 +206,7 @@ export class ContentReader implements RequestBody {
       const from = this.#got;
       const n = this.#exchange.readInto(buffer, from, buffer.length - from);
       if (n === 0) return false;
-      if (n < 0) {
-        this.#atEnd = true;
-        return true;
-      }
+      if (n < 0) return true; // which is not for ever: a tunnel may open behind the content
       this.#got += n;
       this.#consumed += n;
       if (this.#enough(from)) return true;

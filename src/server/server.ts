@@ -102,7 +102,7 @@ export class HTTPServer {
     this.RequestHandlerClass = RequestHandlerClass;
     this.#transport = options.transport ?? platform;
     this.#limits = limitsFrom(options);
-    const known = ["log", "transport", ...Object.keys(DEFAULTS), ...Object.keys(this.#limits)];
+    const known = ["log", "transport", ...Object.keys(DEFAULTS), ...Object.keys(this.#limits), ...this.ownOptions];
     for (const name of Object.keys(options))
       if (!known.includes(name)) throw new TypeError(`there is no option ${name}; there are ${known.join(", ")}`);
     this.#options = { ...DEFAULTS };
@@ -204,6 +204,11 @@ export class HTTPServer {
   /** Logs an error that belongs to no request; `%s` and `%d` stand for the arguments by turns. May be overridden. */
   logError(message: string, ...args: unknown[]): void {
     this.#log.line(`- - - [${this.#clock.logTime}] ${format(message, ...args)}`);
+  }
+
+  /** The names of options that a class takes beside those of HTTPServer, and looks at itself. */
+  protected get ownOptions(): readonly string[] {
+    return [];
   }
 
   /** Makes what runs the handlers. */

@@ -221,7 +221,12 @@ export class Crew {
     if (this.#count(() => true) === 0) for (const resolve of this.#onGone.splice(0)) resolve();
     if (this.#closed || thread.leaving) return this.#keep();
     const inStart = this.#onOpen !== null && !thread.hasSaidWhy;
-    this.#missing(thread.index, inStart ? notStarted(why) : why, thread.ready && thread.hasWorked, thread.overdue);
+    this.#missing(
+      thread.index,
+      inStart ? notStarted(why) : why,
+      thread.ready && thread.hasWorked,
+      thread.overdue !== 0,
+    );
   }
 
   /** There is a thread less, or not one more. @param isTold the log says why already */
@@ -303,9 +308,9 @@ export class Crew {
     const time = now() - this.#settings.handlerTimeout;
     for (const job of this.#owner.running()) {
       const thread = this.#threads[job.thread];
-      if (thread === null || thread === undefined || thread.overdue) continue;
+      if (thread === null || thread === undefined || thread.overdue !== 0) continue;
       if (job.startedAt === 0 || job.startedAt > time) continue;
-      thread.overdue = true;
+      thread.overdue = job.ticket;
       thread.end();
     }
   }

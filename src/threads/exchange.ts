@@ -304,7 +304,7 @@ export class ThreadExchange extends AnswerAccount implements Exchange, TurnTask 
       const error = PROTOCOL_ERRORS[(gone >> 8) - 1];
       if (kind !== "half-closed") {
         this.#lost = true;
-        this.#rest = [];
+        this.#rest = this.#rest.filter((record) => record.kind === LOG);
       }
       this.sink.onGone(error === undefined ? { kind } : { kind, error });
     }

@@ -374,15 +374,16 @@ export class ThreadExecutor implements Executor, JobOwner, TurnTask {
   #fail(job: Job, thread: Thread, why: Error): void {
     const { exchange } = job;
     const { method, target } = exchange.head;
+    const overdue = thread.overdue === job.ticket;
     if (!thread.leaving) {
-      const what = thread.overdue ? `it took more than ${this.#settings.handlerTimeout} ms` : whyOf(why);
+      const what = overdue ? `it took more than ${this.#settings.handlerTimeout} ms` : whyOf(why);
       this.#services.server.logError("a thread was lost while it ran %s %s: %s", method, target, what);
     }
     this.#account.failed();
     this.#leave(job);
     if (!job.lost && exchange.retract()) {
       const detail = "The request took longer than this server lets one take.";
-      this.#refuse(job, thread.overdue ? new HTTPError(503, { detail }) : new HTTPError(500));
+      this.#refuse(job, overdue ? new HTTPError(503, { detail }) : new HTTPError(500));
     } else {
       exchange.abort();
       this.#release(job);

@@ -73,8 +73,9 @@ export class Job implements Sink, Asker {
   #demanded = false;
   #gone: GoneReason | null = null;
   #lost = false;
-  /** What has come of a text so far. */
+  /** What has come of a text so far, and its kind. */
   #text: Buffer | null = null;
+  #textKind = 0;
   #looking = false;
   #aborted = false;
   /** Its handler has settled. */
@@ -255,12 +256,16 @@ export class Job implements Sink, Asker {
 
   /** Gives a record to the protocol: what lies in bytes[start, end). */
   #give(kind: number, bytes: Buffer, start: number, end: number): void {
-    if ((kind & ~MORE) === DATA) {
+    const whole = kind & ~MORE;
+    // Of what had come in part when the client left, the rest does not come; lines of the log do, and come whole.
+    if (whole !== this.#textKind) this.#text = null;
+    if (whole === DATA) {
       if (!this.#aborted) this.#writable = this.exchange.write(bytes.subarray(start, end));
-    } else if ((kind & MORE) !== 0 || this.#text !== null) {
+    } else if (kind !== whole || this.#text !== null) {
       const text = Buffer.concat([this.#text ?? NOTHING, bytes.subarray(start, end)]);
-      this.#text = (kind & MORE) !== 0 ? text : null;
-      if (this.#text === null) this.#giveWhole(kind, text, 0, text.length);
+      this.#text = kind === whole ? null : text;
+      this.#textKind = whole;
+      if (this.#text === null) this.#giveWhole(whole, text, 0, text.length);
     } else {
       this.#giveWhole(kind, bytes, start, end);
     }

@@ -7,7 +7,20 @@
  *   slots    for each: the head of the request, a ring for its content, a ring for the answer
  *
  * Everything in it is written by one side and read by the other. What was written is handed over by an atomic store of a position
- * or a state behind it, and found by an atomic load: sequentially consistent, as all of Atomics is.
+ * or a state behind it, and found by an atomic load: sequentially consistent, as all of Atomics is. Who writes what:
+ *
+ *   the event loop   TAIL, the queue; the head of a request, ROUTE, GONE, its content up to IN_PUT, IN_STATE, OUT_TAKEN
+ *   the thread       the answer up to OUT_PUT, DONE, IN_TAKEN, IN_WAITING; its COUNT, STARTED, TOOK
+ *   both             HEAD: whoever looks moves it on over what is taken or given up
+ *                    STATE: the loop makes it a ticket and FREE again, the thread that takes the request its index
+ *                    MODE: the thread says that it rests, and whoever makes that BUSY sees to it that it works
+ *                    BELL, MAIL, LOOKING, the bits of ATTENTION: raised by who calls, lowered by who comes
+ *                    IN_WANTED: raised by the thread; IN_STATE: lowered by it for a tunnel
+ *                    IN_FULL, OUT_FULL: raised by who waits for room, lowered by who makes some
+ *
+ * A thread can be ended between any two of its stores. So a slot says who has it before the queue moves on, and what the thread
+ * has handed over counts; what it was about to hand over has never been. LOOKING and ATTENTION need nobody to mend them: the loop
+ * looks at all slots of a thread that has ended.
  */
 import { Buffer } from "node:buffer";
 

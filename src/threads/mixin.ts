@@ -8,7 +8,14 @@ import type { Services } from "../server/services.ts";
 import type { Address } from "../transport/transport.ts";
 import { ThreadExecutor } from "./executor.ts";
 import { count, describeProgram, type Handlers, keyOf, type Program } from "./program.ts";
-import { checkData, type Settings, settingsFrom, split, type ThreadingOptions } from "./settings.ts";
+import {
+  checkData,
+  OPTION_NAMES,
+  type Settings,
+  settingsFrom,
+  threadingOf,
+  type ThreadingOptions,
+} from "./settings.ts";
 import { NO_STATS, ownStats, readStats, type ThreadingStats } from "./stats.ts";
 
 /** Options of a ThreadingHTTPServer. */
@@ -59,8 +66,8 @@ export function ThreadingMixIn<Base extends ServerClass>(Base: Base): ThreadingS
 
     constructor(...args: any[]) {
       const [address, handlers, options = {}] = args as [Address, Handlers, ThreadingHTTPServerOptions?];
-      const { threading, others } = split(options);
-      super(address, handlers, others);
+      super(address, handlers, options);
+      const threading = threadingOf(options);
       this.#settings = settingsFrom(threading);
       this.#options = threading;
       this.#handlers = handlers;
@@ -93,6 +100,11 @@ export function ThreadingMixIn<Base extends ServerClass>(Base: Base): ThreadingS
     override serverClose(): void {
       if (handlerThread === null) super.serverClose();
       else void handlerThread.shutdown(true);
+    }
+
+    /** @internal */
+    protected override get ownOptions(): readonly string[] {
+      return [...super.ownOptions, ...OPTION_NAMES];
     }
 
     /** @internal */

@@ -52,7 +52,7 @@ export interface Settings {
   readonly resourceLimits: ResourceLimits | undefined;
 }
 
-const NAMES: readonly (keyof ThreadingOptions)[] = [
+export const OPTION_NAMES: readonly (keyof ThreadingOptions)[] = [
   "threads",
   "queue",
   "handlerTimeout",
@@ -73,15 +73,9 @@ const LEAST_AHEAD = 8;
 /** Bytes of rings: places in shared memory are counted in 31 bits, and there are heads as well. */
 const MOST_SHARED = 1024 * 1024 * 1024;
 
-/** Takes a server's options apart into those of ThreadingMixIn and the others. */
-export function split(options: object): { threading: ThreadingOptions; others: object } {
-  const threading: Record<string, unknown> = {};
-  const others: Record<string, unknown> = { ...options };
-  for (const name of NAMES) {
-    if (name in others) threading[name] = others[name];
-    delete others[name];
-  }
-  return { threading, others };
+/** Those of a server's options that are ThreadingMixIn's. */
+export function threadingOf(options: ThreadingOptions): ThreadingOptions {
+  return Object.fromEntries(OPTION_NAMES.filter((name) => name in options).map((name) => [name, options[name]]));
 }
 
 /** @throws {TypeError} or {RangeError} for an option that is wrong */

@@ -30,8 +30,8 @@ export class Thread {
   hasSaidWhy = false;
   /** It was told to end. */
   leaving = false;
-  /** It is over the time that a handler has. */
-  overdue = false;
+  /** The ticket of the request whose handler took more time than it has, for which the thread is ended; 0 where there is none. */
+  overdue = 0;
   /** It was through with a request when it was looked at last. */
   settled = false;
   /** How many checks in a row it was found idle. */

@@ -85,7 +85,8 @@ describe("afterwards", { concurrency: 2 }, () => {
       const servers = [HTTPServer, ThreadingHTTPServer].map((Server) => new Server(["127.0.0.1", 0], Handler, { log: "none" }));
       for (const httpd of servers) {
         await httpd.serverActivate();
-        for (const content of ["\\r\\n", "Content-Length: 3\\r\\n\\r\\nabc"]) {
+        for (const content of ["\\r\\n", "Content-Length: 3\\r\\n\\r\\nabc",
+            "Transfer-Encoding: chunked\\r\\n\\r\\n3\\r\\nabc\\r\\n0\\r\\n\\r\\n"]) {
           const socket = net.connect(httpd.serverAddress[1], "127.0.0.1");
           socket.write("CONNECT a:1 HTTP/1.1\\r\\nHost: a:1\\r\\n" + content + "there and ");
           let text = "";
@@ -98,7 +99,7 @@ describe("afterwards", { concurrency: 2 }, () => {
         }
         await httpd.shutdown();
       }`;
-    assert.deepEqual(await runProgram(t, { "main.js": main }), Array<string>(4).fill("HTTP/1.1 200 OK there and back"));
+    assert.deepEqual(await runProgram(t, { "main.js": main }), Array<string>(6).fill("HTTP/1.1 200 OK there and back"));
   });
 
   test("an answer without much of its content read says that the connection ends, as on the event loop", async (t) => {

@@ -206,6 +206,23 @@ describe("a client that leaves", () => {
     await settled();
   });
 
+  for (const what of ["log", "informational"]) {
+    test(`leaves the log whole where only a part of what the handler says has gone through (${what})`, async () => {
+      const client = await begin(request("GET", `/leftSaying/${what}`));
+      client.destroy();
+      server.release();
+      const line = /^[^ ]+ - - \[[^\]]+\] (left|of it|"GET)/;
+      await logged(/left: 1200000, true$/);
+      await settled();
+      assert.deepEqual(
+        server.log.filter((text) => !line.test(text)).map((text) => text.slice(0, 200)),
+        [],
+      );
+      const much = server.log.find((text) => text.includes("of it"));
+      assert.equal(much?.match(/of it /g)?.length, what === "log" ? 200_000 : undefined);
+    });
+  }
+
   test("so does one that is sent away for what it sends", async () => {
     const client = await begin(asking.replace("Content-Length: 100000", "Transfer-Encoding: chunked"));
     await client.send("no chunk\r\n");

@@ -260,6 +260,16 @@ export class Blocking extends Steered {
     this.count(ENDED);
   }
 
+  /** Says more than there is room for at once, in the log or in an interim answer, and something in the log behind that. */
+  leftSaying(): void {
+    const much = "of it ".repeat(200_000);
+    if (this.args[0] === "log") this.logMessage("%s", much);
+    else this.sendInformational(103, { Much: much });
+    this.hold();
+    while (!this.clientGone);
+    this.logMessage("left: %d, %s", much.length, this.signal.aborted);
+  }
+
   /** Computes until the client has left. */
   leftComputing(): void {
     this.count(BEGUN);

@@ -209,7 +209,7 @@ test("options are checked when the server is constructed", () => {
     [{ replacementRate: 0 }, /^replacementRate must be more than 0/],
     [{ threadBuffer: 2 ** 25 }, /^threadBuffer must be at most 16777216, not 33554432$/],
     [{ threadBuffer: 0.5 }, /^threadBuffer must be a whole number/],
-    [{ thread: 4 }, /^there is no option thread;/],
+    [{ thread: 4 }, /^there is no option thread; there are log, .*maxBodySize.* threads, queue/],
   ];
   for (const [options, message] of wrong)
     assert.throws(() => new ThreadingHTTPServer(["", 0], Handler, options), { message }, JSON.stringify(options));

@@ -346,7 +346,12 @@ describe("programs", { concurrency: 2 }, () => {
     }`;
     const loader = `import { register } from "node:module"; register("./hooks.js", import.meta.url);`;
     const files = { "main.js": main, "light.js": light, "hooks.js": hooks, "loader.js": loader };
-    const { lines, stderr } = await runNode(folderWith(t, files), ["--import", "./loader.js", "main.js"]);
+    const { lines, stderr } = await runNode(folderWith(t, files), [
+      "--no-warnings",
+      "--import",
+      "./loader.js",
+      "main.js",
+    ]);
     assert.deepEqual({ lines, stderr }, { lines: ["light", "translated"], stderr: "" });
   });
 
