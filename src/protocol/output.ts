@@ -5,18 +5,26 @@ import { allocate, copy, writeLatin1 } from "./bytes.ts";
 const CHUNK = 16 * 1024;
 const PIECE = 64 * 1024;
 
+/** How many spare chunks are kept of either size: a MiB of each. */
+const SPARE_CHUNKS = 64;
+const SPARE_PIECES = 16;
+
 /** Spare chunks, shared by the connections of one server: only those with something to say hold one. */
 export class ChunkPool {
-  readonly #free: Buffer[] = [];
+  readonly #chunks: Buffer[] = [];
+  readonly #pieces: Buffer[] = [];
 
-  /** A chunk of 16 KiB, its bytes whatever they were. */
-  take(): Buffer {
-    return this.#free.pop() ?? allocate(CHUNK);
+  /** A chunk of 16 or 64 KiB, or of as many bytes as are needed where those are more. They are whatever they were. */
+  take(needed = 0): Buffer {
+    if (needed <= CHUNK) return this.#chunks.pop() ?? allocate(CHUNK);
+    if (needed <= PIECE) return this.#pieces.pop() ?? allocate(PIECE);
+    return allocate(needed);
   }
 
   /** Gives a chunk back; it must not be touched any more. */
   give(chunk: Buffer): void {
-    if (this.#free.length < 64) this.#free.push(chunk);
+    if (chunk.length === CHUNK && this.#chunks.length < SPARE_CHUNKS) this.#chunks.push(chunk);
+    if (chunk.length === PIECE && this.#pieces.length < SPARE_PIECES) this.#pieces.push(chunk);
   }
 }
 
@@ -30,7 +38,7 @@ export class Output {
   readonly #full: Buffer[] = [];
   #tail: Buffer | null = null;
   #used = 0;
-  /** What was pulled last and the chunk it lies in, when that may come back. */
+  /** What was pulled last, and the chunk it lies in. */
   #lent: Uint8Array | null = null;
   #lentChunk: Buffer | null = null;
 
@@ -69,10 +77,8 @@ export class Output {
     if (this.#used === 0) return null;
     const chunk = this.#tail!;
     const batch = chunk.subarray(0, this.#used);
-    if (chunk.length === CHUNK) {
-      this.#lent = batch;
-      this.#lentChunk = chunk;
-    }
+    this.#lent = batch;
+    this.#lentChunk = chunk;
     this.length -= this.#used;
     this.pulled += this.#used;
     this.#tail = null;
@@ -96,7 +102,7 @@ export class Output {
 
   /** Drops everything. */
   clear(): void {
-    if (this.#tail !== null && this.#tail.length === CHUNK) this.#pool.give(this.#tail);
+    if (this.#tail !== null) this.#pool.give(this.#tail);
     this.#full.length = 0;
     this.#tail = null;
     this.#used = 0;
@@ -110,6 +116,6 @@ export class Output {
       if (this.#used > 0) this.#full.push(tail.subarray(0, this.#used));
     }
     this.#used = 0;
-    return (this.#tail = count <= CHUNK ? this.#pool.take() : allocate(count));
+    return (this.#tail = this.#pool.take(count));
   }
 }

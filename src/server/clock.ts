@@ -1,5 +1,7 @@
 /** One coarse clock a server: what deadlines are measured with, and the two ways of writing the time of day. */
 
+import { performance } from "node:perf_hooks";
+
 /** Milliseconds between ticks: how exact a deadline is. */
 const TICK = 250;
 
@@ -13,7 +15,8 @@ export class Clock {
   readonly #live: boolean;
   readonly #onTick: () => void;
   #timer: ReturnType<typeof setInterval> | null = null;
-  #second = 0;
+  /** When there is another second, by `now`. */
+  #dateUntil = 0;
   #logTime = "";
   #logSecond = 0;
   #skipped = false;
@@ -65,9 +68,9 @@ export class Clock {
 
   #update(): void {
     this.now = performance.now();
+    if (this.now < this.#dateUntil) return;
     const wall = Date.now();
-    if (Math.floor(wall / 1000) === this.#second) return;
-    this.#second = Math.floor(wall / 1000);
+    this.#dateUntil = this.now + 1000 - (wall % 1000);
     this.#date = new Date(wall).toUTCString();
   }
 }

@@ -141,7 +141,10 @@ export class Crew {
     this.#soonSet = false;
     const { queued } = this.#memory;
     if (queued === 0 || this.#closed) return;
-    if (now() - this.#owner.oldest() >= SOON) this.wake(queued);
+    if (now() - this.#owner.oldest() >= SOON) {
+      for (const thread of this.#threads) thread?.doubt();
+      this.wake(queued);
+    }
     this.wakeSoon();
   }
 

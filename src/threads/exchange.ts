@@ -4,9 +4,11 @@ import { AnswerAccount, isHeadOnly, opensTunnel } from "../protocol/answer_accou
 import { PROTOCOL_ERRORS } from "../protocol/errors.ts";
 import type { Exchange, GoneReason, Peer, Sink } from "../protocol/exchange.ts";
 import type { FieldList, Fields } from "../protocol/fields.ts";
+import { reasonOf } from "../protocol/status.ts";
 import type { TurnTask } from "../server/turn.ts";
 import { readTrailers, ThreadHead } from "./heads.ts";
 import {
+  ANSWER_LENGTH,
   BODY_LENGTH,
   DONE,
   FLAGS,
@@ -17,20 +19,11 @@ import {
   IN_WANTED,
   OUT_FULL,
   type PoolMemory,
+  REASON,
+  STATUS,
   TICKET,
 } from "./memory.ts";
-import {
-  ABORT,
-  CLOSE,
-  ContentRing,
-  DATA,
-  END,
-  INFORM,
-  LOG,
-  type RecordWriter,
-  RESPOND,
-  RESPOND_HEAD,
-} from "./rings.ts";
+import { ABORT, CLOSE, type ContentRing, DATA, END, INFORM, LOG, type RecordWriter, RESPOND } from "./rings.ts";
 
 /** Kinds of GoneReason, as shared memory has them. */
 export const KINDS: readonly GoneReason["kind"][] = [
@@ -51,6 +44,7 @@ const NO_SINK: Sink = { onReadable() {}, onWritable() {}, onGone() {} };
 export interface Desk {
   readonly memory: PoolMemory;
   readonly writer: RecordWriter;
+  contentOf(slot: number): ContentRing;
   /** The event loop shall look at a slot. */
   call(slot: number): void;
   /** Calls `turnEnded` at the end of this turn, where there will be one before the handler settles. */
@@ -111,7 +105,7 @@ export class ThreadExchange extends AnswerAccount implements Exchange, TurnTask 
     this.#slot = slot;
     this.#at = memory.slotAt(slot);
     this.ticket = memory.words[this.#at + TICKET];
-    this.#content = new ContentRing(memory, slot);
+    this.#content = desk.contentOf(slot);
     this.#bodyLength = memory.numbers[memory.numbersAt(slot) + BODY_LENGTH];
     this.#continued = (memory.words[this.#at + FLAGS] & 1) === 0;
     desk.writer.open(slot);
@@ -201,16 +195,13 @@ export class ThreadExchange extends AnswerAccount implements Exchange, TurnTask 
     this.begin(this.#headOnly ? -1 : length);
     if (this.#lost) return;
     if (this.#close) this.#put(CLOSE, NOTHING);
-    const { writer } = this.#desk;
+    const { memory, writer } = this.#desk;
     this.#mark = writer.position;
-    if (this.#rest.length > 0 || !writer.putRespond(status, reason, fields.lines, length)) {
-      const bytes = Buffer.alloc(RESPOND_HEAD + reason.length + fields.lines.length);
-      bytes.writeInt32LE(status, 0);
-      bytes.writeInt32LE(reason.length, 4);
-      bytes.writeDoubleLE(length, 8);
-      bytes.write(reason + fields.lines, RESPOND_HEAD, "latin1");
-      this.#put(RESPOND, bytes);
-    }
+    const isOwn = reason === reasonOf(status);
+    this.#words[this.#at + STATUS] = status;
+    this.#words[this.#at + REASON] = isOwn ? -1 : reason.length;
+    memory.numbers[memory.numbersAt(this.#slot) + ANSWER_LENGTH] = length;
+    this.#putText(RESPOND, isOwn ? fields.lines : reason + fields.lines);
     this.#later();
   }
 

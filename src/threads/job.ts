@@ -5,10 +5,12 @@ import { opensTunnel } from "../protocol/answer_account.ts";
 import { PROTOCOL_ERRORS } from "../protocol/errors.ts";
 import type { Exchange, GoneReason, Sink } from "../protocol/exchange.ts";
 import { WrittenFields } from "../protocol/fields.ts";
+import { reasonOf } from "../protocol/status.ts";
 import type { Asker } from "../server/services.ts";
 import { KINDS, type Rest } from "./exchange.ts";
 import { type Route, writeContent, writeEnd, writeHead } from "./heads.ts";
 import {
+  ANSWER_LENGTH,
   DONE,
   GONE,
   IN_FULL,
@@ -16,17 +18,27 @@ import {
   IN_WANTED,
   OUT_FULL,
   type PoolMemory,
+  REASON,
   STARTED,
   STATE,
+  STATUS,
   TOOK,
 } from "./memory.ts";
 import type { ContentRing, RecordReader } from "./rings.ts";
-import { ABORT, CLOSE, DATA, END, INFORM, LOG, MORE, RESPOND, RESPOND_HEAD } from "./rings.ts";
+import { ABORT, CLOSE, DATA, END, INFORM, LOG, MORE, RESPOND } from "./rings.ts";
 
 /** The rings of a slot. */
 export interface Rings {
   readonly content: ContentRing;
   readonly answer: RecordReader;
+}
+
+/** Of the head of an answer, what is no text. */
+interface AnswerWords {
+  readonly status: number;
+  /** -1: the phrase is the status' own. */
+  readonly reasonLength: number;
+  readonly length: number;
 }
 
 /** Whom a job tells. */
@@ -76,6 +88,8 @@ export class Job implements Sink, Asker {
   /** What has come of a text so far, and its kind. */
   #text: Buffer | null = null;
   #textKind = 0;
+  /** What the slot said of the answer; null while it is there to be asked. */
+  #answer: AnswerWords | null = null;
   #looking = false;
   #aborted = false;
   /** Its handler has settled. */
@@ -175,12 +189,11 @@ export class Job implements Sink, Asker {
   /** Moves to a slot, to be put into the queue. @returns false when its head does not fit */
   enter(slot: number, route: Route | null): boolean {
     const { memory, scratch } = this.#owner;
-    const content = (this.#content ?? scratch).subarray(0, this.#gathered);
     if (!writeHead(memory, slot, this.exchange, route)) return false;
     this.slot = slot;
     this.#rings = this.#owner.ringsOf(slot);
     this.#rings.answer.open();
-    if (content.length > 0) writeContent(memory, slot, content);
+    if (this.#gathered > 0) writeContent(memory, slot, (this.#content ?? scratch).subarray(0, this.#gathered));
     this.#content = null;
     // Trailers take the place of the head, so they come when that has been read, and they are asked for.
     if (this.#atEnd && this.exchange.trailers === undefined) this.#tellEnd();
@@ -229,6 +242,7 @@ export class Job implements Sink, Asker {
     this.#looking = false;
     if (done !== 0 && drained) {
       this.#over = true;
+      if (done === 2) this.#answer = this.#readAnswer();
       this.#owner.jobDone(this, done === 2);
     } else if (this.slot >= 0) this.#fill();
   }
@@ -239,6 +253,7 @@ export class Job implements Sink, Asker {
     const { bytes } = this.#owner.memory;
     let kind = 0;
     let took = false;
+    reader.look(); // what is put later is told of
     while ((this.#writable || all) && (kind = reader.next()) !== 0) {
       this.#give(kind, bytes, reader.start, reader.start + reader.length);
       reader.take();
@@ -278,11 +293,11 @@ export class Job implements Sink, Asker {
     const { exchange } = this;
     switch (kind) {
       case RESPOND: {
-        const status = bytes.readInt32LE(start);
         if (this.#leavesMuch) exchange.closeConnection();
-        const lines = start + RESPOND_HEAD + bytes.readInt32LE(start + 4);
-        const fields = new WrittenFields(latin1(bytes, lines, end));
-        exchange.respond(status, latin1(bytes, start + RESPOND_HEAD, lines), fields, bytes.readDoubleLE(start + 8));
+        const { status, reasonLength, length } = this.#answer ?? this.#readAnswer();
+        const text = latin1(bytes, start, end);
+        const reason = reasonLength < 0 ? reasonOf(status) : text.slice(0, reasonLength);
+        exchange.respond(status, reason, new WrittenFields(text.slice(Math.max(0, reasonLength))), length);
         if (opensTunnel(exchange.head.method, status)) this.#atEnd = this.#endTold = false;
         break;
       }
@@ -300,6 +315,16 @@ export class Job implements Sink, Asker {
         exchange.abort();
         break;
     }
+  }
+
+  /** What the slot says of the answer. */
+  #readAnswer(): AnswerWords {
+    const { memory } = this.#owner;
+    return {
+      status: this.#words[this.#at + STATUS],
+      reasonLength: this.#words[this.#at + REASON],
+      length: memory.numbers[memory.numbersAt(this.slot) + ANSWER_LENGTH],
+    };
   }
 
   /** What did not fit into shared memory. */

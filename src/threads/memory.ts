@@ -3,14 +3,14 @@
  * each slot one request and its answer.
  *
  *   words    the queue; a bell, a mode and the like for each thread; what is known of each slot
- *   numbers  two for each slot
+ *   numbers  four for each slot
  *   slots    for each: the head of the request, a ring for its content, a ring for the answer
  *
  * Everything in it is written by one side and read by the other. What was written is handed over by an atomic store of a position
  * or a state behind it, and found by an atomic load: sequentially consistent, as all of Atomics is. Who writes what:
  *
  *   the event loop   TAIL, the queue; the head of a request, ROUTE, GONE, its content up to IN_PUT, IN_STATE, OUT_TAKEN
- *   the thread       the answer up to OUT_PUT, DONE, IN_TAKEN, IN_WAITING; its COUNT, STARTED, TOOK
+ *   the thread       the answer up to OUT_PUT, its STATUS and the like; DONE, IN_TAKEN, IN_WAITING; its COUNT, STARTED, TOOK
  *   both             HEAD: whoever looks moves it on over what is taken or given up
  *                    STATE: the loop makes it a ticket and FREE again, the thread that takes the request its index
  *                    MODE: the thread says that it rests, and whoever makes that BUSY sees to it that it works
@@ -23,6 +23,8 @@
  * looks at all slots of a thread that has ended.
  */
 import { Buffer } from "node:buffer";
+import { performance } from "node:perf_hooks";
+import process from "node:process";
 
 /** Words of two cache lines: what different threads write lies so far apart, or each write would take the line from the others. */
 const APART = 32;
@@ -102,6 +104,9 @@ export const OUT_TAKEN = SPANS + 11;
 export const OUT_FULL = SPANS + 12;
 /** The handler has settled: 1; 2 where a message brings the rest of the answer. */
 export const DONE = SPANS + 13;
+/** Of the answer: its status, and the length of its reason phrase, -1 where that is the status' own. */
+export const STATUS = SPANS + 14;
+export const REASON = SPANS + 15;
 const SLOT_WORDS = APART;
 
 export const FREE = 0;
@@ -113,6 +118,8 @@ export const STARTED = 0;
 export const TOOK = 1;
 /** The length of the content, -1 when not known. */
 export const BODY_LENGTH = 2;
+/** The length of the answer's content, -1 when not known. */
+export const ANSWER_LENGTH = 3;
 const SLOT_NUMBERS = 4;
 
 const HOST_SIZE = 512;
@@ -263,7 +270,7 @@ export class PoolMemory {
     for (;;) {
       const head = Atomics.load(words, HEAD);
       if (head === Atomics.load(words, TAIL)) return -1;
-      const slot = Atomics.load(words, QUEUE + (head & this.#queueMask));
+      const slot = words[QUEUE + (head & this.#queueMask)]; // of any time, but then its ticket is none of this place's
       const ticket = ticketOf(head);
       const state = this.slotAt(slot) + STATE;
       const taken = Atomics.compareExchange(words, state, ticket, -1 - thread) === ticket;
@@ -276,7 +283,7 @@ export class PoolMemory {
   /** Tells the event loop to look at a slot; for threads. @returns whether it must be woken for that */
   callFor(slot: number): boolean {
     Atomics.or(this.words, ATTENTION + (slot >> 5), 1 << (slot & 31));
-    return Atomics.exchange(this.words, LOOKING, 1) === 0;
+    return Atomics.load(this.words, LOOKING) === 0 && Atomics.exchange(this.words, LOOKING, 1) === 0;
   }
 
   /** Calls `look` for each slot that a thread has called for; for the event loop. */
@@ -306,7 +313,17 @@ function ticketOf(position: number): number {
 }
 
 /** What added to the time of `performance` gives one that is the same in all threads. */
-export const origin = Number(process.hrtime.bigint()) / 1e6 - performance.now();
+export const origin = difference(
+  () => Number(process.hrtime.bigint()) / 1e6,
+  () => performance.now(),
+);
+
+/** By how much a clock is ahead of another. What keeps this waiting between the two looks takes from that, so it looks often. */
+export function difference(one: () => number, other: () => number): number {
+  let most = -Infinity;
+  for (let i = 0; i < 10; i++) most = Math.max(most, one() - other());
+  return most;
+}
 
 /** Milliseconds by a clock that is the same in all threads. */
 export function now(): number {

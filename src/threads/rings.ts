@@ -5,7 +5,7 @@ import type { PoolMemory } from "./memory.ts";
 import { IN_PUT, IN_TAKEN, OUT_PUT, OUT_TAKEN } from "./memory.ts";
 
 // Kinds of records
-/** The head of the answer: status, length of the reason phrase, length of the content; the phrase and the field lines. */
+/** The head of the answer: its reason phrase, where that is not the status' own, and its field lines; the rest is in the slot's words. */
 export const RESPOND = 1;
 /** Content of the answer. */
 export const DATA = 2;
@@ -26,8 +26,6 @@ export const MORE = 16;
 
 /** Bytes of a record before what it holds: its kind and its length. */
 const RECORD_HEAD = 8;
-/** Bytes in front of the text of RESPOND. */
-export const RESPOND_HEAD = 16;
 
 /** Puts records into the ring of an answer; for the thread. They are handed over by `publish`, and can be taken back before. */
 export class RecordWriter {
@@ -96,20 +94,6 @@ export class RecordWriter {
     return true;
   }
 
-  /** Puts RESPOND. @returns false where there is no room for all of it */
-  putRespond(status: number, reason: string, lines: string, length: number): boolean {
-    const size = RESPOND_HEAD + reason.length + lines.length;
-    if (this.#room(size) < size) return false;
-    const at = this.#at();
-    const { words, bytes } = this.#memory;
-    words[at >> 2] = status;
-    words[(at >> 2) + 1] = reason.length;
-    bytes.writeDoubleLE(length, at + 8);
-    writeLatin1(bytes, at + RESPOND_HEAD, reason + lines);
-    this.#commit(RESPOND, size);
-    return true;
-  }
-
   #at(): number {
     return this.#bytes + (this.#put & (this.#size - 1)) + RECORD_HEAD;
   }
@@ -164,14 +148,16 @@ export class RecordReader {
     this.#taken = this.#put = 0;
   }
 
-  /** The kind of the oldest record; 0 where there is none. */
+  /** Sees what was handed over until now. */
+  look(): void {
+    this.#put = Atomics.load(this.#memory.words, this.#words + OUT_PUT);
+  }
+
+  /** The kind of the oldest record of those seen; 0 where there is none. */
   next(): number {
     const { words } = this.#memory;
     for (;;) {
-      if (this.#taken === this.#put) {
-        this.#put = Atomics.load(words, this.#words + OUT_PUT);
-        if (this.#taken === this.#put) return 0;
-      }
+      if (this.#taken === this.#put) return 0;
       const at = this.#bytes + (this.#taken & this.#mask);
       this.start = at + RECORD_HEAD;
       this.length = words[(at >> 2) + 1];

@@ -1,4 +1,5 @@
 /** What a thread does all day: takes requests from the queue, one at a time, and runs their handlers. */
+import { performance } from "node:perf_hooks";
 import type { MessagePort } from "node:worker_threads";
 import type { Executor } from "../protocol/exchange.ts";
 import type { Turn, TurnTask } from "../server/turn.ts";
@@ -19,7 +20,7 @@ import {
   STARTED,
   TOOK,
 } from "./memory.ts";
-import { RecordWriter } from "./rings.ts";
+import { ContentRing, RecordWriter } from "./rings.ts";
 
 /** How long a thread without work blocks, and can be woken cheaply, before it leaves that to its event loop. In milliseconds. */
 const REST = 0.2;
@@ -36,6 +37,7 @@ export class Runner implements Desk {
   /** Where the thread's words are. */
   readonly #at: number;
   readonly #port: MessagePort;
+  readonly #contents: ContentRing[] = [];
   #executor: Executor | null = null;
   #turn: Turn | null = null;
   /** The loop of `#work` runs. */
@@ -78,6 +80,10 @@ export class Runner implements Desk {
   }
 
   // The desk of the exchange that runs
+
+  contentOf(slot: number): ContentRing {
+    return (this.#contents[slot] ??= new ContentRing(this.memory, slot));
+  }
 
   call(slot: number): void {
     if (this.memory.callFor(slot)) this.#port.postMessage(0);

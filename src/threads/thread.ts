@@ -41,6 +41,8 @@ export class Thread {
   readonly #worker: Worker;
   #why: Error | null = null;
   #count = 0;
+  /** How many requests it had taken when it was woken; -1 where that was long ago. */
+  #wokenAt = -1;
 
   constructor(memory: PoolMemory, start: ThreadStart, resourceLimits: object | undefined, events: ThreadEvents) {
     this.index = start.index;
@@ -82,20 +84,25 @@ export class Thread {
   /** Counts on the thread for a request that waits, if it rests. @returns whether it did */
   wake(): boolean {
     if (!this.ready || this.leaving) return false;
-    if (this.#change(RESTING, BUSY)) {
-      this.#ring();
-      return true;
-    }
-    if (!this.#change(PARKED, BUSY)) return false;
-    this.#mail();
+    const taken = this.#taken;
+    if (this.#change(RESTING, BUSY)) this.#ring();
+    else if (this.#change(PARKED, BUSY)) this.#mail();
+    else return false;
+    this.#wokenAt = taken;
     return true;
   }
 
-  /** Whether it has just settled a request and is still awake, so that it looks for the next one itself. Says so once. */
+  /** Whether it looks for the next request itself: it has just settled one, which is said once, or was woken and has none yet. */
   isAwake(): boolean {
-    if (!this.settled) return false;
+    const { settled } = this;
     this.settled = false;
+    if (!settled && this.#taken !== this.#wokenAt) return false;
     return Atomics.load(this.#memory.words, this.#at + MODE) === BUSY;
+  }
+
+  /** It was woken long ago, and may have more to do than to look for requests. */
+  doubt(): void {
+    this.#wokenAt = -1;
   }
 
   /** There is something new of the request that it runs. */
@@ -105,9 +112,14 @@ export class Thread {
     else this.#mail();
   }
 
+  /** How many requests it has taken. */
+  get #taken(): number {
+    return Atomics.load(this.#memory.words, this.#at + COUNT);
+  }
+
   /** Whether it has taken any request. */
   get hasWorked(): boolean {
-    return Atomics.load(this.#memory.words, this.#at + COUNT) > 0;
+    return this.#taken > 0;
   }
 
   post(message: ToThread): void {
@@ -116,7 +128,7 @@ export class Thread {
 
   /** Whether it has taken no request since it was asked this the last time, and takes none now. */
   isIdle(): boolean {
-    const count = Atomics.load(this.#memory.words, this.#at + COUNT);
+    const count = this.#taken;
     const same = count === this.#count;
     this.#count = count;
     return same && Atomics.load(this.#memory.words, this.#at + MODE) === PARKED;

@@ -78,6 +78,25 @@ describe("output", () => {
     assert.deepEqual(drain(one), ["third"]);
   });
 
+  test("uses the memory of large writes again, too", () => {
+    const pool = new ChunkPool();
+    const output = new Output(pool);
+    output.bytes(Buffer.alloc(65_536, "a"));
+    const first = output.pull()!;
+    output.bytes(Buffer.alloc(20_000, "b"));
+    const second = output.pull()!;
+    output.recycle(second);
+    output.bytes(Buffer.alloc(30_000, "c"));
+    const third = output.pull()!;
+    assert.deepEqual([first.buffer === second.buffer, second.buffer === third.buffer], [false, true]);
+    assert.deepEqual([text(first), text(third)], ["a".repeat(65_536), "c".repeat(30_000)]);
+    output.text("d".repeat(100_000)); // no more than what is written at a time is kept
+    const fourth = output.pull()!;
+    output.recycle(fourth);
+    output.text("e".repeat(100_000));
+    assert.notEqual(output.pull()!.buffer, fourth.buffer);
+  });
+
   test("takes back only what it gave, once", () => {
     const pool = new ChunkPool();
     const output = new Output(pool);
@@ -151,12 +170,14 @@ describe("output", () => {
 
   test("a pool keeps a bounded number of spare chunks", () => {
     const pool = new ChunkPool();
-    const chunks = Array.from({ length: 100 }, () => pool.take());
-    assert.equal(new Set(chunks).size, 100);
-    for (const chunk of chunks) pool.give(chunk);
-    const again = Array.from({ length: 100 }, () => pool.take());
-    assert.equal(new Set(again).size, 100, "no chunk is given out twice");
-    const kept = again.filter((chunk) => chunks.includes(chunk)).length;
-    assert.ok(kept > 0 && kept < 100, `${kept} kept`);
+    for (const needed of [1, 50_000]) {
+      const chunks = Array.from({ length: 100 }, () => pool.take(needed));
+      assert.equal(new Set(chunks).size, 100);
+      for (const chunk of chunks) pool.give(chunk);
+      const again = Array.from({ length: 100 }, () => pool.take(needed));
+      assert.equal(new Set(again).size, 100, "no chunk is given out twice");
+      const kept = again.filter((chunk) => chunks.includes(chunk)).length;
+      assert.ok(kept > 0 && kept < 100, `${kept} kept`);
+    }
   });
 });

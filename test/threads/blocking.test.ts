@@ -175,6 +175,24 @@ test("between requests the thread's event loop runs", async (t) => {
   assert.ok(seen.size > 10, `the timer is starved: ${[...seen].join()}`);
 });
 
+test("the head of an answer is the handler's, however large it is, and whatever its reason phrase", async () => {
+  for (const size of [0, 1_000, 600_000, 1_200_000]) {
+    for (const [status, reason, expected = reason] of [
+      [200, "none", "OK"],
+      [200, "OK"],
+      [404, "OK"],
+      [404, ""],
+      [299, "none", ""],
+      [299, "Fine"],
+    ] as const) {
+      const answer = await server.connect().ask(request("GET", `/heads/${status}/${size}/${reason}`));
+      const much = answer.fields.map(([, value]) => value.match(/of it/g)?.length ?? 0).reduce((a, b) => a + b);
+      assert.deepEqual([answer.status, answer.reason, answer.body], [status, expected, "abc"]);
+      assert.ok(Math.abs(6 * much - size) < 200, `${much} for ${size}`);
+    }
+  }
+});
+
 describe("a client that leaves", () => {
   const faults = (log: readonly string[]): string[] => log.filter((line) => /Error|lost|ended|cannot/.test(line));
   const logged = (pattern: RegExp): Promise<void> =>

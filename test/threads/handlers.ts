@@ -270,6 +270,17 @@ export class Blocking extends Steered {
     this.logMessage("left: %d, %s", much.length, this.signal.aborted);
   }
 
+  /** Answers with a head of about so many bytes, with a reason phrase of its own where there is one. */
+  heads(): void {
+    const [status, size] = this.numbers;
+    const reason = this.args[2];
+    this.sendResponse(status, reason === "none" ? undefined : reason);
+    for (let left = size; left > 0; left -= 50_000)
+      this.sendHeader("Much", "of it ".repeat(Math.min(left, 50_000) / 6));
+    this.endHeaders();
+    this.wfile.write("abc");
+  }
+
   /** Computes until the client has left. */
   leftComputing(): void {
     this.count(BEGUN);

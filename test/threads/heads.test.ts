@@ -19,9 +19,15 @@ import {
   DONE,
   FLAGS,
   GONE,
+  IN_FULL,
   IN_PUT,
   IN_STATE,
+  IN_TAKEN,
+  IN_WAITING,
+  IN_WANTED,
+  OUT_FULL,
   OUT_PUT,
+  OUT_TAKEN,
   PoolMemory,
   STARTED,
 } from "../../src/threads/memory.ts";
@@ -139,7 +145,9 @@ test("a slot's next request finds nothing of the one before", () => {
   memory.words.fill(7, at + GONE, at + DONE + 1);
   memory.numbers.fill(7, memory.numbersAt(SLOT), memory.numbersAt(SLOT) + 4);
   writeHead(memory, SLOT, exchangeOf(plain), null);
-  for (const word of [GONE, IN_PUT, IN_STATE, OUT_PUT, DONE]) assert.equal(memory.words[at + word], 0, `word ${word}`);
+  const others = [IN_TAKEN, IN_WANTED, IN_WAITING, IN_FULL, OUT_TAKEN, OUT_FULL];
+  for (const word of [GONE, IN_PUT, IN_STATE, OUT_PUT, DONE, ...others])
+    assert.equal(memory.words[at + word], 0, `word ${word}`);
   assert.equal(memory.numbers[memory.numbersAt(SLOT) + STARTED], 0);
 });
 

@@ -4,7 +4,17 @@ import { once } from "node:events";
 import { test } from "node:test";
 import { Worker } from "node:worker_threads";
 import * as fc from "fast-check";
-import { FREE, HEAD, type Layout, LOOKING, PoolMemory, STATE, TAIL, TICKET } from "../../src/threads/memory.ts";
+import {
+  difference,
+  FREE,
+  HEAD,
+  type Layout,
+  LOOKING,
+  PoolMemory,
+  STATE,
+  TAIL,
+  TICKET,
+} from "../../src/threads/memory.ts";
 
 const LAYOUT: Layout = { threads: 3, slots: 5, headSize: 64, ringSize: 64 };
 
@@ -28,6 +38,19 @@ const step: fc.Arbitrary<Step> = fc.tuple(
   fc.constantFrom("push", "push", "push", "take", "take", "begin", "cancel", "look", "free"),
   fc.nat(20),
 );
+
+test("a clock is compared with another by looks between which nothing came", () => {
+  let [time, looks] = [0, 0];
+  // Each look takes a moment; between most pairs of them something else has the core.
+  const clock = (ahead: number) => (): number => {
+    const isBetween = looks % 2 === 1 && looks !== 15;
+    looks++;
+    time += isBetween ? 7 : 0.001;
+    return time + ahead;
+  };
+  const found = difference(clock(1000), clock(0));
+  assert.ok(Math.abs(found - 1000) < 0.01, String(found));
+});
 
 test("whoever takes gets the request that has waited longest and was not given up", () => {
   fc.assert(

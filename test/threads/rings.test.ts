@@ -4,17 +4,7 @@ import { test } from "node:test";
 import * as fc from "fast-check";
 import type { Exchange } from "../../src/protocol/exchange.ts";
 import { IN_PUT, IN_TAKEN, type Layout, PoolMemory } from "../../src/threads/memory.ts";
-import {
-  ContentRing,
-  DATA,
-  END,
-  LOG,
-  MORE,
-  RecordReader,
-  RecordWriter,
-  RESPOND,
-  RESPOND_HEAD,
-} from "../../src/threads/rings.ts";
+import { ContentRing, DATA, END, LOG, MORE, RecordReader, RecordWriter } from "../../src/threads/rings.ts";
 
 const SLOT = 1;
 
@@ -42,7 +32,6 @@ function bytesFrom(seed: number, length: number): Uint8Array {
 type Step =
   | { readonly do: "put"; readonly kind: number; readonly length: number; readonly from: number }
   | { readonly do: "text"; readonly length: number }
-  | { readonly do: "respond"; readonly reason: number; readonly lines: number }
   | { readonly do: "publish" | "mark" | "retract" | "next" | "free" };
 
 const small = fc.oneof(fc.nat(24), fc.nat(300));
@@ -52,7 +41,6 @@ const step: fc.Arbitrary<Step> = fc.oneof(
     arbitrary: fc.record({ do: fc.constant("put"), kind: fc.constantFrom(DATA, LOG), length: small, from: fc.nat(9) }),
   },
   { weight: 2, arbitrary: fc.record({ do: fc.constant("text"), length: small }) },
-  { weight: 1, arbitrary: fc.record({ do: fc.constant("respond"), reason: fc.nat(20), lines: fc.nat(90) }) },
   { weight: 3, arbitrary: fc.record({ do: fc.constant("publish") }) },
   { weight: 1, arbitrary: fc.record({ do: fc.constantFrom("mark", "retract") }) },
   { weight: 5, arbitrary: fc.record({ do: fc.constant("next") }) },
@@ -92,15 +80,6 @@ class Records {
     } else if (step.do === "text") {
       const bytes = bytesFrom(++this.#seed, step.length);
       if (writer.putText(END, Buffer.from(bytes).toString("latin1"))) this.put.push({ kind: END, bytes });
-    } else if (step.do === "respond") {
-      const [reason, lines] = [step.reason, step.lines].map((n) => "é".repeat(n));
-      const length = this.#seed % 2 === 0 ? -1 : 2 ** 40 + this.#seed;
-      if (!writer.putRespond(200 + this.#seed, reason, lines, length)) return;
-      const bytes = Buffer.alloc(RESPOND_HEAD + reason.length + lines.length, 0xe9);
-      bytes.writeInt32LE(200 + this.#seed, 0);
-      bytes.writeInt32LE(reason.length, 4);
-      bytes.writeDoubleLE(length, 8);
-      this.put.push({ kind: RESPOND, bytes });
     } else if (step.do === "publish") {
       writer.publish();
       this.handed = this.put.length;
@@ -132,6 +111,7 @@ class Records {
   /** Takes the next record. @returns whether there was one */
   next(): boolean {
     const { reader, memory } = this;
+    reader.look();
     const kind = reader.next();
     if (kind === 0) {
       assert.equal(this.handed, 0, "a record was lost");
@@ -175,6 +155,7 @@ test("where the reader keeps up, a record of any size passes in pieces, from wha
           isLast = n >= 0 && from === length;
           writer.publish();
           let took = 0;
+          reader.look();
           for (let kind = reader.next(); kind !== 0; kind = reader.next(), took++) {
             assert.equal(kind === DATA, isLast && reader.length === n, "only the last piece is of the kind itself");
             pieces.push(Buffer.from(memory.bytes.subarray(reader.start, reader.start + reader.length)));
@@ -193,12 +174,12 @@ test("where the reader keeps up, a record of any size passes in pieces, from wha
 test("text is put whole or not at all; more than the ring holds is refused", () => {
   const { writer, reader } = new Records(128);
   assert.ok(!writer.putText(END, "x".repeat(128)));
-  assert.ok(!writer.putRespond(200, "OK", "x".repeat(128), -1));
   assert.equal(writer.position, 0);
   assert.ok(writer.putText(END, "x".repeat(100)));
   assert.ok(!writer.putText(END, "x".repeat(20)), "there is no room for it now");
   assert.ok(!writer.putText(END, "x".repeat(200)));
   writer.publish();
+  reader.look();
   assert.deepEqual([reader.next(), reader.length], [END, 100]);
 });
 
@@ -206,16 +187,21 @@ test("a slot's next request finds its ring empty", () => {
   const { memory, writer, reader } = new Records(128);
   writer.put(DATA, bytesFrom(1, 90), 0);
   writer.publish();
+  reader.look();
   reader.next();
   memory.words.fill(0, memory.slotAt(SLOT), memory.slotAt(SLOT + 1)); // as writeHead does
   writer.open(SLOT);
   const next = new RecordReader(memory, SLOT);
   assert.equal(next.next(), 0);
   assert.equal(writer.put(DATA, bytesFrom(2, 90), 0), 90);
+  next.look();
   assert.equal(next.next(), 0, "it was not handed over");
   writer.publish();
+  assert.equal(next.next(), 0, "it was not looked for");
+  next.look();
   assert.deepEqual([next.next(), next.length], [DATA, 90]);
   reader.open(); // one may be used again, too
+  reader.look();
   assert.deepEqual([reader.next(), reader.start, reader.length], [DATA, next.start, 90]);
 });
 
@@ -226,6 +212,7 @@ test("an answer of more than 2 GiB passes: behind 2^31 - 1, positions are below 
   while (writer.position >= 0) {
     assert.ok(writer.put(DATA, bytes, 0) > 0, `the ring is stuck at ${writer.position}`);
     writer.publish();
+    reader.look();
     while (reader.next() !== 0) reader.take();
     reader.publish();
   }
@@ -238,6 +225,7 @@ test("an answer of more than 2 GiB passes: behind 2^31 - 1, positions are below 
     assert.ok(writer.retract(mark));
     writer.publish();
     assert.ok(!writer.retract((mark - 8) | 0));
+    reader.look();
     assert.equal(reader.next(), DATA);
     assert.deepEqual(memory.bytes.subarray(reader.start, reader.start + reader.length), expected);
     reader.take();

@@ -56,6 +56,7 @@ function setUp() {
   const desk: Desk = {
     memory,
     writer: new RecordWriter(memory),
+    contentOf: (slot) => new ContentRing(memory, slot),
     call: () => job.look(),
     atTurnEnd() {},
     wait() {},
