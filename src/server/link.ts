@@ -22,8 +22,8 @@ export class Link implements Host, SocketHandler, TurnTask {
   readonly #owner: LinkOwner;
   readonly #socket: Socket;
   readonly #connection: Connection;
-  /** The socket has not taken all that was written. */
-  #blocked = false;
+  /** What the socket has not taken all of. */
+  #blocked: Uint8Array | null = null;
   #blockedSince = 0;
   #paused = false;
   #queued = false;
@@ -82,7 +82,8 @@ export class Link implements Host, SocketHandler, TurnTask {
   }
 
   onDrain(): void {
-    this.#blocked = false;
+    if (this.#blocked !== null) this.#connection.recycle(this.#blocked);
+    this.#blocked = null;
     this.#flush();
   }
 
@@ -103,7 +104,7 @@ export class Link implements Host, SocketHandler, TurnTask {
   /** A tick of the clock. */
   tick(now: number): void {
     if (this.#endedAt >= 0 && now - this.#endedAt >= this.#owner.lingerTimeout) this.#socket.destroy();
-    else if (this.#blocked && now - this.#blockedSince >= this.#owner.sendTimeout) this.#socket.destroy();
+    else if (this.#blocked !== null && now - this.#blockedSince >= this.#owner.sendTimeout) this.#socket.destroy();
     else if (now >= this.#connection.deadline) this.#connection.tick();
   }
 
@@ -124,13 +125,13 @@ export class Link implements Host, SocketHandler, TurnTask {
   #flush(): void {
     if (this.#flushing || this.#closed) return;
     this.#flushing = true;
-    while (!this.#blocked) {
+    while (this.#blocked === null) {
       const batch = this.#connection.pull();
       if (batch === null) break;
       if (this.#socket.write(batch)) {
         this.#connection.recycle(batch);
       } else {
-        this.#blocked = true;
+        this.#blocked = batch;
         this.#blockedSince = this.#owner.clock.now;
       }
     }
@@ -148,7 +149,7 @@ export class Link implements Host, SocketHandler, TurnTask {
   #settle(): void {
     if (this.#closed) return;
     const connection = this.#connection;
-    if (connection.closing !== null && !this.#blocked) {
+    if (connection.closing !== null && this.#blocked === null) {
       if (connection.closing === "cut") this.#socket.destroy();
       else if (connection.closing === "reset") this.#socket.reset();
       else if (this.#endedAt < 0) {

@@ -9,13 +9,20 @@ type Transport = NonNullable<HTTPServerOptions["transport"]>;
 /** A transport that keeps each write of the server's apart. */
 class Recorder extends MemoryTransport {
   readonly writes: string[] = [];
+  /** What memory each lay in. */
+  readonly memory: ArrayBufferLike[] = [];
+  /** How many of them the socket has not taken at once. */
+  full = 0;
 
   override listen(...[address, options, accept]: Parameters<Transport["listen"]>): ReturnType<Transport["listen"]> {
     return super.listen(address, options, (socket) => {
       const write = socket.write.bind(socket);
       socket.write = (bytes) => {
+        this.memory.push(bytes.buffer);
         this.writes.push(Buffer.from(bytes).toString("latin1"));
-        return write(bytes);
+        const isTaken = write(bytes);
+        if (!isTaken) this.full++;
+        return isTaken;
       };
       return accept(socket);
     });
@@ -217,4 +224,25 @@ test("the answer leaves when the handler settles, before the turn ends", async (
   await peer.send(GET);
   for (let i = 0; i < 20; i++) await microtask();
   assert.equal(readAnswers(writes.join("")).answers.length, 1);
+});
+
+test("the memory of what a slow client was sent is used again once that has left", async (t) => {
+  class Handler extends BaseHTTPRequestHandler {
+    do_GET(): void {
+      this.sendResponse(200);
+      this.sendHeader("Content-Length", 65_536);
+      this.endHeaders();
+      this.wfile.write(Buffer.alloc(65_536, this.path));
+    }
+  }
+  const transport = new Recorder();
+  await inMemory(t, Handler, { transport });
+  const large = (): ArrayBufferLike[] => transport.memory.filter(({ byteLength }) => byteLength === 65_536);
+  const peer = new MemoryPeer(transport);
+  for (const target of ["/a", "/b"]) {
+    assert.equal((await peer.ask(request("GET", target))).body, target.repeat(32_768));
+    assert.equal(transport.full, large().length, "the socket wants no more until that has left");
+  }
+  assert.equal(large().length, 2);
+  assert.equal(new Set(large()).size, 1);
 });
