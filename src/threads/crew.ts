@@ -116,9 +116,12 @@ export class Crew {
     else this.#hold.unref();
   }
 
-  /** Counts on so many threads for requests in the queue: those that are awake anyway, then those that work most. */
-  wake(count: number): void {
-    for (const thread of this.#threads) if (thread?.isAwake() === true && --count === 0) return;
+  /**
+   * Counts on so many threads for requests in the queue: those that are awake anyway, then those that work most.
+   * @param areQuick handlers are through before another thread would be awake
+   */
+  wake(count: number, areQuick: boolean): void {
+    for (const thread of this.#threads) if (thread?.isAwake(areQuick) === true && --count === 0) return;
     for (const thread of this.#threads) if (thread?.wake() === true && --count === 0) return;
     this.#growSoon();
   }
@@ -143,7 +146,7 @@ export class Crew {
     if (queued === 0 || this.#closed) return;
     if (now() - this.#owner.oldest() >= SOON) {
       for (const thread of this.#threads) thread?.doubt();
-      this.wake(queued);
+      this.wake(queued, false);
     }
     this.wakeSoon();
   }

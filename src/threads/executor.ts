@@ -23,6 +23,8 @@ import { type Thread, whyOf } from "./thread.ts";
 
 /** How long one thread may take for what waits before another is woken as well. In milliseconds. */
 const MOMENT = 0.5;
+/** Handlers that take less are worth no other thread's waking. In milliseconds. */
+const QUICK = 0.1;
 /** How much the last handler counts in how long handlers run. */
 const WEIGHT = 1 / 16;
 
@@ -201,7 +203,7 @@ export class ThreadExecutor implements Executor, JobOwner, TurnTask {
   #wake(): void {
     const waiting = this.memory.queued;
     if (waiting === 0) return;
-    this.#crew.wake(Math.min(waiting, Math.ceil((waiting * this.#mean) / MOMENT)));
+    this.#crew.wake(Math.min(waiting, Math.ceil((waiting * this.#mean) / MOMENT)), this.#mean < QUICK);
     this.#crew.wakeSoon();
   }
 

@@ -48,6 +48,8 @@ export class Runner implements Desk {
   #turnBegan = 0;
   /** When the handler was started. */
   #began = 0;
+  /** When it settled, where that was just now; 0 elsewhere. */
+  #settledAt = 0;
   #turnPlanned = false;
 
   constructor(memory: PoolMemory, index: number, port: MessagePort) {
@@ -119,7 +121,8 @@ export class Runner implements Desk {
   }
 
   settling(slot: number): void {
-    this.memory.numbers[this.memory.numbersAt(slot) + TOOK] = performance.now() - this.#began;
+    this.#settledAt = performance.now();
+    this.memory.numbers[this.memory.numbersAt(slot) + TOOK] = this.#settledAt - this.#began;
   }
 
   released(): void {
@@ -136,7 +139,8 @@ export class Runner implements Desk {
     if (Atomics.compareExchange(this.#words, mode, PARKED, BUSY) === LEAVING) return;
     this.#working = true;
     while (this.current === null) {
-      const time = performance.now();
+      const time = this.#settledAt === 0 ? performance.now() : this.#settledAt;
+      this.#settledAt = 0;
       if (time - this.#turnBegan > STRETCH) {
         this.#planTurn();
         break;

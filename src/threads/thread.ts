@@ -43,6 +43,8 @@ export class Thread {
   #count = 0;
   /** How many requests it had taken when it was woken; -1 where that was long ago. */
   #wokenAt = -1;
+  /** How many when it was asked whether it is awake. */
+  #seen = 0;
 
   constructor(memory: PoolMemory, start: ThreadStart, resourceLimits: object | undefined, events: ThreadEvents) {
     this.index = start.index;
@@ -92,12 +94,16 @@ export class Thread {
     return true;
   }
 
-  /** Whether it looks for the next request itself: it has just settled one, which is said once, or was woken and has none yet. */
-  isAwake(): boolean {
-    const { settled } = this;
+  /**
+   * Whether it looks for the next request itself: it was woken and has none yet, or has just settled one, or has just taken one and
+   * handlers are quick. The last two are said once.
+   */
+  isAwake(areQuick: boolean): boolean {
+    const taken = this.#taken;
+    const looks = taken === this.#wokenAt || this.settled || (areQuick && taken !== this.#seen);
     this.settled = false;
-    if (!settled && this.#taken !== this.#wokenAt) return false;
-    return Atomics.load(this.#memory.words, this.#at + MODE) === BUSY;
+    this.#seen = taken;
+    return looks && Atomics.load(this.#memory.words, this.#at + MODE) === BUSY;
   }
 
   /** It was woken long ago, and may have more to do than to look for requests. */
