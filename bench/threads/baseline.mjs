@@ -80,7 +80,7 @@ function report(entries, checkout) {
     data: {
       checkout: commitOf(checkout),
       figures,
-      runs: entries.map(({ server, runs }) => ({ server: server.name, runs })),
+      runs: entries.map(({ one, runs }) => ({ server: one.name, runs })),
     },
   };
 }
