@@ -118,10 +118,10 @@ export class Crew {
 
   /**
    * Counts on so many threads for requests in the queue: those that are awake anyway, then those that work most.
-   * @param areQuick handlers are through before another thread would be awake
+   * @param quickSince a thread that has taken a request since then, by `now`, will be through with it before another would be awake
    */
-  wake(count: number, areQuick: boolean): void {
-    for (const thread of this.#threads) if (thread?.isAwake(areQuick) === true && --count === 0) return;
+  wake(count: number, quickSince: number): void {
+    for (const thread of this.#threads) if (thread?.isAwake(quickSince) === true && --count === 0) return;
     for (const thread of this.#threads) if (thread?.wake() === true && --count === 0) return;
     this.#growSoon();
   }
@@ -146,7 +146,7 @@ export class Crew {
     if (queued === 0 || this.#closed) return;
     if (now() - this.#owner.oldest() >= SOON) {
       for (const thread of this.#threads) thread?.doubt();
-      this.wake(queued, false);
+      this.wake(queued, Infinity);
     }
     this.wakeSoon();
   }

@@ -203,7 +203,8 @@ export class ThreadExecutor implements Executor, JobOwner, TurnTask {
   #wake(): void {
     const waiting = this.memory.queued;
     if (waiting === 0) return;
-    this.#crew.wake(Math.min(waiting, Math.ceil((waiting * this.#mean) / MOMENT)), this.#mean < QUICK);
+    const quickSince = this.#mean < QUICK ? this.#turnAt - MOMENT : Infinity;
+    this.#crew.wake(Math.min(waiting, Math.ceil((waiting * this.#mean) / MOMENT)), quickSince);
     this.#crew.wakeSoon();
   }
 

@@ -10,7 +10,7 @@
  * or a state behind it, and found by an atomic load: sequentially consistent, as all of Atomics is. Who writes what:
  *
  *   the event loop   TAIL, the queue; the head of a request, ROUTE, GONE, its content up to IN_PUT, IN_STATE, OUT_TAKEN
- *   the thread       the answer up to OUT_PUT, its STATUS and the like; DONE, IN_TAKEN, IN_WAITING; its COUNT, STARTED, TOOK
+ *   the thread       the answer up to OUT_PUT, its STATUS and the like; DONE, IN_TAKEN, IN_WAITING; its COUNT, SINCE, STARTED, TOOK
  *   both             HEAD: whoever looks moves it on over what is taken or given up
  *                    STATE: the loop makes it a ticket and FREE again, the thread that takes the request its index
  *                    MODE: the thread says that it rests, and whoever makes that BUSY sees to it that it works
@@ -55,6 +55,8 @@ export const MODE = 1;
 export const MAIL = 2;
 /** Counts the requests that it has taken. */
 export const COUNT = 3;
+/** When it took the last one, by `now`: in microseconds, as far as a word holds them. */
+export const SINCE = 4;
 const THREAD_WORDS = APART;
 
 // Modes of a thread

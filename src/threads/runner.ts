@@ -17,6 +17,7 @@ import {
   PARKED,
   type PoolMemory,
   RESTING,
+  SINCE,
   STARTED,
   TOOK,
 } from "./memory.ts";
@@ -164,7 +165,9 @@ export class Runner implements Desk {
 
   #start(slot: number, time: number): void {
     this.#began = time;
-    this.memory.numbers[this.memory.numbersAt(slot) + STARTED] = time + origin;
+    const started = time + origin;
+    this.memory.numbers[this.memory.numbersAt(slot) + STARTED] = started;
+    this.#words[this.#at + SINCE] = started * 1000;
     this.#words[this.#at + COUNT]++;
     const exchange = (this.current = new ThreadExchange(this, slot));
     this.#starting = true;

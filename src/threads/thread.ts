@@ -2,7 +2,7 @@
 import process from "node:process";
 import { Worker } from "node:worker_threads";
 import { describe } from "../server/log.ts";
-import { BELL, BLOCKED, BUSY, COUNT, LEAVING, MAIL, MODE, PARKED, type PoolMemory, RESTING } from "./memory.ts";
+import { BELL, BLOCKED, BUSY, COUNT, LEAVING, MAIL, MODE, PARKED, type PoolMemory, RESTING, SINCE } from "./memory.ts";
 import { type FromThread, openMessage, type ThreadStart, type ToThread } from "./messages.ts";
 
 /** Sources and what is built of them lie side by side, whatever they are called. */
@@ -43,8 +43,6 @@ export class Thread {
   #count = 0;
   /** How many requests it had taken when it was woken; -1 where that was long ago. */
   #wokenAt = -1;
-  /** How many when it was asked whether it is awake. */
-  #seen = 0;
 
   constructor(memory: PoolMemory, start: ThreadStart, resourceLimits: object | undefined, events: ThreadEvents) {
     this.index = start.index;
@@ -95,15 +93,18 @@ export class Thread {
   }
 
   /**
-   * Whether it looks for the next request itself: it was woken and has none yet, or has just settled one, or has just taken one and
-   * handlers are quick. The last two are said once.
+   * Whether it looks for the next request itself: it was woken and has none yet, or has just settled one, which is said once, or has
+   * taken one behind `quickSince`, where that is likely to be through at once.
+   * @param quickSince by `now`; Infinity where handlers are not quick
    */
-  isAwake(areQuick: boolean): boolean {
-    const taken = this.#taken;
-    const looks = taken === this.#wokenAt || this.settled || (areQuick && taken !== this.#seen);
+  isAwake(quickSince: number): boolean {
+    const { words } = this.#memory;
+    const looks =
+      this.#taken === this.#wokenAt ||
+      this.settled ||
+      (quickSince < Infinity && ((words[this.#at + SINCE] - quickSince * 1000) | 0) > 0);
     this.settled = false;
-    this.#seen = taken;
-    return looks && Atomics.load(this.#memory.words, this.#at + MODE) === BUSY;
+    return looks && Atomics.load(words, this.#at + MODE) === BUSY;
   }
 
   /** It was woken long ago, and may have more to do than to look for requests. */
