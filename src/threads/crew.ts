@@ -122,14 +122,17 @@ export class Crew {
    */
   wake(count: number, quickSince: number): void {
     for (const thread of this.#threads) if (thread?.isAwake(quickSince) === true && --count === 0) return;
+    this.#rouse(count);
+  }
+
+  #rouse(count: number): void {
     for (const thread of this.#threads) if (thread?.wake() === true && --count === 0) return;
     this.#growSoon();
   }
 
-  /** A thread was just through with a request. */
+  /** A thread was through with a request. */
   settled(index: number): void {
-    const thread = this.#threads[index];
-    if (thread !== null && thread !== undefined) thread.settled = true;
+    this.#threads[index]?.settled();
   }
 
   /** Sees to it that nothing waits long for a thread that was counted on, while others rest. */
@@ -144,10 +147,7 @@ export class Crew {
     this.#soonSet = false;
     const { queued } = this.#memory;
     if (queued === 0 || this.#closed) return;
-    if (now() - this.#owner.oldest() >= SOON) {
-      for (const thread of this.#threads) thread?.doubt();
-      this.wake(queued, Infinity);
-    }
+    if (now() - this.#owner.oldest() >= SOON) this.#rouse(queued);
     this.wakeSoon();
   }
 

@@ -203,7 +203,7 @@ export class ThreadExecutor implements Executor, JobOwner, TurnTask {
   #wake(): void {
     const waiting = this.memory.queued;
     if (waiting === 0) return;
-    const quickSince = this.#mean < QUICK ? this.#turnAt - MOMENT : Infinity;
+    const quickSince = this.#mean < QUICK ? now() - MOMENT : Infinity;
     this.#crew.wake(Math.min(waiting, Math.ceil((waiting * this.#mean) / MOMENT)), quickSince);
     this.#crew.wakeSoon();
   }

@@ -32,8 +32,6 @@ export class Thread {
   leaving = false;
   /** The ticket of the request whose handler took more time than it has, for which the thread is ended; 0 where there is none. */
   overdue = 0;
-  /** It was through with a request when it was looked at last. */
-  settled = false;
   /** How many checks in a row it was found idle. */
   idle = 0;
   readonly #memory: PoolMemory;
@@ -41,8 +39,8 @@ export class Thread {
   readonly #worker: Worker;
   #why: Error | null = null;
   #count = 0;
-  /** How many requests it had taken when it was woken; -1 where that was long ago. */
-  #wokenAt = -1;
+  /** How many of the requests that it has taken are settled. */
+  #settled = 0;
 
   constructor(memory: PoolMemory, start: ThreadStart, resourceLimits: object | undefined, events: ThreadEvents) {
     this.index = start.index;
@@ -84,32 +82,23 @@ export class Thread {
   /** Counts on the thread for a request that waits, if it rests. @returns whether it did */
   wake(): boolean {
     if (!this.ready || this.leaving) return false;
-    const taken = this.#taken;
     if (this.#change(RESTING, BUSY)) this.#ring();
     else if (this.#change(PARKED, BUSY)) this.#mail();
     else return false;
-    this.#wokenAt = taken;
     return true;
   }
 
   /**
-   * Whether it looks for the next request itself: it was woken and has none yet, or has just settled one, which is said once, or has
-   * taken one behind `quickSince`, where that is likely to be through at once.
+   * Whether it looks for the next request itself: it is awake and has none in hand, or has taken one behind `quickSince`, where that is
+   * likely to be through at once.
    * @param quickSince by `now`; Infinity where handlers are not quick
    */
   isAwake(quickSince: number): boolean {
     const { words } = this.#memory;
     const looks =
-      this.#taken === this.#wokenAt ||
-      this.settled ||
+      this.#taken === this.#settled ||
       (quickSince < Infinity && ((words[this.#at + SINCE] - quickSince * 1000) | 0) > 0);
-    this.settled = false;
     return looks && Atomics.load(words, this.#at + MODE) === BUSY;
-  }
-
-  /** It was woken long ago, and may have more to do than to look for requests. */
-  doubt(): void {
-    this.#wokenAt = -1;
   }
 
   /** There is something new of the request that it runs. */
@@ -122,6 +111,11 @@ export class Thread {
   /** How many requests it has taken. */
   get #taken(): number {
     return Atomics.load(this.#memory.words, this.#at + COUNT);
+  }
+
+  /** It was through with a request. */
+  settled(): void {
+    this.#settled = (this.#settled + 1) | 0;
   }
 
   /** Whether it has taken any request. */
