@@ -8,15 +8,8 @@ import {
   DONE,
   FLAGS,
   GONE,
-  IN_FULL,
   IN_PUT,
   IN_STATE,
-  IN_TAKEN,
-  IN_WAITING,
-  IN_WANTED,
-  OUT_FULL,
-  OUT_PUT,
-  OUT_TAKEN,
   PEER_PORT,
   type PoolMemory,
   ROUTE,
@@ -52,9 +45,7 @@ export function writeHead(memory: PoolMemory, slot: number, exchange: Exchange, 
   const { method, target, version, authority } = head;
   const found = route === null ? "" : ascii(JSON.stringify([route.params, route.fallback]));
   const at = memory.slotAt(slot);
-  words[at + GONE] = words[at + IN_PUT] = words[at + IN_TAKEN] = words[at + IN_STATE] = 0;
-  words[at + IN_WANTED] = words[at + IN_WAITING] = words[at + IN_FULL] = 0;
-  words[at + OUT_PUT] = words[at + OUT_TAKEN] = words[at + OUT_FULL] = words[at + DONE] = 0;
+  words.fill(0, at + GONE, at + DONE + 1);
   const texts = at + TEXTS;
   words[texts] = text.length;
   words[texts + 1] = method.length;

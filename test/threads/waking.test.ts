@@ -1,12 +1,9 @@
 /** Who is woken for a request: a thread that will look for itself is counted on, one with a handler to run is not. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import type { Answer, MemoryPeer } from "../server/support.ts";
-import { request } from "../server/support.ts";
+import { type Answer, type MemoryPeer, request, turn } from "../server/support.ts";
 import { BEGUN, Queued } from "./handlers.ts";
 import { serve } from "./support.ts";
-
-const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
 
 /** Waits without timers. */
 async function turnsUntil(isSo: () => boolean, what: string): Promise<void> {
