@@ -188,7 +188,7 @@ class ResponseReader {
     if (end <= 0) return null;
     const text = this.#rest.toString("latin1", 0, end);
     this.#rest = this.#rest.subarray(end);
-    return { start: text.slice(0, Math.max(0, at - 2)), fields: new Fields(text, [...reader.spans]) };
+    return { start: text.slice(0, Math.max(0, at - 2)), fields: new Fields(text, reader.spans) };
   }
 
   #readChunks(): boolean {

@@ -85,10 +85,10 @@ async function collect(socket: net.Socket): Promise<string> {
   return text;
 }
 
-for (const sharedReads of [true, false]) {
-  const transport = nodeTransport({ sharedReads });
+for (const direct of [true, false]) {
+  const transport = nodeTransport({ direct });
 
-  describe(sharedReads ? "reads share a buffer" : "reads come as data events", () => {
+  describe(direct ? "reads share a buffer" : "reads come as data events", () => {
     test("bytes come in, go out, and both sides end", () =>
       serve(transport, echo, async (address, next) => {
         const accepted = next();
@@ -103,7 +103,7 @@ for (const sharedReads of [true, false]) {
         assert.deepEqual(recorder.socket.peer, ["127.0.0.1", recorder.socket.peer[1]]);
         assert.ok(recorder.socket.peer[1] > 0);
         assert.equal(recorder.memory.length, 2);
-        assert.equal(recorder.memory[0] === recorder.memory[1], sharedReads, "one buffer for all reads, or one each");
+        assert.equal(recorder.memory[0] === recorder.memory[1], direct, "one buffer for all reads, or one each");
       }));
 
     test("a paused socket reads nothing, a resumed one goes on", () =>

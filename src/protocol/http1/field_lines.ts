@@ -21,8 +21,12 @@ const LAST_LF = 5;
 
 export class FieldLinesReader {
   error: ProtocolError | null = null;
-  /** Four places a field: where its name begins and ends, where its value begins and ends. */
-  readonly spans: number[] = [];
+  /**
+   * Four places a field: where its name begins and ends, where its value begins and ends. The first `used` of them: what stands
+   * behind is left from a section before, so that the array need not grow anew.
+   */
+  readonly places: number[] = [];
+  used = 0;
 
   readonly #maxFields: number;
   readonly #tooMany: ProtocolError;
@@ -43,8 +47,13 @@ export class FieldLinesReader {
     this.#state = LINE_START;
     this.#at = at;
     this.#count = 0;
-    this.spans.length = 0;
+    this.used = 0;
     this.error = null;
+  }
+
+  /** The places as an array of their own. */
+  get spans(): number[] {
+    return this.places.slice(0, this.used);
   }
 
   /**
@@ -91,7 +100,12 @@ export class FieldLinesReader {
           const start = base + this.#valueStart;
           let last = i;
           while (last > start && (bytes[last - 1] === SP || bytes[last - 1] === HTAB)) last--;
-          this.spans.push(this.#nameStart, this.#nameEnd, this.#valueStart, last - base);
+          const { places, used } = this;
+          places[used] = this.#nameStart;
+          places[used + 1] = this.#nameEnd;
+          places[used + 2] = this.#valueStart;
+          places[used + 3] = last - base;
+          this.used = used + 4;
           i++;
           state = LINE_LF;
           if (i === end) break;

@@ -19,18 +19,17 @@ import {
 } from "../errors.ts";
 import type { RequestHead } from "../exchange.ts";
 import { Fields } from "../fields.ts";
-import { equalsIgnoringCase, HTAB, isToken, SP } from "../grammar.ts";
+import { HTAB, isToken, SP } from "../grammar.ts";
 import type { Limits } from "../limits.ts";
 import { FieldLinesReader } from "./field_lines.ts";
 import { RequestLineReader } from "./request_line.ts";
-import { authorityOf, isHost } from "./target.ts";
+import { authorityOf, isHostField } from "./target.ts";
 
 /** The head of one HTTP/1 request. One string owns its bytes; everything else is cut from it on demand. */
 export class Http1Head implements RequestHead {
   /** Minor version: 0 or 1. */
   readonly minor: number;
   readonly method: string;
-  readonly authority: string | null;
   /** The Content-Length, or -1 where there is none. */
   readonly contentLength: number;
   readonly chunked: boolean;
@@ -42,6 +41,9 @@ export class Http1Head implements RequestHead {
   readonly #targetStart: number;
   readonly #targetEnd: number;
   readonly #spans: readonly number[];
+  readonly #hostStart: number;
+  readonly #hostEnd: number;
+  #authority: string | null;
   #fields: Fields | null = null;
 
   constructor(text: string, line: RequestLineReader, spans: readonly number[], meaning: Meaning) {
@@ -51,11 +53,19 @@ export class Http1Head implements RequestHead {
     this.#targetEnd = line.targetEnd;
     this.minor = line.minor;
     this.method = meaning.method;
-    this.authority = meaning.authority;
+    this.#hostStart = meaning.hostStart;
+    this.#hostEnd = meaning.hostEnd;
+    this.#authority = meaning.authority;
     this.contentLength = meaning.contentLength;
     this.chunked = meaning.chunked;
     this.persistent = !meaning.close && (line.minor === 1 || meaning.keepAlive);
     this.expectsContinue = meaning.expectsContinue;
+  }
+
+  get authority(): string | null {
+    if (this.#authority === null && this.#hostStart >= 0)
+      this.#authority = this.#text.substring(this.#hostStart, this.#hostEnd);
+    return this.#authority;
   }
 
   get target(): string {
@@ -71,11 +81,14 @@ export class Http1Head implements RequestHead {
   }
 }
 
-/** What the fields of a head say about its message. */
+/** What a head says about its message. */
 class Meaning {
   method = "";
+  /** Of the target, where that has one. */
   authority: string | null = null;
-  host: string | null = null;
+  /** Where the Host field's value stands; -1 where there is none. */
+  hostStart = -1;
+  hostEnd = -1;
   /** The values of Transfer-Encoding, joined. */
   codings: string | null = null;
   contentLength = -1;
@@ -83,6 +96,12 @@ class Meaning {
   close = false;
   keepAlive = false;
   expectsContinue = false;
+
+  clear(): void {
+    this.authority = this.codings = null;
+    this.hostStart = this.hostEnd = this.contentLength = -1;
+    this.chunked = this.close = this.keepAlive = this.expectsContinue = false;
+  }
 }
 
 /** Reads heads, one after the other. */
@@ -96,9 +115,9 @@ export class HeadReader {
   readonly #maxBodySize: number;
   readonly #line: RequestLineReader;
   readonly #lines: FieldLinesReader;
+  readonly #meaning = new Meaning();
   #inFields = false;
-  #meaning = new Meaning();
-  /** How much of the spans has been understood. */
+  /** How much of the fields' places has been understood. */
   #understood = 0;
 
   constructor(limits: Limits) {
@@ -113,7 +132,7 @@ export class HeadReader {
     this.error = null;
     this.head = null;
     this.#inFields = false;
-    this.#meaning = new Meaning();
+    this.#meaning.clear();
     this.#understood = 0;
     this.#line.reset();
   }
@@ -144,22 +163,16 @@ export class HeadReader {
       this.#lines.reset(length);
     }
     const length = this.#lines.read(bytes, base, stop);
-    const { spans } = this.#lines;
-    if (length <= 0) {
-      // What the lines so far say may be wrong already: then there is nothing to wait for. And it counts before what is
-      // wrong in a later line: which error it is must not depend on how the bytes were split.
-      if (spans.length > this.#understood) {
-        const start = spans[this.#understood];
-        const error = this.#understand(latin1(bytes, base + start, base + spans[spans.length - 1]), start);
-        if (error !== null) return this.#fail(error);
-      }
-      if (length < 0) return this.#fail(this.#lines.error!);
-      return stop === limit ? this.#fail(HEAD_TOO_LARGE) : 0;
-    }
-    const text = latin1(bytes, base, base + length);
-    const error = this.#understand(text, 0) ?? this.#conclude(text);
+    // What a line says counts before what is wrong in a later one, and at once: which error it is, and when, must not depend
+    // on how the bytes were split.
+    const error = this.#understand(bytes, base);
     if (error !== null) return this.#fail(error);
-    this.head = new Http1Head(text, this.#line, spans.slice(), this.#meaning);
+    if (length < 0) return this.#fail(this.#lines.error!);
+    if (length === 0) return stop === limit ? this.#fail(HEAD_TOO_LARGE) : 0;
+    const text = latin1(bytes, base, base + length);
+    const wrong = this.#conclude(bytes, base, text);
+    if (wrong !== null) return this.#fail(wrong);
+    this.head = new Http1Head(text, this.#line, this.#lines.spans, this.#meaning);
     return length;
   }
 
@@ -168,56 +181,57 @@ export class HeadReader {
     return -1;
   }
 
-  /** Takes in what the fields say that were not understood yet. @param origin where `text` begins in the head */
-  #understand(text: string, origin: number): ProtocolError | null {
-    const { spans } = this.#lines;
+  /** Takes in what the fields say that were not understood yet. */
+  #understand(bytes: Uint8Array, base: number): ProtocolError | null {
+    const { places, used } = this.#lines;
     const meaning = this.#meaning;
-    for (let i = this.#understood; i < spans.length; i += 4) {
-      const start = spans[i] - origin;
-      const end = spans[i + 1] - origin;
+    for (let i = this.#understood; i < used; i += 4) {
+      const name = base + places[i];
       // Only five names matter here, each of a length of its own: everything else costs one comparison.
-      switch (end - start) {
+      switch (places[i + 1] - places[i]) {
         case 4:
-          if (equalsIgnoringCase(text, start, end, "host")) {
-            if (meaning.host !== null) return HOST_REPEATED;
-            meaning.host = text.substring(spans[i + 2] - origin, spans[i + 3] - origin);
-            if (!isHost(meaning.host)) return HOST_INVALID;
+          if (stands("host", bytes, name)) {
+            if (meaning.hostStart >= 0) return HOST_REPEATED;
+            meaning.hostStart = places[i + 2];
+            meaning.hostEnd = places[i + 3];
+            if (!isHostField(bytes, base + meaning.hostStart, base + meaning.hostEnd)) return HOST_INVALID;
           }
           break;
         case 6:
-          if (equalsIgnoringCase(text, start, end, "expect") && this.#line.minor === 1) {
+          if (stands("expect", bytes, name) && this.#line.minor === 1) {
             // HTTP/1.0 has no expectations: there the field is to be ignored (RFC 9110 §10.1.1)
-            if (!readExpect(text, spans[i + 2] - origin, spans[i + 3] - origin, meaning)) return EXPECTATION_FAILED;
+            if (!readExpect(latin1(bytes, base + places[i + 2], base + places[i + 3]), meaning))
+              return EXPECTATION_FAILED;
           }
           break;
         case 10:
-          if (equalsIgnoringCase(text, start, end, "connection")) {
-            if (!readConnection(text, spans[i + 2] - origin, spans[i + 3] - origin, meaning)) return CONNECTION_INVALID;
+          if (stands("connection", bytes, name)) {
+            if (!readConnection(bytes, base + places[i + 2], base + places[i + 3], meaning)) return CONNECTION_INVALID;
           }
           break;
         case 14:
-          if (equalsIgnoringCase(text, start, end, "content-length")) {
+          if (stands("content-length", bytes, name)) {
             // Two that agree, or a list that does, could be repaired (RFC 9112 §6.3): nobody honest sends them.
             if (meaning.contentLength >= 0) return CONTENT_LENGTH_REPEATED;
-            meaning.contentLength = digits(text, spans[i + 2] - origin, spans[i + 3] - origin);
+            meaning.contentLength = digits(bytes, base + places[i + 2], base + places[i + 3]);
             if (meaning.contentLength < 0) return CONTENT_LENGTH_INVALID;
             if (meaning.contentLength > this.#maxBodySize || meaning.contentLength === Infinity) return BODY_TOO_LARGE;
           }
           break;
         case 17:
-          if (equalsIgnoringCase(text, start, end, "transfer-encoding")) {
-            const value = text.substring(spans[i + 2] - origin, spans[i + 3] - origin);
+          if (stands("transfer-encoding", bytes, name)) {
+            const value = latin1(bytes, base + places[i + 2], base + places[i + 3]);
             meaning.codings = meaning.codings === null ? value : meaning.codings + "," + value;
           }
           break;
       }
     }
-    this.#understood = spans.length;
+    this.#understood = used;
     return null;
   }
 
   /** Now that the head is complete: what its parts say together. */
-  #conclude(text: string): ProtocolError | null {
+  #conclude(bytes: Uint8Array, base: number, text: string): ProtocolError | null {
     const line = this.#line;
     const meaning = this.#meaning;
     if (meaning.codings !== null) {
@@ -228,9 +242,8 @@ export class HeadReader {
       if (meaning.contentLength >= 0) return TRANSFER_ENCODING_WITH_LENGTH;
       meaning.chunked = true;
     }
-    if (meaning.host === null && line.minor === 1) return HOST_MISSING;
-    meaning.authority = meaning.host;
-    meaning.method = text.substring(line.methodStart, line.methodEnd);
+    if (meaning.hostStart < 0 && line.minor === 1) return HOST_MISSING;
+    meaning.method = methodOf(bytes, base + line.methodStart, base + line.methodEnd);
     if (meaning.method === "CONNECT" || !line.originForm) {
       const target = text.substring(line.targetStart, line.targetEnd);
       if (target === "*") {
@@ -246,12 +259,47 @@ export class HeadReader {
   }
 }
 
+/** The methods that most requests have, by their length: each is one string, which nobody need make anew, or hash. */
+const COMMON_METHODS: readonly (readonly string[])[] = [
+  [],
+  [],
+  [],
+  ["GET", "PUT"],
+  ["POST", "HEAD"],
+  ["QUERY", "PATCH"],
+  ["DELETE"],
+  ["OPTIONS"],
+];
+
+function methodOf(bytes: Uint8Array, start: number, end: number): string {
+  const length = end - start;
+  if (length < COMMON_METHODS.length) {
+    const methods = COMMON_METHODS[length];
+    for (let m = 0; m < methods.length; m++) {
+      const method = methods[m];
+      let i = 0;
+      while (i < length && bytes[start + i] === method.charCodeAt(i)) i++;
+      if (i === length) return method;
+    }
+  }
+  return latin1(bytes, start, end);
+}
+
+/**
+ * Whether `lower`, letters and hyphens, stands at `at`, in either case. The bit makes letters small and leaves a hyphen; the only
+ * other byte that it makes a hyphen of is CR, which is in no name and no value.
+ */
+function stands(lower: string, bytes: Uint8Array, at: number): boolean {
+  for (let i = 0; i < lower.length; i++) if ((bytes[at + i] | 0x20) !== lower.charCodeAt(i)) return false;
+  return true;
+}
+
 /** 1*DIGIT as a number; -1 for anything else. Beyond 2^53 - 1 it is Infinity: larger than every limit but never wrong. */
-function digits(text: string, start: number, end: number): number {
+function digits(bytes: Uint8Array, start: number, end: number): number {
   if (start === end) return -1;
   let value = 0;
   for (let i = start; i < end; i++) {
-    const digit = text.charCodeAt(i) - 0x30;
+    const digit = bytes[i] - 0x30;
     if (digit < 0 || digit > 9) return -1;
     value = value * 10 + digit;
   }
@@ -259,8 +307,12 @@ function digits(text: string, start: number, end: number): number {
 }
 
 /** Connection = #connection-option (RFC 9110 §7.6.1). */
-function readConnection(text: string, start: number, end: number, meaning: Meaning): boolean {
-  for (const option of elements(text.substring(start, end))) {
+function readConnection(bytes: Uint8Array, start: number, end: number, meaning: Meaning): boolean {
+  if (end - start === 10 && stands("keep-alive", bytes, start)) {
+    meaning.keepAlive = true; // nearly everyone's, by itself
+    return true;
+  }
+  for (const option of elements(latin1(bytes, start, end))) {
     if (option === "close") meaning.close = true;
     else if (option === "keep-alive") meaning.keepAlive = true;
     else if (!isToken(option)) return false;
@@ -269,8 +321,8 @@ function readConnection(text: string, start: number, end: number, meaning: Meani
 }
 
 /** Expect = #expectation (RFC 9110 §10.1.1). */
-function readExpect(text: string, start: number, end: number, meaning: Meaning): boolean {
-  for (const expectation of elements(text.substring(start, end))) {
+function readExpect(value: string, meaning: Meaning): boolean {
+  for (const expectation of elements(value)) {
     if (expectation !== "100-continue") return false;
     meaning.expectsContinue = true;
   }

@@ -119,6 +119,11 @@ export class RequestLineReader {
           return this.#fail(bytes[i] === CR || bytes[i] === LF ? VERSION_INVALID : TARGET_INVALID);
         }
         case VERSION:
+          if (this.#inVersion === 0 && i + 10 <= end && isVersion1(bytes, i)) {
+            this.minor = bytes[i + 7] === DIGIT_0 ? 0 : 1;
+            this.#state = state;
+            return i + 10 - base;
+          }
           if (!this.#version(c, this.#inVersion++)) return this.#fail(VERSION_INVALID);
           i++;
           // "HTTP/1.2" and above are treated as 1.1, the highest minor version known (RFC 9110 §2.5).
@@ -156,4 +161,22 @@ export class RequestLineReader {
     this.error = error;
     return -1;
   }
+}
+
+/** Whether "HTTP/1." DIGIT CR LF stands at `at`, all of it: what nearly everyone sends. */
+function isVersion1(bytes: Uint8Array, at: number): boolean {
+  const minor = bytes[at + 7] - DIGIT_0;
+  return (
+    bytes[at] === NAME[0] &&
+    bytes[at + 1] === NAME[1] &&
+    bytes[at + 2] === NAME[2] &&
+    bytes[at + 3] === NAME[3] &&
+    bytes[at + 4] === SLASH &&
+    bytes[at + 5] === DIGIT_0 + 1 &&
+    bytes[at + 6] === DOT &&
+    minor >= 0 &&
+    minor <= 9 &&
+    bytes[at + 8] === CR &&
+    bytes[at + 9] === LF
+  );
 }

@@ -1,4 +1,5 @@
 /** The forms of a request target other than a path (RFC 9112 §3.2), and the Host field's value, which shares their grammar. */
+import { latin1 } from "../bytes.ts";
 import { CLASS, COLON, HEX, REG_NAME } from "../grammar.ts";
 
 /** What a target in absolute-form or authority-form names; null when it is neither. */
@@ -24,6 +25,19 @@ function goodPath(rest: string): boolean {
   return !/[\\`{}]/.test(path);
 }
 
+/** Whether bytes[start, end) is what `isHost` says of a text. A plain name or IPv4 address, with or without a port, need not become one. */
+export function isHostField(bytes: Uint8Array, start: number, end: number): boolean {
+  let i = start;
+  while (i < end && (CLASS[bytes[i]] & REG_NAME) !== 0 && bytes[i] !== PERCENT) i++;
+  if (i > start && i < end && bytes[i] === COLON) {
+    i++;
+    while (i < end && bytes[i] >= 0x30 && bytes[i] <= 0x39) i++;
+  }
+  return i === end || isHost(latin1(bytes, start, end));
+}
+
+const PERCENT = 0x25;
+
 /**
  * Whether `text` is uri-host [ ":" port ] (RFC 9110 §7.2; RFC 3986 §3.2.2, §3.2.3). The empty string is: it is what a client sends
  * for a target that has no authority.
@@ -39,7 +53,7 @@ export function isHost(text: string): boolean {
     for (; i < text.length && text.charCodeAt(i) !== COLON; i++) {
       const c = text.charCodeAt(i);
       if ((CLASS[c & 0xff] & REG_NAME) === 0) return false;
-      if (c === 0x25 && !(hex(text, i + 1) && hex(text, i + 2))) return false;
+      if (c === PERCENT && !(hex(text, i + 1) && hex(text, i + 2))) return false;
     }
   }
   if (i === text.length) return true;
