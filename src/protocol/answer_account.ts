@@ -9,8 +9,8 @@ const ENDED = 2;
 
 export abstract class AnswerAccount {
   #state = IDLE;
-  /** Bytes of content still to be written; Infinity where no length was announced, or there is no content to be sent. */
-  #left = Infinity;
+  /** Bytes of content still to be written; -1 where no length was announced, or there is no content to be sent. */
+  #left = -1;
 
   /** Whether nothing of the answer has been given yet. */
   get unanswered(): boolean {
@@ -44,7 +44,7 @@ export abstract class AnswerAccount {
   /** @param counted the length of the content, where so much must be written; -1 where nobody counts */
   protected begin(counted: number): void {
     this.#state = OPEN;
-    this.#left = counted < 0 ? Infinity : counted;
+    this.#left = counted;
   }
 
   /** Counts content. @throws where it has no place */
@@ -54,6 +54,7 @@ export abstract class AnswerAccount {
         this.#state === IDLE ? "cannot write content before the head" : "cannot write content after the end",
       );
     }
+    if (this.#left < 0) return;
     if (bytes > this.#left) {
       throw new RangeError(
         `cannot write ${bytes} bytes: only ${this.#left} are left of the Content-Length that was announced`,
@@ -67,7 +68,7 @@ export abstract class AnswerAccount {
     if (this.#state !== OPEN) {
       throw new Error(this.#state === IDLE ? "cannot end an answer that has not begun" : "cannot end an answer twice");
     }
-    if (this.#left > 0 && this.#left < Infinity) {
+    if (this.#left > 0) {
       throw new Error(
         `cannot end the answer: ${this.#left} bytes are missing of the Content-Length that was announced`,
       );

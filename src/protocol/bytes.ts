@@ -25,9 +25,24 @@ export function writeLatin1(to: Buffer, at: number, text: string): void {
   (to as unknown as Latin1Buffer).latin1Write(text, at);
 }
 
+/** The bytes of a text of characters up to U+00FF, one a character. */
+export function latin1Bytes(text: string): Uint8Array {
+  const bytes = allocate(text.length);
+  writeLatin1(bytes, 0, text);
+  return bytes;
+}
+
 /** The bytes of a text in UTF-8. */
 export function utf8(text: string): Uint8Array {
   return Buffer.from(text, "utf8");
+}
+
+/** Copies all of `from` to `to`, from index `at` on. */
+export function copyAll(from: Uint8Array, to: Uint8Array, at: number): void {
+  const n = from.length;
+  if (n <= 24) for (let i = 0; i < n; i++) to[at++] = from[i];
+  else if (n < 512) to.set(from, at);
+  else copy(from, 0, n, to, at);
 }
 
 /** Copies from[start, end) to `to`, from index `at` on. */

@@ -156,8 +156,8 @@ export interface Host {
 
 /** One connection's protocol: bytes in, exchanges out, bytes out. HTTP/1 and HTTP/2 are interchangeable behind it. */
 export interface Connection {
-  /** Takes bytes from the peer. They are borrowed: what is kept is copied before it returns. */
-  receive(bytes: Uint8Array): void;
+  /** Takes bytes from the peer, the first `length` of these. They are borrowed: what is kept is copied before it returns. */
+  receive(bytes: Uint8Array, length?: number): void;
   /** The peer has ended its side (FIN). It may still be waiting for answers. */
   receiveEnd(): void;
   /** The transport is gone: every exchange is told. Nothing else may be called after it. May come from inside `Host.start`. */

@@ -1,4 +1,5 @@
 /** Header and trailer sections: `Fields` as they came in, `FieldList` as they go out (RFC 9110 §5). */
+import { latin1Bytes } from "./bytes.ts";
 import { equalsIgnoringCase, isFieldText, isToken } from "./grammar.ts";
 import { show } from "./show.ts";
 
@@ -97,13 +98,47 @@ export const NOT_IN_TRAILERS: readonly string[] = [
   "trailer",
 ];
 
+/** Field lines as HTTP/1 has them (name, colon, space, value, CR LF), written out beforehand since they are sent often. */
+export class Lines {
+  readonly text: string;
+  readonly bytes: Uint8Array;
+
+  /** @param text known to be right, one byte a character */
+  constructor(text: string) {
+    this.text = text;
+    this.bytes = latin1Bytes(text);
+  }
+}
+
+/** The value that a field of some name had last, and its line, once it has had that value twice. */
+interface Seen {
+  value: string | number;
+  line: Lines | null;
+}
+
+/** By name, so that the usual dozen is checked once, and written out once. Bounded: names may come from anywhere. */
+const seen = new Map<string, Seen>();
+const MOST_SEEN = 1000;
+/** The longest value that is remembered. */
+const LONGEST_SEEN = 256;
+
 /**
  * Fields to be sent. What is in it has been checked: it cannot split a message (RFC 9110 §5.5), nor frame one, which is the
  * protocol's to do.
  */
 export class FieldList implements Iterable<[name: string, value: string]> {
-  /** Names and values by turns. */
-  readonly #flat: string[] = [];
+  /** How many bytes its lines have. */
+  size = 0;
+  /** Lines, all that is added; the first `count`. An answer has about so many. */
+  readonly #parts: (string | Lines | null)[] = [null, null, null, null];
+  #count = 0;
+
+  /** Of lines that another list gave, such as one in another thread. */
+  static of(lines: string): FieldList {
+    const list = new FieldList();
+    list.#push(lines, lines.length);
+    return list;
+  }
 
   /**
    * @param name a token
@@ -111,7 +146,9 @@ export class FieldList implements Iterable<[name: string, value: string]> {
    * @throws {TypeError} when either could not be sent as it is, or when the field is Content-Length or Transfer-Encoding
    */
   add(name: string, value: string | number): void {
-    checkName(name);
+    const last = seen.get(name);
+    if (last === undefined) checkName(name);
+    else if (last.value === value) return this.addLines((last.line ??= new Lines(lineOf(name, value))));
     const text = typeof value === "number" ? String(value) : value;
     if (typeof text !== "string" || !isFieldText(text)) {
       throw new TypeError(
@@ -119,55 +156,66 @@ export class FieldList implements Iterable<[name: string, value: string]> {
           "each character at most U+00FF (encode others, for example with encodeURIComponent)",
       );
     }
-    this.#flat.push(name, text);
+    if (text.length <= LONGEST_SEEN) {
+      if (last !== undefined) {
+        last.value = value;
+        last.line = null;
+      } else if (seen.size < MOST_SEEN) {
+        seen.set(name, { value, line: null });
+      }
+    }
+    this.addTrusted(name, text);
   }
 
   /** Adds a field that is known to be right, such as one that this program wrote itself. */
   addTrusted(name: string, value: string): void {
-    this.#flat.push(name, value);
+    const line = lineOf(name, value);
+    this.#push(line, line.length);
+  }
+
+  /** Adds lines that were written out beforehand. */
+  addLines(lines: Lines): void {
+    this.#push(lines, lines.bytes.length);
   }
 
   /** Every field in the order it was added. */
   *[Symbol.iterator](): IterableIterator<[name: string, value: string]> {
-    for (let i = 0; i < this.#flat.length; i += 2) yield [this.#flat[i], this.#flat[i + 1]];
-  }
-
-  /** Every field as HTTP/1 has it: name, colon, space, value, CR LF. */
-  get lines(): string {
-    const flat = this.#flat;
-    let text = "";
-    for (let i = 0; i < flat.length; i += 2) text += flat[i] + ": " + flat[i + 1] + "\r\n";
-    return text;
-  }
-}
-
-/** Fields that were checked and written out elsewhere, such as in another thread. */
-export class WrittenFields extends FieldList {
-  readonly #lines: string;
-
-  /** @param lines what `FieldList.lines` gave */
-  constructor(lines: string) {
-    super();
-    this.#lines = lines;
-  }
-
-  override get lines(): string {
-    return this.#lines;
-  }
-
-  override *[Symbol.iterator](): IterableIterator<[name: string, value: string]> {
-    for (const line of this.#lines.split("\r\n").slice(0, -1)) {
+    for (const line of this.lines.split("\r\n").slice(0, -1)) {
       const colon = line.indexOf(":");
       yield [line.slice(0, colon), line.slice(colon + 2)];
     }
   }
+
+  /** Every field as HTTP/1 has it. */
+  get lines(): string {
+    let text = "";
+    for (let i = 0; i < this.#count; i++) {
+      const part = this.#parts[i]!;
+      text += typeof part === "string" ? part : part.text;
+    }
+    return text;
+  }
+
+  /** Writes the lines out, `size` bytes. */
+  writeTo(output: { text(text: string): void; bytes(bytes: Uint8Array): void }): void {
+    for (let i = 0; i < this.#count; i++) {
+      const part = this.#parts[i]!;
+      if (typeof part === "string") output.text(part);
+      else output.bytes(part.bytes);
+    }
+  }
+
+  #push(part: string | Lines, size: number): void {
+    this.#parts[this.#count++] = part;
+    this.size += size;
+  }
 }
 
-/** Names seen to be right, so that the usual dozen is checked once. Bounded: names may come from anywhere. */
-const goodNames = new Set<string>();
+function lineOf(name: string, value: string | number): string {
+  return name + ": " + value + "\r\n";
+}
 
 function checkName(name: string): void {
-  if (goodNames.has(name)) return;
   if (typeof name !== "string" || !isToken(name)) {
     throw new TypeError(
       `cannot send a field named ${show(name)}: a name is a token, such as Content-Type (RFC 9110 §5.1)`,
@@ -177,5 +225,4 @@ function checkName(name: string): void {
   if (lower === "content-length" || lower === "transfer-encoding") {
     throw new TypeError(`cannot send ${name} as a field: the protocol frames the message from the length it is told`);
   }
-  if (goodNames.size < 1000) goodNames.add(name);
 }

@@ -1,9 +1,10 @@
 /** The bytes that wait to leave a connection, gathered so that what is ready together leaves in one batch. */
 import type { Buffer } from "node:buffer";
-import { allocate, copy, writeLatin1 } from "./bytes.ts";
+import { allocate, copy, copyAll, writeLatin1 } from "./bytes.ts";
 
 const CHUNK = 16 * 1024;
 const PIECE = 64 * 1024;
+const DIGIT_0 = 0x30;
 
 /** How many spare chunks are kept of either size: a MiB of each. */
 const SPARE_CHUNKS = 64;
@@ -54,8 +55,34 @@ export class Output {
     this.length += text.length;
   }
 
+  /** Makes sure that so many bytes more stand in one piece. */
+  reserve(count: number): void {
+    this.#room(count);
+  }
+
+  /** Adds a whole number, 0 or more, in decimal. */
+  decimal(value: number): void {
+    if (value > 999) return this.text(String(value));
+    const tail = this.#room(3);
+    const from = this.#used;
+    let at = from;
+    if (value > 99) tail[at++] = DIGIT_0 + ((value / 100) | 0);
+    if (value > 9) tail[at++] = DIGIT_0 + (((value / 10) | 0) % 10);
+    tail[at++] = DIGIT_0 + (value % 10);
+    this.#used = at;
+    this.length += at - from;
+  }
+
   /** Adds bytes; they are copied. */
   bytes(bytes: Uint8Array): void {
+    const tail = this.#tail;
+    const count = bytes.length;
+    if (tail !== null && this.#used + count <= tail.length && count <= PIECE) {
+      copyAll(bytes, tail, this.#used);
+      this.#used += count;
+      this.length += count;
+      return;
+    }
     // In pieces, so that a carrier sees a slow reader's progress even inside one large write.
     for (let at = 0; at < bytes.length; at += PIECE) {
       const end = at + PIECE < bytes.length ? at + PIECE : bytes.length;

@@ -7,7 +7,7 @@
 /// <reference types="node" preserve="true" />
 import { Buffer } from "node:buffer";
 import type { Exchange } from "../protocol/exchange.ts";
-import { FieldList, NOT_IN_TRAILERS } from "../protocol/fields.ts";
+import { FieldList, type Lines, NOT_IN_TRAILERS } from "../protocol/fields.ts";
 import { isFieldText } from "../protocol/grammar.ts";
 import { show } from "../protocol/show.ts";
 import { hasNoContent, reasonOf } from "../protocol/status.ts";
@@ -109,9 +109,9 @@ export class Answer implements ResponseBody, TurnTask {
     this.#state = HEAD;
   }
 
-  /** Adds a field of our own. */
-  addTrusted(name: string, value: string): void {
-    this.#fields.addTrusted(name, value);
+  /** Adds fields of our own. */
+  addLines(lines: Lines): void {
+    this.#fields.addLines(lines);
   }
 
   add(name: string, value: string | number): void {
@@ -128,7 +128,7 @@ export class Answer implements ResponseBody, TurnTask {
           return;
         break;
       case 14:
-        if (name.toLowerCase() === "content-length") return this.#announce(value);
+        if (name === "Content-Length" || name.toLowerCase() === "content-length") return this.#announce(value);
         break;
       case 17:
         if (name.toLowerCase() === "transfer-encoding") {

@@ -2,7 +2,7 @@
 /// <reference types="node" preserve="true" />
 import { format } from "node:util";
 import type { Fields } from "../protocol/fields.ts";
-import { FieldList } from "../protocol/fields.ts";
+import { FieldList, Lines } from "../protocol/fields.ts";
 import { isFieldText } from "../protocol/grammar.ts";
 import { hasNoContent, reasonOf } from "../protocol/status.ts";
 import { VERSION } from "../version.ts";
@@ -28,6 +28,28 @@ export type RequestHandlerClass = new (context: HandlerContext) => BaseHTTPReque
 
 const SOFTWARE = `Plinth/${VERSION}`;
 const PROBLEM = "application/problem+json";
+
+/** Lines that every answer has, and that change with its Date. */
+class DatedLines {
+  readonly #before: string;
+  #date = "";
+  #lines = new Lines("");
+
+  constructor(before: string) {
+    this.#before = before;
+  }
+
+  at(date: string): Lines {
+    if (date !== this.#date) {
+      this.#date = date;
+      this.#lines = new Lines(`${this.#before}Date: ${date}\r\n`);
+    }
+    return this.#lines;
+  }
+}
+
+const softwareAndDate = new DatedLines(`Server: ${SOFTWARE}\r\n`);
+const dateAlone = new DatedLines("");
 
 /** What a handler does for a method: no arguments, and nothing to return, but perhaps a promise for when it is done. */
 export type RequestMethod = () => void | Promise<void>;
@@ -236,9 +258,10 @@ export class BaseHTTPRequestHandler {
     if (!services.log.silent || this.logRequest !== prototype.logRequest || this.logMessage !== prototype.logMessage)
       this.logRequest(code);
     const software = this.versionString();
-    if (software === SOFTWARE) answer.addTrusted("Server", SOFTWARE);
-    else answer.add("Server", software);
-    answer.addTrusted("Date", services.clock.date);
+    if (software !== SOFTWARE) answer.add("Server", software);
+    answer.addLines(
+      software === SOFTWARE ? softwareAndDate.at(services.clock.date) : dateAlone.at(services.clock.date),
+    );
   }
 
   /** Begins the answer with a status alone. @source Python's `send_response_only` */

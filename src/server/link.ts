@@ -71,8 +71,8 @@ export class Link implements Host, SocketHandler, TurnTask {
 
   // The socket's handler
 
-  onData(bytes: Uint8Array): void {
-    this.#connection.receive(bytes);
+  onData(bytes: Uint8Array, length: number): void {
+    this.#connection.receive(bytes, length);
     this.#afterInput();
   }
 

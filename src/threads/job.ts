@@ -4,7 +4,7 @@ import { latin1 } from "../protocol/bytes.ts";
 import { opensTunnel } from "../protocol/answer_account.ts";
 import { PROTOCOL_ERRORS } from "../protocol/errors.ts";
 import type { Exchange, GoneReason, Sink } from "../protocol/exchange.ts";
-import { WrittenFields } from "../protocol/fields.ts";
+import { FieldList } from "../protocol/fields.ts";
 import { reasonOf } from "../protocol/status.ts";
 import type { Asker } from "../server/services.ts";
 import { KINDS, type Rest } from "./exchange.ts";
@@ -297,15 +297,15 @@ export class Job implements Sink, Asker {
         const { status, reasonLength, length } = this.#answer ?? this.#readAnswer();
         const text = latin1(bytes, start, end);
         const reason = reasonLength < 0 ? reasonOf(status) : text.slice(0, reasonLength);
-        exchange.respond(status, reason, new WrittenFields(text.slice(Math.max(0, reasonLength))), length);
+        exchange.respond(status, reason, FieldList.of(text.slice(Math.max(0, reasonLength))), length);
         if (opensTunnel(exchange.head.method, status)) this.#atEnd = this.#endTold = false;
         break;
       }
       case END:
-        exchange.end(start === end ? undefined : new WrittenFields(latin1(bytes, start, end)));
+        exchange.end(start === end ? undefined : FieldList.of(latin1(bytes, start, end)));
         break;
       case INFORM:
-        exchange.inform(Number(latin1(bytes, start, start + 3)), new WrittenFields(latin1(bytes, start + 3, end)));
+        exchange.inform(Number(latin1(bytes, start, start + 3)), FieldList.of(latin1(bytes, start + 3, end)));
         break;
       case CLOSE:
         exchange.closeConnection();

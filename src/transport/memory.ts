@@ -63,7 +63,7 @@ export class MemoryClient {
     const bytes = typeof data === "string" ? Uint8Array.from(data, (c) => c.charCodeAt(0)) : new Uint8Array(data);
     while (this.#socket.paused && !this.closed) await this.change();
     if (this.closed) return;
-    this.#handler.onData(bytes);
+    this.#handler.onData(bytes, bytes.length);
     bytes.fill(0);
   }
 

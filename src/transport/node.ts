@@ -48,7 +48,7 @@ function listenOn(address: Address, options: ListenOptions, accept: Accept, dire
   const server = net.createServer({ allowHalfOpen: true, noDelay: true }, (socket) => {
     const wrapped = new NodeSocket(socket);
     const handler = accept(wrapped);
-    socket.on("data", (bytes: Buffer) => handler.onData(bytes));
+    socket.on("data", (bytes: Buffer) => handler.onData(bytes, bytes.length));
     wrapped.attach(handler);
   });
   return new Promise((resolve, reject) => {
@@ -113,7 +113,7 @@ function goDirect(server: net.Server, accept: Accept): void {
     const onread = {
       buffer,
       callback(length: number): boolean {
-        handler.onData(buffer.subarray(0, length)); // nothing is read before this turn is over
+        handler.onData(buffer, length); // nothing is read before this turn is over
         return true;
       },
     };

@@ -56,8 +56,8 @@ export interface Socket {
 
 /** Told of what happens on a connection; never from inside a call on its socket. */
 export interface SocketHandler {
-  /** Bytes have come. They are lent until it returns. */
-  onData(bytes: Uint8Array): void;
+  /** Bytes have come: the first `length` of these. They are lent until it returns. */
+  onData(bytes: Uint8Array, length: number): void;
   /** The peer has ended its side (FIN). */
   onEnd(): void;
   /** What was written has left. */

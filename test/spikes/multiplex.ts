@@ -83,7 +83,8 @@ export class MuxConnection implements Connection {
     return !this.#ended && (this.closing !== null || this.#control.length < 1000);
   }
 
-  receive(bytes: Uint8Array): void {
+  receive(lent: Uint8Array, length: number = lent.length): void {
+    const bytes = lent.subarray(0, length);
     const input = this.#rest.length === 0 ? bytes : new Uint8Array(Buffer.concat([this.#rest, bytes]));
     let at = 0;
     while (this.closing === null && input.length - at >= 4) {

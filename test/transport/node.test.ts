@@ -27,10 +27,10 @@ class Recorder implements SocketHandler {
     this.closed = new Promise((resolve) => (this.#closed = resolve));
   }
 
-  onData(bytes: Uint8Array): void {
+  onData(bytes: Uint8Array, length: number): void {
     this.memory.push(bytes.buffer);
-    this.received += bytes.length;
-    this.#onData(this.socket, bytes);
+    this.received += length;
+    this.#onData(this.socket, bytes.subarray(0, length));
   }
 
   onEnd(): void {

@@ -94,9 +94,9 @@ export class Http1Connection implements Connection {
     return exchange.waiting && !exchange.tunnel ? this.#waitingSince + this.#bodyBudget : Infinity;
   }
 
-  receive(bytes: Uint8Array): void {
+  receive(bytes: Uint8Array, length: number = bytes.length): void {
     if (this.#phase === CLOSING) return; // read and dropped, so that our last answer is not lost to a reset (§9.6)
-    this.#input.feed(bytes);
+    this.#input.feed(bytes, length);
     if (this.#exchange?.waiting === true) this.#arrived(this.#exchange);
     this.#advance();
     this.#input.keep();

@@ -1,6 +1,7 @@
 /** One HTTP/1 request and its answer: what goes out, and when. The connection does the reading. */
 import { AnswerAccount, isHeadOnly, opensTunnel } from "../answer_account.ts";
 import type { Exchange, GoneReason, Peer, Sink } from "../exchange.ts";
+import { latin1Bytes, utf8 } from "../bytes.ts";
 import type { FieldList, Fields } from "../fields.ts";
 import { isFieldText } from "../grammar.ts";
 import { reasonOf } from "../status.ts";
@@ -17,7 +18,15 @@ const NONE = 3;
 const NO_SINK: Sink = { onReadable() {}, onWritable() {}, onGone() {} };
 
 /** "HTTP/1.1 200 OK" CR LF, made once each. The version is ours, not the request's (RFC 9110 §2.5). */
-const statusLines: string[] = [];
+const statusLines: Uint8Array[] = [];
+
+const CRLF = utf8("\r\n");
+const CONTENT_LENGTH = utf8("Content-Length: ");
+const IN_CHUNKS = utf8("Transfer-Encoding: chunked\r\n");
+const CLOSES = utf8("Connection: close\r\n");
+const STAYS = utf8("Connection: keep-alive\r\n");
+/** No less than these take together. */
+const MOST_FRAMING = 100;
 
 export class Http1Exchange extends AnswerAccount implements Exchange {
   readonly head: Http1Head;
@@ -99,18 +108,23 @@ export class Http1Exchange extends AnswerAccount implements Exchange {
     if (status === 100) this.#continued = true;
     // HTTP/1.0 has no 1xx: "a server MUST NOT send a 1xx response to an HTTP/1.0 client" (RFC 9110 §15.2)
     if (this.gone !== null || this.head.minor === 0) return;
-    this.#connection.output.text(statusLine(status, reasonOf(status)) + fields.lines + "\r\n");
+    const { output } = this.#connection;
+    output.bytes(statusLine(status, reasonOf(status)));
+    fields.writeTo(output);
+    output.text("\r\n");
     this.#connection.wake(true);
   }
 
   respond(status: number, reason: string, fields: FieldList, length: number): void {
     this.checkBegin(status, length);
-    let text = statusLine(status, reason) + fields.lines;
+    const line = statusLine(status, reason);
     const { method } = this.head;
     const connect = opensTunnel(method, status);
     if (connect && this.body.remaining !== 0) {
       throw new Error("cannot open the tunnel: the request has content, which must be read to its end first");
     }
+    /** What Content-Length says, -1 where it says nothing. */
+    let announced = -1;
     if (connect) {
       // "Any 2xx response indicates that the sender … will switch to tunnel mode immediately after" it (RFC 9110 §9.3.6)
       this.#framing = UNTIL_CLOSE;
@@ -120,14 +134,13 @@ export class Http1Exchange extends AnswerAccount implements Exchange {
     } else if (isHeadOnly(method, status)) {
       this.#framing = NONE;
       // "a server MUST NOT generate content in a 205 response" (RFC 9110 §15.3.6)
-      if (status === 205) text += "Content-Length: 0\r\n";
-      else if (length >= 0 && status !== 204) text += `Content-Length: ${length}\r\n`;
+      if (status === 205) announced = 0;
+      else if (status !== 204) announced = length;
     } else if (length >= 0) {
       this.#framing = COUNTED;
-      text += `Content-Length: ${length}\r\n`;
+      announced = length;
     } else if (this.head.minor === 1) {
       this.#framing = CHUNKED;
-      text += "Transfer-Encoding: chunked\r\n";
     } else {
       this.#framing = UNTIL_CLOSE;
       this.persistent = false;
@@ -140,13 +153,24 @@ export class Http1Exchange extends AnswerAccount implements Exchange {
     if (this.persistent && !this.#demanded && !this.#connection.canDrain(this.body, !this.#continued))
       this.persistent = false;
     if (this.#connection.stopping) this.persistent = false;
-    if (!connect) {
-      if (!this.persistent) text += "Connection: close\r\n";
-      else if (this.head.minor === 0) text += "Connection: keep-alive\r\n";
-    }
+
     const output = this.#connection.output;
+    output.reserve(line.length + fields.size + MOST_FRAMING); // in one piece, so that it can be taken back
     this.#mark = output.pulled + output.length;
-    output.text(text + "\r\n");
+    output.bytes(line);
+    fields.writeTo(output);
+    if (announced >= 0) {
+      output.bytes(CONTENT_LENGTH);
+      output.decimal(announced);
+      output.bytes(CRLF);
+    } else if (this.#framing === CHUNKED) {
+      output.bytes(IN_CHUNKS);
+    }
+    if (!connect) {
+      if (!this.persistent) output.bytes(CLOSES);
+      else if (this.head.minor === 0) output.bytes(STAYS);
+    }
+    output.bytes(CRLF);
     this.#connection.wake(false);
   }
 
@@ -211,8 +235,8 @@ export class Http1Exchange extends AnswerAccount implements Exchange {
   }
 }
 
-function statusLine(status: number, reason: string): string {
-  if (reason === reasonOf(status)) return (statusLines[status] ??= `HTTP/1.1 ${status} ${reason}\r\n`);
+function statusLine(status: number, reason: string): Uint8Array {
+  if (reason === reasonOf(status)) return (statusLines[status] ??= utf8(`HTTP/1.1 ${status} ${reason}\r\n`));
   if (!isFieldText(reason)) throw new TypeError(`a reason phrase has no control characters: ${JSON.stringify(reason)}`);
-  return `HTTP/1.1 ${status} ${reason}\r\n`;
+  return latin1Bytes(`HTTP/1.1 ${status} ${reason}\r\n`);
 }

@@ -1,5 +1,5 @@
 /** The bytes received and not yet used. They are borrowed while `receive` runs; what is left over after it is copied. */
-import { allocate } from "../bytes.ts";
+import { allocate, copy } from "../bytes.ts";
 
 const NOTHING = new Uint8Array(0);
 
@@ -15,18 +15,18 @@ export class Input {
     return this.end - this.pos;
   }
 
-  /** Adds bytes at the end, without a copy where nothing else is there. */
-  feed(bytes: Uint8Array): void {
+  /** Adds the first `length` bytes of these at the end, without a copy where nothing else is there. */
+  feed(bytes: Uint8Array, length: number = bytes.length): void {
     if (this.pos === this.end) {
       this.bytes = bytes;
       this.pos = 0;
-      this.end = bytes.length;
+      this.end = length;
       this.#store = null;
       return;
     }
-    const store = this.#own(bytes.length);
-    store.set(bytes, this.end);
-    this.end += bytes.length;
+    const store = this.#own(length);
+    copy(bytes, 0, length, store, this.end);
+    this.end += length;
   }
 
   /** The bytes fed last are about to be taken back: copies what has not been used. */
