@@ -150,6 +150,11 @@ export interface Host {
    * @param now true: what is ready should leave at once; false: at the end of the turn is soon enough
    */
   wake(now: boolean): void;
+  /**
+   * An answer is complete, and nothing else runs on this connection. As `wake(true)`; but it may wait, for no longer than to the end of
+   * the turn, so that the answers of many connections leave together.
+   */
+  answered(): void;
   /** A peer broke the protocol and was answered, or dropped, for it: for the log. */
   refused(error: ProtocolError): void;
 }

@@ -1,13 +1,38 @@
 /** What waits for the end of the present turn of the event loop: all of it shares one callback of the runtime's. */
+import { performance } from "node:perf_hooks";
 
 export interface TurnTask {
   turnEnded(): void;
 }
 
+/** With more answers than this in a turn, those of the next are held back: it is then that this saves something. */
+const FEW = 4;
+/** How often the clock is looked at meanwhile: for each so many answers. */
+const LOOK = 8;
+/** Milliseconds: a turn that takes longer holds nothing back any more. */
+const LONG = 1;
+/** Milliseconds: nor does a turn behind one whose answers took as long as this on average. */
+const SLOW = 0.1;
+
+/**
+ * The answers of many connections that leave right behind each other cost less than those that leave one by one, with handlers in
+ * between: who reads them is woken up once, and finds the others when it has read the first. So where there are many, they are
+ * held back until the end of the turn; but not for long, for nobody's answer is to wait for others' computations.
+ */
 export class Turn {
   readonly #endOfTurn: (task: () => void) => void;
-  #tasks: TurnTask[] = [];
+  readonly #tasks: TurnTask[] = [];
+  readonly #held: TurnTask[] = [];
+  /** Whether answers are held back. */
+  #holds = false;
+  /** How many answers there were in this turn, and since when they are timed. */
+  #answers = 0;
+  #began = 0;
   readonly #run = (): void => {
+    const answers = this.#answers;
+    this.#answers = 0;
+    this.#held.length = 0; // they are tasks as well
+    this.#holds = answers > FEW && performance.now() - this.#began < answers * SLOW;
     // A task may add another, which belongs to this turn as well: answers commit their heads, then links send them.
     const tasks = this.#tasks;
     try {
@@ -24,5 +49,19 @@ export class Turn {
   /** Calls `task.turnEnded` at the end of this turn. A task adds itself once a turn. */
   add(task: TurnTask): void {
     if (this.#tasks.push(task) === 1) this.#endOfTurn(this.#run);
+  }
+
+  /** An answer of a task that was added is complete. @returns whether it is held back; otherwise it should leave now */
+  hold(task: TurnTask): boolean {
+    const answers = ++this.#answers;
+    if (answers === (this.#holds ? 1 : FEW)) this.#began = performance.now();
+    if (!this.#holds) return false;
+    if (answers % LOOK === 0 && performance.now() - this.#began > LONG) {
+      this.#holds = false;
+      for (const held of this.#held.splice(0)) held.turnEnded();
+      return false;
+    }
+    this.#held.push(task);
+    return true;
   }
 }

@@ -58,6 +58,7 @@ describe("work is in proportion to what comes", () => {
         now: 0,
         date: DATE,
         wake() {},
+        answered() {},
         refused: (error) => assert.fail(error.code),
         start(exchange: Exchange) {
           const go = (): void => {

@@ -226,6 +226,10 @@ export class Driver implements Host {
     this.#handler(call);
   }
 
+  answered(): void {
+    this.wake(true);
+  }
+
   wake(now: boolean): void {
     this.wakes.push(now);
     this.whenWoken(now);

@@ -247,7 +247,8 @@ export class Http1Connection implements Connection {
     if (this.#answered) {
       this.#answered = false;
       // While another request of the same batch runs, its answer may travel with this one: at the end of the turn at the latest.
-      this.#host.wake(this.#phase !== EXCHANGE);
+      if (this.#phase === EXCHANGE) this.#host.wake(false);
+      else this.#host.answered();
     }
   }
 
