@@ -1,4 +1,5 @@
 /** Which class, and which of its methods, a request is for. */
+import { show } from "../protocol/show.ts";
 import { HTTPError } from "./errors.ts";
 import { BaseHTTPRequestHandler, type RequestHandlerClass } from "./handler.ts";
 import { describe } from "./log.ts";
@@ -28,6 +29,8 @@ interface Profile {
   readonly Handler: RequestHandlerClass;
   readonly methods: ReadonlyMap<string, MethodFunction>;
   readonly allowed: string;
+  /** How much content is read before the method is called; -1 where none is. */
+  readonly bufferedBody: number;
   /** An object of it has been looked at, and is what it should be. */
   checked: boolean;
 }
@@ -77,11 +80,21 @@ export class Dispatcher {
     const run = profile.methods.get(method) ?? (method === "HEAD" ? profile.methods.get("GET") : undefined);
     // What an object has of its own counts as well: a guard that is a field is a guard.
     if (handler.setup !== BASE.setup || handler.finish !== BASE.finish)
-      return this.#runWithin(run, handler, profile, fallback);
-    return run !== undefined ? run.call(handler) : this.#runDefault(handler, profile, fallback);
+      return this.#runWithin(transaction, run, handler, profile, fallback);
+    return run !== undefined
+      ? this.#run(transaction, run, handler, profile)
+      : this.#runDefault(handler, profile, fallback);
+  }
+
+  /** Calls a method, once there is the content that its class wants to be there. */
+  #run(transaction: Transaction, run: MethodFunction, handler: BaseHTTPRequestHandler, profile: Profile): unknown {
+    if (profile.bufferedBody < 0) return run.call(handler);
+    const coming = transaction.reader.readAhead(profile.bufferedBody);
+    return coming === null ? run.call(handler) : coming.then(() => run.call(handler));
   }
 
   async #runWithin(
+    transaction: Transaction,
     run: MethodFunction | undefined,
     handler: BaseHTTPRequestHandler,
     profile: Profile,
@@ -90,7 +103,9 @@ export class Dispatcher {
     await handler.setup();
     let failure: { error: unknown } | null = null;
     try {
-      await (run !== undefined ? run.call(handler) : this.#runDefault(handler, profile, fallback));
+      await (run !== undefined
+        ? this.#run(transaction, run, handler, profile)
+        : this.#runDefault(handler, profile, fallback));
     } catch (error) {
       failure = { error };
     }
@@ -139,8 +154,19 @@ export class Dispatcher {
     }
     const methods = methodsOf(Handler);
     for (const method of methods.keys()) this.#known.add(method);
-    this.#profiles.set(Handler, { Handler, methods, allowed: allowed(methods.keys()), checked: false });
+    const bufferedBody = bufferedBodyOf(Handler);
+    this.#profiles.set(Handler, { Handler, methods, allowed: allowed(methods.keys()), bufferedBody, checked: false });
   }
+}
+
+/** @throws {RangeError} where it is no number of bytes */
+function bufferedBodyOf(Handler: RequestHandlerClass): number {
+  const { bufferedBody = -1 } = Handler as { bufferedBody?: unknown };
+  if (bufferedBody !== -1 && !(typeof bufferedBody === "number" && bufferedBody >= 0))
+    throw new RangeError(
+      `${Handler.name}'s bufferedBody must be a number of bytes, 0 or more, not ${show(bufferedBody)}`,
+    );
+  return bufferedBody as number;
 }
 
 function isRouter(handler: RequestHandlerClass | RequestRouter): handler is RequestRouter {

@@ -2,7 +2,7 @@
 /// <reference types="node" preserve="true" />
 import { Buffer } from "node:buffer";
 import type { Exchange, GoneReason } from "../protocol/exchange.ts";
-import { PeerGoneError } from "./errors.ts";
+import { HTTPError, PeerGoneError } from "./errors.ts";
 
 /** A buffer's first size when nobody knows how much will come, or it is much: a length that was announced may be a lie. */
 const FIRST_SIZE = 64 * 1024;
@@ -41,8 +41,9 @@ export interface RequestBody extends AsyncIterable<Buffer> {
    */
   readLine(limit?: number): Promise<Buffer>;
   /**
-   * As `read`, but blocks until the bytes are there instead of giving a promise: for handlers of a ThreadingHTTPServer.
-   * @throws {Error} on the event loop, which must not be blocked; {PeerGoneError} where the rest will never come; and as `read`
+   * As `read`, but blocks until the bytes are there instead of giving a promise: for handlers of a ThreadingHTTPServer, and for
+   * those of classes that have `static bufferedBody`, for whom the bytes are there already.
+   * @throws {Error} on the event loop otherwise, which must not be blocked; {PeerGoneError} where the rest will never come; and as `read`
    * @source Python's `BufferedIOBase.read`
    */
   readSync(n?: number): Buffer;
@@ -71,6 +72,8 @@ export class ContentReader implements RequestBody {
   #buffer: Buffer = EMPTY;
   #got = 0;
   #want = 0;
+  /** All of the content is here. */
+  #whole = false;
   #resolve: ((bytes: Buffer) => void) | null = null;
   #reject: ((error: Error) => void) | null = null;
 
@@ -127,6 +130,27 @@ export class ContentReader implements RequestBody {
     );
   }
 
+  /**
+   * Reads all of the content, before anybody asks for it, so that no read will have to wait.
+   * @param most how much of it there may be; {HTTPError} 413 where there is more
+   * @returns null when it is here already
+   */
+  readAhead(most: number): Promise<void> | null {
+    const { bodyLength } = this.#exchange;
+    if (bodyLength > most) throw tooMuch(most);
+    // Of content without a length, one byte more than there may be shows that it is too much.
+    if (!this.#begin("all", bodyLength < 0 ? most + 1 : -1, FIRST_SIZE))
+      return this.#wait().then((bytes) => this.#keep(bytes, most));
+    this.#keep(this.#take(), most);
+    return null;
+  }
+
+  #keep(bytes: Buffer, most: number): void {
+    if (bytes.length > most) throw tooMuch(most);
+    this.#ahead = bytes;
+    this.#whole = true;
+  }
+
   readable(): void {
     const resolve = this.#resolve;
     if (resolve === null || !this.#fill()) return;
@@ -142,23 +166,29 @@ export class ContentReader implements RequestBody {
 
   #read(aim: Aim, n: number, firstSize: number): Promise<Buffer> {
     if (this.#begin(aim, n, firstSize)) return Promise.resolve(this.#take());
+    return quiet(this.#wait());
+  }
+
+  /** What has been begun, once there is enough of it. */
+  #wait(): Promise<Buffer> {
     const promise = new Promise<Buffer>((resolve, reject) => {
       this.#resolve = resolve;
       this.#reject = reject;
     });
     if (this.#gone !== null) this.#fail(this.#gone);
-    return quiet(promise);
+    return promise;
   }
 
   #readSync(aim: Aim, n: number, firstSize: number): Buffer {
-    if (this.#exchange.block === undefined) throw new Error(`cannot read: ${NO_BLOCKING}, or await a read`);
+    if (this.#exchange.block === undefined && !this.#whole)
+      throw new Error(`cannot read: ${NO_BLOCKING}, give it a static bufferedBody, or await a read`);
     if (!this.#begin(aim, n, firstSize)) {
       do {
         if (this.#gone !== null) {
           this.#buffer = EMPTY;
           throw new PeerGoneError(this.#gone);
         }
-        this.#exchange.block();
+        this.#exchange.block!();
       } while (!this.#fill());
     }
     return this.#take();
@@ -249,6 +279,10 @@ export class ContentReader implements RequestBody {
 }
 
 const EMPTY = Buffer.alloc(0);
+
+function tooMuch(most: number): HTTPError {
+  return new HTTPError(413, { detail: `The content may have at most ${most} bytes here.` });
+}
 
 /** Why a call that would block is refused. */
 export const NO_BLOCKING = "handlers on the event loop must not block: serve the class with a ThreadingHTTPServer";
