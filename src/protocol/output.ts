@@ -4,7 +4,6 @@ import { allocate, copy, copyAll, writeLatin1 } from "./bytes.ts";
 
 const CHUNK = 16 * 1024;
 const PIECE = 64 * 1024;
-const DIGIT_0 = 0x30;
 
 /** How many spare chunks are kept of either size: a MiB of each. */
 const SPARE_CHUNKS = 64;
@@ -58,19 +57,6 @@ export class Output {
   /** Makes sure that so many bytes more stand in one piece. */
   reserve(count: number): void {
     this.#room(count);
-  }
-
-  /** Adds a whole number, 0 or more, in decimal. */
-  decimal(value: number): void {
-    if (value > 999) return this.text(String(value));
-    const tail = this.#room(3);
-    const from = this.#used;
-    let at = from;
-    if (value > 99) tail[at++] = DIGIT_0 + ((value / 100) | 0);
-    if (value > 9) tail[at++] = DIGIT_0 + (((value / 10) | 0) % 10);
-    tail[at++] = DIGIT_0 + (value % 10);
-    this.#used = at;
-    this.length += at - from;
   }
 
   /** Adds bytes; they are copied. */

@@ -332,7 +332,7 @@ export class BaseHTTPRequestHandler {
    * @throws {TypeError} for a value that JSON cannot say (undefined, a BigInt, a circle, a promise), and as `sendResponse` and
    *   `sendHeader` do
    */
-  sendJson(value: unknown, status: number = 200, headers: HeaderFields = {}): void {
+  sendJson(value: unknown, status: number = 200, headers?: HeaderFields): void {
     const text = JSON.stringify(value) as string | undefined;
     if (text === undefined) throw new TypeError(`cannot send ${typeof value} as JSON`);
     if (value instanceof Promise) throw new TypeError("cannot send a promise as JSON: await it");
@@ -345,7 +345,7 @@ export class BaseHTTPRequestHandler {
    * @param headers more fields; a Content-Type among them takes the place of text/plain; charset=utf-8
    * @throws as `sendResponse` and `sendHeader` do
    */
-  sendText(text: string, status: number = 200, headers: HeaderFields = {}): void {
+  sendText(text: string, status: number = 200, headers?: HeaderFields): void {
     if (typeof text !== "string") throw new TypeError(`cannot send ${typeof text} as text: it must be a string`);
     this.#send(status, headers, "text/plain; charset=utf-8", text);
   }
@@ -392,13 +392,14 @@ export class BaseHTTPRequestHandler {
     this.wfile.write(content);
   }
 
-  #send(status: number, headers: HeaderFields, type: string, text: string): void {
+  #send(status: number, headers: HeaderFields | undefined, type: string, text: string): void {
     this.sendResponse(status);
     let typed = false;
-    eachField(headers, (name, value) => {
-      this.sendHeader(name, value);
-      typed ||= name.toLowerCase() === "content-type";
-    });
+    if (headers !== undefined)
+      eachField(headers, (name, value) => {
+        this.sendHeader(name, value);
+        typed ||= name.toLowerCase() === "content-type";
+      });
     if (!typed) this.sendHeader("Content-Type", type);
     const content = Buffer.from(text);
     this.sendHeader("Content-Length", content.length);

@@ -66,8 +66,7 @@ export class Link implements Host, SocketHandler, TurnTask {
   }
 
   answered(): void {
-    // It is held back only where the end of the turn looks after it anyway.
-    if (!this.#queued || !this.#owner.turn.hold(this)) this.#flush();
+    if (!this.#owner.turn.hold(this)) this.#flush();
   }
 
   refused(error: ProtocolError): void {

@@ -23,22 +23,25 @@ export class Turn {
   readonly #endOfTurn: (task: () => void) => void;
   readonly #tasks: TurnTask[] = [];
   readonly #held: TurnTask[] = [];
+  /** The end of the turn has been asked for. */
+  #awaited = false;
   /** Whether answers are held back. */
   #holds = false;
-  /** How many answers there were in this turn, and since when they are timed. */
+  /** How many answers there were since the last end of a turn that was asked for, and since when they are timed. */
   #answers = 0;
   #began = 0;
   readonly #run = (): void => {
     const answers = this.#answers;
     this.#answers = 0;
-    this.#held.length = 0; // they are tasks as well
     this.#holds = answers > FEW && performance.now() - this.#began < answers * SLOW;
     // A task may add another, which belongs to this turn as well: answers commit their heads, then links send them.
-    const tasks = this.#tasks;
     try {
-      for (let i = 0; i < tasks.length; i++) tasks[i].turnEnded();
+      while (this.#tasks.length > 0 || this.#held.length > 0) {
+        runAll(this.#tasks);
+        runAll(this.#held);
+      }
     } finally {
-      tasks.length = 0; // or nothing would ever be run again
+      this.#awaited = false;
     }
   };
 
@@ -48,20 +51,38 @@ export class Turn {
 
   /** Calls `task.turnEnded` at the end of this turn. A task adds itself once a turn. */
   add(task: TurnTask): void {
-    if (this.#tasks.push(task) === 1) this.#endOfTurn(this.#run);
+    this.#tasks.push(task);
+    this.#await();
   }
 
-  /** An answer of a task that was added is complete. @returns whether it is held back; otherwise it should leave now */
+  /** An answer is complete. @returns whether it is held back, and `task.turnEnded` will be called; otherwise it should leave now */
   hold(task: TurnTask): boolean {
     const answers = ++this.#answers;
-    if (answers === (this.#holds ? 1 : FEW)) this.#began = performance.now();
+    if (answers === (this.#holds ? 1 : FEW)) {
+      this.#began = performance.now();
+      this.#await();
+    }
     if (!this.#holds) return false;
     if (answers % LOOK === 0 && performance.now() - this.#began > LONG) {
       this.#holds = false;
-      for (const held of this.#held.splice(0)) held.turnEnded();
+      runAll(this.#held);
       return false;
     }
     this.#held.push(task);
     return true;
+  }
+
+  #await(): void {
+    if (this.#awaited) return;
+    this.#awaited = true;
+    this.#endOfTurn(this.#run);
+  }
+}
+
+function runAll(tasks: TurnTask[]): void {
+  try {
+    for (let i = 0; i < tasks.length; i++) tasks[i].turnEnded();
+  } finally {
+    tasks.length = 0; // or nothing would ever be run again
   }
 }

@@ -32,6 +32,19 @@ const BATCH = 16 * 1024;
 /** With so many bytes waiting to leave, writers are asked to hold on, and no further request is dispatched. */
 const HIGH_WATER = 64 * 1024;
 
+/**
+ * A reader that nobody needs at the moment. Most heads come whole: then one reader serves all connections, and one that is idle
+ * has none.
+ */
+let spareReader: HeadReader | null = null;
+
+function takeReader(limits: Limits): HeadReader {
+  const reader = spareReader;
+  if (reader === null || reader.limits !== limits) return new HeadReader(limits);
+  spareReader = null;
+  return reader;
+}
+
 /** The protocol of one HTTP/1 connection. What it offers its carrier is in `Connection`; the rest is for its exchanges. */
 export class Http1Connection implements Connection {
   /** What waits to leave. */
@@ -45,12 +58,15 @@ export class Http1Connection implements Connection {
   readonly #host: Host;
   readonly #limits: Limits;
   readonly #input = new Input();
-  readonly #head: HeadReader;
+  /** Of a head that has begun to come. */
+  #reader: HeadReader | null = null;
   #phase = HEAD;
   #exchange: Http1Exchange | null = null;
   #advancing = false;
   /** An exchange was released and its answer should leave. */
   #answered = false;
+  /** Something is to leave by the end of the turn. */
+  #wakes = false;
   /** The next request waits for earlier answers to leave. */
   #stalled = false;
   #dropped = 0;
@@ -69,7 +85,6 @@ export class Http1Connection implements Connection {
   constructor(host: Host, limits: Limits, pool: ChunkPool) {
     this.#host = host;
     this.#limits = limits;
-    this.#head = new HeadReader(limits);
     this.output = new Output(pool);
     this.#deadline = host.now + limits.headTimeout;
   }
@@ -148,7 +163,7 @@ export class Http1Connection implements Connection {
     switch (this.#phase) {
       case HEAD:
         // An idle connection is closed without a word; a head begun and not finished gets one.
-        if (this.#head.started) this.#refuse(HEAD_TIMEOUT);
+        if (this.#headStarted) this.#refuse(HEAD_TIMEOUT);
         else this.close("end");
         break;
       case EXCHANGE:
@@ -161,7 +176,7 @@ export class Http1Connection implements Connection {
 
   shutdown(): void {
     this.stopping = true;
-    if (this.#phase === DRAIN || (this.#phase === HEAD && !this.#head.started)) this.close("end");
+    if (this.#phase === DRAIN || (this.#phase === HEAD && !this.#headStarted)) this.close("end");
     // A head that has begun may still be finished, but not at leisure.
     else if (this.#phase === HEAD)
       this.#deadline = Math.min(this.#deadline, this.#host.now + this.#limits.drainTimeout);
@@ -171,12 +186,14 @@ export class Http1Connection implements Connection {
 
   /** Output, or what depends on it, has changed. */
   wake(now: boolean): void {
-    this.#host.wake(now);
+    // Where a handler settles in the very call that it was started in, one word for all of its answer will do.
+    if (!now && this.#advancing) this.#wakes = true;
+    else this.#host.wake(now);
   }
 
   /** Content was added to the output. @returns whether it is full */
   wrote(): boolean {
-    this.#host.wake(this.output.length >= BATCH);
+    this.wake(this.output.length >= BATCH);
     return this.output.length >= HIGH_WATER;
   }
 
@@ -244,11 +261,15 @@ export class Http1Connection implements Connection {
     this.#advancing = true;
     while (this.#step());
     this.#advancing = false;
-    if (this.#answered) {
+    const wakes = this.#wakes || this.#answered;
+    this.#wakes = false;
+    if (this.#answered && this.#phase !== EXCHANGE) {
       this.#answered = false;
+      this.#host.answered();
+    } else if (wakes) {
       // While another request of the same batch runs, its answer may travel with this one: at the end of the turn at the latest.
-      if (this.#phase === EXCHANGE) this.#host.wake(false);
-      else this.#host.answered();
+      this.#answered = false;
+      this.#host.wake(false);
     }
   }
 
@@ -282,8 +303,9 @@ export class Http1Connection implements Connection {
       this.#stalled = true;
       return false;
     }
-    const reader = this.#head;
+    const reader = this.#reader ?? takeReader(this.#limits);
     const length = reader.read(input.bytes, input.pos, input.end);
+    if (length <= 0) this.#reader = reader;
     if (length === 0) {
       if (this.ended) {
         if (reader.started) this.#refuse(HEAD_INCOMPLETE);
@@ -299,9 +321,10 @@ export class Http1Connection implements Connection {
       this.#refuse(reader.error!);
       return true;
     }
-    const head = reader.head!;
+    const head = reader.take(input.bytes, input.pos, length);
     input.pos += length;
-    reader.reset();
+    spareReader = reader;
+    if (this.#reader !== null) this.#reader = null;
     let body = NO_BODY;
     if (head.chunked) body = new ChunkedReader(this.#limits);
     else if (head.contentLength > 0) body = new CountedReader(head.contentLength);
@@ -313,6 +336,11 @@ export class Http1Connection implements Connection {
     // One that was read behind the peer's end hears of it as the others did.
     if (this.ended && this.#exchange === exchange && !exchange.done) exchange.sink.onGone({ kind: "half-closed" });
     return true;
+  }
+
+  /** Whether more than empty lines has come of the next head. */
+  get #headStarted(): boolean {
+    return this.#reader?.started === true;
   }
 
   /** Drops what the handler left unread of the content, so that none of it is ever taken for a request. */
@@ -357,7 +385,8 @@ export class Http1Connection implements Connection {
   #refuse(error: ProtocolError): void {
     const exchange = this.#exchange;
     if (exchange === null || exchange.unanswered) {
-      const method = exchange === null ? this.#head.method(this.#input.bytes, this.#input.pos) : exchange.head.method;
+      const { bytes, pos } = this.#input;
+      const method = exchange === null ? this.#reader?.method(bytes, pos) : exchange.head.method;
       this.#answer(error, method === "HEAD");
       this.close("end");
     } else {

@@ -21,7 +21,6 @@ const NO_SINK: Sink = { onReadable() {}, onWritable() {}, onGone() {} };
 const statusLines: Uint8Array[] = [];
 
 const CRLF = utf8("\r\n");
-const CONTENT_LENGTH = utf8("Content-Length: ");
 const IN_CHUNKS = utf8("Transfer-Encoding: chunked\r\n");
 const CLOSES = utf8("Connection: close\r\n");
 const STAYS = utf8("Connection: keep-alive\r\n");
@@ -160,9 +159,7 @@ export class Http1Exchange extends AnswerAccount implements Exchange {
     output.bytes(line);
     fields.writeTo(output);
     if (announced >= 0) {
-      output.bytes(CONTENT_LENGTH);
-      output.decimal(announced);
-      output.bytes(CRLF);
+      output.bytes(lengthLine(announced));
     } else if (this.#framing === CHUNKED) {
       output.bytes(IN_CHUNKS);
     }
@@ -233,6 +230,15 @@ export class Http1Exchange extends AnswerAccount implements Exchange {
     this.abort(); // does nothing when the answer has ended
     this.#connection.released(this);
   }
+}
+
+/** "Content-Length: 9" CR LF, of the short ones made once each. */
+const lengthLines: Uint8Array[] = [];
+const SHORT = 1024;
+
+function lengthLine(length: number): Uint8Array {
+  if (length >= SHORT) return utf8(`Content-Length: ${length}\r\n`);
+  return (lengthLines[length] ??= utf8(`Content-Length: ${length}\r\n`));
 }
 
 function statusLine(status: number, reason: string): Uint8Array {

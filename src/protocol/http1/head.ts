@@ -104,15 +104,11 @@ class Meaning {
   }
 }
 
-/** Reads heads, one after the other. */
+/** Reads heads, one after the other: `read` until it returns a length, then `take`. */
 export class HeadReader {
   /** What was wrong, after `read` returned -1. */
   error: ProtocolError | null = null;
-  /** What was read, after `read` returned a length. */
-  head: Http1Head | null = null;
-
-  readonly #maxSize: number;
-  readonly #maxBodySize: number;
+  readonly limits: Limits;
   readonly #line: RequestLineReader;
   readonly #lines: FieldLinesReader;
   readonly #meaning = new Meaning();
@@ -121,8 +117,7 @@ export class HeadReader {
   #understood = 0;
 
   constructor(limits: Limits) {
-    this.#maxSize = limits.maxHeadSize;
-    this.#maxBodySize = limits.maxBodySize;
+    this.limits = limits;
     this.#line = new RequestLineReader(limits.maxTargetSize);
     this.#lines = new FieldLinesReader(limits.maxFields);
   }
@@ -130,7 +125,6 @@ export class HeadReader {
   /** Gets ready for the next head. */
   reset(): void {
     this.error = null;
-    this.head = null;
     this.#inFields = false;
     this.#meaning.clear();
     this.#understood = 0;
@@ -153,7 +147,7 @@ export class HeadReader {
    * @returns the head's length; 0 when more bytes are needed; -1 for `error`
    */
   read(bytes: Uint8Array, base: number, end: number): number {
-    const limit = base + this.#maxSize;
+    const limit = base + this.limits.maxHeadSize;
     const stop = limit < end ? limit : end;
     if (!this.#inFields) {
       const length = this.#line.read(bytes, base, stop);
@@ -169,11 +163,16 @@ export class HeadReader {
     if (error !== null) return this.#fail(error);
     if (length < 0) return this.#fail(this.#lines.error!);
     if (length === 0) return stop === limit ? this.#fail(HEAD_TOO_LARGE) : 0;
+    const wrong = this.#conclude(bytes, base);
+    return wrong === null ? length : this.#fail(wrong);
+  }
+
+  /** What was read, once `read` has returned a length: made of the same bytes. Gets ready for the next head. */
+  take(bytes: Uint8Array, base: number, length: number): Http1Head {
     const text = latin1(bytes, base, base + length);
-    const wrong = this.#conclude(bytes, base, text);
-    if (wrong !== null) return this.#fail(wrong);
-    this.head = new Http1Head(text, this.#line, this.#lines.spans, this.#meaning);
-    return length;
+    const head = new Http1Head(text, this.#line, this.#lines.spans, this.#meaning);
+    this.reset();
+    return head;
   }
 
   #fail(error: ProtocolError): -1 {
@@ -215,7 +214,8 @@ export class HeadReader {
             if (meaning.contentLength >= 0) return CONTENT_LENGTH_REPEATED;
             meaning.contentLength = digits(bytes, base + places[i + 2], base + places[i + 3]);
             if (meaning.contentLength < 0) return CONTENT_LENGTH_INVALID;
-            if (meaning.contentLength > this.#maxBodySize || meaning.contentLength === Infinity) return BODY_TOO_LARGE;
+            if (meaning.contentLength > this.limits.maxBodySize || meaning.contentLength === Infinity)
+              return BODY_TOO_LARGE;
           }
           break;
         case 17:
@@ -231,7 +231,7 @@ export class HeadReader {
   }
 
   /** Now that the head is complete: what its parts say together. */
-  #conclude(bytes: Uint8Array, base: number, text: string): ProtocolError | null {
+  #conclude(bytes: Uint8Array, base: number): ProtocolError | null {
     const line = this.#line;
     const meaning = this.#meaning;
     if (meaning.codings !== null) {
@@ -245,7 +245,7 @@ export class HeadReader {
     if (meaning.hostStart < 0 && line.minor === 1) return HOST_MISSING;
     meaning.method = methodOf(bytes, base + line.methodStart, base + line.methodEnd);
     if (meaning.method === "CONNECT" || !line.originForm) {
-      const target = text.substring(line.targetStart, line.targetEnd);
+      const target = latin1(bytes, base + line.targetStart, base + line.targetEnd);
       if (target === "*") {
         if (meaning.method !== "OPTIONS") return TARGET_INVALID; // asterisk-form is for OPTIONS alone (§3.2.4)
       } else {
