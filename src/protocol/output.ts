@@ -9,16 +9,30 @@ const PIECE = 64 * 1024;
 const SPARE_CHUNKS = 64;
 const SPARE_PIECES = 16;
 
+const EMPTY = allocate(0);
+
 /** Spare chunks, shared by the connections of one server: only those with something to say hold one. */
 export class ChunkPool {
   readonly #chunks: Buffer[] = [];
   readonly #pieces: Buffer[] = [];
+  /** The view made last, of the chunk it was made of: most answers are as long as the one before, and in the same chunk. */
+  #viewed: Buffer | null = null;
+  #view: Buffer = EMPTY;
 
   /** A chunk of 16 or 64 KiB, or of as many bytes as are needed where those are more. They are whatever they were. */
   take(needed = 0): Buffer {
     if (needed <= CHUNK) return this.#chunks.pop() ?? allocate(CHUNK);
     if (needed <= PIECE) return this.#pieces.pop() ?? allocate(PIECE);
     return allocate(needed);
+  }
+
+  /** The first `length` bytes of a chunk. */
+  view(chunk: Buffer, length: number): Buffer {
+    if (this.#viewed !== chunk || this.#view.length !== length) {
+      this.#view = chunk.subarray(0, length);
+      this.#viewed = chunk;
+    }
+    return this.#view;
   }
 
   /** Gives a chunk back; it must not be touched any more. */
@@ -89,7 +103,7 @@ export class Output {
     }
     if (this.#used === 0) return null;
     const chunk = this.#tail!;
-    const batch = chunk.subarray(0, this.#used);
+    const batch = this.#pool.view(chunk, this.#used);
     this.#lent = batch;
     this.#lentChunk = chunk;
     this.length -= this.#used;

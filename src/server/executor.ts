@@ -120,7 +120,7 @@ export class LoopExecutor implements Executor {
     transaction.answer.seal();
     transaction.settled = true;
     transaction.exchange.release();
-    if (--this.running > 0) return;
+    if (--this.running > 0 || this.#drained.length === 0) return;
     const drained = this.#drained;
     this.#drained = [];
     for (const resolve of drained) resolve();

@@ -205,6 +205,7 @@ export class Http1Connection implements Connection {
     const n = exchange.body.read(input, to, at, max);
     if (before >= LOOK_AHEAD && input.length < LOOK_AHEAD) this.#host.wake(false);
     if (n > 0) {
+      if (exchange.body.remaining === 0) return n;
       const { bodyTimeout, minBodyRate } = this.#limits;
       // What arrives earns time, but no more than the peer began with: a fast start must not pay for a long silence.
       this.#bodyBudget = Math.min(bodyTimeout, this.#bodyBudget + (n * 1000) / minBodyRate);
@@ -279,7 +280,12 @@ export class Http1Connection implements Connection {
       case HEAD:
         return this.#readHead();
       case EXCHANGE: {
-        if (!this.#exchange!.done) return false;
+        const exchange = this.#exchange!;
+        if (!exchange.done) return false;
+        if (exchange.body.remaining === 0 && exchange.persistent && !this.stopping) {
+          this.#awaitHead(); // the usual end: there is nothing to drop
+          return true;
+        }
         this.#phase = DRAIN;
         this.#dropped = 0;
         this.#deadline = this.#host.now + this.#limits.drainTimeout;
@@ -354,7 +360,6 @@ export class Http1Connection implements Connection {
     // With nothing left to drop the end may still be there: one byte more would be too many.
     const n = exchange.body.remaining > left ? FAULT : exchange.body.read(this.#input, null, 0, left > 0 ? left : 1);
     if (n === END) {
-      this.#exchange = null;
       this.#awaitHead();
       return true;
     }
@@ -369,6 +374,7 @@ export class Http1Connection implements Connection {
   }
 
   #awaitHead(): void {
+    this.#exchange = null;
     this.#phase = HEAD;
     this.#headBegun = false;
     this.#deadline = this.#host.now + this.#limits.keepAliveTimeout;

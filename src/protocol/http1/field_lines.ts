@@ -28,17 +28,16 @@ export class FieldLinesReader {
   readonly places: number[] = [];
   used = 0;
 
-  readonly #maxFields: number;
+  readonly #maxPlaces: number;
   readonly #tooMany: ProtocolError;
   #state = LINE_START;
   #at = 0;
-  #count = 0;
   #nameStart = 0;
   #nameEnd = 0;
   #valueStart = 0;
 
   constructor(maxFields: number, tooMany: ProtocolError = FIELDS_TOO_MANY) {
-    this.#maxFields = maxFields;
+    this.#maxPlaces = 4 * maxFields;
     this.#tooMany = tooMany;
   }
 
@@ -46,7 +45,6 @@ export class FieldLinesReader {
   reset(at: number): void {
     this.#state = LINE_START;
     this.#at = at;
-    this.#count = 0;
     this.used = 0;
     this.error = null;
   }
@@ -61,8 +59,13 @@ export class FieldLinesReader {
    * @returns where the section has ended, behind the empty line; 0 when more bytes are needed; -1 for `error`
    */
   read(bytes: Uint8Array, base: number, end: number): number {
+    const { places } = this;
     let i = base + this.#at;
     let state = this.#state;
+    let used = this.used;
+    let nameStart = this.#nameStart;
+    let nameEnd = this.#nameEnd;
+    let valueStart = this.#valueStart;
     while (i < end) {
       const c = bytes[i];
       switch (state) {
@@ -72,17 +75,17 @@ export class FieldLinesReader {
             i++;
             continue;
           }
-          if (c === SP || c === HTAB) return this.#fail(FIELD_FOLDED);
-          if (++this.#count > this.#maxFields) return this.#fail(this.#tooMany);
-          this.#nameStart = i - base;
+          if (c === SP || c === HTAB) return this.#fail(FIELD_FOLDED, used);
+          if (used >= this.#maxPlaces) return this.#fail(this.#tooMany, used);
+          nameStart = i - base;
           state = NAME;
         // falls through
         case NAME:
           while (i < end && (CLASS[bytes[i]] & TCHAR) !== 0) i++;
           if (i === end) break;
           // No white space between name and colon either: "a server MUST reject" it (§5.1)
-          if (bytes[i] !== COLON || i - base === this.#nameStart) return this.#fail(FIELD_NAME_INVALID);
-          this.#nameEnd = i - base;
+          if (bytes[i] !== COLON || i - base === nameStart) return this.#fail(FIELD_NAME_INVALID, used);
+          nameEnd = i - base;
           i++;
           state = BEFORE_VALUE;
           if (i === end) break;
@@ -90,45 +93,50 @@ export class FieldLinesReader {
         case BEFORE_VALUE:
           while (i < end && (bytes[i] === SP || bytes[i] === HTAB)) i++;
           if (i === end) break;
-          this.#valueStart = i - base;
+          valueStart = i - base;
           state = VALUE_TEXT;
         // falls through
         case VALUE_TEXT: {
           while (i < end && (CLASS[bytes[i]] & VALUE) !== 0) i++;
           if (i === end) break;
-          if (bytes[i] !== CR) return this.#fail(bytes[i] === LF ? LINE_ENDING_INVALID : FIELD_VALUE_INVALID);
-          const start = base + this.#valueStart;
+          if (bytes[i] !== CR) return this.#fail(bytes[i] === LF ? LINE_ENDING_INVALID : FIELD_VALUE_INVALID, used);
+          const start = base + valueStart;
           let last = i;
           while (last > start && (bytes[last - 1] === SP || bytes[last - 1] === HTAB)) last--;
-          const { places, used } = this;
-          places[used] = this.#nameStart;
-          places[used + 1] = this.#nameEnd;
-          places[used + 2] = this.#valueStart;
+          places[used] = nameStart;
+          places[used + 1] = nameEnd;
+          places[used + 2] = valueStart;
           places[used + 3] = last - base;
-          this.used = used + 4;
+          used += 4;
           i++;
           state = LINE_LF;
           if (i === end) break;
         }
         // falls through
         case LINE_LF:
-          if (bytes[i] !== LF) return this.#fail(LINE_ENDING_INVALID);
+          if (bytes[i] !== LF) return this.#fail(LINE_ENDING_INVALID, used);
           i++;
           state = LINE_START;
           continue;
         default: // LAST_LF
-          if (c !== LF) return this.#fail(LINE_ENDING_INVALID);
+          if (c !== LF) return this.#fail(LINE_ENDING_INVALID, used);
+          this.used = used;
           return i + 1 - base;
       }
       break;
     }
     this.#state = state;
     this.#at = i - base;
+    this.used = used;
+    this.#nameStart = nameStart;
+    this.#nameEnd = nameEnd;
+    this.#valueStart = valueStart;
     return 0;
   }
 
-  #fail(error: ProtocolError): -1 {
+  #fail(error: ProtocolError, used: number): -1 {
     this.error = error;
+    this.used = used;
     return -1;
   }
 }
