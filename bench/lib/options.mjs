@@ -1,4 +1,4 @@
-// What stands behind `npm run bench:threads --`.
+// What stands behind `npm run bench --` and `npm run bench:threads --`.
 import { parseArgs } from "node:util";
 
 /** A command line that is wrong: told in one line, without a stack. */
@@ -9,33 +9,33 @@ export class UsageError extends Error {}
  * @param {readonly string[]} args what stands behind the command
  * @param {readonly string[]} names the measures that there are
  * @param {Readonly<Record<string, number>>} numbers options that take a number, by name, with their defaults; all must be above 0
- * @returns {{ only: string[], json?: string, baseline?: string, help: boolean, given: string[] } & Record<string, number>}
+ * @param {{ texts?: readonly string[], positional?: boolean }} more `texts`: options that take a text, besides --json; `positional`: measures
+ * are named without an option, and there is no --only
+ * @returns {{ only: string[], json?: string, help: boolean, given: string[] } & Record<string, number | string>}
  * `only`: the measures to run, in their order; `given`: the number options that were named
  */
-export function readOptions(args, names, numbers) {
-  const options = {
-    only: { type: "string" },
-    json: { type: "string" },
-    baseline: { type: "string" },
-    help: { type: "boolean" },
-  };
+export function readOptions(args, names, numbers, { texts = ["baseline"], positional = false } = {}) {
+  const options = { json: { type: "string" }, help: { type: "boolean" } };
+  if (!positional) options.only = { type: "string" };
+  for (const name of texts) options[name] = { type: "string" };
   for (const name of Object.keys(numbers)) options[name] = { type: "string" };
   let values;
+  let positionals;
   try {
-    ({ values } = parseArgs({ args: [...args], options }));
+    ({ values, positionals } = parseArgs({ args: [...args], options, allowPositionals: positional }));
   } catch (error) {
     throw new UsageError(error.message);
   }
   const result = { help: values.help ?? false, only: [...names], given: [] };
-  if (values.only !== undefined) {
-    const wanted = values.only.split(",").map((name) => name.trim());
+  const only = values.only ?? (positionals.length > 0 ? positionals.join(",") : undefined);
+  if (only !== undefined) {
+    const wanted = only.split(",").map((name) => name.trim());
     for (const name of wanted) {
       if (!names.includes(name)) throw new UsageError(`there is no measure "${name}"; there are ${names.join(", ")}`);
     }
     result.only = names.filter((name) => wanted.includes(name));
   }
-  if (values.json !== undefined) result.json = values.json;
-  if (values.baseline !== undefined) result.baseline = values.baseline;
+  for (const name of ["json", ...texts]) if (values[name] !== undefined) result[name] = values[name];
   for (const [name, otherwise] of Object.entries(numbers)) {
     const text = values[name];
     if (text !== undefined) result.given.push(name);

@@ -2,7 +2,7 @@
 import { spawn } from "node:child_process";
 import fs from "node:fs";
 import process from "node:process";
-import { findProgram } from "./programs.mjs";
+import { findProgram, isMissing } from "./programs.mjs";
 
 /** @type {Set<Child>} */
 const running = new Set();
@@ -19,6 +19,20 @@ export function allowedCores() {
 
 /** Whether a server and its load can have a core each. */
 export const canPin = taskset !== undefined && allowedCores().length > 1;
+
+/** Where a server runs, the last core, and where its load does, the first; nothing where they cannot have a core each. */
+export function ownCores() {
+  const cores = allowedCores();
+  return canPin ? { serverCores: [cores.at(-1)], loadCores: [cores[0]] } : {};
+}
+
+/** The same, for people. */
+export function describeCores() {
+  const { serverCores, loadCores } = ownCores();
+  if (serverCores !== undefined) return `server on core ${serverCores.join()}, load on core ${loadCores.join()}`;
+  const why = taskset === undefined ? isMissing("taskset") : "there is but one";
+  return `server and load cannot have a core each, and CPU a request is what to compare: ${why}`;
+}
 
 export class Child {
   #process;

@@ -20,6 +20,7 @@ const DISTURBED = 0.1;
  * @property {string} title
  * @property {readonly string[]} [programs] of the system, without which it cannot run
  * @property {(options: object) => string | undefined} [wants] says why it cannot run, if it cannot
+ * @property {(options: object) => number} [estimate] seconds that it takes
  * @property {(context: object) => Promise<Found>} run
  *
  * @typedef {object} Found
@@ -36,24 +37,51 @@ const DISTURBED = 0.1;
  */
 
 /**
+ * What a command has that others have not.
+ * @typedef {object} More
+ * @property {Readonly<Record<string, { value: string, help: string, shown?: boolean }>>} texts options that take a text; `value`: what the help
+ * calls it; `shown`: it is a part of the command line that is told
+ * @property {boolean} [positional] measures are named without --only
+ * @property {readonly string[]} [forms] other ways to call it, for the help
+ * @property {(options: object) => void} [check] throws a UsageError
+ * @property {Readonly<Record<string, string>>} [about] facts that are told at the beginning, besides those of machine.mjs
+ * @property {() => Promise<object>} [begin] what measures get besides options
+ * @property {(result: object, options: object) => void} [end] gets what --json writes
+ */
+
+/** @type {More} What runs handlers that compute wants to know how long a computation takes. */
+const THREADS = {
+  texts: { baseline: { value: "PATH", help: "another checkout, built, for the measure of that name" } },
+  async begin() {
+    progress("how fast a core is");
+    return { units: await calibrate() };
+  },
+};
+
+/**
  * @param {string} command as users type it, for the help
  * @param {readonly Measure[]} measures in the order in which they run
  * @param {Readonly<Record<string, { value: number, help: string }>>} numbers options that take a number
+ * @param {More} more
  * @returns the exit status
  */
-export async function runMeasures(command, measures, numbers) {
+export async function runMeasures(command, measures, numbers, more = THREADS) {
   const defaults = Object.fromEntries(Object.entries(numbers).map(([name, { value }]) => [name, value]));
   const names = measures.map(({ name }) => name);
   let options;
   try {
-    options = readOptions(process.argv.slice(2), names, defaults);
+    options = readOptions(process.argv.slice(2), names, defaults, {
+      texts: Object.keys(more.texts),
+      positional: more.positional,
+    });
+    more.check?.(options);
   } catch (error) {
     if (!(error instanceof UsageError)) throw error;
     console.error(`${error.message}\n${command} -- --help`);
     return 2;
   }
   if (options.help) {
-    console.log(help(command, measures, numbers));
+    console.log(help(command, measures, numbers, more));
     return 0;
   }
   if (process.platform !== "linux") {
@@ -62,10 +90,10 @@ export async function runMeasures(command, measures, numbers) {
   }
 
   killAllAtExit();
-  const about = describeMachine();
-  const changed = options.given.map((name) => ` --${name} ${options[name]}`).join("");
-  const line = `${command} -- --only ${options.only.join(",")}${changed}`;
-  console.log([...Object.values(about), line].join("\n"));
+  const about = { ...describeMachine(), ...more.about };
+  const line = commandLine(command, names, options, more);
+  const chosen = measures.filter(({ name }) => options.only.includes(name));
+  console.log([...Object.values(about), line, ...plan(chosen, options)].join("\n"));
 
   const results = [];
   const leftOut = [];
@@ -73,9 +101,8 @@ export async function runMeasures(command, measures, numbers) {
     const text = `${what} is left out: ${why}`;
     if (!leftOut.includes(text)) leftOut.push(text);
   };
-  progress("how fast a core is");
-  const units = await calibrate();
-  for (const measure of measures.filter(({ name }) => options.only.includes(name))) {
+  const begun = await more.begin?.();
+  for (const measure of chosen) {
     const missing = measure.programs?.find((name) => findProgram(name) === undefined);
     const why = missing === undefined ? measure.wants?.(options) : isMissing(missing);
     if (why !== undefined) {
@@ -84,7 +111,8 @@ export async function runMeasures(command, measures, numbers) {
     }
     const context = {
       ...options,
-      units,
+      ...begun,
+      leaveOut: (what, why) => leaveOut(`${measure.name}: ${what}`, why),
       tell: (text) => progress(`${measure.name}: ${text}`),
       /** A B, B A, A B, …: who comes first changes. */
       turns: (entries, round) => (round % 2 === 0 ? [...entries] : [...entries].reverse()),
@@ -106,15 +134,16 @@ export async function runMeasures(command, measures, numbers) {
     const beside =
       disturbed < DISTURBED ? "" : `\nDISTURBED: other processes took ${figure(disturbed)} cores meanwhile.`;
     console.log(`\n${measure.name}: ${measure.title} (${seconds} s)\n\n${found.text}${beside}`);
-    results.push({ name: measure.name, others: disturbed, ...found });
+    results.push({ name: measure.name, title: measure.title, others: disturbed, ...found });
   }
 
   console.log(`\n${summary(results)}`);
   for (const text of leftOut) console.log(text);
-  if (options.json !== undefined) {
-    const all = results.map(({ name, others, goals, data }) => ({ name, others, goals, data }));
-    fs.writeFileSync(options.json, `${JSON.stringify({ ...about, command: line, leftOut, measures: all }, null, 2)}\n`);
-  }
+  const all = results.map(({ name, title, others, goals, data }) => ({ name, title, others, goals, data }));
+  const date = new Date().toISOString().slice(0, 10);
+  const result = { about, date, command: line, leftOut, measures: all };
+  if (options.json !== undefined) fs.writeFileSync(options.json, `${JSON.stringify(result, null, 2)}\n`);
+  more.end?.(result, options);
   return results.some(({ failed }) => failed) ? 1 : 0;
 }
 
@@ -129,15 +158,39 @@ function summary(results) {
   return rows.length === 1 ? "Nothing was measured." : table(rows);
 }
 
-function help(command, measures, numbers) {
+/** What was asked for, as it can be asked again. */
+function commandLine(command, names, options, { positional = false, texts }) {
+  const only = options.only.join(positional ? " " : ",");
+  const parts = [];
+  if (!positional) parts.push("--only", only);
+  else if (options.only.length < names.length) parts.push(only);
+  for (const [name, { shown = false }] of Object.entries(texts))
+    if (shown && options[name] !== undefined) parts.push(`--${name}`, options[name]);
+  for (const name of options.given) parts.push(`--${name}`, options[name]);
+  return parts.length === 0 ? command : `${command} -- ${parts.join(" ")}`;
+}
+
+/** How long it takes, where measures say so. */
+function plan(measures, options) {
+  const seconds = measures
+    .filter(({ estimate }) => estimate !== undefined)
+    .map((one) => [one.name, one.estimate(options)]);
+  if (seconds.length === 0) return [];
+  const all = seconds.reduce((sum, [, each]) => sum + each, 0);
+  const parts = seconds.map(([name, each]) => `${name} ${Math.round(each)}`).join(", ");
+  return [`This takes about ${Math.max(1, Math.round(all / 60))} min; seconds: ${parts}.`];
+}
+
+function help(command, measures, numbers, { texts, positional, forms = [] }) {
   const lines = [
-    ["--only A,B", "only these measures"],
+    ...(positional ? [] : [["--only A,B", "only these measures"]]),
     ...Object.entries(numbers).map(([name, { value, help }]) => [`--${name} N`, `${help} (${value})`]),
     ["--json FILE", "writes all figures there"],
-    ["--baseline PATH", "another checkout, built, for the measure of that name"],
+    ...Object.entries(texts).map(([name, { value, help }]) => [`--${name} ${value}`, help]),
   ];
   return [
-    `${command} -- [OPTION…]`,
+    `${command} -- ${positional ? "[MEASURE…] " : ""}[OPTION…]`,
+    ...forms,
     "",
     ...lines.map(([name, text]) => `  ${name.padEnd(18)}${text}`),
     "",

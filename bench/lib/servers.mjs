@@ -11,8 +11,8 @@ import { findProgram, isMissing } from "./programs.mjs";
 
 const fileOf = (name) => fileURLToPath(new URL(`../servers/${name}`, import.meta.url));
 
-/** The addition: what is asked, and what an answer looks like, as JavaScript and as Python write it. */
-export const ADDITION = { method: "POST", path: "/", body: '{"val_a":3,"val_b":4}', expect: '^\\{"sum": ?7\\}$' };
+/** The addition: what is asked, and what an answer looks like, as JavaScript, Python and the addition app write it. */
+export const ADDITION = { method: "POST", path: "/", body: '{"val_a":3,"val_b":4}', expect: '^\\{"sum": ?7\\}\\s*$' };
 
 /**
  * A server of ours.

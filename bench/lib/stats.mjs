@@ -38,6 +38,40 @@ export function pairedRatio(over, under) {
   return { ratio: Math.exp(mean), low: Math.exp(mean - half), high: Math.exp(mean + half), n };
 }
 
+/**
+ * The straight line that lies nearest to points (least squares).
+ * @param {readonly { x: number, y: number }[]} points at least two, of different x
+ * @returns {{ slope: number, intercept: number, fits: number }} `fits`: R², 1 where all points lie on the line
+ */
+export function fitLine(points) {
+  const mean = (values) => values.reduce((sum, value) => sum + value, 0) / values.length;
+  const x = mean(points.map((point) => point.x));
+  const y = mean(points.map((point) => point.y));
+  let xx = 0;
+  let xy = 0;
+  let yy = 0;
+  for (const point of points) {
+    xx += (point.x - x) ** 2;
+    xy += (point.x - x) * (point.y - y);
+    yy += (point.y - y) ** 2;
+  }
+  if (!(xx > 0)) throw new RangeError("a line wants two points of different x");
+  const slope = xy / xx;
+  return { slope, intercept: y - slope * x, fits: yy === 0 ? 1 : (xy * xy) / (xx * yy) };
+}
+
+/**
+ * Whether a cost goes on growing as it did: its growth from the last point but one to the last, over that between the middle points, each for
+ * one more of x.
+ * @param {readonly { x: number, y: number }[]} points at least four, x growing
+ * @returns {number} 1 on a straight line, more where it bends upwards
+ */
+export function bend(points) {
+  const slope = (from, to) => (to.y - from.y) / (to.x - from.x);
+  const middle = points.length >> 1;
+  return slope(points.at(-2), points.at(-1)) / slope(points[middle - 1], points[middle]);
+}
+
 /** Student's t for 95 %, both sides, by degrees of freedom from 1 on. */
 const T95 = [
   12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262, 2.228, 2.201, 2.179, 2.16, 2.145, 2.131, 2.12, 2.11,

@@ -24,16 +24,21 @@ export function cpuNow(pid) {
   return { ticks: Number(fields[11]) + Number(fields[12]), threads };
 }
 
-/** Seconds on a core between two times: to the nanosecond, unless a thread has ended in between. */
+/** Ticks by which a process's time may differ from that of its threads without another reason: user's and system's are rounded. */
+const ROUNDED = 3;
+
+/** Seconds on a core between two times: to the nanosecond, unless a thread has ended in between, perhaps one that had only begun. */
 export function cpuBetween(before, after) {
+  const coarse = (after.ticks - before.ticks) / clockTicks();
   let nanoseconds = 0;
   let precise = before.threads.size > 0;
   for (const thread of before.threads.keys()) precise &&= after.threads.has(thread);
   if (precise) {
     for (const [thread, ran] of after.threads) nanoseconds += ran - (before.threads.get(thread) ?? 0);
-    return nanoseconds / 1e9;
+    const fine = nanoseconds / 1e9;
+    if (coarse - fine <= ROUNDED / clockTicks()) return fine;
   }
-  return (after.ticks - before.ticks) / clockTicks();
+  return coarse;
 }
 
 function status(pid, name) {
@@ -84,6 +89,12 @@ export function threadsOf(pid) {
 /** Open files, sockets, pipes. */
 export function filesOf(pid) {
   return fs.readdirSync(`/proc/${pid}/fd`).length;
+}
+
+/** Files and sockets that a process may have open at a time. @param {string} limits what /proc/PID/limits says */
+export function mostFiles(limits) {
+  const [, soft] = /^Max open files\s+(\S+)/m.exec(limits) ?? [];
+  return soft === "unlimited" ? Infinity : Number(soft);
 }
 
 /** Looks at a process's memory again and again. `stop()` gives the first, the last, and the most that was seen, in bytes. */

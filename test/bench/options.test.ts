@@ -8,13 +8,19 @@ interface Options {
   readonly given: readonly string[];
   readonly json?: string;
   readonly baseline?: string;
+  readonly peers?: string;
   readonly help: boolean;
   readonly seconds: number;
   readonly rounds: number;
 }
 
 const { readOptions, UsageError } = await importBench<{
-  readOptions(args: readonly string[], names: readonly string[], numbers: Record<string, number>): Options;
+  readOptions(
+    args: readonly string[],
+    names: readonly string[],
+    numbers: Record<string, number>,
+    more?: { texts?: readonly string[]; positional?: boolean },
+  ): Options;
   UsageError: new () => Error;
 }>("lib/options.mjs");
 
@@ -45,4 +51,16 @@ test("what is wrong is told, and what would be right", () => {
     assert.throws(() => read(`--seconds=${value}`), /--seconds must be a number above 0, not "/, value);
   assert.throws(() => read("--second", "4"), UsageError);
   assert.throws(() => read("latency"), UsageError);
+});
+
+test("where measures are named without an option, they are all that stands there, and other texts are read", () => {
+  const named = (...args: string[]) =>
+    readOptions(args, ["add", "churn", "idle"], { seconds: 2 }, { texts: ["peers"], positional: true });
+  assert.deepEqual(named().only, ["add", "churn", "idle"]);
+  assert.deepEqual(named("idle", "--peers", "uws,plinth", "add").only, ["add", "idle"]);
+  assert.deepEqual(named("churn,add").only, ["add", "churn"]);
+  assert.equal(named("--peers=uws,plinth").peers, "uws,plinth");
+  assert.throws(() => named("ad"), /there is no measure "ad"; there are add, churn, idle/);
+  assert.throws(() => named("--only", "add"), UsageError);
+  assert.throws(() => named("--baseline", "../old"), UsageError);
 });

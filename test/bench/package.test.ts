@@ -10,11 +10,13 @@ async function read<T>(name: string): Promise<T> {
 }
 
 test("versions are exact", async () => {
-  const { dependencies } = await read<{ dependencies: Record<string, string> }>("package.json");
-  for (const [name, version] of Object.entries(dependencies)) assert.match(version, /^\d+\.\d+\.\d+$/, name);
+  const { dependencies, optionalDependencies } =
+    await read<Record<"dependencies" | "optionalDependencies", Record<string, string>>>("package.json");
+  for (const [name, version] of Object.entries({ ...dependencies, ...optionalDependencies }))
+    assert.match(version, /^\d+\.\d+\.\d+$/, name);
 });
 
-test("the lock file has a sum for every package, no address, and Bun for every platform", async () => {
+test("the lock file has a sum for every package, no address, and every platform's runtimes", async () => {
   interface Locked {
     readonly resolved?: string;
     readonly integrity?: string;
@@ -28,4 +30,8 @@ test("the lock file has a sum for every package, no address, and Bun for every p
   }
   for (const platform of ["linux-x64", "linux-x64-musl", "linux-aarch64", "darwin-aarch64"])
     assert.ok(names.includes(`node_modules/@oven/bun-${platform}`), platform);
+  for (const platform of ["linux-x64-glibc", "linux-arm64-glibc", "darwin-x64", "darwin-arm64"])
+    assert.ok(names.includes(`node_modules/@deno/${platform}`), platform);
+  for (const platform of ["linux-x64", "linux-arm64"])
+    assert.ok(names.includes(`node_modules/node-${platform}`), platform);
 });

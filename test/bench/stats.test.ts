@@ -10,11 +10,18 @@ interface Ratio {
   readonly n: number;
 }
 
-const { median, percentile, spread, pairedRatio, studentT } = await importBench<{
+interface Point {
+  readonly x: number;
+  readonly y: number;
+}
+
+const { median, percentile, spread, pairedRatio, fitLine, bend, studentT } = await importBench<{
   median(values: readonly number[]): number;
   percentile(values: readonly number[], percent: number): number;
   spread(values: readonly number[]): { median: number; min: number; max: number; n: number };
   pairedRatio(over: readonly number[], under: readonly number[]): Ratio;
+  fitLine(points: readonly Point[]): { slope: number; intercept: number; fits: number };
+  bend(points: readonly Point[]): number;
   studentT(degrees: number): number;
 }>("lib/stats.mjs");
 
@@ -84,4 +91,34 @@ test("Student's t falls all the way to the normal distribution's", () => {
   near(studentT(60), 2.0003);
   near(studentT(120), 1.9799);
   for (let degrees = 2; degrees < 200; degrees++) assert.ok(studentT(degrees) < studentT(degrees - 1), `${degrees}`);
+});
+
+const points = (...ys: number[]): Point[] => ys.map((y, i) => ({ x: 10 * i, y }));
+
+test("a line is found again, also where points lie beside it, and tells how well it fits", () => {
+  const exact = fitLine(points(5, 25, 45, 65));
+  near(exact.slope, 2);
+  near(exact.intercept, 5);
+  near(exact.fits, 1);
+  // Least squares of (0,0), (10,20), (20,10): slope 0.5, intercept 5, R² 0.25.
+  const beside = fitLine(points(0, 20, 10));
+  near(beside.slope, 0.5);
+  near(beside.intercept, 5);
+  near(beside.fits, 0.25);
+  near(fitLine(points(3, 3, 3)).fits, 1);
+  assert.throws(() => fitLine(points(1)), RangeError);
+});
+
+test("a bend compares what is added at the top with what is added in the middle", () => {
+  near(bend(points(0, 1, 2, 3)), 1);
+  near(bend(points(9, 1, 2, 4)), 2);
+  near(
+    bend([
+      { x: 0, y: 0 },
+      { x: 10, y: 1 },
+      { x: 20, y: 2 },
+      { x: 60, y: 8 },
+    ]),
+    1.5,
+  );
 });

@@ -1,0 +1,27 @@
+// What the peers' programs have in common. Made only of what every runtime has.
+export { listensOn } from "../servers/work.mjs";
+
+/** Bytes of the large answer. */
+export const DOWNLOAD = 100 * 1024 * 1024;
+
+/** It is written in pieces of this, which every program makes once. */
+export const PIECE = new Uint8Array(64 * 1024).fill(0x70);
+
+/** The large answer for those that take a web stream, which asks for a piece when there is room for it. */
+export function pieces() {
+  let left = DOWNLOAD;
+  return new ReadableStream({
+    pull(controller) {
+      controller.enqueue(PIECE);
+      left -= PIECE.length;
+      if (left === 0) controller.close();
+    },
+  });
+}
+
+/** Reads a web stream of any length without keeping it. */
+export async function lengthOf(stream) {
+  let length = 0;
+  if (stream !== null) for await (const chunk of stream) length += chunk.length;
+  return length;
+}

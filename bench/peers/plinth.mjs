@@ -1,0 +1,37 @@
+// What Plinth's programs have in common: which Plinth, the two streams, and how a server is started.
+//
+//     BENCH_PLINTH  another checkout, built; this one when left out
+import path from "node:path";
+import process from "node:process";
+import { pathToFileURL } from "node:url";
+import { root } from "../../scripts/prepare.mjs";
+import { DOWNLOAD, listensOn, PIECE } from "./common.mjs";
+
+/** Imports what another checkout, or this one, was built to. @param {string} file from dist/ on */
+export const fromDist = (file) =>
+  import(pathToFileURL(path.join(process.env.BENCH_PLINTH ?? root, "dist", ...file.split("/"))).href);
+
+export const { BaseHTTPRequestHandler, HTTPServer } = await fromDist("src/mod.js");
+
+/** Reads content of any length without keeping it. @param {InstanceType<typeof BaseHTTPRequestHandler>} handler */
+export async function upload(handler) {
+  let length = 0;
+  for await (const chunk of handler.rfile) length += chunk.length;
+  handler.sendJson({ length });
+}
+
+/** Writes the large answer. @param {InstanceType<typeof BaseHTTPRequestHandler>} handler */
+export async function download(handler) {
+  handler.sendResponse(200);
+  handler.sendHeader("Content-Type", "application/octet-stream");
+  handler.sendHeader("Content-Length", DOWNLOAD);
+  handler.endHeaders();
+  for (let left = DOWNLOAD; left > 0 && !handler.clientGone; left -= PIECE.length) await handler.wfile.write(PIECE);
+}
+
+export async function serve(Handler, options = {}) {
+  const httpd = new HTTPServer(["127.0.0.1", 0], Handler, { log: "none", ...options });
+  await httpd.serverActivate();
+  listensOn(httpd.serverAddress[1]);
+  await httpd.serveForever();
+}
