@@ -65,6 +65,11 @@ export interface Exchange {
    * @throws {Error} before `respond`, after `end`, or past the length announced: mistakes of the caller's
    */
   write(bytes: Uint8Array): boolean;
+  /**
+   * As `write`, of much content that need not be copied: until it has returned true, or `sink.onWritable` comes, the bytes must stay
+   * as they are. Not every exchange has it.
+   */
+  lend?(bytes: Uint8Array): boolean;
   /** Ends the answer. @throws {Error} before `respond`, twice, or short of the length announced */
   end(trailers?: FieldList): void;
   /** Asks that what was given so far leaves now, not at the end of the turn. */

@@ -48,10 +48,13 @@ export class Output {
   /** How many bytes have left. */
   pulled = 0;
   readonly #pool: ChunkPool;
-  /** Batches that are complete; the last one is being filled. */
-  readonly #full: Buffer[] = [];
+  /** Batches that are complete, and the chunks that they lie in; the last one is being filled. */
+  readonly #full: Uint8Array[] = [];
+  readonly #fullChunks: (Buffer | null)[] = [];
   #tail: Buffer | null = null;
   #used = 0;
+  /** Bytes of somebody else's, which have not left yet. */
+  #foreign: Uint8Array | null = null;
   /** What was pulled last, and the chunk it lies in. */
   #lent: Uint8Array | null = null;
   #lentChunk: Buffer | null = null;
@@ -93,10 +96,26 @@ export class Output {
     }
   }
 
+  /** Adds bytes without a copy: they must stay as they are for as long as `lends` is true. No others must be lent then. */
+  lend(bytes: Uint8Array): void {
+    if (this.#used > 0) this.#complete(this.#tail!);
+    this.#foreign = bytes;
+    this.#full.push(bytes);
+    this.#fullChunks.push(null);
+    this.length += bytes.length;
+  }
+
+  /** Whether bytes that were lent are still needed. */
+  get lends(): boolean {
+    return this.#foreign !== null;
+  }
+
   /** The next batch to leave, null when there is none. It stays untouched until it is recycled. */
   pull(): Uint8Array | null {
     if (this.#full.length > 0) {
       const batch = this.#full.shift()!;
+      this.#lent = batch;
+      this.#lentChunk = this.#fullChunks.shift()!;
       this.length -= batch.length;
       this.pulled += batch.length;
       return batch;
@@ -114,8 +133,9 @@ export class Output {
   }
 
   recycle(batch: Uint8Array): void {
+    if (batch === this.#foreign) this.#foreign = null;
     if (batch !== this.#lent) return;
-    this.#pool.give(this.#lentChunk!);
+    if (this.#lentChunk !== null) this.#pool.give(this.#lentChunk);
     this.#lent = this.#lentChunk = null;
   }
 
@@ -130,19 +150,27 @@ export class Output {
   /** Drops everything. */
   clear(): void {
     if (this.#tail !== null) this.#pool.give(this.#tail);
-    this.#full.length = 0;
-    this.#tail = null;
+    this.#full.length = this.#fullChunks.length = 0;
+    this.#tail = this.#foreign = null;
     this.#used = 0;
     this.length = 0;
+  }
+
+  /** What has been filled so far is a batch. */
+  #complete(chunk: Buffer): void {
+    this.#full.push(chunk.subarray(0, this.#used));
+    this.#fullChunks.push(chunk);
+    this.#tail = null;
+    this.#used = 0;
   }
 
   #room(count: number): Buffer {
     const tail = this.#tail;
     if (tail !== null) {
       if (this.#used + count <= tail.length) return tail;
-      if (this.#used > 0) this.#full.push(tail.subarray(0, this.#used));
+      if (this.#used > 0) this.#complete(tail);
+      else this.#pool.give(tail);
     }
-    this.#used = 0;
     return (this.#tail = this.#pool.take(count));
   }
 }

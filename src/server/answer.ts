@@ -53,6 +53,11 @@ export interface ResponseBody {
   stream(): WritableStream<Uint8Array | string>;
 }
 
+/** Whether nothing but its owner's writing changes this memory: it is shared with no thread, and stays as large as it is. */
+function canLend({ buffer }: Uint8Array): boolean {
+  return buffer instanceof ArrayBuffer && (buffer as { resizable?: boolean }).resizable !== true;
+}
+
 const OVER = "the handler has ended, and the answer with it (is an await, or a return, missing in front of a call?)";
 
 const NONE = 0;
@@ -187,7 +192,9 @@ export class Answer implements ResponseBody, TurnTask {
       return this.#full ? this.#whenRoom() : undefined;
     }
     const bytes = typeof chunk === "string" ? Buffer.from(chunk, "utf8") : chunk;
-    this.#full = !this.#exchange.write(bytes);
+    this.#full = !(bytes.length >= BATCH && canLend(bytes) && this.#exchange.lend !== undefined
+      ? this.#exchange.lend(bytes)
+      : this.#exchange.write(bytes));
     this.#unpaused += bytes.length + A_WRITE;
     if (!this.#full && !this.#gone && this.#unpaused < SHARE) return undefined;
     if (!this.#full) this.#atTurnEnd();

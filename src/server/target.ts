@@ -21,17 +21,18 @@ export function queryOf(target: string): string {
  */
 export function readPathParams(path: string): Map<string, string> {
   const params = new Map<string, string>();
-  const segments = path.split("/");
-  segments.shift();
-  if (segments.at(-1) === "") segments.pop();
-  if (segments.length % 2 !== 0) {
-    throw badPath(`names and values take turns in it, and "${decodePart(segments.at(-1)!)}" has no value`);
-  }
-  for (let i = 0; i < segments.length; i += 2) {
-    const name = decodePart(segments[i]);
+  const end = path.endsWith("/") ? path.length - 1 : path.length;
+  for (let at = 1; at <= end;) {
+    const slash = path.indexOf("/", at);
+    const nameEnd = slash < 0 || slash > end ? end : slash;
+    const name = decodePart(path.substring(at, nameEnd));
+    if (nameEnd === end) throw badPath(`names and values take turns in it, and "${name}" has no value`);
+    const next = path.indexOf("/", nameEnd + 1);
+    const valueEnd = next < 0 || next > end ? end : next;
     if (name === "") throw badPath("a name in it is empty");
     if (params.has(name)) throw badPath(`"${name}" stands twice in it`);
-    params.set(name, decodePart(segments[i + 1]));
+    params.set(name, decodePart(path.substring(nameEnd + 1, valueEnd)));
+    at = valueEnd + 1;
   }
   return params;
 }

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { inspect } from "node:util";
-import { FieldList, Fields } from "../../src/protocol/fields.ts";
+import { FieldList, Lines, Fields } from "../../src/protocol/fields.ts";
 
 const TEXT = "Host: a\r\nX-A:1\r\nx-a: 2\r\nX-a:\r\nCookie: \xe9\r\n";
 const fields = new Fields(TEXT, [0, 4, 6, 7, 9, 12, 13, 14, 16, 19, 21, 22, 24, 27, 28, 28, 30, 36, 38, 39]);
@@ -75,6 +75,16 @@ describe("fields received", () => {
   });
 });
 
+/** What a list writes out. */
+function written(list: FieldList): string {
+  let text = "";
+  list.writeTo({
+    text: (part) => (text += part),
+    bytes: (part) => (text += Buffer.from(part).toString("latin1")),
+  });
+  return text;
+}
+
 describe("fields to be sent", () => {
   test("are kept as they were given, in order", () => {
     const list = new FieldList();
@@ -106,6 +116,62 @@ describe("fields to be sent", () => {
     for (const value of ["a\r\nSet-Cookie: b", "a\n", "\r", "a\r\n b", "\u{1f600}", "€"]) {
       assert.throws(() => new FieldList().add("X", value), TypeError, JSON.stringify(value));
     }
+  });
+
+  test("what is sent again and again is written out once, and says what it was given each time", () => {
+    const name = "X-Again";
+    const values = [
+      "a",
+      "a",
+      "a",
+      "b",
+      "a",
+      "a",
+      1,
+      1,
+      "1",
+      "1",
+      "",
+      "",
+      "c".repeat(5000),
+      "c".repeat(5000),
+      "",
+      "\xe9",
+      "\xe9",
+    ];
+    for (const value of values) {
+      const list = new FieldList();
+      list.add("X-Before", "x");
+      list.add(name, value);
+      list.addTrusted("X-Behind", "y");
+      const lines = `X-Before: x\r\n${name}: ${value}\r\nX-Behind: y\r\n`;
+      assert.equal(list.lines, lines);
+      assert.equal(list.size, lines.length);
+      assert.equal(written(list), lines);
+    }
+    const list = new FieldList();
+    list.add(name, "a");
+    for (const value of ["a\r\nX: y", "a\r\nX: y", null, {}])
+      assert.throws(() => list.add(name, value as string), TypeError, "what was seen before makes nothing else right");
+    assert.equal(list.lines, `${name}: a\r\n`);
+  });
+
+  test("however many there are, and whatever they are made of", () => {
+    const list = new FieldList();
+    let lines = "";
+    for (let i = 0; i < 2500; i++) {
+      list.add(`X-${i}`, i);
+      lines += `X-${i}: ${i}\r\n`;
+      if (i % 100 === 0) {
+        list.addLines(new Lines("A: 1\r\nB: 2\r\n"));
+        lines += "A: 1\r\nB: 2\r\n";
+      }
+    }
+    assert.equal(list.lines, lines);
+    assert.equal(written(list), lines);
+    assert.equal(written(FieldList.of(lines)), lines);
+    assert.deepEqual([...FieldList.of(lines)], [...list]);
+    assert.equal([...list].length, 2500 + 50);
   });
 
   test("a value is a string or a number", () => {

@@ -97,6 +97,51 @@ describe("output", () => {
     assert.notEqual(output.pull()!.buffer, fourth.buffer);
   });
 
+  test("reserves room in one piece, so that all of it can be taken back", () => {
+    const output = new Output(new ChunkPool());
+    output.text("x".repeat(16 * 1024 - 10));
+    output.reserve(100);
+    for (let i = 0; i < 10; i++) output.bytes(Buffer.from("0123456789"));
+    assert.equal(output.length, 16 * 1024 + 90);
+    assert.equal(output.takeBack(100), true);
+    output.text("y");
+    assert.deepEqual(drain(output), ["x".repeat(16 * 1024 - 10), "y"]);
+  });
+
+  test("gives bytes that were lent in their turn, themselves, and says for how long they are needed", () => {
+    const output = new Output(new ChunkPool());
+    const lent = Buffer.alloc(100_000, "x");
+    output.text("before");
+    output.lend(lent);
+    output.text("behind");
+    assert.equal(output.length, 100_012);
+    assert.equal(text(output.pull()!), "before");
+    const batch = output.pull()!;
+    assert.equal(batch, lent);
+    assert.equal(output.lends, true, "pulled, but not gone");
+    output.recycle(batch);
+    assert.equal(output.lends, false);
+    assert.deepEqual(drain(output), ["behind"]);
+    assert.equal(output.pulled, 100_012);
+    output.lend(lent);
+    output.clear();
+    assert.deepEqual([output.lends, output.length, output.pull()], [false, 0, null]);
+  });
+
+  test("batches of one length, of one memory, say what they say", () => {
+    const pool = new ChunkPool();
+    const [one, other] = [new Output(pool), new Output(pool)];
+    for (let i = 0; i < 10; i++) {
+      one.text(`one ${i}`);
+      other.text(`two ${i}`);
+      const [first, second] = [one.pull()!, other.pull()!];
+      assert.deepEqual([text(first), text(second)], [`one ${i}`, `two ${i}`]);
+      one.recycle(first);
+      if (i % 3 === 0) one.recycle(first);
+      other.recycle(second);
+    }
+  });
+
   test("takes back only what it gave, once", () => {
     const pool = new ChunkPool();
     const output = new Output(pool);

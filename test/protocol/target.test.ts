@@ -1,7 +1,7 @@
 /** What a request target or a Host field names (RFC 9112 §3.2; RFC 3986 §3.2). */
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
-import { authorityOf, isHost } from "../../src/protocol/http1/target.ts";
+import { authorityOf, isHost, isHostField } from "../../src/protocol/http1/target.ts";
 
 const hosts = [
   "",
@@ -108,6 +108,13 @@ const noHosts = [
 describe("a host", () => {
   for (const host of hosts) test(`is ${JSON.stringify(host)}`, () => assert.equal(isHost(host), true));
   for (const text of noHosts) test(`is not ${JSON.stringify(text)}`, () => assert.equal(isHost(text), false));
+
+  test("is the same where it stands in bytes", () => {
+    for (const text of [...hosts, ...noHosts]) {
+      const bytes = Buffer.from(`:a${text}:1`, "latin1"); // with what could be taken for a part of it around it
+      assert.equal(isHostField(bytes, 2, bytes.length - 2), isHost(text), JSON.stringify(text));
+    }
+  });
 });
 
 describe("absolute-form (RFC 9112 §3.2.2)", () => {

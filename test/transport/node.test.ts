@@ -1,4 +1,4 @@
-/** What transport.ts promises, on Node's sockets, with reads that share a buffer and with reads that do not. */
+/** What transport.ts promises, on Node's sockets: past their streams, into a buffer that all reads share, and through them. */
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
 import { once } from "node:events";
@@ -88,7 +88,7 @@ async function collect(socket: net.Socket): Promise<string> {
 for (const direct of [true, false]) {
   const transport = nodeTransport({ direct });
 
-  describe(direct ? "reads share a buffer" : "reads come as data events", () => {
+  describe(direct ? "past Node's streams" : "through Node's streams", () => {
     test("bytes come in, go out, and both sides end", () =>
       serve(transport, echo, async (address, next) => {
         const accepted = next();
@@ -151,6 +151,75 @@ for (const direct of [true, false]) {
           socket.destroy();
           await closed;
           assert.equal(socket.write(Buffer.from("nobody hears")), true, "writes to a connection that is gone vanish");
+        },
+      ));
+
+    test("what the kernel takes only in parts arrives whole and in order, time after time", () =>
+      serve(
+        transport,
+        () => {},
+        async (address, next) => {
+          const accepted = next();
+          const client = connect(address);
+          const { socket, events, closed } = await accepted;
+          client.pause();
+          const received: Buffer[] = [];
+          client.on("data", (data: Buffer) => received.push(data));
+          let sent = 0;
+          for (let round = 1; round <= 5; round++) {
+            client.pause();
+            // Small pieces between the large ones: they go where nothing waits.
+            for (let size = 1000; ; size = size === 1000 ? 300_000 : 1000) {
+              const piece = Buffer.alloc(size);
+              for (let i = 0; i < size; i++) piece[i] = (sent + i) % 251;
+              sent += size;
+              if (!socket.write(piece)) break;
+            }
+            client.resume();
+            while (events.length < round) await new Promise(setImmediate);
+          }
+          socket.end();
+          await once(client, "end");
+          client.destroy();
+          await closed;
+          const all = Buffer.concat(received);
+          assert.equal(all.length, sent);
+          for (let i = 0; i < sent; i++) if (all[i] !== i % 251) assert.fail(`another byte than was sent, at ${i}`);
+          assert.deepEqual(events.slice(0, 5), Array(5).fill("drain"));
+        },
+      ));
+
+    test("a peer that goes while a write waits is a close, and no drain", () =>
+      serve(
+        transport,
+        () => {},
+        async (address, next) => {
+          const accepted = next();
+          const client = connect(address);
+          const { socket, events, closed } = await accepted;
+          client.pause();
+          while (socket.write(Buffer.alloc(256 * 1024, 1)));
+          client.resetAndDestroy();
+          await closed;
+          assert.deepEqual(events, ["close"]);
+          assert.equal(socket.write(Buffer.from("nobody hears")), true);
+        },
+      ));
+
+    test("writes to a peer that has just gone, before that is known, lose nothing but themselves", () =>
+      serve(
+        transport,
+        () => {},
+        async (address, next) => {
+          const accepted = next();
+          const client = connect(address);
+          const recorder = await accepted;
+          client.resetAndDestroy();
+          await once(client, "close");
+          // In one turn: the reset has come to the kernel, and nobody here has looked.
+          for (let i = 0; i < 3; i++) recorder.socket.write(Buffer.alloc(1000));
+          await recorder.closed;
+          assert.deepEqual(recorder.events, ["close"]);
         },
       ));
 

@@ -139,13 +139,13 @@ export class Http1Connection implements Connection {
 
   pull(): Uint8Array | null {
     const batch = this.output.pull();
-    if (batch !== null && this.output.length < HIGH_WATER) {
+    if (!this.#isFull) {
       const exchange = this.#exchange;
       if (exchange?.full === true) {
         exchange.full = false;
         exchange.sink.onWritable();
       }
-      if (this.#stalled) {
+      if (this.#stalled && batch !== null) {
         this.#stalled = false;
         this.#advance();
         this.#input.keep();
@@ -194,7 +194,11 @@ export class Http1Connection implements Connection {
   /** Content was added to the output. @returns whether it is full */
   wrote(): boolean {
     this.wake(this.output.length >= BATCH);
-    return this.output.length >= HIGH_WATER;
+    return this.#isFull;
+  }
+
+  get #isFull(): boolean {
+    return this.output.length >= HIGH_WATER || this.output.lends;
   }
 
   /** Reads content for the handler. @returns as `Exchange.readInto` does */

@@ -186,6 +186,15 @@ export class Http1Exchange extends AnswerAccount implements Exchange {
     return !(this.full = this.#connection.wrote());
   }
 
+  lend(bytes: Uint8Array): boolean {
+    const { output } = this.#connection;
+    // In front of what waits already, or between the marks of a chunk, it would take more writes than a copy costs.
+    if (this.#framing !== COUNTED || this.gone !== null || output.lends) return this.write(bytes);
+    this.count(bytes.length);
+    output.lend(bytes);
+    return !(this.full = this.#connection.wrote());
+  }
+
   end(trailers?: FieldList): void {
     this.finish();
     if (this.gone !== null) return;

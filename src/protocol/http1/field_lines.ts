@@ -10,7 +10,7 @@ import {
   LINE_ENDING_INVALID,
   type ProtocolError,
 } from "../errors.ts";
-import { CLASS, COLON, CR, HTAB, LF, SP, TCHAR, VALUE } from "../grammar.ts";
+import { CLASS, COLON, CR, endOfValue, HTAB, LF, SP, TCHAR } from "../grammar.ts";
 
 const LINE_START = 0;
 const NAME = 1;
@@ -97,7 +97,7 @@ export class FieldLinesReader {
           state = VALUE_TEXT;
         // falls through
         case VALUE_TEXT: {
-          while (i < end && (CLASS[bytes[i]] & VALUE) !== 0) i++;
+          i = endOfValue(bytes, i, end);
           if (i === end) break;
           if (bytes[i] !== CR) return this.#fail(bytes[i] === LF ? LINE_ENDING_INVALID : FIELD_VALUE_INVALID, used);
           const start = base + valueStart;

@@ -1,9 +1,9 @@
 /** How content is read: what each call of `rfile` gives, and when. */
 import assert from "node:assert/strict";
 import { setTimeout as sleep } from "node:timers/promises";
-import { Reading } from "../handlers.ts";
+import { Buffered, GuardedBuffered, Reading } from "../handlers.ts";
 import type { Client, Mode, Request, Response } from "../mode.ts";
-import { connect, inPieces, pattern, readText, type Register } from "../tools.ts";
+import { connect, inPieces, logged, pattern, readText, type Register } from "../tools.ts";
 
 function pathOf(steps: readonly string[]): string {
   return `/?${steps.map((step) => `do=${encodeURIComponent(step)}`).join("&")}`;
@@ -215,4 +215,80 @@ export function reading(mode: Mode, test: Register): void {
     await sending;
     assert.equal(answer.trailers?.get("x-count"), String(32 * size));
   });
+
+  for (const [way, body] of ways("ab\ncd\nefg")) {
+    test(`with bufferedBody the content is there when the method is called, and reads need not wait (content ${way})`, async (t) => {
+      const client = await connect(t, mode, Buffered);
+      for (let i = 0; i < 2; i++) {
+        const answer = await client.request({ method: "POST", body: body() });
+        assert.deepEqual(answer.json(), ["ab", "\n", "cd\nefg", "", null]);
+        assert.deepEqual((await client.request({ method: "AWAIT", body: body() })).json(), ["ab\n", "cd\nefg"]);
+        assert.equal((await client.request({ method: "IGNORE", body: body() })).text, "false");
+      }
+      assert.deepEqual((await client.request({ method: "POST" })).json(), ["", "", "", "", null], "or there is none");
+    });
+  }
+
+  test("with bufferedBody trailers are there, too", async (t) => {
+    const client = await connect(t, mode, Buffered);
+    const trailers = [["X-Sum", "7"]] as const;
+    const answer = await client.request({ method: "POST", body: inPieces("ab\n", "c"), trailers });
+    assert.deepEqual(answer.json(), ["ab", "\n", "c", "", "7"]);
+  });
+
+  test("with bufferedBody more content is 413, whether it was announced or not, and the method is not called", async (t) => {
+    const served = await mode.serve(t, Buffered);
+    for (const body of ["0123456789abcdef", () => inPieces("01234567", "89abcdef")])
+      assert.equal((await (await served.client()).request({ method: "IGNORE", body: contentOf(body) })).status, 200);
+    for (const body of [
+      "0123456789abcdefg",
+      () => inPieces("01234567", "89abcdefg"),
+      () => inPieces("x".repeat(100_000)),
+    ]) {
+      const answer = await (await served.client()).request({ method: "IGNORE", body: contentOf(body) });
+      assert.equal(answer.status, 413);
+      assert.match(answer.text, /at most 16 bytes/);
+    }
+    await logged(served, /IGNORE was called: 413/);
+    assert.equal(served.log().filter((line) => line.includes("was called: 200")).length, 2);
+  });
+
+  test("with bufferedBody who expects 100 Continue gets it at once, unless it announces too much", async (t) => {
+    const served = await mode.serve(t, Buffered);
+    const headers = [["Expect", "100-continue"]] as const;
+    const exchange = await (await served.client()).open({ method: "IGNORE", headers }, 5);
+    assert.equal((await exchange.next()).status, 100);
+    await exchange.send("hello");
+    assert.equal((await exchange.response()).status, 200);
+    const refused = await (await served.client()).open({ method: "IGNORE", headers }, 17);
+    assert.equal((await refused.next()).status, 413);
+  });
+
+  test("with bufferedBody setup comes before the content", async (t) => {
+    const served = await mode.serve(t, GuardedBuffered);
+    const refused = await (await served.client()).open({ method: "POST" }, 5);
+    assert.equal((await refused.next()).status, 403);
+    const headers = [["X-Key", "1"]] as const;
+    const exchange = await (await served.client()).open({ method: "POST", headers }, 5);
+    await exchange.send("ab");
+    await exchange.send("\ncd");
+    assert.deepEqual((await exchange.response()).json(), ["ab", "\n", "cd", "", null]);
+  });
+
+  test("with bufferedBody a client that leaves in the middle is not handled, and nobody else is held up", async (t) => {
+    const served = await mode.serve(t, Buffered);
+    const leaving = await served.client();
+    const exchange = await leaving.open({ method: "POST" }, 10);
+    await exchange.send("abc");
+    const answer = await (await served.client()).request({ method: "POST", body: "ab\nc" });
+    assert.deepEqual(answer.json(), ["ab", "\n", "c", "", null]);
+    leaving.leave();
+    await (await served.client()).request({ method: "IGNORE" });
+    await logged(served, /IGNORE was called/);
+    assert.equal(served.log().filter((line) => line.includes("POST was called")).length, 1);
+  });
+}
+
+function contentOf(body: string | (() => AsyncIterable<string>)): NonNullable<Request["body"]> {
+  return typeof body === "string" ? body : body();
 }

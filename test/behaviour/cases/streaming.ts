@@ -1,5 +1,6 @@
 /** Answers that are sent while more is to come, and handlers that wait. */
 import assert from "node:assert/strict";
+import { setTimeout as sleep } from "node:timers/promises";
 import { Streaming } from "../handlers.ts";
 import type { Mode } from "../mode.ts";
 import { connect, logged, pattern, readText, type Register } from "../tools.ts";
@@ -73,11 +74,16 @@ export function streaming(mode: Mode, test: Register): void {
     await logged(served, /much is written/);
   });
 
-  for (const path of ["/reuse", "/reuse/counted"]) {
+  for (const path of ["/reuse", "/reuse/counted", "/reuse/large", "/reuse/large/counted"]) {
     test(`a chunk may be used again once it has been taken (${path})`, async (t) => {
       const client = await connect(t, mode, Streaming);
-      const wanted = Array.from({ length: 64 }, (_, i) => String.fromCharCode(65 + (i % 26)).repeat(6000)).join("");
-      assert.ok((await client.request({ path })).text === wanted);
+      const size = path.includes("large") ? 100_000 : 6000;
+      const wanted = Array.from({ length: 64 }, (_, i) => String.fromCharCode(65 + (i % 26)).repeat(size)).join("");
+      const exchange = await client.open({ path });
+      await exchange.head();
+      await sleep(20); // what the client does not take yet has to wait
+      assert.ok((await exchange.response()).text === wanted);
+      assert.ok((await client.request({ path })).text === wanted, "and so is the next answer");
     });
   }
 

@@ -1,5 +1,5 @@
 /** Handlers that read content as they are told to. */
-import { BaseHTTPRequestHandler } from "plinth";
+import { BaseHTTPRequestHandler, HTTPError } from "plinth";
 import { begin, failureOf, nextTurn } from "./common.ts";
 
 /** Takes one step, such as "read(3)", and says what it gave: content as one character a byte. */
@@ -103,5 +103,37 @@ export class Reading extends BaseHTTPRequestHandler {
     let count = 0;
     for await (const content of this.rfile) count += content.length;
     this.sendTrailer("X-Count", count);
+  }
+}
+
+/** Its methods are called when the content is there, and need not be async. */
+export class Buffered extends BaseHTTPRequestHandler {
+  static bufferedBody = 16;
+
+  do_POST(): void {
+    const [two, line, rest] = [this.rfile.readSync(2), this.rfile.readLineSync(), this.rfile.readSync()];
+    this.sendJson([...[two, line, rest, this.rfile.readSync()].map(String), this.trailers?.get("X-Sum") ?? null]);
+  }
+
+  /** Awaits all the same. */
+  async do_AWAIT(): Promise<void> {
+    const first = await this.rfile.read(3);
+    this.sendJson([String(first), await this.text()]);
+  }
+
+  /** Says what it had heard of its client when it began, and answers without a look at the content. */
+  do_IGNORE(): void {
+    this.sendText(String(this.clientGone));
+  }
+
+  override logRequest(code?: number | string): void {
+    this.logMessage("%s was called: %s", this.method, code);
+  }
+}
+
+/** As `Buffered`, with a guard before it. */
+export class GuardedBuffered extends Buffered {
+  override setup(): void {
+    if (this.headers.get("X-Key") !== "1") throw new HTTPError(403);
   }
 }

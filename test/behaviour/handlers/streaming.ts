@@ -65,15 +65,10 @@ const acts: Record<string, Act> = {
     }
     handler.logMessage("much is written");
   },
-  "/reuse": (handler) => {
-    handler.sendResponse(200);
-    return reuse(handler);
-  },
-  "/reuse/counted": (handler) => {
-    handler.sendResponse(200);
-    handler.sendHeader("Content-Length", 64 * 6000);
-    return reuse(handler);
-  },
+  "/reuse": (handler) => reuse(handler, 6000, false),
+  "/reuse/counted": (handler) => reuse(handler, 6000, true),
+  "/reuse/large": (handler) => reuse(handler, 100_000, false),
+  "/reuse/large/counted": (handler) => reuse(handler, 100_000, true),
   "/turns": async (handler) => {
     begin(handler);
     for (let i = 0; i < 100; i++) {
@@ -85,9 +80,11 @@ const acts: Record<string, Act> = {
 };
 
 /** Writes from one chunk, which holds other bytes as soon as it may. */
-async function reuse(handler: BaseHTTPRequestHandler): Promise<void> {
+async function reuse(handler: BaseHTTPRequestHandler, size: number, counted: boolean): Promise<void> {
+  handler.sendResponse(200);
+  if (counted) handler.sendHeader("Content-Length", 64 * size);
   handler.endHeaders();
-  const chunk = Buffer.alloc(6000);
+  const chunk = Buffer.alloc(size);
   for (let i = 0; i < 64; i++) {
     chunk.fill(65 + (i % 26));
     const wait = handler.wfile.write(chunk);
