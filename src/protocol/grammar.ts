@@ -54,12 +54,13 @@ for (let c = 0; c < 256; c++) {
 let viewed: Uint8Array = new Uint8Array(0);
 let view = new DataView(viewed.buffer);
 
-/** With fewer bytes to go, a look at each costs no more. */
+/** With fewer bytes to go, a look at each costs no more; and with less than that of new ones, another view does. */
 const FOURS = 16;
+const WORTH_A_VIEW = 256;
 
 /** The first index from `at` on, and before `end`, of what may not stand in a field value; `end` where all may. */
 export function endOfValue(bytes: Uint8Array, at: number, end: number): number {
-  if (end - at >= FOURS) {
+  if (end - at >= (bytes === viewed ? FOURS : WORTH_A_VIEW)) {
     if (bytes !== viewed) {
       viewed = bytes;
       view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);

@@ -21,6 +21,7 @@ export function queryOf(target: string): string {
  */
 export function readPathParams(path: string): Map<string, string> {
   const params = new Map<string, string>();
+  let count = 0;
   const end = path.endsWith("/") ? path.length - 1 : path.length;
   for (let at = 1; at <= end;) {
     const slash = path.indexOf("/", at);
@@ -30,8 +31,8 @@ export function readPathParams(path: string): Map<string, string> {
     const next = path.indexOf("/", nameEnd + 1);
     const valueEnd = next < 0 || next > end ? end : next;
     if (name === "") throw badPath("a name in it is empty");
-    if (params.has(name)) throw badPath(`"${name}" stands twice in it`);
     params.set(name, decodePart(path.substring(nameEnd + 1, valueEnd)));
+    if (params.size !== ++count) throw badPath(`"${name}" stands twice in it`);
     at = valueEnd + 1;
   }
   return params;

@@ -100,11 +100,11 @@ test("a goal is told with the ratio of the pairs, and what a second of CPU bring
   assert.match(text, /3\.00 x .*2\.50 x/);
 });
 
-test("where the load's core was full, the goal is judged by CPU, and says so", () => {
+test("where the load's core was full, the goal says what the CPU tells beside it", () => {
   const rows = [found(post26, [100], [2]), found(uws, [100], [1], 0.97)];
   const { goals, ratios } = compare(rows, [{ ours: "plinth", theirs: "uws", least: 1 }], { whole: true });
-  assert.deepEqual([goals[0].figure, goals[0].met, ratios[0].full], ["0.50 x", false, true]);
-  assert.match(goals[0].what, /for a second of CPU \(the load was FULL\)/);
+  assert.deepEqual([goals[0].figure, goals[0].met, ratios[0].full], ["1.00 x", true, true]);
+  assert.match(goals[0].what, /the load was FULL, for a second of CPU it is 0\.50 x/);
 });
 
 test("a goal whose peers are missing is told where all were asked for, and else left out", () => {

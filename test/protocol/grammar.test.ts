@@ -1,7 +1,7 @@
 /** Where a field value ends, looked for four bytes at a time: the same as one by one. */
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
-import fc from "fast-check";
+import * as fc from "fast-check";
 import { endOfValue } from "../../src/protocol/grammar.ts";
 
 /** HTAB, SP, VCHAR, obs-text (RFC 9110 §5.5). */
@@ -17,7 +17,7 @@ describe("the end of a field value", () => {
     for (let length = 0; length < 40; length++) {
       for (let place = 0; place < length; place++) {
         for (let c = 0; c < 256; c++) {
-          const bytes = new Uint8Array(length + 3).fill(0x61);
+          const bytes = new Uint8Array(length + 300).fill(0x61);
           bytes[1 + place] = c;
           const expected = oneByOne(bytes, 1, length + 1);
           assert.equal(endOfValue(bytes, 1, length + 1), expected, `${c} at ${place} of ${length}`);
