@@ -2,11 +2,12 @@
 /// <reference types="node" preserve="true" />
 import { format } from "node:util";
 import type { Fields } from "../protocol/fields.ts";
-import { FieldList, Lines } from "../protocol/fields.ts";
+import { FieldList } from "../protocol/fields.ts";
 import { isFieldText } from "../protocol/grammar.ts";
 import { hasNoContent, reasonOf } from "../protocol/status.ts";
 import { VERSION } from "../version.ts";
 import type { ResponseBody } from "./answer.ts";
+import { DatedLines } from "./dated_lines.ts";
 import { ERROR_PAGE, ERROR_PAGE_TYPE, fillErrorPage, prefersSecond } from "./error_document.ts";
 import type { HTTPErrorOptions } from "./errors.ts";
 import { eachField, type HeaderFields } from "./header_fields.ts";
@@ -27,29 +28,9 @@ export interface HandlerContext {
 export type RequestHandlerClass = new (context: HandlerContext) => BaseHTTPRequestHandler;
 
 const SOFTWARE = `Plinth/${VERSION}`;
+const SOFTWARE_AND_DATE = new DatedLines(`Server: ${SOFTWARE}\r\n`);
+const DATE = new DatedLines("");
 const PROBLEM = "application/problem+json";
-
-/** Lines that every answer has, and that change with its Date. */
-class DatedLines {
-  readonly #before: string;
-  #date = "";
-  #lines = new Lines("");
-
-  constructor(before: string) {
-    this.#before = before;
-  }
-
-  at(date: string): Lines {
-    if (date !== this.#date) {
-      this.#date = date;
-      this.#lines = new Lines(`${this.#before}Date: ${date}\r\n`);
-    }
-    return this.#lines;
-  }
-}
-
-const softwareAndDate = new DatedLines(`Server: ${SOFTWARE}\r\n`);
-const dateAlone = new DatedLines("");
 
 /** What a handler does for a method: no arguments, and nothing to return, but perhaps a promise for when it is done. */
 export type RequestMethod = () => void | Promise<void>;
@@ -259,9 +240,7 @@ export class BaseHTTPRequestHandler {
       this.logRequest(code);
     const software = this.versionString();
     if (software !== SOFTWARE) answer.add("Server", software);
-    answer.addLines(
-      software === SOFTWARE ? softwareAndDate.at(services.clock.date) : dateAlone.at(services.clock.date),
-    );
+    answer.addLines(software === SOFTWARE ? SOFTWARE_AND_DATE.at(services.clock.date) : DATE.at(services.clock.date));
   }
 
   /** Begins the answer with a status alone. @source Python's `send_response_only` */

@@ -284,9 +284,9 @@ test("on the event loop the same class may not block, and is told what to do", a
   const httpd = new HTTPServer(["memory", 80], Blocking, { log: (line) => log.push(line) });
   const refused = "handlers on the event loop must not block: serve the class with a ThreadingHTTPServer";
   for (const [path, message] of [
-    ["/read", `cannot read: ${refused}, or await a read`],
-    ["/some", `cannot read: ${refused}, or await a read`],
-    ["/lines", `cannot read: ${refused}, or await a read`],
+    ["/read", `cannot read: ${refused}, give it a static bufferedBody, or await a read`],
+    ["/some", `cannot read: ${refused}, give it a static bufferedBody, or await a read`],
+    ["/lines", `cannot read: ${refused}, give it a static bufferedBody, or await a read`],
     ["/write/1/1", `cannot write: ${refused}, or await a write`],
   ]) {
     assert.equal((await httpd.inject({ method: "POST", path, body: "content" })).status, 500);
