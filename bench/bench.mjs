@@ -1,8 +1,9 @@
 // npm run bench: Plinth beside its peers, on the event loop. See README.md for the workloads, the method, and how to read it.
 import "../scripts/node-version.mjs";
 import fs from "node:fs";
+import path from "node:path";
 import process from "node:process";
-import { install, prepare } from "../scripts/prepare.mjs";
+import { install, prepare, root } from "../scripts/prepare.mjs";
 import { readPeers, unknownPeer } from "./lib/choice.mjs";
 import { UsageError } from "./lib/options.mjs";
 import { chart } from "./lib/chart.mjs";
@@ -22,6 +23,9 @@ import { download, upload } from "./workloads/transfer.mjs";
 import { varied } from "./workloads/varied.mjs";
 
 const command = "npm run bench";
+const inResults = (name) => path.join(root, "bench", "results", name);
+const RESULT = inResults("bench.json");
+const CHART = inResults("chart.svg");
 const measures = [add, pipelined, browser, varied, churn, upload, download, idle, many, growth, micro];
 
 function check(options) {
@@ -33,6 +37,16 @@ function check(options) {
       `there is no peer "${unknown}"; there are ${names}, each also as NAME-VARIANT and with @RUNTIME`,
     );
   }
+}
+
+/** Draws what was measured. A run of all, as it is meant, is what the project shows. */
+function end(result, options) {
+  if (options.chart !== undefined) fs.writeFileSync(options.chart, chart(result));
+  const whole = options.only.length === measures.length && options.peers === undefined && options.given.length === 0;
+  if (!whole) return;
+  fs.writeFileSync(RESULT, `${JSON.stringify(result, null, 2)}\n`);
+  fs.writeFileSync(CHART, chart(result));
+  console.log(`The figures are in ${path.relative(root, RESULT)}, and drawn in ${path.relative(root, CHART)}.`);
 }
 
 prepare();
@@ -57,9 +71,7 @@ const status =
           forms: [`${command} -- profile WORKLOAD [--peers PEER] [--seconds N]`],
           about: { cores: describeCores() },
           check,
-          end(result, options) {
-            if (options.chart !== undefined) fs.writeFileSync(options.chart, chart(result));
-          },
+          end,
         },
       );
 process.exit(status);
