@@ -66,10 +66,10 @@ export interface Exchange {
    */
   write(bytes: Uint8Array): boolean;
   /**
-   * As `write`, of much content that need not be copied: until it has returned true, or `sink.onWritable` comes, the bytes must stay
-   * as they are. Not every exchange has it.
+   * As `write`, of much content that need not be copied: where it returns false, the bytes must stay as they are until the owner is
+   * told, which may be long after `release`. Not every exchange has it.
    */
-  lend?(bytes: Uint8Array): boolean;
+  lend?(bytes: Uint8Array, owner: Lender): boolean;
   /** Ends the answer. @throws {Error} before `respond`, twice, or short of the length announced */
   end(trailers?: FieldList): void;
   /** Asks that what was given so far leaves now, not at the end of the turn. */
@@ -95,6 +95,12 @@ export interface Exchange {
   block?(): void;
   /** Tells the sink of what has come meanwhile, as `block`, without waiting for anything. */
   poll?(): void;
+}
+
+/** Whose bytes are to be sent without a copy. */
+export interface Lender {
+  /** They are not needed any more. Comes once for each call of `lend`, maybe before that returns. */
+  givenBack(): void;
 }
 
 /**

@@ -1,6 +1,7 @@
 /** The bytes that wait to leave a connection, gathered so that what is ready together leaves in one batch. */
 import type { Buffer } from "node:buffer";
 import { allocate, copy, copyAll, writeLatin1 } from "./bytes.ts";
+import type { Lender } from "./exchange.ts";
 
 const CHUNK = 16 * 1024;
 const PIECE = 64 * 1024;
@@ -55,6 +56,7 @@ export class Output {
   #used = 0;
   /** Bytes of somebody else's, which have not left yet. */
   #foreign: Uint8Array | null = null;
+  #owner: Lender | null = null;
   /** What was pulled last, and the chunk it lies in. */
   #lent: Uint8Array | null = null;
   #lentChunk: Buffer | null = null;
@@ -96,10 +98,11 @@ export class Output {
     }
   }
 
-  /** Adds bytes without a copy: they must stay as they are for as long as `lends` is true. No others must be lent then. */
-  lend(bytes: Uint8Array): void {
+  /** Adds bytes without a copy: they must stay as they are until their owner is told. Until then no others must be lent. */
+  lend(bytes: Uint8Array, owner: Lender): void {
     if (this.#used > 0) this.#complete(this.#tail!);
     this.#foreign = bytes;
+    this.#owner = owner;
     this.#full.push(bytes);
     this.#fullChunks.push(null);
     this.length += bytes.length;
@@ -133,7 +136,7 @@ export class Output {
   }
 
   recycle(batch: Uint8Array): void {
-    if (batch === this.#foreign) this.#foreign = null;
+    if (batch === this.#foreign) this.#giveBack();
     if (batch !== this.#lent) return;
     if (this.#lentChunk !== null) this.#pool.give(this.#lentChunk);
     this.#lent = this.#lentChunk = null;
@@ -151,9 +154,16 @@ export class Output {
   clear(): void {
     if (this.#tail !== null) this.#pool.give(this.#tail);
     this.#full.length = this.#fullChunks.length = 0;
-    this.#tail = this.#foreign = null;
+    this.#tail = null;
     this.#used = 0;
     this.length = 0;
+    this.#giveBack();
+  }
+
+  #giveBack(): void {
+    const owner = this.#owner;
+    this.#foreign = this.#owner = null;
+    owner?.givenBack();
   }
 
   /** What has been filled so far is a batch. */

@@ -6,7 +6,7 @@
  */
 /// <reference types="node" preserve="true" />
 import { Buffer } from "node:buffer";
-import type { Exchange } from "../protocol/exchange.ts";
+import type { Exchange, Lender } from "../protocol/exchange.ts";
 import { FieldList, type Lines, NOT_IN_TRAILERS } from "../protocol/fields.ts";
 import { isFieldText } from "../protocol/grammar.ts";
 import { show } from "../protocol/show.ts";
@@ -65,7 +65,7 @@ const HEAD = 1;
 const BODY = 2;
 const DONE = 3;
 
-export class Answer implements ResponseBody, TurnTask {
+export class Answer implements ResponseBody, TurnTask, Lender {
   readonly #exchange: Exchange;
   readonly #turn: Turn;
   #state = NONE;
@@ -85,6 +85,9 @@ export class Answer implements ResponseBody, TurnTask {
   #unpaused = 0;
   /** The exchange has said that it is full, and not yet that there is room. */
   #full = false;
+  /** The exchange still needs a chunk of the handler's, and what the handler waits for meanwhile. */
+  #lent = false;
+  #giveBack: (() => void) | null = null;
   #room: Promise<void> | null = null;
   #makeRoom: (() => void) | null = null;
 
@@ -192,10 +195,14 @@ export class Answer implements ResponseBody, TurnTask {
       return this.#full ? this.#whenRoom() : undefined;
     }
     const bytes = typeof chunk === "string" ? Buffer.from(chunk, "utf8") : chunk;
-    this.#full = !(bytes.length >= BATCH && canLend(bytes) && this.#exchange.lend !== undefined
-      ? this.#exchange.lend(bytes)
-      : this.#exchange.write(bytes));
     this.#unpaused += bytes.length + A_WRITE;
+    if (bytes.length >= BATCH && this.#exchange.lend !== undefined && canLend(bytes)) {
+      this.#lent = true;
+      this.#full = !this.#exchange.lend(bytes, this);
+      if (this.#lent) return new Promise((resolve) => (this.#giveBack = resolve));
+    } else {
+      this.#full = !this.#exchange.write(bytes);
+    }
     if (!this.#full && !this.#gone && this.#unpaused < SHARE) return undefined;
     if (!this.#full) this.#atTurnEnd();
     return this.#whenRoom();
@@ -223,6 +230,12 @@ export class Answer implements ResponseBody, TurnTask {
     this.#queued = false;
     if (this.#state === BODY && !this.#committed) this.#commitHeld();
     if (!this.#full) this.writable();
+  }
+
+  givenBack(): void {
+    this.#lent = false;
+    this.#giveBack?.();
+    this.#giveBack = null;
   }
 
   /** There is nobody any more to write to, nor to wait for. */

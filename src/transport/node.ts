@@ -132,8 +132,8 @@ function goDirect(server: net.Server, accept: Accept): void {
 /** Writes to a handle past its stream. @returns 0 when all is taken, the request that does the rest, or an error's number */
 type Write = (handle: ClientHandle, bytes: Uint8Array) => number | WriteRequest | undefined;
 
-/** Null until Node was seen to write. */
-let write: Write | null = null;
+/** Undefined until Node was seen to write; null where it does that in a way that is not known here. */
+let write: Write | null | undefined;
 
 /** Looks at how Node writes to a handle, which it is about to do. */
 function watchWrite(handle: ClientHandle): void {
@@ -145,8 +145,9 @@ function watchWrite(handle: ClientHandle): void {
 }
 
 /** @param request what Node gives: null where it makes a request only when there is a rest, otherwise one of a class that it keeps to itself */
-function writeAs(request: WriteRequest | null): Write {
+function writeAs(request: WriteRequest | null): Write | null {
   if (request === null) return (handle, bytes) => handle.writeBuffer!(null, bytes);
+  if (typeof request?.getAsyncId !== "function") return null;
   const Request = request.constructor as new () => WriteRequest;
   let spare = new Request();
   return (handle, bytes) => {
@@ -208,8 +209,8 @@ class NodeSocket implements Socket {
     if (!socket.writable) return socket.closed;
     const handle = this.#handle;
     if (handle !== null) {
-      if (write !== null) return this.#writeDirectly(write, handle, bytes);
-      watchWrite(handle);
+      if (write) return this.#writeDirectly(write, handle, bytes);
+      if (write === undefined) watchWrite(handle);
     }
     socket.write(bytes, this.#written);
     this.#blocked = socket.writableLength > 0; // otherwise the kernel has it all

@@ -111,21 +111,23 @@ describe("output", () => {
   test("gives bytes that were lent in their turn, themselves, and says for how long they are needed", () => {
     const output = new Output(new ChunkPool());
     const lent = Buffer.alloc(100_000, "x");
+    let given = 0;
+    const owner = { givenBack: () => given++ };
     output.text("before");
-    output.lend(lent);
+    output.lend(lent, owner);
     output.text("behind");
     assert.equal(output.length, 100_012);
     assert.equal(text(output.pull()!), "before");
     const batch = output.pull()!;
     assert.equal(batch, lent);
-    assert.equal(output.lends, true, "pulled, but not gone");
+    assert.deepEqual([output.lends, given], [true, 0], "pulled, but not gone");
     output.recycle(batch);
-    assert.equal(output.lends, false);
+    assert.deepEqual([output.lends, given], [false, 1]);
     assert.deepEqual(drain(output), ["behind"]);
     assert.equal(output.pulled, 100_012);
-    output.lend(lent);
+    output.lend(lent, owner);
     output.clear();
-    assert.deepEqual([output.lends, output.length, output.pull()], [false, 0, null]);
+    assert.deepEqual([output.lends, output.length, output.pull(), given], [false, 0, null, 2]);
   });
 
   test("batches of one length, of one memory, say what they say", () => {

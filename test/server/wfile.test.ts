@@ -305,14 +305,14 @@ test("who writes without an end to a client that has left keeps the event loop f
 });
 
 test("a write that waits is let go when the handler ends, and when an error takes the answer's place", async (t) => {
-  for (const path of ["/ends", "/error"]) {
+  for (const path of ["/ends", "/lent", "/error"]) {
     let waited: Promise<unknown> | undefined;
     class Handler extends BaseHTTPRequestHandler {
       do_GET(): void {
         this.sendResponse(200);
-        if (this.path === "/ends") this.sendHeader("Content-Length", MUCH);
+        if (this.path === "/lent") this.sendHeader("Content-Length", MUCH);
         this.endHeaders();
-        const room = this.wfile.write(Buffer.alloc(this.path === "/ends" ? MUCH : 15_000));
+        const room = this.wfile.write(Buffer.alloc(this.path === "/error" ? 15_000 : MUCH));
         // Many small ones are a write that waits, too.
         waited = room ?? waitedFor(() => this.wfile.write(""));
         if (this.path === "/error") this.sendError(404);
@@ -321,8 +321,12 @@ test("a write that waits is let go when the handler ends, and when an error take
     const peer = (await inMemory(t, Handler)).connect();
     await peer.send(request("GET", path));
     await until(() => waited !== undefined, "a write that waits");
+    let settled = false;
+    void waited!.then(() => (settled = true));
+    await turn();
+    assert.equal(settled, path !== "/lent", "a chunk that is sent without a copy is in use until it has left");
+    assert.equal((await peer.answers(1))[0].status, path === "/error" ? 404 : 200);
     await waited;
-    assert.equal((await peer.answers(1))[0].status, path === "/ends" ? 200 : 404);
   }
 });
 

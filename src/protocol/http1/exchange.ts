@@ -1,6 +1,6 @@
 /** One HTTP/1 request and its answer: what goes out, and when. The connection does the reading. */
 import { AnswerAccount, isHeadOnly, opensTunnel } from "../answer_account.ts";
-import type { Exchange, GoneReason, Peer, Sink } from "../exchange.ts";
+import type { Exchange, GoneReason, Lender, Peer, Sink } from "../exchange.ts";
 import { latin1Bytes, utf8 } from "../bytes.ts";
 import type { FieldList, Fields } from "../fields.ts";
 import { isFieldText } from "../grammar.ts";
@@ -186,12 +186,16 @@ export class Http1Exchange extends AnswerAccount implements Exchange {
     return !(this.full = this.#connection.wrote());
   }
 
-  lend(bytes: Uint8Array): boolean {
+  lend(bytes: Uint8Array, owner: Lender): boolean {
     const { output } = this.#connection;
-    // In front of what waits already, or between the marks of a chunk, it would take more writes than a copy costs.
-    if (this.#framing !== COUNTED || this.gone !== null || output.lends) return this.write(bytes);
+    // Between the marks of chunks it would take three writes each time.
+    if (this.#framing !== COUNTED || this.gone !== null || output.lends) {
+      const room = this.write(bytes);
+      owner.givenBack();
+      return room;
+    }
     this.count(bytes.length);
-    output.lend(bytes);
+    output.lend(bytes, owner);
     return !(this.full = this.#connection.wrote());
   }
 

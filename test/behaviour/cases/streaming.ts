@@ -87,6 +87,16 @@ export function streaming(mode: Mode, test: Register): void {
     });
   }
 
+  test("a promise that a handler has not waited for does not say too early that its chunk may be used again", async (t) => {
+    const client = await connect(t, mode, Streaming);
+    const exchange = await client.open({ path: "/reuse/later" });
+    await exchange.head();
+    await sleep(50);
+    const { body } = await exchange.response();
+    assert.equal(body.length, 16 * 1024 * 1024);
+    assert.ok(body.every((byte) => byte === 0x78));
+  });
+
   test("where a class defines do_CONNECT, a tunnel carries bytes both ways until the client ends it", async (t) => {
     const client = await connect(t, mode, Streaming);
     assert.equal((await client.request({ method: "CONNECT", path: "b.example:443" })).status, 403);

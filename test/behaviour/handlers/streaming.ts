@@ -69,6 +69,14 @@ const acts: Record<string, Act> = {
   "/reuse/counted": (handler) => reuse(handler, 6000, true),
   "/reuse/large": (handler) => reuse(handler, 100_000, false),
   "/reuse/large/counted": (handler) => reuse(handler, 100_000, true),
+  "/reuse/later": (handler) => {
+    // Who does not wait, but looks after the chunk when it may, though the handler has long settled.
+    const chunk = Buffer.alloc(16 * 1024 * 1024, "x");
+    handler.sendResponse(200);
+    handler.sendHeader("Content-Length", chunk.length);
+    handler.endHeaders();
+    void handler.wfile.write(chunk)?.then(() => chunk.fill("-"));
+  },
   "/turns": async (handler) => {
     begin(handler);
     for (let i = 0; i < 100; i++) {
