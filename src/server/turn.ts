@@ -21,6 +21,7 @@ const SLOW = 0.1;
  */
 export class Turn {
   readonly #endOfTurn: (task: () => void) => void;
+  readonly #now: () => number;
   readonly #tasks: TurnTask[] = [];
   readonly #held: TurnTask[] = [];
   /** The end of the turn has been asked for. */
@@ -33,7 +34,7 @@ export class Turn {
   readonly #run = (): void => {
     const answers = this.#answers;
     this.#answers = 0;
-    this.#holds = answers > FEW && performance.now() - this.#began < answers * SLOW;
+    this.#holds = answers > FEW && this.#now() - this.#began < answers * SLOW;
     // A task may add another, which belongs to this turn as well: answers commit their heads, then links send them.
     try {
       while (this.#tasks.length > 0 || this.#held.length > 0) {
@@ -45,8 +46,10 @@ export class Turn {
     }
   };
 
-  constructor(endOfTurn: (task: () => void) => void) {
+  /** @param now a clock, in milliseconds */
+  constructor(endOfTurn: (task: () => void) => void, now: () => number = () => performance.now()) {
     this.#endOfTurn = endOfTurn;
+    this.#now = now;
   }
 
   /** Calls `task.turnEnded` at the end of this turn. A task adds itself once a turn. */
@@ -59,11 +62,11 @@ export class Turn {
   hold(task: TurnTask): boolean {
     const answers = ++this.#answers;
     if (answers === (this.#holds ? 1 : FEW)) {
-      this.#began = performance.now();
+      this.#began = this.#now();
       this.#await();
     }
     if (!this.#holds) return false;
-    if (answers % LOOK === 0 && performance.now() - this.#began > LONG) {
+    if (answers % LOOK === 0 && this.#now() - this.#began > LONG) {
       this.#holds = false;
       runAll(this.#held);
       return false;
