@@ -1,7 +1,7 @@
 /** What `rfile` promises: how much a read gives, when it waits, what it costs, and how it fails. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { BaseHTTPRequestHandler, PeerGoneError } from "plinth";
+import { BaseHTTPRequestHandler, HTTPServer, PeerGoneError } from "plinth";
 import { Gate, GET, inMemory, onSocket, post, postChunks, turn, until } from "./support.ts";
 
 /** Reads what it is told to, one read after the other, and keeps what came. */
@@ -326,4 +326,30 @@ test("content that had come before the peer ended its side is all there", async 
   await peer.end();
   gate.open();
   assert.equal((await peer.answer()).body, "hello");
+});
+
+test("bufferedBody is a number of bytes, or the server is not constructed", () => {
+  for (const [wrong, shown] of [
+    [-1.5, "-1.5"],
+    [NaN, "NaN"],
+    ["1000", '"1000"'],
+    [null, "null"],
+  ]) {
+    class Wrong extends BaseHTTPRequestHandler {
+      static bufferedBody = wrong;
+      do_POST(): void {}
+    }
+    assert.throws(() => new HTTPServer(["127.0.0.1", 0], Wrong), {
+      name: "RangeError",
+      message: `Wrong's bufferedBody must be a number of bytes, 0 or more, not ${shown}`,
+    });
+  }
+  for (const right of [0, 1, Infinity]) {
+    class Right extends BaseHTTPRequestHandler {
+      static bufferedBody = right;
+      do_POST(): void {}
+    }
+    class Inherits extends Right {}
+    assert.ok(new HTTPServer(["127.0.0.1", 0], Inherits));
+  }
 });
