@@ -66,10 +66,11 @@ export interface Exchange {
    */
   write(bytes: Uint8Array): boolean;
   /**
-   * As `write`, of much content that need not be copied: where it returns false, the bytes must stay as they are until the owner is
-   * told, which may be long after `release`. Not every exchange has it.
+   * As `write`, of much content that need not be copied. Not every exchange has it.
+   * @returns true: the bytes may be reused; false: they must stay as they are until `lender.returned`, and hold on as behind `write`;
+   *   null: nothing was done, `write` them
    */
-  lend?(bytes: Uint8Array, owner: Lender): boolean;
+  lend?(bytes: Uint8Array, lender: Lender): boolean | null;
   /** Ends the answer. @throws {Error} before `respond`, twice, or short of the length announced */
   end(trailers?: FieldList): void;
   /** Asks that what was given so far leaves now, not at the end of the turn. */
@@ -97,12 +98,6 @@ export interface Exchange {
   poll?(): void;
 }
 
-/** Whose bytes are to be sent without a copy. */
-export interface Lender {
-  /** They are not needed any more. Comes once for each call of `lend`, maybe before that returns. */
-  givenBack(): void;
-}
-
 /**
  * What an executor hears of an exchange. Calls come one at a time, never from inside a call on the same exchange but
  * `readInto`, which may say `onGone`. Any call on the exchange may be made from inside them, `release` included.
@@ -118,6 +113,12 @@ export interface Sink {
    * the others, an `onReadable` or `onWritable` that was still to come does not.
    */
   onGone(why: GoneReason): void;
+}
+
+/** Who lends bytes to an exchange. */
+export interface Lender {
+  /** They are needed no more. Comes once, whatever becomes of the exchange: behind `onGone` and `release`, too. */
+  returned(): void;
 }
 
 /**
@@ -180,7 +181,7 @@ export interface Connection {
   lost(why: GoneReason): void;
   /** What is ready to leave, in one batch; null when there is nothing. The bytes stay untouched until given to `recycle`. */
   pull(): Uint8Array | null;
-  /** The batch pulled last has left and may be overwritten. Optional: it saves an allocation. */
+  /** The batch pulled last has left and may be overwritten: so bytes that were lent go back. Of others, it saves an allocation. */
   recycle(batch: Uint8Array): void;
   /** Whether more bytes should be read from the peer now: backpressure. True while closing, so that the peer's end is seen. */
   readonly wantsRead: boolean;

@@ -1,7 +1,7 @@
 /** The bytes that wait to leave a connection, gathered so that what is ready together leaves in one batch. */
 import type { Buffer } from "node:buffer";
-import { allocate, copy, copyAll, writeLatin1 } from "./bytes.ts";
 import type { Lender } from "./exchange.ts";
+import { allocate, copy, copyAll, writeLatin1 } from "./bytes.ts";
 
 const CHUNK = 16 * 1024;
 const PIECE = 64 * 1024;
@@ -54,9 +54,10 @@ export class Output {
   readonly #fullChunks: (Buffer | null)[] = [];
   #tail: Buffer | null = null;
   #used = 0;
-  /** Bytes of somebody else's, which have not left yet. */
+  /** Bytes of somebody else's, which have not left yet, and whose they are. */
   #foreign: Uint8Array | null = null;
-  #owner: Lender | null = null;
+  #foreignLength = 0;
+  #lender: Lender | null = null;
   /** What was pulled last, and the chunk it lies in. */
   #lent: Uint8Array | null = null;
   #lentChunk: Buffer | null = null;
@@ -98,11 +99,12 @@ export class Output {
     }
   }
 
-  /** Adds bytes without a copy: they must stay as they are until their owner is told. Until then no others must be lent. */
-  lend(bytes: Uint8Array, owner: Lender): void {
+  /** Adds bytes without a copy: they must stay as they are for as long as `lends` is true. No others must be lent then. */
+  lend(bytes: Uint8Array, lender: Lender): void {
     if (this.#used > 0) this.#complete(this.#tail!);
     this.#foreign = bytes;
-    this.#owner = owner;
+    this.#foreignLength = bytes.length;
+    this.#lender = lender;
     this.#full.push(bytes);
     this.#fullChunks.push(null);
     this.length += bytes.length;
@@ -116,7 +118,10 @@ export class Output {
   /** The next batch to leave, null when there is none. It stays untouched until it is recycled. */
   pull(): Uint8Array | null {
     if (this.#full.length > 0) {
-      const batch = this.#full.shift()!;
+      let batch = this.#full.shift()!;
+      // Memory that its owner has transferred elsewhere meanwhile is gone. What was announced must come all the same.
+      if (batch === this.#foreign && batch.length < this.#foreignLength)
+        batch = this.#foreign = new Uint8Array(this.#foreignLength);
       this.#lent = batch;
       this.#lentChunk = this.#fullChunks.shift()!;
       this.length -= batch.length;
@@ -161,9 +166,9 @@ export class Output {
   }
 
   #giveBack(): void {
-    const owner = this.#owner;
-    this.#foreign = this.#owner = null;
-    owner?.givenBack();
+    const lender = this.#lender;
+    this.#foreign = this.#lender = null;
+    lender?.returned();
   }
 
   /** What has been filled so far is a batch. */

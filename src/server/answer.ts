@@ -29,8 +29,8 @@ export interface ResponseBody {
   /**
    * Writes bytes, or a string as UTF-8.
    * @returns undefined when taken; when much is waiting to leave, or has been written without a pause, a promise that resolves
-   *   when there is room again, and others have had their turn. The chunk
-   *   may be reused when it has returned undefined, or the promise has resolved. After the peer has left, writes vanish: who writes
+   *   when there is room again, and others have had their turn. The chunk may be reused when it has returned undefined, or the promise
+   *   has resolved, which may be after the handler's end. After the peer has left, writes vanish: who writes
    *   without an end looks at `signal.aborted`.
    * @throws {Error} before `endHeaders`, after the end; {RangeError} past the Content-Length that was announced
    * @source Python's `BufferedIOBase.write`
@@ -85,9 +85,8 @@ export class Answer implements ResponseBody, TurnTask, Lender {
   #unpaused = 0;
   /** The exchange has said that it is full, and not yet that there is room. */
   #full = false;
-  /** The exchange still needs a chunk of the handler's, and what the handler waits for meanwhile. */
-  #lent = false;
-  #giveBack: (() => void) | null = null;
+  /** A chunk that was lent is not back yet, and must not be used again. */
+  #lends = false;
   #room: Promise<void> | null = null;
   #makeRoom: (() => void) | null = null;
 
@@ -195,14 +194,8 @@ export class Answer implements ResponseBody, TurnTask, Lender {
       return this.#full ? this.#whenRoom() : undefined;
     }
     const bytes = typeof chunk === "string" ? Buffer.from(chunk, "utf8") : chunk;
+    this.#full = !this.#give(bytes);
     this.#unpaused += bytes.length + A_WRITE;
-    if (bytes.length >= BATCH && this.#exchange.lend !== undefined && canLend(bytes)) {
-      this.#lent = true;
-      this.#full = !this.#exchange.lend(bytes, this);
-      if (this.#lent) return new Promise((resolve) => (this.#giveBack = resolve));
-    } else {
-      this.#full = !this.#exchange.write(bytes);
-    }
     if (!this.#full && !this.#gone && this.#unpaused < SHARE) return undefined;
     if (!this.#full) this.#atTurnEnd();
     return this.#whenRoom();
@@ -230,12 +223,6 @@ export class Answer implements ResponseBody, TurnTask, Lender {
     this.#queued = false;
     if (this.#state === BODY && !this.#committed) this.#commitHeld();
     if (!this.#full) this.writable();
-  }
-
-  givenBack(): void {
-    this.#lent = false;
-    this.#giveBack?.();
-    this.#giveBack = null;
   }
 
   /** There is nobody any more to write to, nor to wait for. */
@@ -290,8 +277,23 @@ export class Answer implements ResponseBody, TurnTask, Lender {
   writable(): void {
     this.#full = false;
     this.#unpaused = 0;
+    if (this.#lends) return; // `returned` follows
     this.#makeRoom?.();
     this.#room = this.#makeRoom = null;
+  }
+
+  /** The chunk that was lent is back. */
+  returned(): void {
+    this.#lends = false;
+    if (!this.#full) this.writable(); // the handler has ended, or its client has gone: nobody else will say so
+  }
+
+  /** @returns whether there is room for more */
+  #give(bytes: Uint8Array): boolean {
+    const room = bytes.length >= BATCH && canLend(bytes) ? (this.#exchange.lend?.(bytes, this) ?? null) : null;
+    if (room === null) return this.#exchange.write(bytes);
+    this.#lends = !room;
+    return room;
   }
 
   #atTurnEnd(): void {

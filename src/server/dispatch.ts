@@ -159,14 +159,13 @@ export class Dispatcher {
   }
 }
 
-/** @throws {RangeError} where it is no number of bytes */
+/** @throws {TypeError} or {RangeError} where it is no number of bytes */
 function bufferedBodyOf(Handler: RequestHandlerClass): number {
-  const { bufferedBody = -1 } = Handler as { bufferedBody?: unknown };
-  if (bufferedBody !== -1 && !(typeof bufferedBody === "number" && bufferedBody >= 0))
-    throw new RangeError(
-      `${Handler.name}'s bufferedBody must be a number of bytes, 0 or more, not ${show(bufferedBody)}`,
-    );
-  return bufferedBody as number;
+  const { bufferedBody } = Handler as { bufferedBody?: unknown };
+  if (bufferedBody === undefined) return -1;
+  if (typeof bufferedBody === "number" && bufferedBody >= 0) return bufferedBody;
+  const message = `${Handler.name}'s bufferedBody must be a number of bytes, 0 or more, not ${show(bufferedBody)}`;
+  throw typeof bufferedBody === "number" ? new RangeError(message) : new TypeError(message);
 }
 
 function isRouter(handler: RequestHandlerClass | RequestRouter): handler is RequestRouter {

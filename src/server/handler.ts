@@ -41,6 +41,9 @@ export type RequestMethod = () => void | Promise<void>;
  * object for every request. Methods that everybody knows and the class lacks are answered 405, others 501; HEAD is answered as GET
  * without the content, and OPTIONS with what there is, unless the class has its own.
  *
+ * A class may say `static bufferedBody = 1000`, a number of bytes: its methods are called when all of the content is there, and can
+ * read it without waiting (`rfile.readSync`); more content is 413. Where the client leaves before, they are not called.
+ *
  * Meant to be overridden: `do_*`, `setup`, `finish`, `serverVersion`, `versionString`, `errorMessageFormat`, `errorContentType`,
  * `sendError`, `logRequest`, `logError`, `logMessage`, `addressString`, `logDateTimeString`.
  *

@@ -154,7 +154,7 @@ export class ContentReader implements RequestBody {
   #keep(bytes: Buffer, most: number): void {
     if (bytes.length > most) throw tooMuch(most);
     this.#ahead = bytes;
-    this.#whole = true;
+    this.#whole = this.#exchange.head.method !== "CONNECT"; // behind whose content a tunnel may open
   }
 
   readable(): void {
@@ -217,6 +217,7 @@ export class ContentReader implements RequestBody {
     this.#got = 0;
     if (want === 0) return true;
     if (ahead.length > 0 && this.#readAhead(ahead)) return true;
+    if (this.#whole) return true; // though nobody may have said how much it is
     if (this.#got === 0) this.#buffer = Buffer.allocUnsafe(Math.min(want, firstSize));
     exchange.demand();
     return this.#fill();

@@ -17,7 +17,8 @@ const SLOW = 0.1;
 /**
  * The answers of many connections that leave right behind each other cost less than those that leave one by one, with handlers in
  * between: who reads them is woken up once, and finds the others when it has read the first. So where there are many, they are
- * held back until the end of the turn; but not for long, for nobody's answer is to wait for others' computations.
+ * held back until the end of the turn; but for no more than a few handlers that are not as quick as the others were: nobody's answer
+ * is to wait for others' computations.
  */
 export class Turn {
   readonly #endOfTurn: (task: () => void) => void;
@@ -42,7 +43,9 @@ export class Turn {
         runAll(this.#held);
       }
     } finally {
+      this.#answers = 0; // those that came meanwhile have had their end of a turn
       this.#awaited = false;
+      if (this.#tasks.length > 0 || this.#held.length > 0) this.#await(); // behind a task that has thrown
     }
   };
 
@@ -83,9 +86,11 @@ export class Turn {
 }
 
 function runAll(tasks: TurnTask[]): void {
+  let done = 0;
   try {
-    for (let i = 0; i < tasks.length; i++) tasks[i].turnEnded();
+    while (done < tasks.length) tasks[done++].turnEnded();
   } finally {
-    tasks.length = 0; // or nothing would ever be run again
+    if (done < tasks.length) tasks.splice(0, done);
+    else tasks.length = 0;
   }
 }

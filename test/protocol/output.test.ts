@@ -111,23 +111,41 @@ describe("output", () => {
   test("gives bytes that were lent in their turn, themselves, and says for how long they are needed", () => {
     const output = new Output(new ChunkPool());
     const lent = Buffer.alloc(100_000, "x");
-    let given = 0;
-    const owner = { givenBack: () => given++ };
+    let returns = 0;
+    const lender = { returned: () => void returns++ };
     output.text("before");
-    output.lend(lent, owner);
+    output.lend(lent, lender);
     output.text("behind");
     assert.equal(output.length, 100_012);
     assert.equal(text(output.pull()!), "before");
     const batch = output.pull()!;
     assert.equal(batch, lent);
-    assert.deepEqual([output.lends, given], [true, 0], "pulled, but not gone");
+    assert.deepEqual([output.lends, returns], [true, 0], "pulled, but not gone");
     output.recycle(batch);
-    assert.deepEqual([output.lends, given], [false, 1]);
+    assert.deepEqual([output.lends, returns], [false, 1]);
     assert.deepEqual(drain(output), ["behind"]);
     assert.equal(output.pulled, 100_012);
-    output.lend(lent, owner);
+    output.lend(lent, lender);
     output.clear();
-    assert.deepEqual([output.lends, output.length, output.pull(), given], [false, 0, null, 2]);
+    assert.deepEqual([output.lends, output.length, output.pull(), returns], [false, 0, null, 2]);
+    output.clear();
+    assert.equal(returns, 2);
+  });
+
+  test("gives as many bytes as were lent, though their memory was given away", () => {
+    const output = new Output(new ChunkPool());
+    let returns = 0;
+    const lent = new Uint8Array(50_000).fill(1);
+    output.lend(lent, { returned: () => void returns++ });
+    output.text("behind");
+    structuredClone(lent, { transfer: [lent.buffer] });
+    assert.equal(lent.length, 0);
+    const batch = output.pull()!;
+    assert.equal(batch.length, 50_000);
+    assert.equal(output.length, 6);
+    output.recycle(batch);
+    assert.deepEqual([output.lends, returns], [false, 1]);
+    assert.deepEqual(drain(output), ["behind"]);
   });
 
   test("batches of one length, of one memory, say what they say", () => {

@@ -329,18 +329,18 @@ test("content that had come before the peer ended its side is all there", async 
 });
 
 test("bufferedBody is a number of bytes, or the server is not constructed", () => {
-  for (const [wrong, shown] of [
-    [-1.5, "-1.5"],
-    [NaN, "NaN"],
-    ["1000", '"1000"'],
-    [null, "null"],
+  for (const [wrong, shown, name] of [
+    [-1, "-1", "RangeError"],
+    [NaN, "NaN", "RangeError"],
+    ["1000", '"1000"', "TypeError"],
+    [null, "null", "TypeError"],
   ]) {
     class Wrong extends BaseHTTPRequestHandler {
       static bufferedBody = wrong;
       do_POST(): void {}
     }
     assert.throws(() => new HTTPServer(["127.0.0.1", 0], Wrong), {
-      name: "RangeError",
+      name,
       message: `Wrong's bufferedBody must be a number of bytes, 0 or more, not ${shown}`,
     });
   }
@@ -352,4 +352,63 @@ test("bufferedBody is a number of bytes, or the server is not constructed", () =
     class Inherits extends Right {}
     assert.ok(new HTTPServer(["127.0.0.1", 0], Inherits));
   }
+});
+
+for (const [framing, message] of [
+  ["counted", post("hello")],
+  ["chunked", postChunks(["hel", "lo"])],
+]) {
+  test(`buffered ${framing} content can be read though the client has gone meanwhile`, async (t) => {
+    const gate = new Gate();
+    const got: string[] = [];
+    class Handler extends BaseHTTPRequestHandler {
+      static bufferedBody = 5;
+
+      async do_POST(): Promise<void> {
+        await gate.opened;
+        got.push(String(this.rfile.readSync(1)), String(this.rfile.readLineSync()));
+        got.push(String(this.rfile.readSync(9)), String(await this.rfile.read()));
+      }
+
+      async do_PUT(): Promise<void> {
+        await gate.opened;
+        got.push(String(await this.rfile.read()), String(await this.rfile.read1()));
+      }
+    }
+    const server = await inMemory(t, Handler);
+    for (const method of ["POST", "PUT"]) {
+      const peer = server.connect();
+      await peer.send(message.replace("POST", method));
+      peer.destroy();
+    }
+    await turn();
+    gate.open();
+    await until(() => got.length >= 6, "the content");
+    assert.deepEqual(got, ["h", "ello", "", "", "hello", ""]);
+  });
+}
+
+test("where a tunnel may open, bufferedBody does not let a read block", async (t) => {
+  let fault: unknown;
+  class Handler extends BaseHTTPRequestHandler {
+    static bufferedBody = 5;
+
+    async do_CONNECT(): Promise<void> {
+      this.sendResponse(200);
+      this.endHeaders();
+      try {
+        this.rfile.read1Sync();
+      } catch (error) {
+        fault = error;
+      }
+      this.wfile.write(await this.rfile.read1());
+    }
+  }
+  const peer = (await inMemory(t, Handler)).connect();
+  await peer.send("CONNECT a:1 HTTP/1.1\r\nHost: a:1\r\n\r\n");
+  await turn();
+  assert.match(String(fault), /must not block/);
+  await peer.send("hello");
+  await peer.endOfConnection();
+  assert.match(peer.text, /\r\n\r\nhello$/);
 });

@@ -118,6 +118,42 @@ describe("answers that are held back", () => {
     assert.deepEqual(bench.answer(1), [], "nor behind one that had few");
   });
 
+  test("those of the next turn leave with it, also where one came at the very end of this one", () => {
+    const bench = new Bench();
+    bench.answer(64);
+    bench.end();
+    const late = new Task();
+    bench.turn.add(new Task(() => assert.equal(bench.turn.hold(late), true)));
+    bench.answer(8);
+    bench.end();
+    assert.equal(late.ended, 1);
+    const held = bench.answer(1);
+    assert.deepEqual([held.length, bench.awaited], [1, true]);
+    bench.end();
+    assert.equal(held[0].ended, 1);
+  });
+
+  test("a task that throws keeps none of the others from leaving", () => {
+    const bench = new Bench();
+    bench.answer(64);
+    bench.end();
+    const other = new Task();
+    for (const add of [(task: Task) => bench.turn.add(task), (task: Task) => void bench.turn.hold(task)])
+      add(
+        new Task(() => {
+          throw new Error("on purpose");
+        }),
+      );
+    const held = bench.answer(8);
+    bench.turn.add(other);
+    for (let ends = 0; bench.awaited; ends++) {
+      assert.ok(ends < 3);
+      if (ends < 2) assert.throws(() => bench.end(), /on purpose/);
+      else bench.end();
+    }
+    assert.ok([...held, other].every(({ ended }) => ended === 1));
+  });
+
   test("a turn that gets long lets go of them, and holds none back any more", () => {
     const bench = new Bench();
     bench.answer(64);

@@ -374,3 +374,112 @@ test("writes of nothing let others run, too", async () => {
   await new HTTPServer(["127.0.0.1", 0], Handler, { log: "none" }).inject();
   assert.ok(stop && writes < 10_000, String(writes));
 });
+
+/** Begins a counted answer whose client takes nothing, so that the chunk has to wait: 64 KiB of x go first. */
+function blocked(handler: BaseHTTPRequestHandler, chunk: Buffer): Promise<void> {
+  handler.sendResponse(200);
+  handler.sendHeader("Content-Length", MUCH + chunk.length);
+  handler.endHeaders();
+  for (let left = MUCH; left > 0; left -= 8 * 1024) handler.wfile.write("x".repeat(8 * 1024));
+  const wait = handler.wfile.write(chunk);
+  assert.ok(wait instanceof Promise);
+  return wait;
+}
+
+for (const end of ["ends", "throws"]) {
+  test(`a chunk is not free before it has left, though its handler ${end} meanwhile`, async (t) => {
+    const chunk = Buffer.alloc(MUCH, "a");
+    let isFree = false;
+    class Handler extends BaseHTTPRequestHandler {
+      do_GET(): void {
+        void blocked(this, chunk).then(() => {
+          isFree = true;
+          chunk.fill("-");
+        });
+        if (end === "throws") throw new Error("on purpose");
+      }
+    }
+    const peer = (await inMemory(t, Handler)).connect();
+    await peer.send(GET);
+    await turn();
+    assert.equal(isFree, false);
+    await until(() => peer.reading.answers.length === 1, "the answer");
+    assert.ok(peer.reading.answers[0].body === "x".repeat(MUCH) + "a".repeat(MUCH));
+    await until(() => isFree, "the chunk to be free");
+  });
+}
+
+test("a chunk is not free before it has left, though the client's request has turned out malformed", async (t) => {
+  const chunk = Buffer.alloc(MUCH, "a");
+  let isFree = false;
+  class Handler extends BaseHTTPRequestHandler {
+    async do_POST(): Promise<void> {
+      const wait = blocked(this, chunk).then(() => {
+        isFree = true;
+        chunk.fill("-");
+      });
+      await assert.rejects(this.rfile.read(), { name: "PeerGoneError" });
+      await wait;
+    }
+  }
+  const peer = (await inMemory(t, Handler)).connect();
+  await peer.send("POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\nno size\r\n");
+  await turn();
+  assert.equal(isFree, false);
+  await peer.endOfConnection();
+  assert.ok(peer.text.endsWith("\r\n\r\n" + "x".repeat(MUCH) + "a".repeat(MUCH)));
+  await until(() => isFree, "the chunk to be free");
+});
+
+test("a chunk that waits is not free because one of nothing was written behind it", async (t) => {
+  const chunk = Buffer.alloc(2 * MUCH, "a");
+  class Handler extends BaseHTTPRequestHandler {
+    async do_GET(): Promise<void> {
+      const wait = blocked(this, chunk);
+      this.wfile.write("");
+      await wait;
+      chunk.fill("-");
+    }
+  }
+  const peer = (await inMemory(t, Handler)).connect();
+  await peer.send(GET);
+  await turn();
+  const { body } = await peer.answer();
+  assert.ok(body === "x".repeat(MUCH) + "a".repeat(2 * MUCH));
+});
+
+test("a chunk is free when the client leaves, or the server closes", async (t) => {
+  const free: string[] = [];
+  class Handler extends BaseHTTPRequestHandler {
+    async do_GET(): Promise<void> {
+      await blocked(this, Buffer.alloc(MUCH));
+      free.push(this.path);
+    }
+  }
+  const { httpd, connect } = await inMemory(t, Handler);
+  const [leaves, stays] = [connect(), connect()];
+  await leaves.send(request("GET", "/leaves"));
+  await stays.send(request("GET", "/stays"));
+  await turn();
+  leaves.destroy();
+  await until(() => free.length > 0, "the chunk");
+  assert.deepEqual(free, ["/leaves"]);
+  httpd.serverClose();
+  await until(() => free.length > 1, "the other chunk");
+});
+
+test("the next request is handled behind a large chunk that was the last to leave", async (t) => {
+  class Handler extends BaseHTTPRequestHandler {
+    do_GET(): void {
+      void blocked(this, Buffer.alloc(MUCH, "a"));
+    }
+    do_PUT(): void {
+      this.sendText("next");
+    }
+  }
+  const peer = (await inMemory(t, Handler)).connect();
+  await peer.send(GET + request("PUT"));
+  await turn();
+  const answers = await peer.answers(2);
+  assert.equal(answers[1].body, "next");
+});

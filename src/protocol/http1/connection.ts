@@ -138,18 +138,20 @@ export class Http1Connection implements Connection {
   }
 
   pull(): Uint8Array | null {
-    const batch = this.output.pull();
+    let batch = this.output.pull();
     if (!this.#isFull) {
       const exchange = this.#exchange;
       if (exchange?.full === true) {
         exchange.full = false;
         exchange.sink.onWritable();
       }
-      if (this.#stalled && batch !== null) {
+      if (this.#stalled) {
         this.#stalled = false;
         this.#advance();
         this.#input.keep();
       }
+      // Where what was lent was the last to leave, there was nothing left to say but what has come of this.
+      batch ??= this.output.pull();
     }
     return batch;
   }

@@ -174,7 +174,8 @@ export class Http1Exchange extends AnswerAccount implements Exchange {
   write(bytes: Uint8Array): boolean {
     const n = bytes.length;
     this.count(n);
-    if (n === 0 || this.#framing === NONE || this.gone !== null) return true;
+    if (this.#framing === NONE || this.gone !== null) return true;
+    if (n === 0) return !this.full;
     const output = this.#connection.output;
     if (this.#framing === CHUNKED) {
       output.text(n.toString(16) + "\r\n");
@@ -186,16 +187,12 @@ export class Http1Exchange extends AnswerAccount implements Exchange {
     return !(this.full = this.#connection.wrote());
   }
 
-  lend(bytes: Uint8Array, owner: Lender): boolean {
+  lend(bytes: Uint8Array, lender: Lender): boolean | null {
     const { output } = this.#connection;
-    // Between the marks of chunks it would take three writes each time.
-    if (this.#framing !== COUNTED || this.gone !== null || output.lends) {
-      const room = this.write(bytes);
-      owner.givenBack();
-      return room;
-    }
+    // Behind others that are lent, or between the marks of a chunk, it would take more writes than a copy costs.
+    if (this.#framing !== COUNTED || this.gone !== null || output.lends) return null;
     this.count(bytes.length);
-    output.lend(bytes, owner);
+    output.lend(bytes, lender);
     return !(this.full = this.#connection.wrote());
   }
 
