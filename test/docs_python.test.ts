@@ -106,7 +106,7 @@ test("the declarations are read right", () => {
   assert.deepEqual([...streams["wfile"]], ["write", "writeSync", "flush", "stream"]);
   assert.deepEqual(
     [...streams["rfile"]],
-    ["read", "read1", "readLine", "readSync", "read1Sync", "readLineSync", "stream"],
+    ["read", "read1", "readLine", "readInto1", "readSync", "read1Sync", "readInto1Sync", "readLineSync", "stream"],
   );
 });
 

@@ -15,8 +15,9 @@ export const { BaseHTTPRequestHandler, HTTPServer } = await fromDist("src/mod.js
 
 /** Reads content of any length without keeping it. @param {InstanceType<typeof BaseHTTPRequestHandler>} handler */
 export async function upload(handler) {
+  const buffer = Buffer.allocUnsafeSlow(PIECE.length);
   let length = 0;
-  for await (const chunk of handler.rfile) length += chunk.length;
+  for (let n; (n = await handler.rfile.readInto1(buffer)) > 0;) length += n;
   handler.sendJson({ length });
 }
 

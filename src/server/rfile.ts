@@ -2,6 +2,7 @@
 /// <reference types="node" preserve="true" />
 import { Buffer } from "node:buffer";
 import type { Exchange, GoneReason } from "../protocol/exchange.ts";
+import { show } from "../protocol/show.ts";
 import { HTTPError, PeerGoneError } from "./errors.ts";
 
 /** A buffer's first size when nobody knows how much will come, or it is much: a length that was announced may be a lie. */
@@ -41,6 +42,14 @@ export interface RequestBody extends AsyncIterable<Buffer> {
    */
   readLine(limit?: number): Promise<Buffer>;
   /**
+   * As `read1`, but into memory of the caller's, at most as much as it has room for. For much content it is the cheapest way: nothing
+   * is made that has to be cleared away. Until the promise has settled, the memory must not be used otherwise.
+   * @returns how many bytes; 0 at the end of the content, and where there is no room
+   * @throws {TypeError} when it is no Uint8Array
+   * @source Python's `BufferedIOBase.readinto1`
+   */
+  readInto1(target: Uint8Array): Promise<number>;
+  /**
    * As `read`, but blocks until the bytes are there instead of giving a promise: for handlers of a ThreadingHTTPServer, and for
    * those of classes that have `static bufferedBody`, for whom the bytes are there already.
    * @throws {Error} on the event loop otherwise, which must not be blocked; {PeerGoneError} where the rest will never come; and as `read`
@@ -49,6 +58,8 @@ export interface RequestBody extends AsyncIterable<Buffer> {
   readSync(n?: number): Buffer;
   /** As `read1`, but blocks; throws as `readSync`. @source Python's `BufferedIOBase.read1` */
   read1Sync(n?: number): Buffer;
+  /** As `readInto1`, but blocks; throws as `readSync`. @source Python's `BufferedIOBase.readinto1` */
+  readInto1Sync(target: Uint8Array): number;
   /** As `readLine`, but blocks; throws as `readSync`. @source Python's `IOBase.readline` */
   readLineSync(limit?: number): Buffer;
   /** Gives the rest in chunks, as they come. Python's iterates over lines: that is `readLine`. */
@@ -70,6 +81,8 @@ export class ContentReader implements RequestBody {
   // The read that is under way
   #aim: Aim = "all";
   #buffer: Buffer = EMPTY;
+  /** `#buffer` is the caller's. */
+  #intoTarget = false;
   #got = 0;
   #want = 0;
   /** All of the content is here. */
@@ -91,6 +104,17 @@ export class ContentReader implements RequestBody {
 
   readLine(limit: number = -1): Promise<Buffer> {
     return this.#read("line", limit, LINE_SIZE);
+  }
+
+  readInto1(target: Uint8Array): Promise<number> {
+    const memory = viewOf(target);
+    if (this.#begin("some", memory.length, 0, memory)) return Promise.resolve(this.#take().length);
+    return quiet(this.#wait().then(({ length }) => length));
+  }
+
+  readInto1Sync(target: Uint8Array): number {
+    const memory = viewOf(target);
+    return this.#readSync("some", memory.length, 0, memory).length;
   }
 
   readSync(n: number = -1): Buffer {
@@ -185,11 +209,11 @@ export class ContentReader implements RequestBody {
     return promise;
   }
 
-  #readSync(aim: Aim, n: number, firstSize: number): Buffer {
+  #readSync(aim: Aim, n: number, firstSize: number, target: Buffer | null = null): Buffer {
     if (this.#exchange.block === undefined && !this.#whole)
       throw new Error(`cannot read: ${NO_BLOCKING}, give it a static bufferedBody, or await a read`);
     if (aim === "all" && n === -1 && this.#whole && this.#resolve === null) return this.#takeAhead();
-    if (!this.#begin(aim, n, firstSize)) {
+    if (!this.#begin(aim, n, firstSize, target)) {
       do {
         if (this.#gone !== null) {
           this.#buffer = EMPTY;
@@ -202,7 +226,7 @@ export class ContentReader implements RequestBody {
   }
 
   /** Begins a read. @returns whether it has all it wants */
-  #begin(aim: Aim, n: number, firstSize: number): boolean {
+  #begin(aim: Aim, n: number, firstSize: number, target: Buffer | null = null): boolean {
     if (!(n >= 0) && n !== -1)
       throw new RangeError(`cannot read ${n} bytes: a number of bytes is 0 or more, or -1 for all`);
     if (this.#resolve !== null)
@@ -215,10 +239,18 @@ export class ContentReader implements RequestBody {
     this.#aim = aim;
     this.#want = want;
     this.#got = 0;
-    if (want === 0) return true;
-    if (ahead.length > 0 && this.#readAhead(ahead)) return true;
+    this.#intoTarget = target !== null;
+    if (target !== null) {
+      this.#buffer = target;
+      this.#got = ahead.copy(target, 0, 0, want);
+      this.#ahead = ahead.subarray(this.#got);
+      if (this.#got > 0 || want === 0) return true;
+    } else {
+      if (want === 0) return true;
+      if (ahead.length > 0 && this.#readAhead(ahead)) return true;
+    }
     if (this.#whole) return true; // though nobody may have said how much it is
-    if (this.#got === 0) this.#buffer = Buffer.allocUnsafe(Math.min(want, firstSize));
+    if (this.#got === 0 && target === null) this.#buffer = Buffer.allocUnsafe(Math.min(want, firstSize));
     exchange.demand();
     return this.#fill();
   }
@@ -272,7 +304,7 @@ export class ContentReader implements RequestBody {
   #take(): Buffer {
     let bytes = this.#buffer;
     // Who keeps what was read must not keep a buffer of many times its size.
-    if (this.#got * 2 < bytes.length) bytes = Buffer.from(bytes.subarray(0, this.#got));
+    if (!this.#intoTarget && this.#got * 2 < bytes.length) bytes = Buffer.from(bytes.subarray(0, this.#got));
     else if (this.#got < bytes.length) bytes = bytes.subarray(0, this.#got);
     this.#buffer = EMPTY;
     return bytes;
@@ -287,6 +319,12 @@ export class ContentReader implements RequestBody {
 }
 
 const EMPTY = Buffer.alloc(0);
+
+/** @throws {TypeError} when it is none that can be read into */
+function viewOf(target: Uint8Array): Buffer {
+  if (!(target instanceof Uint8Array)) throw new TypeError(`cannot read into ${show(target)}: it must be a Uint8Array`);
+  return Buffer.from(target.buffer, target.byteOffset, target.length);
+}
 
 function tooMuch(most: number): HTTPError {
   return new HTTPError(413, { detail: `The content may have at most ${most} bytes here.` });

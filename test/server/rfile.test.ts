@@ -388,6 +388,46 @@ for (const [framing, message] of [
   });
 }
 
+test("buffered content can be read into memory of one's own without waiting, and what is no memory is a TypeError", async (t) => {
+  let seen: unknown[] = [];
+  class Handler extends BaseHTTPRequestHandler {
+    static bufferedBody = 10;
+
+    do_POST(): void {
+      const memory = new Uint8Array(8);
+      const counts = [memory.subarray(0, 3), memory.subarray(3), memory].map((target) =>
+        this.rfile.readInto1Sync(target),
+      );
+      seen = [counts, Buffer.from(memory).toString("latin1", 0, 5)];
+      for (const wrong of ["abc", null, [1], new ArrayBuffer(1), new Uint16Array(1)] as unknown as Uint8Array[]) {
+        assert.throws(() => this.rfile.readInto1Sync(wrong), TypeError);
+        assert.throws(() => void this.rfile.readInto1(wrong), TypeError);
+      }
+      this.sendText("");
+    }
+  }
+  const peer = (await inMemory(t, Handler)).connect();
+  assert.equal((await peer.ask(post("hello"))).status, 200);
+  assert.deepEqual(seen, [[3, 2, 0], "hello"]);
+});
+
+test("a read into memory rejects when the client goes, and takes turns with other reads", async (t) => {
+  const faults: unknown[] = [];
+  class Handler extends BaseHTTPRequestHandler {
+    async do_POST(): Promise<void> {
+      const first = this.rfile.readInto1(new Uint8Array(5));
+      await assert.rejects(async () => this.rfile.readInto1(new Uint8Array(5)), /another read is still waiting/);
+      faults.push(await first.catch((error: unknown) => error));
+    }
+  }
+  const peer = (await inMemory(t, Handler)).connect();
+  await peer.send(post("hello").slice(0, -5));
+  await turn();
+  peer.destroy();
+  await until(() => faults.length > 0, "a fault");
+  assert.ok(faults[0] instanceof PeerGoneError);
+});
+
 test("where a tunnel may open, bufferedBody does not let a read block", async (t) => {
   let fault: unknown;
   class Handler extends BaseHTTPRequestHandler {

@@ -54,15 +54,17 @@ describe("content is read", { concurrency: 4 }, () => {
         assert.equal((await client.answer("POST")).body, `${size} ${digest(content)} 0`);
         await sendAll(client, upload("/pieces/1000", content, piece));
         assert.equal((await client.answer("POST")).body, `${digest(content)} ${size > 1000 ? 1000 : ""}`);
-        await sendAll(client, upload("/some", content, piece));
-        assert.equal((await client.answer("POST")).body, digest(content));
+        for (const path of ["/some", "/into"]) {
+          await sendAll(client, upload(path, content, piece));
+          assert.equal((await client.answer("POST")).body, digest(content), path);
+        }
       }
     });
   }
 
   test("byte by byte", async () => {
     const content = pattern(200);
-    for (const path of ["/read", "/some", "/pieces/3"]) {
+    for (const path of ["/read", "/some", "/into", "/pieces/3"]) {
       const client = server.connect();
       const text = upload(path, content, 7).replace("Host: a", "Host: a\r\nExpect: 100-continue");
       for (const byte of text) await client.send(byte);
@@ -285,6 +287,7 @@ test("on the event loop the same class may not block, and is told what to do", a
   const refused = "handlers on the event loop must not block: serve the class with a ThreadingHTTPServer";
   for (const [path, message] of [
     ["/read", `cannot read: ${refused}, give it a static bufferedBody, or await a read`],
+    ["/into", `cannot read: ${refused}, give it a static bufferedBody, or await a read`],
     ["/some", `cannot read: ${refused}, give it a static bufferedBody, or await a read`],
     ["/lines", `cannot read: ${refused}, give it a static bufferedBody, or await a read`],
     ["/write/1/1", `cannot write: ${refused}, or await a write`],

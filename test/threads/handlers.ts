@@ -182,6 +182,19 @@ export class Blocking extends Steered {
     this.sendText(digest(...pieces));
   }
 
+  /** As they come, into the same memory. */
+  into(): void {
+    const pieces: Buffer[] = [];
+    const memory = Buffer.alloc(1000);
+    for (;;) {
+      const count = this.rfile.readInto1Sync(memory);
+      if (pieces.length === 0) this.count(BEGUN);
+      if (count === 0) break;
+      pieces.push(Buffer.from(memory.subarray(0, count)));
+    }
+    this.sendText(digest(...pieces));
+  }
+
   lines(): void {
     const lines: string[] = [];
     for (let line; (line = this.rfile.readLineSync(10).toString("latin1")) !== "";) lines.push(line);

@@ -73,6 +73,20 @@ export function reading(mode: Mode, test: Register): void {
     });
   }
 
+  for (const [way, body] of ways("0123456789")) {
+    test(`readInto1 gives what is there, at most as much as there is room for, wherever it was kept (content ${way})`, async (t) => {
+      const client = await connect(t, mode, Reading);
+      const steps = Array.from({ length: 11 }, () => "readInto1(4)");
+      const pieces = (await taken(client, body(), "read(1)", ...steps)) as string[];
+      assert.equal(pieces.join(""), "0123456789");
+      assert.ok(pieces.slice(1).every((piece) => piece.length <= 4));
+      assert.equal(pieces.at(-1), "", "and nothing at the end");
+      assert.deepEqual(await taken(client, body(), "readInto1(0)", "read"), ["", "0123456789"]);
+      const [line, some, rest] = (await taken(client, "ab\ncdefg", "readLine", "readInto1(2)", "read")) as string[];
+      assert.deepEqual([line, some + rest], ["ab\n", "cdefg"]);
+    });
+  }
+
   test("read(0) waits for nothing; read1 waits only when nothing is there, and gives what is", async (t) => {
     const client = await connect(t, mode, Reading);
     const steps = ["read(0)", "read1(10)", "read1", "readLine", "read1(0)", "read1(2)", "read1(2)", "read1"];

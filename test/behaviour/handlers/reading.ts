@@ -12,6 +12,14 @@ async function take(handler: BaseHTTPRequestHandler, step: string): Promise<unkn
       return (await rfile.read(n)).toString("latin1");
     case "read1":
       return (await rfile.read1(n)).toString("latin1");
+    case "readInto1": {
+      // In memory of which only the middle is to be touched.
+      const memory = Buffer.alloc((n ?? 0) + 2, "#");
+      const count = await rfile.readInto1(memory.subarray(1, -1));
+      if (memory[0] !== 0x23 || memory.subarray(1 + count).some((byte) => byte !== 0x23))
+        return "other memory was touched";
+      return memory.toString("latin1", 1, 1 + count);
+    }
     case "readLine":
       return (await rfile.readLine(n)).toString("latin1");
     case "lines": {
