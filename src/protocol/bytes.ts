@@ -37,7 +37,7 @@ export function utf8(text: string): Uint8Array {
   return Buffer.from(text, "utf8");
 }
 
-/** Copies all of `from` to `to`, from index `at` on. */
+/** Copies all of `from` to `to`, from index `at` on: a whole array needs no view, and so `set` pays sooner than in `copy`. */
 export function copyAll(from: Uint8Array, to: Uint8Array, at: number): void {
   const n = from.length;
   if (n <= 24) for (let i = 0; i < n; i++) to[at++] = from[i];

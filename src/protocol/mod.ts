@@ -1,7 +1,7 @@
 /** The protocol layer by itself: for those who carry HTTP over something of their own. */
 export * from "./errors.ts";
 export type * from "./exchange.ts";
-export { FieldList, Fields } from "./fields.ts";
+export { FieldList, Fields, Lines } from "./fields.ts";
 export { DEFAULT_LIMITS, type Limits, limitsFrom } from "./limits.ts";
 export { ChunkPool } from "./output.ts";
 export { reasonOf, REASONS } from "./status.ts";

@@ -54,13 +54,13 @@ export class Output {
   readonly #fullChunks: (Buffer | null)[] = [];
   #tail: Buffer | null = null;
   #used = 0;
-  /** Bytes of somebody else's, which have not left yet, and whose they are. */
-  #foreign: Uint8Array | null = null;
-  #foreignLength = 0;
+  /** Bytes of somebody else's, which are needed still, and whose they are. */
+  #lent: Uint8Array | null = null;
+  #lentLength = 0;
   #lender: Lender | null = null;
   /** What was pulled last, and the chunk it lies in. */
-  #lent: Uint8Array | null = null;
-  #lentChunk: Buffer | null = null;
+  #leaving: Uint8Array | null = null;
+  #leavingChunk: Buffer | null = null;
 
   constructor(pool: ChunkPool) {
     this.#pool = pool;
@@ -102,8 +102,8 @@ export class Output {
   /** Adds bytes without a copy: they must stay as they are for as long as `lends` is true. No others must be lent then. */
   lend(bytes: Uint8Array, lender: Lender): void {
     if (this.#used > 0) this.#complete(this.#tail!);
-    this.#foreign = bytes;
-    this.#foreignLength = bytes.length;
+    this.#lent = bytes;
+    this.#lentLength = bytes.length;
     this.#lender = lender;
     this.#full.push(bytes);
     this.#fullChunks.push(null);
@@ -112,7 +112,7 @@ export class Output {
 
   /** Whether bytes that were lent are still needed. */
   get lends(): boolean {
-    return this.#foreign !== null;
+    return this.#lent !== null;
   }
 
   /** The next batch to leave, null when there is none. It stays untouched until it is recycled. */
@@ -120,10 +120,10 @@ export class Output {
     if (this.#full.length > 0) {
       let batch = this.#full.shift()!;
       // Memory that its owner has transferred elsewhere meanwhile is gone. What was announced must come all the same.
-      if (batch === this.#foreign && batch.length < this.#foreignLength)
-        batch = this.#foreign = new Uint8Array(this.#foreignLength);
-      this.#lent = batch;
-      this.#lentChunk = this.#fullChunks.shift()!;
+      if (batch === this.#lent && batch.length < this.#lentLength)
+        batch = this.#lent = new Uint8Array(this.#lentLength);
+      this.#leaving = batch;
+      this.#leavingChunk = this.#fullChunks.shift()!;
       this.length -= batch.length;
       this.pulled += batch.length;
       return batch;
@@ -131,8 +131,8 @@ export class Output {
     if (this.#used === 0) return null;
     const chunk = this.#tail!;
     const batch = this.#pool.view(chunk, this.#used);
-    this.#lent = batch;
-    this.#lentChunk = chunk;
+    this.#leaving = batch;
+    this.#leavingChunk = chunk;
     this.length -= this.#used;
     this.pulled += this.#used;
     this.#tail = null;
@@ -141,10 +141,10 @@ export class Output {
   }
 
   recycle(batch: Uint8Array): void {
-    if (batch === this.#foreign) this.#giveBack();
-    if (batch !== this.#lent) return;
-    if (this.#lentChunk !== null) this.#pool.give(this.#lentChunk);
-    this.#lent = this.#lentChunk = null;
+    if (batch === this.#lent) this.#giveBack();
+    if (batch !== this.#leaving) return;
+    if (this.#leavingChunk !== null) this.#pool.give(this.#leavingChunk);
+    this.#leaving = this.#leavingChunk = null;
   }
 
   /** Takes back the last `count` bytes added. They must all be here still, and within one chunk. */
@@ -167,7 +167,7 @@ export class Output {
 
   #giveBack(): void {
     const lender = this.#lender;
-    this.#foreign = this.#lender = null;
+    this.#lent = this.#lender = null;
     lender?.returned();
   }
 

@@ -169,12 +169,6 @@ export class ContentReader implements RequestBody {
     return null;
   }
 
-  #takeAhead(): Buffer {
-    const bytes = this.#ahead;
-    this.#ahead = EMPTY;
-    return bytes;
-  }
-
   #keep(bytes: Buffer, most: number): void {
     if (bytes.length > most) throw tooMuch(most);
     this.#ahead = bytes;
@@ -212,7 +206,6 @@ export class ContentReader implements RequestBody {
   #readSync(aim: Aim, n: number, firstSize: number, target: Buffer | null = null): Buffer {
     if (this.#exchange.block === undefined && !this.#whole)
       throw new Error(`cannot read: ${NO_BLOCKING}, give it a static bufferedBody, or await a read`);
-    if (aim === "all" && n === -1 && this.#whole && this.#resolve === null) return this.#takeAhead();
     if (!this.#begin(aim, n, firstSize, target)) {
       do {
         if (this.#gone !== null) {

@@ -33,9 +33,7 @@ export class Turn {
   #answers = 0;
   #began = 0;
   readonly #run = (): void => {
-    const answers = this.#answers;
-    this.#answers = 0;
-    this.#holds = answers > FEW && this.#now() - this.#began < answers * SLOW;
+    this.#holds = this.#answers > FEW && this.#now() - this.#began < this.#answers * SLOW;
     // A task may add another, which belongs to this turn as well: answers commit their heads, then links send them.
     try {
       while (this.#tasks.length > 0 || this.#held.length > 0) {
@@ -43,7 +41,7 @@ export class Turn {
         runAll(this.#held);
       }
     } finally {
-      this.#answers = 0; // those that came meanwhile have had their end of a turn
+      this.#answers = 0; // of those that came meanwhile, too: they have had their end of a turn
       this.#awaited = false;
       if (this.#tasks.length > 0 || this.#held.length > 0) this.#await(); // behind a task that has thrown
     }

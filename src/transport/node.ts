@@ -133,13 +133,13 @@ function goDirect(server: net.Server, accept: Accept): void {
 type Write = (handle: ClientHandle, bytes: Uint8Array) => number | WriteRequest | undefined;
 
 /** Undefined until Node was seen to write; null where it does that in a way that is not known here. */
-let write: Write | null | undefined;
+let writeToHandle: Write | null | undefined;
 
 /** Looks at how Node writes to a handle, which it is about to do. */
 function watchWrite(handle: ClientHandle): void {
   handle.writeBuffer = function (this: ClientHandle, request, bytes) {
     delete this.writeBuffer; // its class has its own
-    write = writeAs(request);
+    writeToHandle = writeAs(request);
     return this.writeBuffer!(request, bytes);
   };
 }
@@ -209,8 +209,8 @@ class NodeSocket implements Socket {
     if (!socket.writable) return socket.closed;
     const handle = this.#handle;
     if (handle !== null) {
-      if (write) return this.#writeDirectly(write, handle, bytes);
-      if (write === undefined) watchWrite(handle);
+      if (writeToHandle) return this.#writeDirectly(writeToHandle, handle, bytes);
+      if (writeToHandle === undefined) watchWrite(handle);
     }
     socket.write(bytes, this.#written);
     this.#blocked = socket.writableLength > 0; // otherwise the kernel has it all

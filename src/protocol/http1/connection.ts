@@ -336,7 +336,7 @@ export class Http1Connection implements Connection {
     const head = reader.take(input.bytes, input.pos, length);
     input.pos += length;
     spareReader = reader;
-    if (this.#reader !== null) this.#reader = null;
+    this.#reader = null;
     let body = NO_BODY;
     if (head.chunked) body = new ChunkedReader(this.#limits);
     else if (head.contentLength > 0) body = new CountedReader(head.contentLength);

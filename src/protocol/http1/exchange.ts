@@ -1,7 +1,7 @@
 /** One HTTP/1 request and its answer: what goes out, and when. The connection does the reading. */
 import { AnswerAccount, isHeadOnly, opensTunnel } from "../answer_account.ts";
 import type { Exchange, GoneReason, Lender, Peer, Sink } from "../exchange.ts";
-import { latin1Bytes, utf8 } from "../bytes.ts";
+import { latin1Bytes } from "../bytes.ts";
 import type { FieldList, Fields } from "../fields.ts";
 import { isFieldText } from "../grammar.ts";
 import { reasonOf } from "../status.ts";
@@ -20,10 +20,10 @@ const NO_SINK: Sink = { onReadable() {}, onWritable() {}, onGone() {} };
 /** "HTTP/1.1 200 OK" CR LF, made once each. The version is ours, not the request's (RFC 9110 §2.5). */
 const statusLines: Uint8Array[] = [];
 
-const CRLF = utf8("\r\n");
-const IN_CHUNKS = utf8("Transfer-Encoding: chunked\r\n");
-const CLOSES = utf8("Connection: close\r\n");
-const STAYS = utf8("Connection: keep-alive\r\n");
+const CRLF = latin1Bytes("\r\n");
+const IN_CHUNKS = latin1Bytes("Transfer-Encoding: chunked\r\n");
+const CLOSES = latin1Bytes("Connection: close\r\n");
+const STAYS = latin1Bytes("Connection: keep-alive\r\n");
 /** No less than these take together. */
 const MOST_FRAMING = 100;
 
@@ -110,7 +110,7 @@ export class Http1Exchange extends AnswerAccount implements Exchange {
     const { output } = this.#connection;
     output.bytes(statusLine(status, reasonOf(status)));
     fields.writeTo(output);
-    output.text("\r\n");
+    output.bytes(CRLF);
     this.#connection.wake(true);
   }
 
@@ -247,12 +247,12 @@ const lengthLines: Uint8Array[] = [];
 const SHORT = 1024;
 
 function lengthLine(length: number): Uint8Array {
-  if (length >= SHORT) return utf8(`Content-Length: ${length}\r\n`);
-  return (lengthLines[length] ??= utf8(`Content-Length: ${length}\r\n`));
+  if (length >= SHORT) return latin1Bytes(`Content-Length: ${length}\r\n`);
+  return (lengthLines[length] ??= latin1Bytes(`Content-Length: ${length}\r\n`));
 }
 
 function statusLine(status: number, reason: string): Uint8Array {
-  if (reason === reasonOf(status)) return (statusLines[status] ??= utf8(`HTTP/1.1 ${status} ${reason}\r\n`));
+  if (reason === reasonOf(status)) return (statusLines[status] ??= latin1Bytes(`HTTP/1.1 ${status} ${reason}\r\n`));
   if (!isFieldText(reason)) throw new TypeError(`a reason phrase has no control characters: ${JSON.stringify(reason)}`);
   return latin1Bytes(`HTTP/1.1 ${status} ${reason}\r\n`);
 }
