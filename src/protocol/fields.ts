@@ -100,7 +100,9 @@ export const NOT_IN_TRAILERS: readonly string[] = [
 
 /** Field lines as HTTP/1 has them (name, colon, space, value, CR LF), written out beforehand since they are sent often. */
 export class Lines {
+  /** One byte a character. */
   readonly text: string;
+  /** The same, in a buffer that nobody writes to. */
   readonly bytes: Uint8Array;
 
   /** @param text known to be right, one byte a character */
