@@ -66,11 +66,15 @@ export function endOfValue(bytes: Uint8Array, at: number, end: number): number {
       view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
     }
     const stop = end - 3;
-    // A bit is left over where one of the four is below SP, or is DEL. HTAB is, too: from there on, the loop below looks at each.
     for (; at < stop; at += 4) {
       const four = view.getInt32(at, true);
       const del = four ^ 0x7f7f7f7f;
-      if (((((four - 0x20202020) & ~four) | ((del - 0x01010101) & ~del)) & 0x80808080) !== 0) break;
+      // The highest bit of each that is below SP, or is DEL. Those behind the first of them may be wrong.
+      const odd = (((four - 0x20202020) & ~four) | ((del - 0x01010101) & ~del)) & 0x80808080;
+      if (odd === 0) continue;
+      at += (31 - Math.clz32(odd & -odd)) >> 3;
+      if (bytes[at] !== HTAB) return at;
+      at -= 3; // on behind it
     }
   }
   while (at < end && (CLASS[bytes[at]] & VALUE) !== 0) at++;
