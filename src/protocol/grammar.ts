@@ -1,4 +1,7 @@
-/** The character classes of HTTP (RFC 9110 §5.6, RFC 9112, RFC 3986), one table look-up a byte. */
+/**
+ * The character classes of HTTP (RFC 9110 §5.6, RFC 9112, RFC 3986), one table look-up a byte. Who looks at each byte takes what is in
+ * here as constants of its own (`const { CLASS, CR } = grammar`): those the compiler knows, imported ones are looked up each time.
+ */
 
 export const HTAB = 0x09;
 export const LF = 0x0a;
@@ -48,37 +51,6 @@ for (let c = 0; c < 256; c++) {
     CLASS[c] |= VALUE;
     if (c !== DQUOTE && c !== BACKSLASH) CLASS[c] |= QDTEXT;
   }
-}
-
-/** The bytes that were last looked at four at a time, and how: connections take turns with the same ones. */
-let viewed: Uint8Array = new Uint8Array(0);
-let view = new DataView(viewed.buffer);
-
-/** With fewer bytes to go, a look at each costs no more; and with less than that of new ones, another view does. */
-const FOURS = 16;
-const WORTH_A_VIEW = 256;
-
-/** The first index from `at` on, and before `end`, of what may not stand in a field value; `end` where all may. */
-export function endOfValue(bytes: Uint8Array, at: number, end: number): number {
-  if (end - at >= (bytes === viewed ? FOURS : WORTH_A_VIEW)) {
-    if (bytes !== viewed) {
-      viewed = bytes;
-      view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-    }
-    const stop = end - 3;
-    for (; at < stop; at += 4) {
-      const four = view.getInt32(at, true);
-      const del = four ^ 0x7f7f7f7f;
-      // The highest bit of each that is below SP, or is DEL. Those behind the first of them may be wrong.
-      const odd = (((four - 0x20202020) & ~four) | ((del - 0x01010101) & ~del)) & 0x80808080;
-      if (odd === 0) continue;
-      at += (31 - Math.clz32(odd & -odd)) >> 3;
-      if (bytes[at] !== HTAB) return at;
-      at -= 3; // on behind it
-    }
-  }
-  while (at < end && (CLASS[bytes[at]] & VALUE) !== 0) at++;
-  return at;
 }
 
 /** The value of each hexadecimal digit, -1 for every other byte. */

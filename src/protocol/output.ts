@@ -10,36 +10,40 @@ const PIECE = 64 * 1024;
 const SPARE_CHUNKS = 64;
 const SPARE_PIECES = 16;
 
-const EMPTY = allocate(0);
+/** Memory for what waits to leave. */
+class Chunk {
+  readonly bytes: Buffer;
+  /** The view made last: most answers are as long as the one before. */
+  #view: Buffer;
+
+  constructor(size: number) {
+    this.bytes = this.#view = allocate(size);
+  }
+
+  /** The first `length` bytes. */
+  first(length: number): Buffer {
+    if (this.#view.length !== length) this.#view = this.bytes.subarray(0, length);
+    return this.#view;
+  }
+}
 
 /** Spare chunks, shared by the connections of one server: only those with something to say hold one. */
 export class ChunkPool {
-  readonly #chunks: Buffer[] = [];
-  readonly #pieces: Buffer[] = [];
-  /** The view made last, of the chunk it was made of: most answers are as long as the one before, and in the same chunk. */
-  #viewed: Buffer | null = null;
-  #view: Buffer = EMPTY;
+  readonly #chunks: Chunk[] = [];
+  readonly #pieces: Chunk[] = [];
 
   /** A chunk of 16 or 64 KiB, or of as many bytes as are needed where those are more. They are whatever they were. */
-  take(needed = 0): Buffer {
-    if (needed <= CHUNK) return this.#chunks.pop() ?? allocate(CHUNK);
-    if (needed <= PIECE) return this.#pieces.pop() ?? allocate(PIECE);
-    return allocate(needed);
-  }
-
-  /** The first `length` bytes of a chunk. */
-  view(chunk: Buffer, length: number): Buffer {
-    if (this.#viewed !== chunk || this.#view.length !== length) {
-      this.#view = chunk.subarray(0, length);
-      this.#viewed = chunk;
-    }
-    return this.#view;
+  take(needed = 0): Chunk {
+    if (needed <= CHUNK) return this.#chunks.pop() ?? new Chunk(CHUNK);
+    if (needed <= PIECE) return this.#pieces.pop() ?? new Chunk(PIECE);
+    return new Chunk(needed);
   }
 
   /** Gives a chunk back; it must not be touched any more. */
-  give(chunk: Buffer): void {
-    if (chunk.length === CHUNK && this.#chunks.length < SPARE_CHUNKS) this.#chunks.push(chunk);
-    if (chunk.length === PIECE && this.#pieces.length < SPARE_PIECES) this.#pieces.push(chunk);
+  give(chunk: Chunk): void {
+    const size = chunk.bytes.length;
+    if (size === CHUNK && this.#chunks.length < SPARE_CHUNKS) this.#chunks.push(chunk);
+    if (size === PIECE && this.#pieces.length < SPARE_PIECES) this.#pieces.push(chunk);
   }
 }
 
@@ -51,8 +55,8 @@ export class Output {
   readonly #pool: ChunkPool;
   /** Batches that are complete, and the chunks that they lie in; the last one is being filled. */
   readonly #full: Uint8Array[] = [];
-  readonly #fullChunks: (Buffer | null)[] = [];
-  #tail: Buffer | null = null;
+  readonly #fullChunks: (Chunk | null)[] = [];
+  #tail: Chunk | null = null;
   #used = 0;
   /** Bytes of somebody else's, which are needed still, and whose they are. */
   #lent: Uint8Array | null = null;
@@ -60,7 +64,7 @@ export class Output {
   #lender: Lender | null = null;
   /** What was pulled last, and the chunk it lies in. */
   #leaving: Uint8Array | null = null;
-  #leavingChunk: Buffer | null = null;
+  #leavingChunk: Chunk | null = null;
 
   constructor(pool: ChunkPool) {
     this.#pool = pool;
@@ -83,8 +87,8 @@ export class Output {
   bytes(bytes: Uint8Array): void {
     const tail = this.#tail;
     const count = bytes.length;
-    if (tail !== null && this.#used + count <= tail.length && count <= PIECE) {
-      copyAll(bytes, tail, this.#used);
+    if (tail !== null && this.#used + count <= tail.bytes.length && count <= PIECE) {
+      copyAll(bytes, tail.bytes, this.#used);
       this.#used += count;
       this.length += count;
       return;
@@ -130,7 +134,7 @@ export class Output {
     }
     if (this.#used === 0) return null;
     const chunk = this.#tail!;
-    const batch = this.#pool.view(chunk, this.#used);
+    const batch = chunk.first(this.#used);
     this.#leaving = batch;
     this.#leavingChunk = chunk;
     this.length -= this.#used;
@@ -172,8 +176,8 @@ export class Output {
   }
 
   /** What has been filled so far is a batch. */
-  #complete(chunk: Buffer): void {
-    this.#full.push(chunk.subarray(0, this.#used));
+  #complete(chunk: Chunk): void {
+    this.#full.push(chunk.first(this.#used));
     this.#fullChunks.push(chunk);
     this.#tail = null;
     this.#used = 0;
@@ -182,10 +186,11 @@ export class Output {
   #room(count: number): Buffer {
     const tail = this.#tail;
     if (tail !== null) {
-      if (this.#used + count <= tail.length) return tail;
+      if (this.#used + count <= tail.bytes.length) return tail.bytes;
       if (this.#used > 0) this.#complete(tail);
       else this.#pool.give(tail);
     }
-    return (this.#tail = this.#pool.take(count));
+    this.#tail = this.#pool.take(count);
+    return this.#tail.bytes;
   }
 }

@@ -1,5 +1,6 @@
 /** The class that request handlers extend, as Python's `http.server.BaseHTTPRequestHandler`. */
 /// <reference types="node" preserve="true" />
+import { Buffer } from "node:buffer";
 import { format } from "node:util";
 import type { Fields } from "../protocol/fields.ts";
 import { FieldList } from "../protocol/fields.ts";

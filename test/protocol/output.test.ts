@@ -173,7 +173,7 @@ describe("output", () => {
     output.recycle(new Uint8Array(16 * 1024));
     output.recycle(second);
     output.recycle(second);
-    const [a, b] = [pool.take(), pool.take()];
+    const [a, b] = [pool.take().bytes, pool.take().bytes];
     assert.equal(a.buffer, second.buffer);
     assert.notEqual(b.buffer, second.buffer, "the same memory is given out twice");
     assert.notEqual(b.buffer, first.buffer);

@@ -12,26 +12,13 @@ import {
   TRAILERS_TOO_LARGE,
 } from "../errors.ts";
 import { Fields, NOT_IN_TRAILERS } from "../fields.ts";
-import {
-  BACKSLASH,
-  CLASS,
-  CR,
-  DQUOTE,
-  EQUALS,
-  equalsIgnoringCase,
-  HEX,
-  HTAB,
-  LF,
-  QDTEXT,
-  SEMICOLON,
-  SP,
-  TCHAR,
-  VALUE,
-} from "../grammar.ts";
+import * as grammar from "../grammar.ts";
 import type { Limits } from "../limits.ts";
 import { type BodyReader, END, FAULT } from "./body.ts";
 import { FieldLinesReader } from "./field_lines.ts";
 import type { Input } from "./input.ts";
+
+const { BACKSLASH, CLASS, CR, DQUOTE, EQUALS, HEX, HTAB, LF, QDTEXT, SEMICOLON, SP, TCHAR, VALUE } = grammar;
 
 // States. A chunk is: size, extensions, CR LF, data, CR LF; BWS is "bad" white space, which the grammar allows.
 const SIZE = 0;
@@ -210,7 +197,7 @@ export class ChunkedReader implements BodyReader {
       const text = latin1(input.bytes, input.pos, input.pos + length);
       for (let i = 0; i < spans.length; i += 4) {
         for (const name of NOT_IN_TRAILERS) {
-          if (equalsIgnoringCase(text, spans[i], spans[i + 1], name)) return this.#fault(TRAILER_FORBIDDEN);
+          if (grammar.equalsIgnoringCase(text, spans[i], spans[i + 1], name)) return this.#fault(TRAILER_FORBIDDEN);
         }
       }
       this.trailers = new Fields(text, spans);

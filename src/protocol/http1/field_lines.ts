@@ -10,7 +10,10 @@ import {
   LINE_ENDING_INVALID,
   type ProtocolError,
 } from "../errors.ts";
-import { CLASS, COLON, CR, endOfValue, HTAB, LF, SP, TCHAR } from "../grammar.ts";
+import * as grammar from "../grammar.ts";
+import { endOfValue } from "../scan.ts";
+
+const { CLASS, COLON, CR, HTAB, LF, SP, TCHAR } = grammar;
 
 const LINE_START = 0;
 const NAME = 1;

@@ -1,5 +1,5 @@
 /** A request's head: request line and header section, and what its fields say about the message (RFC 9112 §3, §6, §9). */
-import { latin1 } from "../bytes.ts";
+import { latin1, latin1Bytes } from "../bytes.ts";
 import {
   BODY_TOO_LARGE,
   CONNECTION_INVALID,
@@ -24,6 +24,13 @@ import type { Limits } from "../limits.ts";
 import { FieldLinesReader } from "./field_lines.ts";
 import { RequestLineReader } from "./request_line.ts";
 import { authorityOf, isHostField } from "./target.ts";
+
+const HOST = latin1Bytes("host");
+const EXPECT = latin1Bytes("expect");
+const CONNECTION = latin1Bytes("connection");
+const KEEP_ALIVE = latin1Bytes("keep-alive");
+const CONTENT_LENGTH = latin1Bytes("content-length");
+const TRANSFER_ENCODING = latin1Bytes("transfer-encoding");
 
 /** The head of one HTTP/1 request. One string owns its bytes; everything else is cut from it on demand. */
 export class Http1Head implements RequestHead {
@@ -189,7 +196,7 @@ export class HeadReader {
       // Only five names matter here, each of a length of its own: everything else costs one comparison.
       switch (places[i + 1] - places[i]) {
         case 4:
-          if (stands("host", bytes, name)) {
+          if (stands(HOST, bytes, name)) {
             if (meaning.hostStart >= 0) return HOST_REPEATED;
             meaning.hostStart = places[i + 2];
             meaning.hostEnd = places[i + 3];
@@ -197,19 +204,19 @@ export class HeadReader {
           }
           break;
         case 6:
-          if (stands("expect", bytes, name) && this.#line.minor === 1) {
+          if (stands(EXPECT, bytes, name) && this.#line.minor === 1) {
             // HTTP/1.0 has no expectations: there the field is to be ignored (RFC 9110 §10.1.1)
             if (!readExpect(latin1(bytes, base + places[i + 2], base + places[i + 3]), meaning))
               return EXPECTATION_FAILED;
           }
           break;
         case 10:
-          if (stands("connection", bytes, name)) {
+          if (stands(CONNECTION, bytes, name)) {
             if (!readConnection(bytes, base + places[i + 2], base + places[i + 3], meaning)) return CONNECTION_INVALID;
           }
           break;
         case 14:
-          if (stands("content-length", bytes, name)) {
+          if (stands(CONTENT_LENGTH, bytes, name)) {
             // Two that agree, or a list that does, could be repaired (RFC 9112 §6.3): nobody honest sends them.
             if (meaning.contentLength >= 0) return CONTENT_LENGTH_REPEATED;
             meaning.contentLength = digits(bytes, base + places[i + 2], base + places[i + 3]);
@@ -219,7 +226,7 @@ export class HeadReader {
           }
           break;
         case 17:
-          if (stands("transfer-encoding", bytes, name)) {
+          if (stands(TRANSFER_ENCODING, bytes, name)) {
             const value = latin1(bytes, base + places[i + 2], base + places[i + 3]);
             meaning.codings = meaning.codings === null ? value : meaning.codings + "," + value;
           }
@@ -259,28 +266,18 @@ export class HeadReader {
   }
 }
 
-/** The methods that most requests have, by their length: each is one string, which nobody need make anew, or hash. */
-const COMMON_METHODS: readonly (readonly string[])[] = [
-  [],
-  [],
-  [],
-  ["GET", "PUT"],
-  ["POST", "HEAD"],
-  ["QUERY", "PATCH"],
-  ["DELETE"],
-  ["OPTIONS"],
-];
+/** The methods that most requests have: each is one string, which nobody need make anew, or hash. */
+const COMMON_METHODS = ["GET", "POST", "PUT", "HEAD", "QUERY", "PATCH", "DELETE", "OPTIONS"];
+const COMMON_METHODS_BYTES = COMMON_METHODS.map(latin1Bytes);
 
 function methodOf(bytes: Uint8Array, start: number, end: number): string {
   const length = end - start;
-  if (length < COMMON_METHODS.length) {
-    const methods = COMMON_METHODS[length];
-    for (let m = 0; m < methods.length; m++) {
-      const method = methods[m];
-      let i = 0;
-      while (i < length && bytes[start + i] === method.charCodeAt(i)) i++;
-      if (i === length) return method;
-    }
+  for (let m = 0; m < COMMON_METHODS.length; m++) {
+    const method = COMMON_METHODS_BYTES[m];
+    if (method.length !== length || bytes[start] !== method[0]) continue;
+    let i = 1;
+    while (i < length && bytes[start + i] === method[i]) i++;
+    if (i === length) return COMMON_METHODS[m];
   }
   return latin1(bytes, start, end);
 }
@@ -289,8 +286,8 @@ function methodOf(bytes: Uint8Array, start: number, end: number): string {
  * Whether `lower`, letters and hyphens, stands at `at`, in either case. The bit makes letters small and leaves a hyphen; the only
  * other byte that it makes a hyphen of is CR, which is in no name and no value.
  */
-function stands(lower: string, bytes: Uint8Array, at: number): boolean {
-  for (let i = 0; i < lower.length; i++) if ((bytes[at + i] | 0x20) !== lower.charCodeAt(i)) return false;
+function stands(lower: Uint8Array, bytes: Uint8Array, at: number): boolean {
+  for (let i = 0; i < lower.length; i++) if ((bytes[at + i] | 0x20) !== lower[i]) return false;
   return true;
 }
 
@@ -308,7 +305,7 @@ function digits(bytes: Uint8Array, start: number, end: number): number {
 
 /** Connection = #connection-option (RFC 9110 §7.6.1). */
 function readConnection(bytes: Uint8Array, start: number, end: number, meaning: Meaning): boolean {
-  if (end - start === 10 && stands("keep-alive", bytes, start)) {
+  if (end - start === 10 && stands(KEEP_ALIVE, bytes, start)) {
     meaning.keepAlive = true; // nearly everyone's, by itself
     return true;
   }

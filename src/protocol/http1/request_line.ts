@@ -12,7 +12,9 @@ import {
   VERSION_UNSUPPORTED,
   type ProtocolError,
 } from "../errors.ts";
-import { CLASS, CR, LF, PATH, QUERY, QUESTION, SLASH, SP, TCHAR } from "../grammar.ts";
+import * as grammar from "../grammar.ts";
+
+const { CLASS, CR, LF, PATH, QUERY, QUESTION, SLASH, SP, TCHAR } = grammar;
 
 // States, in the order a request line passes through them.
 const BEFORE = 0;
@@ -26,7 +28,10 @@ const VERSION = 7;
 
 const DOT = 0x2e;
 const DIGIT_0 = 0x30;
-const NAME = [0x48, 0x54, 0x54, 0x50, SLASH]; // "HTTP/"
+const H = 0x48;
+const T = 0x54;
+const P = 0x50;
+const NAME = [H, T, T, P, SLASH];
 
 export class RequestLineReader {
   /** What was wrong, after `read` returned -1. */
@@ -167,10 +172,10 @@ export class RequestLineReader {
 function isVersion1(bytes: Uint8Array, at: number): boolean {
   const minor = bytes[at + 7] - DIGIT_0;
   return (
-    bytes[at] === NAME[0] &&
-    bytes[at + 1] === NAME[1] &&
-    bytes[at + 2] === NAME[2] &&
-    bytes[at + 3] === NAME[3] &&
+    bytes[at] === H &&
+    bytes[at + 1] === T &&
+    bytes[at + 2] === T &&
+    bytes[at + 3] === P &&
     bytes[at + 4] === SLASH &&
     bytes[at + 5] === DIGIT_0 + 1 &&
     bytes[at + 6] === DOT &&

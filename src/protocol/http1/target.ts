@@ -1,6 +1,8 @@
 /** The forms of a request target other than a path (RFC 9112 §3.2), and the Host field's value, which shares their grammar. */
 import { latin1 } from "../bytes.ts";
-import { CLASS, COLON, HEX, REG_NAME } from "../grammar.ts";
+import * as grammar from "../grammar.ts";
+
+const { CLASS, COLON, HEX, REG_NAME } = grammar;
 
 /** What a target in absolute-form or authority-form names; null when it is neither. */
 export function authorityOf(target: string, connect: boolean): string | null {

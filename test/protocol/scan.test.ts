@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import * as fc from "fast-check";
-import { endOfValue } from "../../src/protocol/grammar.ts";
+import { endOfValue } from "../../src/protocol/scan.ts";
 
 /** HTAB, SP, VCHAR, obs-text (RFC 9110 §5.5). */
 const allowed = (c: number): boolean => c === 0x09 || (c >= 0x20 && c !== 0x7f);
