@@ -36,15 +36,14 @@ export class Fields implements Iterable<[name: string, value: string]> {
    * byte (ISO-8859-1), white space around it removed. `getAll` gives the others.
    */
   get(name: string): string | null {
-    const at = this.#find(name.toLowerCase(), 0);
+    const at = this.#find(name, 0);
     return at < 0 ? null : this.#text.substring(this.#spans[at + 2], this.#spans[at + 3]);
   }
 
   /** The values of every field of that name, in the order they came. */
   getAll(name: string): string[] {
     const values = [];
-    const lower = name.toLowerCase();
-    for (let at = this.#find(lower, 0); at >= 0; at = this.#find(lower, at + 4)) {
+    for (let at = this.#find(name, 0); at >= 0; at = this.#find(name, at + 4)) {
       values.push(this.#text.substring(this.#spans[at + 2], this.#spans[at + 3]));
     }
     return values;
@@ -52,7 +51,7 @@ export class Fields implements Iterable<[name: string, value: string]> {
 
   /** Whether there is a field of that name. */
   has(name: string): boolean {
-    return this.#find(name.toLowerCase(), 0) >= 0;
+    return this.#find(name, 0) >= 0;
   }
 
   /** Every field in the order it came, its name as it was written. */
@@ -77,10 +76,13 @@ export class Fields implements Iterable<[name: string, value: string]> {
     return `Fields ${inspect([...this], options)}`;
   }
 
-  #find(lower: string, from: number): number {
+  #find(name: string, from: number): number {
     const spans = this.#spans;
     for (let i = from; i < spans.length; i += 4) {
-      if (equalsIgnoringCase(this.#text, spans[i], spans[i + 1], lower)) return i;
+      if (spans[i + 1] - spans[i] !== name.length) continue;
+      // Most write a name as the one who asks does.
+      if (this.#text.startsWith(name, spans[i])) return i;
+      if (equalsIgnoringCase(this.#text, spans[i], spans[i + 1], name.toLowerCase())) return i;
     }
     return -1;
   }
