@@ -152,6 +152,7 @@ test("more threads are started while requests wait, up to the most; they end whe
   assert.equal(checks.length, 1);
 
   const clients = await holdAll(server, 3); // which begin, so all three are there
+  await until(() => server.httpd.stats().threads === 3, "what the last thread says of itself");
   const next = await wait(server, request("GET", "/quick"));
   const { threads, busy, waiting } = server.httpd.stats();
   assert.deepEqual([threads, busy, waiting], [3, 3, 1]);
