@@ -173,7 +173,10 @@ export interface Host {
 
 /** One connection's protocol: bytes in, exchanges out, bytes out. HTTP/1 and HTTP/2 are interchangeable behind it. */
 export interface Connection {
-  /** Takes bytes from the peer, the first `length` of these. They are borrowed: what is kept is copied before it returns. */
+  /**
+   * Takes bytes from the peer, the first `length` of these, in memory that stays as large as it is. They are borrowed: what is kept is
+   * copied before it returns.
+   */
   receive(bytes: Uint8Array, length?: number): void;
   /** The peer has ended its side (FIN). It may still be waiting for answers. */
   receiveEnd(): void;

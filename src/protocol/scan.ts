@@ -3,7 +3,7 @@ import * as grammar from "./grammar.ts";
 
 const { CLASS, VALUE } = grammar;
 
-/** The bytes that were last looked at in fours, and how: connections take turns with the same ones. */
+/** The bytes that were looked at last, and a view of them: connections take turns with the same ones. */
 let viewed: Uint8Array = new Uint8Array(0);
 let view = new DataView(viewed.buffer);
 
@@ -18,34 +18,27 @@ export function endOfValue(bytes: Uint8Array, at: number, end: number): number {
       viewed = bytes;
       view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
     }
-    const fours = view;
+    const words = view;
     const stop = end - 7;
     for (; at < stop; at += 8) {
-      const one = odd(fours.getInt32(at, true));
-      const other = odd(fours.getInt32(at + 4, true));
+      const one = controls(words.getInt32(at, true));
+      const other = controls(words.getInt32(at + 4, true));
       if ((one | other) === 0) continue;
       at += one !== 0 ? lowest(one) : 4 + lowest(other);
-      if (!isValue(bytes[at])) return at;
-      at -= 7; // on behind it
+      break; // it may be HTAB: from here on, a look at each
     }
   }
-  while (at < end && isValue(bytes[at])) at++;
+  while (at < end && (CLASS[bytes[at]] & VALUE) !== 0) at++;
   return at;
 }
 
-/**
- * The highest bit of each of four bytes that is below SP (HTAB too), DEL, or beyond ASCII. Above the lowest of them there may be wrong
- * ones: the sums carry and borrow.
- */
-function odd(four: number): number {
-  return (four | (four + 0x01010101) | (four - 0x20202020)) & 0x80808080;
+/** The highest bit of each of four bytes that is below SP, or is DEL. Above the lowest of them there may be wrong ones: differences borrow. */
+function controls(four: number): number {
+  const del = four ^ 0x7f7f7f7f;
+  return (((four - 0x20202020) & ~four) | ((del - 0x01010101) & ~del)) & 0x80808080;
 }
 
-/** Which byte the lowest bit is in. */
+/** Which of the four bytes the lowest bit is in. */
 function lowest(bits: number): number {
   return (31 - Math.clz32(bits & -bits)) >> 3;
-}
-
-function isValue(c: number): boolean {
-  return (CLASS[c] & VALUE) !== 0;
 }

@@ -209,6 +209,22 @@ const wholes: [data: string, different: Partial<Seen> | string][] = [
   [head("GET / HTTP/1.7"), "HOST_MISSING"],
   // methods are case-sensitive, and any token is one
   [head("get / HTTP/1.1", "Host: a"), { method: "get" }],
+  ...[
+    "GE",
+    "GETT",
+    "PUTT",
+    "PU",
+    "Get",
+    "POSX",
+    "XOST",
+    "POST",
+    "PUT",
+    "HEAD",
+    "QUERY",
+    "PATCH",
+    "DELETE",
+    "OPTION",
+  ].map((method): [string, Partial<Seen>] => [head(`${method} / HTTP/1.1`, "Host: a"), { method }]),
   [head("RICKROLL /x?y HTTP/1.1", "Host: a"), { method: "RICKROLL", target: "/x?y" }],
   // absolute-form: its authority counts, not the Host field's (RFC 9112 §3.2.2)
   [head("GET http://b:81/c HTTP/1.1", "Host: a"), { target: "http://b:81/c", authority: "b:81" }],

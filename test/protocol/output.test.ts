@@ -171,6 +171,7 @@ describe("output", () => {
     const second = output.pull()!;
     output.recycle(first); // not the last one: forgotten, no harm done
     output.recycle(new Uint8Array(16 * 1024));
+    assert.notEqual(pool.take().bytes.buffer, second.buffer, "it is still on its way");
     output.recycle(second);
     output.recycle(second);
     const [a, b] = [pool.take().bytes, pool.take().bytes];

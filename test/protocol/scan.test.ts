@@ -1,4 +1,4 @@
-/** Where a field value ends, looked for four bytes at a time: the same as one by one. */
+/** Where a field value ends, looked for eight bytes at a time: the same as one by one. */
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import * as fc from "fast-check";
@@ -12,7 +12,7 @@ function oneByOne(bytes: Uint8Array, at: number, end: number): number {
   return at;
 }
 
-/** Memory that is looked at four bytes at a time: it was large enough once, and nothing else has been looked at since. */
+/** Memory that is looked at eight bytes at a time: it was large enough once, and nothing else has been looked at since. */
 function known(): Uint8Array {
   const bytes = new Uint8Array(1024).fill(0x61);
   assert.equal(endOfValue(bytes, 0, bytes.length), bytes.length);
@@ -53,6 +53,12 @@ describe("the end of a field value", () => {
         assert.equal(endOfValue(bytes, at, end), oneByOne(bytes, at, end));
       }),
     );
+  });
+
+  test("is found in a part of other bytes", () => {
+    const bytes = new Uint8Array(700).fill(0x61).subarray(3, 600);
+    bytes[300] = 0;
+    assert.equal(endOfValue(bytes, 0, 500), 300);
   });
 
   test("is found in bytes that were never looked at, few or many, that are part of others", () => {
