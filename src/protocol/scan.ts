@@ -18,7 +18,7 @@ export function endOfValue(bytes: Uint8Array, at: number, end: number): number {
       viewed = bytes;
       view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
     }
-    const words = view;
+    const words = view; // for which the loop need not look again each time
     const stop = end - 7;
     for (; at < stop; at += 8) {
       const one = controls(words.getInt32(at, true));

@@ -24,6 +24,15 @@ function bodiesOf(clients: readonly MemoryClient[]): string[][] {
   return clients.map((client) => readAnswers(client.take()).answers.map(({ body }) => body));
 }
 
+/** Makes turns that have many answers, so that those of the next are held back. */
+async function load(clients: readonly MemoryClient[]): Promise<void> {
+  for (let round = 0; round < 3; round++) {
+    askAll(clients, () => GET);
+    await nextTurn();
+    bodiesOf(clients);
+  }
+}
+
 class Echo extends BaseHTTPRequestHandler {
   do_GET(): void {
     this.sendText(this.path);
@@ -82,11 +91,7 @@ test("each connection gets its own answers, once, at the end of the turn at the 
 
 test("one whose content comes later, one that leaves and one that closes are no trouble to the others", async (t) => {
   const clients = await clientsOf(t, Echo);
-  for (let round = 0; round < 3; round++) {
-    askAll(clients, () => GET);
-    await nextTurn();
-    bodiesOf(clients);
-  }
+  await load(clients);
   askAll(clients, (i) => [GET, request("SLOW"), CLOSING][i % 3]);
   for (let i = 0; i < CLIENTS; i += 6) clients[i].destroy();
   for (let i = 0; i < 6; i++) await nextTurn();
@@ -99,11 +104,7 @@ test("one whose content comes later, one that leaves and one that closes are no 
 
 test("they do not wait for handlers that compute", async (t) => {
   const clients = await clientsOf(t, Echo);
-  for (let round = 0; round < 3; round++) {
-    askAll(clients, () => GET);
-    await nextTurn();
-    bodiesOf(clients);
-  }
+  await load(clients);
   // The first ones are held back; when the clock is looked at, it is late already.
   askAll(clients, (i) => (i === 4 ? request("COMPUTE") : GET));
   const early = bodiesOf(clients).filter((bodies) => bodies.length > 0).length;
