@@ -7,7 +7,7 @@ const IDLE = 0;
 const OPEN = 1;
 const ENDED = 2;
 
-export abstract class AnswerAccount {
+export class AnswerAccount {
   #state = IDLE;
   /** Bytes of content still to be written; -1 where no length was announced, or there is no content to be sent. */
   #left = -1;
@@ -23,7 +23,7 @@ export abstract class AnswerAccount {
   }
 
   /** @throws where an interim answer with this status has no place */
-  protected checkInterim(status: number): void {
+  checkInterim(status: number): void {
     if (this.#state !== IDLE) throw new Error(`cannot send the interim answer ${status}: the final one has begun`);
     if (!Number.isInteger(status) || status < 100 || status > 199 || status === 101) {
       throw new RangeError(`an interim answer has a status from 100 to 199, but not 101: ${status}`);
@@ -31,7 +31,7 @@ export abstract class AnswerAccount {
   }
 
   /** @throws where an answer with this status and length cannot begin */
-  protected checkBegin(status: number, length: number): void {
+  checkBegin(status: number, length: number): void {
     if (this.#state !== IDLE) throw new Error(`cannot answer with ${status}: an answer has begun already`);
     if (!Number.isInteger(status) || status < 200 || status > 599) {
       throw new RangeError(`an answer has a status from 200 to 599: ${status}`);
@@ -42,13 +42,13 @@ export abstract class AnswerAccount {
   }
 
   /** @param counted the length of the content, where so much must be written; -1 where nobody counts */
-  protected begin(counted: number): void {
+  begin(counted: number): void {
     this.#state = OPEN;
     this.#left = counted;
   }
 
   /** Counts content. @throws where it has no place */
-  protected count(bytes: number): void {
+  count(bytes: number): void {
     if (this.#state !== OPEN) {
       throw new Error(
         this.#state === IDLE ? "cannot write content before the head" : "cannot write content after the end",
@@ -64,7 +64,7 @@ export abstract class AnswerAccount {
   }
 
   /** @throws where the answer is not at its end */
-  protected finish(): void {
+  finish(): void {
     if (this.#state !== OPEN) {
       throw new Error(this.#state === IDLE ? "cannot end an answer that has not begun" : "cannot end an answer twice");
     }
@@ -76,11 +76,11 @@ export abstract class AnswerAccount {
     this.#state = ENDED;
   }
 
-  protected takeBack(): void {
+  takeBack(): void {
     this.#state = IDLE;
   }
 
-  protected breakOff(): void {
+  breakOff(): void {
     this.#state = ENDED;
   }
 }

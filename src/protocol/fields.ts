@@ -127,6 +127,9 @@ const MOST_SEEN = 1000;
 /** The longest value that is remembered. */
 const LONGEST_SEEN = 256;
 
+/** An answer has hardly more lines: a list that is used again has no room for others. */
+const USUAL = 16;
+
 /**
  * Fields to be sent. What is in it has been checked: it cannot split a message (RFC 9110 §5.5), nor frame one, which is the
  * protocol's to do.
@@ -134,9 +137,17 @@ const LONGEST_SEEN = 256;
 export class FieldList implements Iterable<[name: string, value: string]> {
   /** How many bytes its lines have. */
   size = 0;
-  /** Lines, all that is added; the first `count`. An answer has about so many. */
+  /** Lines, all that is added; the first `count`. */
   readonly #parts: (string | Lines | null)[] = [null, null, null, null];
   #count = 0;
+
+  /** Takes everything out, so that the list can be used again. */
+  clear(): void {
+    const parts = this.#parts;
+    if (parts.length > USUAL) parts.length = USUAL;
+    for (let i = 0; i < parts.length; i++) parts[i] = null;
+    this.#count = this.size = 0;
+  }
 
   /** Of lines that another list gave, such as one in another thread. */
   static of(lines: string): FieldList {

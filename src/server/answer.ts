@@ -58,6 +58,9 @@ function canLend({ buffer }: Uint8Array): boolean {
   return buffer instanceof ArrayBuffer && (buffer as { resizable?: boolean }).resizable !== true;
 }
 
+/** The list of the last answer whose head has left: most begin when another has just done so. */
+let spare: FieldList | null = null;
+
 const OVER = "the handler has ended, and the answer with it (is an await, or a return, missing in front of a call?)";
 
 const NONE = 0;
@@ -71,7 +74,7 @@ export class Answer implements ResponseBody, TurnTask, Lender {
   #state = NONE;
   #status = 0;
   #reason = "";
-  #fields = new FieldList();
+  #fields: FieldList;
   #trailers: FieldList | undefined = undefined;
   /** The Content-Length that was announced, -1 where none was. */
   #length = -1;
@@ -93,6 +96,8 @@ export class Answer implements ResponseBody, TurnTask, Lender {
   constructor(exchange: Exchange, turn: Turn) {
     this.#exchange = exchange;
     this.#turn = turn;
+    this.#fields = spare ?? new FieldList();
+    spare = null;
   }
 
   begin(status: number, reason: string | undefined): void {
@@ -328,7 +333,10 @@ export class Answer implements ResponseBody, TurnTask, Lender {
 
   #commit(length: number): void {
     this.#committed = true;
-    this.#exchange.respond(this.#status, this.#reason, this.#fields, length);
+    const fields = this.#fields;
+    this.#exchange.respond(this.#status, this.#reason, fields, length);
+    fields.clear(); // an answer that is retracted gets another list
+    spare = fields;
   }
 
   /** Gives away what is held, though its length is not known yet. @returns whether there is room for more */

@@ -71,7 +71,7 @@ export class Dispatcher {
       if (profile === null) throw new Error("the router has found a class that is not among its handlers");
       fallback = route.fallback === true;
     }
-    const handler = (transaction.handler = new profile.Handler({ transaction }));
+    const handler = (transaction.handler = new profile.Handler(transaction));
     if (!profile.checked) {
       checkFields(profile.Handler, handler);
       profile.checked = true;
@@ -144,7 +144,7 @@ export class Dispatcher {
 
   /** OPTIONS * asks for the server as a whole (RFC 9110 §9.3.7). */
   #describeServer(transaction: Transaction): void {
-    sendAllow((transaction.handler = new BaseHTTPRequestHandler({ transaction })), allowed(this.#known));
+    sendAllow((transaction.handler = new BaseHTTPRequestHandler(transaction)), allowed(this.#known));
   }
 
   #add(Handler: RequestHandlerClass): void {

@@ -71,7 +71,7 @@ export class LoopExecutor implements Executor {
       this.#report(transaction, error);
       if (left(transaction)) return this.#release(transaction);
       if (!transaction.answer.retract()) return this.#giveUp(transaction);
-      const handler = transaction.handler ?? new BaseHTTPRequestHandler({ transaction });
+      const handler = transaction.handler ?? new BaseHTTPRequestHandler(transaction);
       const sent: unknown =
         error instanceof HTTPError
           ? handler.sendError(error.status, error.message, error.detail, error)
@@ -96,7 +96,7 @@ export class LoopExecutor implements Executor {
       this.#services.server.logError("cannot answer with an error: %s", describe(second));
       if (left(transaction)) return this.#release(transaction);
       if (!transaction.answer.retract()) return this.#giveUp(transaction);
-      new BaseHTTPRequestHandler({ transaction }).sendError(500);
+      new BaseHTTPRequestHandler(transaction).sendError(500);
       transaction.answer.settle();
     } catch {
       return this.#giveUp(transaction);

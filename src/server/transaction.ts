@@ -3,11 +3,11 @@ import type { Exchange, GoneReason, Sink } from "../protocol/exchange.ts";
 import { Answer } from "./answer.ts";
 import type { RouteParams } from "./dispatch.ts";
 import { PeerGoneError } from "./errors.ts";
-import type { BaseHTTPRequestHandler } from "./handler.ts";
+import type { BaseHTTPRequestHandler, HandlerContext } from "./handler.ts";
 import { ContentReader } from "./rfile.ts";
 import type { Services } from "./services.ts";
 
-export class Transaction implements Sink {
+export class Transaction implements Sink, HandlerContext {
   readonly exchange: Exchange;
   readonly services: Services;
   readonly answer: Answer;
@@ -27,6 +27,11 @@ export class Transaction implements Sink {
     this.exchange = exchange;
     this.services = services;
     this.answer = new Answer(exchange, services.turn);
+  }
+
+  /** For a handler's constructor, whose context it is. */
+  get transaction(): this {
+    return this;
   }
 
   get reader(): ContentReader {

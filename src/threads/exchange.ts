@@ -67,12 +67,13 @@ export interface Rest {
   readonly bytes: Uint8Array;
 }
 
-export class ThreadExchange extends AnswerAccount implements Exchange, TurnTask {
+export class ThreadExchange implements Exchange, TurnTask {
   readonly head: ThreadHead;
   readonly ticket: number;
   trailers: Fields | undefined = undefined;
   sink: Sink = NO_SINK;
   readonly #desk: Desk;
+  readonly #account = new AnswerAccount();
   readonly #slot: number;
   /** Where the slot's words are. */
   readonly #at: number;
@@ -98,7 +99,6 @@ export class ThreadExchange extends AnswerAccount implements Exchange, TurnTask 
   #lines: string[] = [];
 
   constructor(desk: Desk, slot: number) {
-    super();
     const { memory } = desk;
     this.head = new ThreadHead(memory, slot);
     this.#desk = desk;
@@ -174,14 +174,14 @@ export class ThreadExchange extends AnswerAccount implements Exchange, TurnTask 
   // The answer
 
   inform(status: number, fields: FieldList): void {
-    this.checkInterim(status);
+    this.#account.checkInterim(status);
     if (status === 100) this.#continued = true;
     this.#putText(INFORM, status + fields.lines);
     this.flush();
   }
 
   respond(status: number, reason: string, fields: FieldList, length: number): void {
-    this.checkBegin(status, length);
+    this.#account.checkBegin(status, length);
     const { method } = this.head;
     if (opensTunnel(method, status)) {
       if (this.#bodyLength !== 0 && !this.#atEnd && !(this.#ended() && this.#content.length === 0))
@@ -192,7 +192,7 @@ export class ThreadExchange extends AnswerAccount implements Exchange, TurnTask 
       length = -1;
     }
     this.#headOnly = isHeadOnly(method, status);
-    this.begin(this.#headOnly ? -1 : length);
+    this.#account.begin(this.#headOnly ? -1 : length);
     if (this.#lost) return;
     if (this.#close) this.#put(CLOSE, NOTHING);
     const { memory, writer } = this.#desk;
@@ -206,7 +206,7 @@ export class ThreadExchange extends AnswerAccount implements Exchange, TurnTask 
   }
 
   write(bytes: Uint8Array): boolean {
-    this.count(bytes.length);
+    this.#account.count(bytes.length);
     if (bytes.length === 0 || this.#headOnly || this.#lost) return true;
     this.#put(DATA, bytes);
     if (this.#desk.writer.unpublished >= BATCH) this.flush();
@@ -216,33 +216,33 @@ export class ThreadExchange extends AnswerAccount implements Exchange, TurnTask 
   }
 
   end(trailers?: FieldList): void {
-    this.finish();
+    this.#account.finish();
     this.#putText(END, trailers === undefined ? "" : trailers.lines);
     this.#later();
   }
 
   retract(): boolean {
-    if (this.unanswered) return true;
+    if (this.#account.unanswered) return true;
     if (this.#lost || this.#tunnel || this.#rest.length > 0 || !this.#desk.writer.retract(this.#mark)) return false;
-    this.takeBack();
+    this.#account.takeBack();
     return true;
   }
 
   closeConnection(): void {
     this.#close = true;
-    if (!this.unanswered) this.#put(CLOSE, NOTHING);
+    if (!this.#account.unanswered) this.#put(CLOSE, NOTHING);
   }
 
   abort(): void {
-    if (this.ended) return;
-    this.breakOff();
+    if (this.#account.ended) return;
+    this.#account.breakOff();
     this.#put(ABORT, NOTHING);
     this.flush();
   }
 
   /** Hands a line over to the log. */
   log(line: string): void {
-    if (this.unanswered && this.#rest.length === 0) {
+    if (this.#account.unanswered && this.#rest.length === 0) {
       // Nothing wakes the event loop for it, but it is there, whatever becomes of this thread.
       this.#put(LOG, Buffer.from(line));
       this.#desk.writer.publish();

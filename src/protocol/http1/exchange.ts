@@ -27,7 +27,7 @@ const STAYS = latin1Bytes("Connection: keep-alive\r\n");
 /** No less than these take together. */
 const MOST_FRAMING = 100;
 
-export class Http1Exchange extends AnswerAccount implements Exchange {
+export class Http1Exchange implements Exchange {
   readonly head: Http1Head;
   sink: Sink = NO_SINK;
   /** `readInto` said 0, and nothing has come since. */
@@ -42,6 +42,7 @@ export class Http1Exchange extends AnswerAccount implements Exchange {
   persistent: boolean;
 
   readonly #connection: Http1Connection;
+  readonly #account = new AnswerAccount();
   #framing = NONE;
   /** Where in the connection's output the answer begins. */
   #mark = 0;
@@ -51,7 +52,6 @@ export class Http1Exchange extends AnswerAccount implements Exchange {
   #released = false;
 
   constructor(connection: Http1Connection, head: Http1Head, body: BodyReader) {
-    super();
     this.#connection = connection;
     this.head = head;
     this.body = body;
@@ -77,9 +77,14 @@ export class Http1Exchange extends AnswerAccount implements Exchange {
 
   /** How to close so that the peer can tell whether it got the whole answer. */
   get howToBreakOff(): "end" | "cut" | "reset" {
-    if (this.ended) return "end";
+    if (this.#account.ended) return "end";
     // Content that only the close ends would look complete after an orderly one.
-    return !this.unanswered && this.#framing === UNTIL_CLOSE ? "reset" : "cut";
+    return !this.#account.unanswered && this.#framing === UNTIL_CLOSE ? "reset" : "cut";
+  }
+
+  /** Whether nothing of the answer has been given yet. */
+  get unanswered(): boolean {
+    return this.#account.unanswered;
   }
 
   /** Whether the handler has settled. */
@@ -90,7 +95,7 @@ export class Http1Exchange extends AnswerAccount implements Exchange {
   demand(): void {
     this.#demanded = true;
     // "A server MUST NOT send a 100 (Continue) … if it has already sent a final status" (RFC 9110 §10.1.1)
-    if (this.#continued || !this.unanswered || this.gone !== null) return;
+    if (this.#continued || !this.#account.unanswered || this.gone !== null) return;
     this.#continued = true;
     if (this.body.remaining === 0) return;
     this.#connection.output.text("HTTP/1.1 100 Continue\r\n\r\n");
@@ -103,7 +108,7 @@ export class Http1Exchange extends AnswerAccount implements Exchange {
   }
 
   inform(status: number, fields: FieldList): void {
-    this.checkInterim(status);
+    this.#account.checkInterim(status);
     if (status === 100) this.#continued = true;
     // HTTP/1.0 has no 1xx: "a server MUST NOT send a 1xx response to an HTTP/1.0 client" (RFC 9110 §15.2)
     if (this.gone !== null || this.head.minor === 0) return;
@@ -115,7 +120,7 @@ export class Http1Exchange extends AnswerAccount implements Exchange {
   }
 
   respond(status: number, reason: string, fields: FieldList, length: number): void {
-    this.checkBegin(status, length);
+    this.#account.checkBegin(status, length);
     const line = statusLine(status, reason);
     const { method } = this.head;
     const connect = opensTunnel(method, status);
@@ -144,7 +149,7 @@ export class Http1Exchange extends AnswerAccount implements Exchange {
       this.#framing = UNTIL_CLOSE;
       this.persistent = false;
     }
-    this.begin(this.#framing === COUNTED ? length : -1);
+    this.#account.begin(this.#framing === COUNTED ? length : -1);
     if (this.gone !== null) return;
 
     // A client that was not told to send its content may or may not send it now, and one that has much left to send will
@@ -173,7 +178,7 @@ export class Http1Exchange extends AnswerAccount implements Exchange {
 
   write(bytes: Uint8Array): boolean {
     const n = bytes.length;
-    this.count(n);
+    this.#account.count(n);
     if (this.#framing === NONE || this.gone !== null) return true;
     if (n === 0) return !this.full;
     const output = this.#connection.output;
@@ -191,13 +196,13 @@ export class Http1Exchange extends AnswerAccount implements Exchange {
     const { output } = this.#connection;
     // Behind others that are lent, or between the marks of a chunk, it would take more writes than a copy costs.
     if (this.#framing !== COUNTED || this.gone !== null || output.lends) return null;
-    this.count(bytes.length);
+    this.#account.count(bytes.length);
     output.lend(bytes, lender);
     return !(this.full = this.#connection.wrote());
   }
 
   end(trailers?: FieldList): void {
-    this.finish();
+    this.#account.finish();
     if (this.gone !== null) return;
     if (this.#framing === CHUNKED) {
       // Trailers need the chunked coding; elsewhere they are dropped, as RFC 9110 §6.5.1 allows.
@@ -211,12 +216,12 @@ export class Http1Exchange extends AnswerAccount implements Exchange {
   }
 
   retract(): boolean {
-    if (this.unanswered) return true;
+    if (this.#account.unanswered) return true;
     const output = this.#connection.output;
     if (this.gone !== null || this.tunnel || this.#connection.closing !== null || output.pulled > this.#mark)
       return false;
     if (!output.takeBack(output.pulled + output.length - this.#mark)) return false;
-    this.takeBack();
+    this.#account.takeBack();
     this.persistent = this.head.persistent && !this.#close;
     return true;
   }
@@ -227,9 +232,9 @@ export class Http1Exchange extends AnswerAccount implements Exchange {
   }
 
   abort(): void {
-    if (this.ended) return;
+    if (this.#account.ended) return;
     const how = this.howToBreakOff;
-    this.breakOff();
+    this.#account.breakOff();
     if (this.gone === null) this.#connection.close(how);
   }
 
