@@ -3,9 +3,14 @@ import * as grammar from "./grammar.ts";
 
 const { CLASS, VALUE } = grammar;
 
-/** The bytes that were looked at last, and a view of them: connections take turns with the same ones. */
+/**
+ * The bytes that were looked at last, those before them, and views of both: connections take turns with the same ones. One is what a
+ * transport reads into, the other what keeps the rest of a read.
+ */
 let viewed: Uint8Array = new Uint8Array(0);
 let view = new DataView(viewed.buffer);
+let viewedBefore = viewed;
+let viewBefore = view;
 
 /** With fewer bytes to go, a look at each costs no more; and with less than that of new ones, another view does. */
 const FEW = 16;
@@ -13,11 +18,8 @@ const WORTH_A_VIEW = 256;
 
 /** The first index from `at` on, and before `end`, of what may not stand in a field value; `end` where all may. */
 export function endOfValue(bytes: Uint8Array, at: number, end: number): number {
-  if (end - at >= (bytes === viewed ? FEW : WORTH_A_VIEW)) {
-    if (bytes !== viewed) {
-      viewed = bytes;
-      view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-    }
+  if (end - at >= (bytes === viewed || bytes === viewedBefore ? FEW : WORTH_A_VIEW)) {
+    if (bytes !== viewed) look(bytes);
     const words = view; // for which the loop need not look again each time
     const stop = end - 7;
     for (; at < stop; at += 8) {
@@ -30,6 +32,15 @@ export function endOfValue(bytes: Uint8Array, at: number, end: number): number {
   }
   while (at < end && (CLASS[bytes[at]] & VALUE) !== 0) at++;
   return at;
+}
+
+/** Makes `view` a view of these. */
+function look(bytes: Uint8Array): void {
+  const other = bytes === viewedBefore ? viewBefore : new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  viewedBefore = viewed;
+  viewBefore = view;
+  viewed = bytes;
+  view = other;
 }
 
 /** The highest bit of each of four bytes that is below SP, or is DEL. Above the lowest of them there may be wrong ones: differences borrow. */

@@ -89,6 +89,39 @@ describe("input", () => {
     assert.equal(rest(input), "de");
   });
 
+  test("keeps in memory that others had before, but nobody else has now", () => {
+    const [one, other] = [new Input(), new Input()];
+    lend(one, "a".repeat(1000));
+    lend(other, "b".repeat(1000));
+    const memory = one.bytes;
+    assert.notEqual(memory, other.bytes);
+    one.pos = one.end;
+    one.keep();
+
+    const [next, third] = [new Input(), new Input()];
+    lend(next, "c".repeat(2000));
+    lend(third, "d".repeat(2000));
+    assert.equal(next.bytes, memory);
+    lend(other, "b".repeat(5000)); // which is too much for it: it moves, and leaves it to another
+    lend(one, "e".repeat(600));
+    assert.equal(rest(other), "b".repeat(6000));
+    assert.equal(rest(next), "c".repeat(2000));
+    assert.equal(rest(third), "d".repeat(2000));
+    assert.equal(rest(one), "e".repeat(600));
+    const all = [one, other, next, third].map((input) => input.bytes);
+    assert.equal(new Set(all).size, all.length);
+    for (const input of [one, other, next, third]) input.drop();
+  });
+
+  test("gives its memory back once, however often it is told to forget", () => {
+    const input = new Input();
+    lend(input, "a".repeat(1000));
+    for (let i = 0; i < 3; i++) input.drop();
+    const others = Array.from({ length: 3 }, () => new Input());
+    for (const [i, other] of others.entries()) lend(other, String(i).repeat(1000));
+    for (const [i, other] of others.entries()) assert.equal(rest(other), String(i).repeat(1000));
+  });
+
   test("copies a number of bytes in proportion to what came, also one by one with a reader that stays behind", () => {
     const copied = bytesMoved(() => {
       const input = new Input();

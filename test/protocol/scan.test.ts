@@ -55,6 +55,22 @@ describe("the end of a field value", () => {
     );
   });
 
+  test("is found in each of several memories, by turns", () => {
+    const memories = [3, 300, 700].map((place) => {
+      const bytes = known();
+      bytes[place] = 0x0d;
+      return bytes;
+    });
+    fc.assert(
+      fc.property(fc.array(fc.nat(2), { maxLength: 20 }), (turns) => {
+        for (const turn of turns) {
+          const bytes = memories[turn];
+          assert.equal(endOfValue(bytes, 0, bytes.length), oneByOne(bytes, 0, bytes.length));
+        }
+      }),
+    );
+  });
+
   test("is found in a part of other bytes", () => {
     const bytes = new Uint8Array(700).fill(0x61).subarray(3, 600);
     bytes[300] = 0;

@@ -3,6 +3,13 @@ import { allocate, copy } from "../bytes.ts";
 
 const NOTHING = new Uint8Array(0);
 
+/** For a little, such as the beginning of a head. */
+const SMALL = 512;
+/** For more, such as the rest of what came in one packet: used again, by the next connection that has so much left over. */
+const USUAL = 4 * 1024;
+const MOST_SPARE = 64;
+const spare: Uint8Array[] = [];
+
 export class Input {
   /** What is there stands in bytes[pos, end). Readers move `pos`. */
   bytes: Uint8Array = NOTHING;
@@ -18,10 +25,9 @@ export class Input {
   /** Adds the first `length` bytes of these at the end, without a copy where nothing else is there. */
   feed(bytes: Uint8Array, length: number = bytes.length): void {
     if (this.pos === this.end) {
+      this.drop();
       this.bytes = bytes;
-      this.pos = 0;
       this.end = length;
-      this.#store = null;
       return;
     }
     const store = this.#own(length);
@@ -37,8 +43,8 @@ export class Input {
 
   /** Forgets everything. */
   drop(): void {
+    this.#release();
     this.bytes = NOTHING;
-    this.#store = null;
     this.pos = this.end = 0;
   }
 
@@ -53,11 +59,23 @@ export class Input {
       this.end = length;
       return store;
     }
-    const larger = allocate(Math.max(store === null ? 512 : 2 * length, length + more));
-    larger.set(this.bytes.subarray(this.pos, this.end));
+    const larger = take(Math.max(store === null ? SMALL : 2 * length, length + more));
+    copy(this.bytes, this.pos, this.end, larger, 0);
+    this.#release();
     this.bytes = this.#store = larger;
     this.pos = 0;
     this.end = length;
     return larger;
   }
+
+  #release(): void {
+    const store = this.#store;
+    this.#store = null;
+    if (store?.length === USUAL && spare.length < MOST_SPARE) spare.push(store);
+  }
+}
+
+/** Memory for so many bytes, or more. */
+function take(size: number): Uint8Array {
+  return size > SMALL && size <= USUAL ? (spare.pop() ?? allocate(USUAL)) : allocate(size);
 }
