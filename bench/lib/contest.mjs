@@ -1,4 +1,4 @@
-// Peers beside each other under the same load: all are started, tried and warmed, and then take turns, round for round.
+// Peers beside each other under the same load: each is started, tried and warmed, and they take turns, round for round.
 import { checkAnswers } from "./check.mjs";
 import { versionLabel } from "./peers.mjs";
 import { ownCores } from "./processes.mjs";
@@ -36,26 +36,37 @@ const START = 0.4;
 export const nameOf = (peer) => `${peer.label} (${versionLabel(peer)})`;
 
 /** Seconds that `contest` takes with so many peers. */
-export function estimateContest({ peers, loads, seconds, rounds }) {
-  const each = loads.map(({ warm = WARM }) => warm + BESIDE + rounds * (seconds + BESIDE));
-  return peers * each.reduce((sum, value) => sum + value, START);
+export function estimateContest({ peers, loads, seconds, rounds, anew = false }) {
+  const sum = (values) => values.reduce((total, value) => total + value, 0);
+  const warming = loads.map(({ warm = WARM }) => warm + BESIDE);
+  const running = loads.length * rounds * (seconds + BESIDE);
+  const starting = anew ? rounds * (sum(warming) + loads.length * START) : sum(warming) + START;
+  return peers * (starting + running);
 }
 
+/** Starts a peer that is there, with the last core for itself and its like. */
+async function startPeer(context, peer) {
+  const name = nameOf(peer);
+  const { command, args, env } = peer;
+  context.tell(`starting ${name}`);
+  return start({ name, command, args, env }, { cores: ownCores().serverCores });
+}
+
+const isThere = (context, peer) =>
+  context.isThere({ name: nameOf(peer), command: peer.command, missing: peer.missing });
+
 /**
- * Starts the peers that are there, each with the last core for itself and its like. One that does not start is left out.
+ * Starts the peers that are there. One that does not start is left out.
  * @returns {Promise<{ peer: object, server: object }[]>}
  */
 export async function startPeers(context, peers) {
   const started = [];
   for (const peer of peers) {
-    const name = nameOf(peer);
-    const { command, args, env, missing } = peer;
-    if (!context.isThere({ name, command, missing })) continue;
-    context.tell(`starting ${name}`);
+    if (!isThere(context, peer)) continue;
     try {
-      started.push({ peer, server: await start({ name, command, args, env }, { cores: ownCores().serverCores }) });
+      started.push({ peer, server: await startPeer(context, peer) });
     } catch (error) {
-      context.leaveOut(name, firstLine(error));
+      context.leaveOut(nameOf(peer), firstLine(error));
     }
   }
   return started;
@@ -63,11 +74,14 @@ export async function startPeers(context, peers) {
 
 /**
  * @param {object} context a measure's
- * @param {{ peers: readonly object[], loads: readonly Load[], seconds: number, rounds: number }} what
+ * @param {{ peers: readonly object[], loads: readonly Load[], seconds: number, rounds: number, anew?: boolean }} what `anew`: a process serves for one
+ * round of one load; otherwise, for all
  * @returns {Promise<Entry[]>} of each peer that has done it, by peers and then loads
  */
-export async function contest(context, { peers, loads, seconds, rounds }) {
-  const started = await startPeers(context, peers);
+export async function contest(context, { peers, loads, seconds, rounds, anew = false }) {
+  const started = anew
+    ? peers.filter((peer) => isThere(context, peer)).map((peer) => ({ peer, server: null }))
+    : await startPeers(context, peers);
   const entries = started.flatMap(({ peer, server }) =>
     loads.map((load) => ({ peer, server, load, runs: [], lost: false })),
   );
@@ -84,30 +98,39 @@ export async function contest(context, { peers, loads, seconds, rounds }) {
       context.leaveOut(`${nameOf(entry.peer)}${titleOf(entry.load)}`, firstLine(error));
     }
   };
+  const check = ({ server, load }) => checkAnswers(server, load.exchanges, load.ends);
+  const warmUp = async (entry) => {
+    const { server, load } = entry;
+    entry.answerBytes = await check(entry);
+    await ask(server, load, files.get(load), load.warm ?? WARM);
+  };
+  const run = async ({ server, load, answerBytes, runs }) => {
+    const { answerBytes: length, broken: _, ...found } = await ask(server, load, files.get(load), seconds);
+    if (Math.abs(length / answerBytes - 1) > AS_LONG)
+      throw new Error(`answers under load have ${Math.round(length)} bytes, not ${answerBytes}`);
+    runs.push({ ...found, memory: memoryOf(server.pid) });
+  };
+  const runAnew = async (entry) => {
+    const server = (entry.server = await startPeer(context, entry.peer));
+    try {
+      await warmUp(entry);
+      await run(entry);
+      await check(entry);
+    } finally {
+      await server.stop();
+    }
+  };
 
-  for (const one of entries) {
-    await tried(one, "warming up", async (entry) => {
-      const { server, load } = entry;
-      entry.answerBytes = await checkAnswers(server, load.exchanges, load.ends);
-      await ask(server, load, files.get(load), load.warm ?? WARM);
-    });
-  }
+  if (!anew) for (const entry of entries) await tried(entry, "warming up", warmUp);
   for (let round = 0; round < rounds; round++) {
     for (const load of loads) {
       const those = entries.filter((entry) => entry.load === load);
-      for (const one of context.turns(those, round)) {
-        await tried(one, `round ${round + 1} of ${rounds}`, async (entry) => {
-          const { answerBytes, broken: _, ...run } = await ask(entry.server, load, files.get(load), seconds);
-          if (Math.abs(answerBytes / entry.answerBytes - 1) > AS_LONG)
-            throw new Error(`answers under load have ${Math.round(answerBytes)} bytes, not ${entry.answerBytes}`);
-          entry.runs.push({ ...run, memory: memoryOf(entry.server.pid) });
-        });
-      }
+      for (const entry of context.turns(those, round))
+        await tried(entry, `round ${round + 1} of ${rounds}`, anew ? runAnew : run);
     }
   }
-  for (const one of entries)
-    await tried(one, "trying again", (entry) => checkAnswers(entry.server, entry.load.exchanges, entry.load.ends));
-  for (const { server } of started) await server.stop();
+  if (!anew) for (const entry of entries) await tried(entry, "trying again", check);
+  for (const { server } of started) await server?.stop();
   const done = entries.filter(({ lost }) => !lost);
   if (done.length === 0) throw new Error("no peer has done it");
   return done;

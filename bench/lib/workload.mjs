@@ -6,7 +6,16 @@ import { peers as everyone, versionLabel } from "./peers.mjs";
 import { rowOf, tableOf } from "./rows.mjs";
 
 /** Who takes part where it would take too long with all. */
-export const FEW = ["plinth-post", "plinth-bare@node26", "node-http", "fastify@node26", "uws", "bun", "deno", "c"];
+export const FEW = [
+  "plinth-post@node26",
+  "plinth-bare@node26",
+  "node-http@node26",
+  "fastify@node26",
+  "uws",
+  "bun",
+  "deno",
+  "c",
+];
 
 /** The peers of a workload that were asked for. */
 export function peersOf(workload, options) {
@@ -33,9 +42,10 @@ export const half = (seconds) => Math.max(1, Math.round(seconds / 2));
  * @param {import("./contest.mjs").Load} workload.load
  * @param {readonly import("./goals.mjs").Wanted[]} workload.goals
  * @param {(seconds: number) => number} [workload.seconds] how long a run takes, of what --seconds says
+ * @param {boolean} [workload.anew] each run has a process of its own (contest.mjs)
  * @returns {import("./run.mjs").Measure}
  */
-export function workload({ name, title, field, serves, load, goals, seconds = half }) {
+export function workload({ name, title, field, serves, load, goals, seconds = half, anew }) {
   const who = { field, serves };
   const { wants, count } = standing(who);
   return {
@@ -49,6 +59,7 @@ export function workload({ name, title, field, serves, load, goals, seconds = ha
         loads: [load],
         seconds: seconds(options.seconds),
         rounds: options.rounds,
+        anew,
       }),
     /** For a profile. */
     putOn: (server, forSeconds) => applyLoad(server, load, forSeconds),
@@ -58,6 +69,7 @@ export function workload({ name, title, field, serves, load, goals, seconds = ha
         loads: [load],
         seconds: seconds(context.seconds),
         rounds: context.rounds,
+        anew,
       });
       const found = entries.map((entry) => ({ peer: entry.peer, row: rowOf(entry, versionLabel) }));
       const rows = found.map(({ row }) => row);

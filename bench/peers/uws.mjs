@@ -1,4 +1,4 @@
-// µWebSockets.js.
+// uWebSockets.js. Its own example parses the Buffer, which JSON.parse makes a string of more slowly than `toString` does.
 import uWS from "uwebsockets";
 import { DOWNLOAD, listensOn, PIECE } from "./common.mjs";
 
@@ -6,7 +6,7 @@ const app = uWS.App();
 
 app.post("/", (response) => {
   collect(response, (content) => {
-    const { val_a, val_b } = JSON.parse(content);
+    const { val_a, val_b } = JSON.parse(content.toString());
     sendJson(response, { sum: val_a + val_b });
   });
 });
@@ -52,8 +52,9 @@ function collect(response, onContent) {
   });
 }
 
+/** Called where uWebSockets.js has called us: what is written there leaves together. */
 function sendJson(response, value) {
-  response.cork(() => response.writeHeader("Content-Type", "application/json").end(JSON.stringify(value)));
+  response.writeHeader("Content-Type", "application/json").end(JSON.stringify(value));
 }
 
 app.listen("127.0.0.1", 0, (socket) => listensOn(uWS.us_socket_local_port(socket)));

@@ -7,6 +7,7 @@ export const browser = workload({
   title: "GET /val_a/3/val_b/4 with a browser's head, 64 connections",
   serves: ["path"],
   field: FEW,
+  anew: true,
   load: { exchanges: [browserRequest()], connections: 64 },
   goals: [
     { ours: "plinth-post@node26", theirs: "node-http@node26", least: 2.0 },

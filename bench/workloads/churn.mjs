@@ -6,7 +6,7 @@ export const churn = workload({
   name: "churn",
   title: "POST / with Connection: close, a connection for each request, 64 at a time",
   serves: ["add"],
-  field: FEW,
+  field: [...FEW, "plinth-post@node20", "node-http@node20"],
   // What makes and ends connections is slow to become warm.
   load: { exchanges: [addition([["Connection", "close"]])], connections: 64, ends: true, warm: 3 },
   goals: [{ ours: "plinth-post@node26", theirs: "node-http@node26", least: 1.2 }],

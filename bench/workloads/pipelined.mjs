@@ -9,6 +9,7 @@ export const pipelined = workload({
   title: `POST / with two numbers, ${DEPTH} requests at a time on each of 64 connections`,
   serves: ["add"],
   field: FEW,
+  anew: true,
   load: { exchanges: [pipeline(addition(), DEPTH)], connections: 64, depth: DEPTH },
   goals: [
     { ours: "plinth-post@node26", theirs: "uws", least: 1.3 },

@@ -9,6 +9,7 @@ export const varied = workload({
   title: `${COUNT.toLocaleString("en-US")} different requests in turns, GET by path and POST, 64 connections`,
   serves: ["add", "path"],
   field: FEW,
+  anew: true,
   load: { exchanges: variedRequests(COUNT), connections: 64 },
   goals: [
     { ours: "plinth-post@node26", theirs: "node-http@node26", least: 2.0 },
