@@ -16,7 +16,8 @@ function add(request, response) {
   const chunks = [];
   request.on("data", (chunk) => chunks.push(chunk));
   request.on("end", () => {
-    const { val_a, val_b } = JSON.parse(chunks.length === 1 ? chunks[0] : Buffer.concat(chunks));
+    const content = chunks.length === 1 ? chunks[0] : Buffer.concat(chunks);
+    const { val_a, val_b } = JSON.parse(content.toString());
     sendJson(response, { sum: val_a + val_b });
   });
 }

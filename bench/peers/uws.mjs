@@ -1,4 +1,4 @@
-// uWebSockets.js. Its own example parses the Buffer, which JSON.parse makes a string of more slowly than `toString` does.
+// uWebSockets.js.
 import uWS from "uwebsockets";
 import { DOWNLOAD, listensOn, PIECE } from "./common.mjs";
 
