@@ -13,9 +13,9 @@ const AS_LONG = 0.05;
 /** Seconds of warming up for each peer. */
 const WARM = 1;
 /** Seconds that a run takes beside its load. */
-const BESIDE = 0.15;
+const BESIDE = 0.05;
 /** Seconds in which a server starts and is tried. */
-const START = 0.4;
+const START = 0.15;
 
 /**
  * A load that wrk makes.

@@ -48,11 +48,13 @@ export interface Exchange {
    */
   readInto(to: Uint8Array, at: number, max: number): number;
 
+  // Lists of fields may be used again on return.
+
   /** Sends an interim answer, 100 to 199 but 101 (RFC 9110 §15.2). Vanishes where the peer cannot take one (HTTP/1.0). */
   inform(status: number, fields: FieldList): void;
   /**
    * Sends the head of the answer. Framing is the protocol's: `fields` holds no Content-Length and no Transfer-Encoding. Fields
-   * that speak of one connection (Upgrade …) a version that knows none drops. The list may be reused on return.
+   * that speak of one connection (Upgrade …) a version that knows none drops.
    * @param status 200 to 599
    * @param reason the reason phrase; versions that have none drop it
    * @param length bytes of content that will follow, -1 when not known yet. With HEAD, and with 304, the length the

@@ -127,8 +127,8 @@ const MOST_SEEN = 1000;
 /** The longest value that is remembered. */
 const LONGEST_SEEN = 256;
 
-/** An answer has hardly more lines: a list that is used again has no room for others. */
-const USUAL = 16;
+/** A list that is used again keeps room for so many lines, more than most answers have. */
+const MOST_KEPT = 16;
 
 /**
  * Fields to be sent. What is in it has been checked: it cannot split a message (RFC 9110 §5.5), nor frame one, which is the
@@ -144,7 +144,7 @@ export class FieldList implements Iterable<[name: string, value: string]> {
   /** Takes everything out, so that the list can be used again. */
   clear(): void {
     const parts = this.#parts;
-    if (parts.length > USUAL) parts.length = USUAL;
+    if (parts.length > MOST_KEPT) parts.length = MOST_KEPT;
     for (let i = 0; i < parts.length; i++) parts[i] = null;
     this.#count = this.size = 0;
   }

@@ -5,7 +5,7 @@ const { CLASS, VALUE } = grammar;
 
 /**
  * The bytes that were looked at last, those before them, and views of both: connections take turns with the same ones. One is what a
- * transport reads into, the other what keeps the rest of a read.
+ * transport reads into, the other what keeps the rest of a read. Both are kept from being freed.
  */
 let viewed: Uint8Array = new Uint8Array(0);
 let view = new DataView(viewed.buffer);

@@ -58,8 +58,14 @@ function canLend({ buffer }: Uint8Array): boolean {
   return buffer instanceof ArrayBuffer && (buffer as { resizable?: boolean }).resizable !== true;
 }
 
-/** The list of the last answer whose head has left: most begin when another has just done so. */
+/** A list that no answer has: most answers begin when the head of another has just been given to its protocol. */
 let spare: FieldList | null = null;
+
+function takeList(): FieldList {
+  const list = spare ?? new FieldList();
+  spare = null;
+  return list;
+}
 
 const OVER = "the handler has ended, and the answer with it (is an await, or a return, missing in front of a call?)";
 
@@ -74,7 +80,8 @@ export class Answer implements ResponseBody, TurnTask, Lender {
   #state = NONE;
   #status = 0;
   #reason = "";
-  #fields: FieldList;
+  /** Null once the head has been given to the protocol: from then on, the list is others'. */
+  #fields: FieldList | null = takeList();
   #trailers: FieldList | undefined = undefined;
   /** The Content-Length that was announced, -1 where none was. */
   #length = -1;
@@ -96,8 +103,6 @@ export class Answer implements ResponseBody, TurnTask, Lender {
   constructor(exchange: Exchange, turn: Turn) {
     this.#exchange = exchange;
     this.#turn = turn;
-    this.#fields = spare ?? new FieldList();
-    spare = null;
   }
 
   begin(status: number, reason: string | undefined): void {
@@ -121,9 +126,9 @@ export class Answer implements ResponseBody, TurnTask, Lender {
     this.#state = HEAD;
   }
 
-  /** Adds fields of our own. */
+  /** Adds fields of our own, unless what was called meanwhile has ended the headers. */
   addLines(lines: Lines): void {
-    this.#fields.addLines(lines);
+    this.#fields?.addLines(lines);
   }
 
   add(name: string, value: string | number): void {
@@ -150,7 +155,7 @@ export class Answer implements ResponseBody, TurnTask, Lender {
         }
         break;
     }
-    this.#fields.add(name, value);
+    this.#fields!.add(name, value);
   }
 
   addTrailer(name: string, value: string | number): void {
@@ -269,7 +274,7 @@ export class Answer implements ResponseBody, TurnTask, Lender {
     if (this.#state === DONE || (this.#committed && !this.#exchange.retract())) return false;
     this.writable(); // what was waited for is gone
     this.#state = NONE;
-    this.#fields = new FieldList();
+    this.#fields = takeList();
     this.#trailers = undefined;
     this.#length = -1;
     this.#committed = false;
@@ -333,9 +338,10 @@ export class Answer implements ResponseBody, TurnTask, Lender {
 
   #commit(length: number): void {
     this.#committed = true;
-    const fields = this.#fields;
+    const fields = this.#fields!;
+    this.#fields = null;
     this.#exchange.respond(this.#status, this.#reason, fields, length);
-    fields.clear(); // an answer that is retracted gets another list
+    fields.clear();
     spare = fields;
   }
 

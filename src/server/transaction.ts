@@ -8,6 +8,8 @@ import { ContentReader } from "./rfile.ts";
 import type { Services } from "./services.ts";
 
 export class Transaction implements Sink, HandlerContext {
+  /** For a handler's constructor, whose context this is. A field, so that a class may give a copy of its context to `super`. */
+  readonly transaction: Transaction = this;
   readonly exchange: Exchange;
   readonly services: Services;
   readonly answer: Answer;
@@ -27,11 +29,6 @@ export class Transaction implements Sink, HandlerContext {
     this.exchange = exchange;
     this.services = services;
     this.answer = new Answer(exchange, services.turn);
-  }
-
-  /** For a handler's constructor, whose context it is. */
-  get transaction(): this {
-    return this;
   }
 
   get reader(): ContentReader {

@@ -212,6 +212,18 @@ describe("fields to be sent", () => {
     );
   });
 
+  test("a list that was cleared is as a new one, however much was in it", () => {
+    const list = new FieldList();
+    for (const count of [0, 1, 3, 5, 100, 2]) {
+      for (let i = 0; i < count; i++) list.add(`X-${i}`, "a");
+      list.clear();
+      assert.deepEqual([[...list], list.lines, list.size], [[], "", 0]);
+      list.add("X-B", "b");
+      assert.deepEqual([[...list], list.lines, list.size], [[["X-B", "b"]], "X-B: b\r\n", 8]);
+      list.clear();
+    }
+  });
+
   test("names seen before do not pile up", () => {
     for (let i = 0; i < 5000; i++) new FieldList().add(`X-${i}`, "1");
     assert.throws(() => new FieldList().add("X 5001", "1"), TypeError);

@@ -122,6 +122,19 @@ describe("input", () => {
     for (const [i, other] of others.entries()) assert.equal(rest(other), String(i).repeat(1000));
   });
 
+  test("does not keep all the memory that many have used at a time", () => {
+    const inputs = Array.from({ length: 100 }, () => new Input());
+    const use = (): Set<Uint8Array> => {
+      for (const input of inputs) lend(input, "a".repeat(1000));
+      const memory = new Set(inputs.map(({ bytes }) => bytes));
+      for (const input of inputs) input.drop();
+      return memory;
+    };
+    const before = use();
+    const again = [...use()].filter((bytes) => before.has(bytes)).length;
+    assert.equal(again, 64);
+  });
+
   test("copies a number of bytes in proportion to what came, also one by one with a reader that stays behind", () => {
     const copied = bytesMoved(() => {
       const input = new Input();

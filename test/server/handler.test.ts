@@ -1,7 +1,7 @@
 /** The handler itself: what it knows of the request, that there is a fresh one for each, and what runs around it. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { BaseHTTPRequestHandler, type Fields, HTTPServer, VERSION } from "plinth";
+import { BaseHTTPRequestHandler, type Fields, type HandlerContext, HTTPServer, VERSION } from "plinth";
 import { GET, inMemory, microtask, onSocket, post, request, until } from "./support.ts";
 
 test("headers are found whatever the case of their names, and keep their order, names and number", async (t) => {
@@ -273,4 +273,25 @@ test("closeConnection cannot be taken back, and false asks for nothing", async (
   assert.equal((await peer.ask(request("GET"))).body, "[false,false]");
   const last = await peer.ask(request("GET", "/last"));
   assert.deepEqual([last.body, last.get("connection")], ["[false,true]", "close"]);
+});
+
+test("a class may add to its context, as long as it passes on what is there", async (t) => {
+  for (const wrap of [
+    (context: HandlerContext) => ({ ...context, more: 1 }),
+    (context: HandlerContext) => Object.assign(Object.create(context) as HandlerContext, { more: 1 }),
+    (context: HandlerContext) => new Proxy(context, {}),
+  ]) {
+    class Handler extends BaseHTTPRequestHandler {
+      constructor(context: HandlerContext) {
+        super(wrap(context));
+      }
+
+      async do_POST(): Promise<void> {
+        this.sendText(await this.text());
+      }
+    }
+    const { httpd } = await inMemory(t, Handler);
+    const answer = await httpd.inject({ method: "POST", path: "/", body: "content" });
+    assert.deepEqual([answer.status, answer.text()], [200, "content"]);
+  }
 });

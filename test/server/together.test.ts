@@ -5,7 +5,7 @@ import { test } from "node:test";
 import * as fc from "fast-check";
 import { BaseHTTPRequestHandler } from "plinth";
 import { MemoryTransport } from "../../src/transport/memory.ts";
-import { inMemory, microtask, readAnswers, request } from "./support.ts";
+import { Gate, GET, inMemory, microtask, readAnswers, request } from "./support.ts";
 
 /** A request whose handler does what the test says. */
 class Puppet extends BaseHTTPRequestHandler {
@@ -83,4 +83,79 @@ test("each answer has its own fields and content", async (t) => {
     fc.asyncProperty(fc.array(answer, { minLength: 1, maxLength: 4 }), fc.array(fc.nat(3), { maxLength: 40 }), run),
     { numRuns: 300 },
   );
+});
+
+test("one that was answered otherwise while it began leaves nothing to the next", async (t) => {
+  class Overloaded extends BaseHTTPRequestHandler {
+    override logRequest(code: number): void {
+      if (code === 200 && this.path === "/log") this.sendError(503);
+    }
+
+    override versionString(): string {
+      if (this.path === "/version") {
+        this.sendHeader("Content-Length", 0);
+        this.endHeaders();
+      }
+      return super.versionString();
+    }
+
+    do_GET(): void {
+      this.sendResponse(200);
+      if (this.path !== "/") return;
+      this.sendHeader("Content-Length", 2);
+      this.endHeaders();
+      this.wfile.write("ok");
+    }
+  }
+  const { httpd } = await inMemory(t, Overloaded);
+  const next = async (): Promise<string[]> => [...(await httpd.inject({ path: "/" })).headers].map(([name]) => name);
+  const usual = await next();
+  assert.deepEqual(usual, ["Server", "Date", "Content-Length"]);
+  for (const [path, status] of [
+    ["/log", 503],
+    ["/version", 200],
+  ] as const) {
+    assert.equal((await httpd.inject({ path })).status, status);
+    assert.deepEqual(await next(), usual, `behind ${path}`);
+  }
+});
+
+test("one that is taken back takes nothing of another with it", async (t) => {
+  const [failing, other] = [new Gate(), new Gate()];
+  class Late extends BaseHTTPRequestHandler {
+    override sendError(...args: Parameters<BaseHTTPRequestHandler["sendError"]>): void {
+      const send = async (): Promise<void> => {
+        await failing.opened;
+        super.sendError(...args);
+      };
+      return send() as unknown as void; // it may be asynchronous
+    }
+
+    do_FAIL(): void {
+      this.sendText("never seen");
+      throw new Error("it fails");
+    }
+
+    async do_GET(): Promise<void> {
+      this.sendResponse(200);
+      this.sendHeader("X-Own", "own");
+      await other.opened;
+      this.sendHeader("Content-Length", 0);
+      this.endHeaders();
+    }
+  }
+  const transport = new MemoryTransport();
+  await inMemory(t, Late, { transport });
+  const [one, two] = [transport.connect(), transport.connect()];
+  void one.send(request("FAIL"));
+  void two.send(GET);
+  failing.open();
+  await nextTurn();
+  assert.deepEqual(
+    readAnswers(one.take()).answers.map(({ status }) => status),
+    [500],
+  );
+  other.open();
+  await nextTurn();
+  assert.equal(readAnswers(two.take()).answers[0].get("x-own"), "own");
 });

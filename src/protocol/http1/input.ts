@@ -3,10 +3,11 @@ import { allocate, copy } from "../bytes.ts";
 
 const NOTHING = new Uint8Array(0);
 
-/** For a little, such as the beginning of a head. */
+/** Bytes for a little, such as the beginning of a head. */
 const SMALL = 512;
-/** For more, such as the rest of what came in one packet: used again, by the next connection that has so much left over. */
-const USUAL = 4 * 1024;
+/** Bytes for more, such as the rest of what came in one packet: used again, by the next connection that has so much left over. */
+const SHARED = 4 * 1024;
+/** So many are kept: 256 KiB. */
 const MOST_SPARE = 64;
 const spare: Uint8Array[] = [];
 
@@ -71,11 +72,11 @@ export class Input {
   #release(): void {
     const store = this.#store;
     this.#store = null;
-    if (store?.length === USUAL && spare.length < MOST_SPARE) spare.push(store);
+    if (store?.length === SHARED && spare.length < MOST_SPARE) spare.push(store);
   }
 }
 
 /** Memory for so many bytes, or more. */
 function take(size: number): Uint8Array {
-  return size > SMALL && size <= USUAL ? (spare.pop() ?? allocate(USUAL)) : allocate(size);
+  return size > SMALL && size <= SHARED ? (spare.pop() ?? allocate(SHARED)) : allocate(size);
 }
