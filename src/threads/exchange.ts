@@ -61,6 +61,9 @@ export interface Desk {
   released(): void;
 }
 
+/** What most exchanges never have any of: lines of the log and records that wait. */
+const NONE = Object.freeze([]) as never[];
+
 /** A record that waits for room. */
 export interface Rest {
   readonly kind: number;
@@ -92,11 +95,11 @@ export class ThreadExchange implements Exchange, TurnTask {
   #close = false;
   #queued = false;
   /** What there was no room for. */
-  #rest: Rest[] = [];
+  #rest: Rest[] = NONE;
   #full = false;
   #released = false;
   /** Lines of the log that wait for the next time that something is handed over; an answer taken back does not take them along. */
-  #lines: string[] = [];
+  #lines: string[] = NONE;
 
   constructor(desk: Desk, slot: number) {
     const { memory } = desk;
@@ -247,6 +250,7 @@ export class ThreadExchange implements Exchange, TurnTask {
       this.#put(LOG, Buffer.from(line));
       this.#desk.writer.publish();
     } else {
+      if (this.#lines === NONE) this.#lines = [];
       this.#lines.push(line);
       this.#later();
     }
@@ -275,7 +279,7 @@ export class ThreadExchange implements Exchange, TurnTask {
     this.#desk.writer.publish();
     // From here on, the slot and the writer may be another request's: whoever has kept this one reads and writes nothing any more.
     this.#released = true;
-    this.#rest = [];
+    this.#rest = NONE;
     this.#desk.settling(this.#slot);
     Atomics.store(this.#words, this.#at + DONE, rest.length > 0 ? 2 : 1);
     this.#desk.call(this.#slot);
@@ -315,14 +319,17 @@ export class ThreadExchange implements Exchange, TurnTask {
   block(): void {
     if (this.#released) throw new Error("cannot wait for the client: the handler has ended");
     this.flush();
-    this.#desk.wait(this.#hasNews);
+    this.#desk.wait(() => this.#hasNews());
     this.poll();
   }
 
-  readonly #hasNews = (): boolean =>
-    this.#load(GONE) !== this.#gone ||
-    (this.#waiting && (this.#content.length > 0 || this.#ended())) ||
-    (this.#rest.length > 0 && this.#load(OUT_FULL) === 0);
+  #hasNews(): boolean {
+    return (
+      this.#load(GONE) !== this.#gone ||
+      (this.#waiting && (this.#content.length > 0 || this.#ended())) ||
+      (this.#rest.length > 0 && this.#load(OUT_FULL) === 0)
+    );
+  }
 
   get #words(): Int32Array {
     return this.#desk.memory.words;
@@ -354,6 +361,7 @@ export class ThreadExchange implements Exchange, TurnTask {
       from += n;
       if (from === bytes.length) return;
     }
+    if (this.#rest === NONE) this.#rest = [];
     this.#rest.push({ kind, bytes: new Uint8Array(bytes.subarray(from)) });
     if (this.#rest.length === 1) this.#waitForRoom();
   }
@@ -382,7 +390,7 @@ export class ThreadExchange implements Exchange, TurnTask {
   #putLines(atEnd: boolean): void {
     const lines = this.#lines;
     if (lines.length === 0) return;
-    this.#lines = [];
+    this.#lines = NONE;
     for (const line of lines) {
       if (atEnd) this.#put(LOG, Buffer.from(line));
       else this.#desk.sendLine(line);

@@ -89,7 +89,7 @@ export class RecordWriter {
   /** Puts a record that holds text, one byte a character. @returns false where there is no room for all of it */
   putText(kind: number, text: string): boolean {
     if (this.#room(text.length) < text.length) return false;
-    writeLatin1(this.#memory.bytes, this.#at(), text);
+    if (text !== "") writeLatin1(this.#memory.bytes, this.#at(), text);
     this.#commit(kind, text.length);
     return true;
   }
