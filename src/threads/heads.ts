@@ -3,6 +3,7 @@ import { copy, latin1, writeLatin1 } from "../protocol/bytes.ts";
 import type { Exchange, Peer, RequestHead } from "../protocol/exchange.ts";
 import { Fields } from "../protocol/fields.ts";
 import type { Limits } from "../protocol/limits.ts";
+import { methodOf } from "../protocol/method.ts";
 import {
   BODY_LENGTH,
   DONE,
@@ -77,6 +78,7 @@ export class ThreadHead implements RequestHead {
   constructor(memory: PoolMemory, slot: number) {
     const { words } = memory;
     const at = memory.slotAt(slot);
+    const begin = memory.headAt(slot);
     const ends: number[] = [];
     let end = 0;
     for (let i = 0; i < TEXT_COUNT; i++) {
@@ -88,7 +90,7 @@ export class ThreadHead implements RequestHead {
     this.#text = text;
     this.#ends = ends;
     this.fields = new Fields(text, spansAt(memory, slot, end));
-    this.method = methodAt(text, ends[0], ends[1]);
+    this.method = methodOf(memory.bytes, begin + ends[0], begin + ends[1]);
     this.target = text.substring(ends[1], ends[2]);
     this.#hasAuthority = words[at + TEXTS + 4] >= 0;
     this.#port = words[at + PEER_PORT];
@@ -117,15 +119,6 @@ export class ThreadHead implements RequestHead {
   #part(i: number): string {
     return this.#text.substring(this.#ends[i - 1], this.#ends[i]);
   }
-}
-
-/** Methods that most requests have: each is one string here, which nobody need hash anew. */
-const COMMON_METHODS = ["GET", "POST", "PUT", "HEAD", "QUERY", "PATCH", "DELETE", "OPTIONS"];
-
-function methodAt(text: string, start: number, end: number): string {
-  for (const method of COMMON_METHODS)
-    if (method.length === end - start && text.startsWith(method, start)) return method;
-  return text.substring(start, end);
 }
 
 /** Ends the content of a request. @returns false when its trailers do not fit */

@@ -21,6 +21,7 @@ import type { RequestHead } from "../exchange.ts";
 import { Fields } from "../fields.ts";
 import { HTAB, isToken, SP } from "../grammar.ts";
 import type { Limits } from "../limits.ts";
+import { methodOf } from "../method.ts";
 import { FieldLinesReader } from "./field_lines.ts";
 import { RequestLineReader } from "./request_line.ts";
 import { authorityOf, isHostField } from "./target.ts";
@@ -264,22 +265,6 @@ export class HeadReader {
     }
     return null;
   }
-}
-
-/** The methods that most requests have: each is one string, which nobody need make anew, or hash. */
-const COMMON_METHODS = ["GET", "POST", "PUT", "HEAD", "QUERY", "PATCH", "DELETE", "OPTIONS"];
-const COMMON_METHODS_BYTES = COMMON_METHODS.map(latin1Bytes);
-
-function methodOf(bytes: Uint8Array, start: number, end: number): string {
-  const length = end - start;
-  for (let m = 0; m < COMMON_METHODS.length; m++) {
-    const method = COMMON_METHODS_BYTES[m];
-    if (method.length !== length || bytes[start] !== method[0]) continue;
-    let i = 1;
-    while (i < length && bytes[start + i] === method[i]) i++;
-    if (i === length) return COMMON_METHODS[m];
-  }
-  return latin1(bytes, start, end);
 }
 
 /**
