@@ -1,8 +1,8 @@
 /** TCP and Unix sockets on Node's `net`. */
-import { lstatSync, unlinkSync } from "node:fs";
 import net from "node:net";
 import type { Peer } from "../protocol/exchange.ts";
 import type { Address, Listener, ListenOptions, Socket, SocketHandler, Transport } from "./transport.ts";
+import { overLitter } from "./unix.ts";
 
 /** How much one read may bring. */
 const READ_SIZE = 64 * 1024;
@@ -14,25 +14,30 @@ export interface NodeTransportOptions {
    * where those are not as expected, or with false, reads come as "data" events, and writes are the stream's. Default true.
    */
   readonly direct?: boolean;
+  /** The ways into another runtime that has Node's `net`. Default: Node's. */
+  readonly ways?: Ways;
+}
+
+/** What is known of a runtime that is not documented. */
+export interface Ways {
+  /**
+   * A listening handle tells of a connection.
+   * @param client its handle, where the runtime gives it
+   * @returns its handle; undefined where there is none to be had so
+   */
+  accept(listening: ListenHandle, client: ClientHandle | undefined): ClientHandle | undefined;
+  /**
+   * How to write to a handle past its stream, learnt from a write of the stream's.
+   * @param request what the runtime has given with it
+   * @returns null where that is not what is known here
+   */
+  writeLike(request: WriteRequest | null): Write | null;
 }
 
 /** Makes a transport on Node's `net`. */
-export function nodeTransport({ direct = true }: NodeTransportOptions = {}): Transport {
-  const listen = (address: Address, options: ListenOptions, accept: Accept) =>
-    listenOn(address, options, accept, direct);
+export function nodeTransport({ direct = true, ways = ofNode }: NodeTransportOptions = {}): Transport {
   return {
-    async listen(address, options, accept) {
-      try {
-        return await listen(address, options, accept);
-      } catch (error) {
-        // The file of a Unix socket outlives a server that was killed: when nobody answers behind it, it is litter.
-        // Nobody answers behind any other file either, which is not ours to remove.
-        if (typeof address !== "string" || (error as NodeJS.ErrnoException).code !== "EADDRINUSE") throw error;
-        if (!isSocket(address) || (await answers(address))) throw error;
-        unlinkSync(address);
-        return listen(address, options, accept);
-      }
-    },
+    listen: overLitter((address, options, accept) => listenOn(address, options, accept, direct ? ways : null)),
 
     endOfTurn(task) {
       setImmediate(task);
@@ -40,11 +45,9 @@ export function nodeTransport({ direct = true }: NodeTransportOptions = {}): Tra
   };
 }
 
-export const transport: Transport = nodeTransport();
-
 type Accept = (socket: Socket) => SocketHandler;
 
-function listenOn(address: Address, options: ListenOptions, accept: Accept, direct: boolean): Promise<Listener> {
+function listenOn(address: Address, options: ListenOptions, accept: Accept, ways: Ways | null): Promise<Listener> {
   const server = net.createServer({ allowHalfOpen: true, noDelay: true }, (socket) => {
     const wrapped = new NodeSocket(socket);
     const handler = accept(wrapped);
@@ -56,7 +59,7 @@ function listenOn(address: Address, options: ListenOptions, accept: Accept, dire
     const ready = () => {
       server.removeListener("error", reject);
       server.on("error", options.onError);
-      if (direct) goDirect(server, accept);
+      if (ways !== null) goDirect(server, accept, ways);
       const bound = server.address();
       resolve({
         address: bound === null || typeof bound === "string" ? (bound ?? "") : [bound.address, bound.port],
@@ -73,11 +76,11 @@ function listenOn(address: Address, options: ListenOptions, accept: Accept, dire
   });
 }
 
-/** The part of a listening handle, and of an accepted one, that this file knows of. */
-interface ListenHandle {
+/** The part of a listening handle, and of an accepted one, that is known here. */
+export interface ListenHandle {
   onconnection?: (status: number, client?: ClientHandle) => void;
 }
-interface ClientHandle {
+export interface ClientHandle {
   useUserBuffer?: unknown;
   setNoDelay?: (on: boolean) => void;
   /**
@@ -89,8 +92,8 @@ interface ClientHandle {
 }
 
 /** A write of which the kernel has not taken all at once. */
-interface WriteRequest {
-  /** -1 while there is no such write. */
+export interface WriteRequest {
+  /** -1 while there is no such write; in Node. */
   getAsyncId(): number;
   oncomplete: (this: WriteRequest, status: number) => void;
   /** For us: whose it is, and what must stay as it is until then. */
@@ -102,14 +105,14 @@ interface WriteRequest {
  * Takes accepted connections from the listening handle itself, and makes sockets of them that are read into one buffer:
  * `net` has that for clients (its option `onread`), but not for servers.
  */
-function goDirect(server: net.Server, accept: Accept): void {
+function goDirect(server: net.Server, accept: Accept, ways: Ways): void {
   const handle = (server as { _handle?: ListenHandle | null })._handle;
   const usual = handle?.onconnection;
   if (handle === undefined || handle === null || typeof usual !== "function") return;
   const buffer = Buffer.allocUnsafeSlow(READ_SIZE);
-  handle.onconnection = function (this: ListenHandle, status, client) {
-    if (status !== 0 || client === undefined || typeof client.useUserBuffer !== "function")
-      return usual.call(this, status, client);
+  handle.onconnection = function (this: ListenHandle, status, given) {
+    const client = status === 0 ? ways.accept(this, given) : undefined;
+    if (typeof client?.useUserBuffer !== "function") return usual.call(this, status, given);
     const onread = {
       buffer,
       callback(length: number): boolean {
@@ -123,61 +126,59 @@ function goDirect(server: net.Server, accept: Accept): void {
       onread,
     } as unknown as net.SocketConstructorOpts);
     client.setNoDelay?.(true);
-    const wrapped = new NodeSocket(socket, client);
+    const wrapped = new NodeSocket(socket, client, ways);
     const handler = accept(wrapped);
     wrapped.attach(handler);
   };
 }
 
-/** Writes to a handle past its stream. @returns 0 when all is taken, the request that does the rest, or an error's number */
-type Write = (handle: ClientHandle, bytes: Uint8Array) => number | WriteRequest | undefined;
+/** Writes to a handle past its stream. @returns 0 when all is taken, the request that does the rest, or else an error's number */
+export type Write = (handle: ClientHandle, bytes: Uint8Array) => number | WriteRequest | undefined;
 
-/** Undefined until Node was seen to write; null where it does that in a way that is not known here. */
+/** Undefined until the runtime was seen to write; null where it does that in a way that is not known here. */
 let writeToHandle: Write | null | undefined;
 
-/** Looks at how Node writes to a handle, which it is about to do. */
-function watchWrite(handle: ClientHandle): void {
+/** Looks at how the stream writes to a handle, which it is about to do. */
+function watchWrite(handle: ClientHandle, ways: Ways): void {
   handle.writeBuffer = function (this: ClientHandle, request, bytes) {
     delete this.writeBuffer; // its class has its own
-    writeToHandle = writeAs(request);
+    writeToHandle = ways.writeLike(request);
     return this.writeBuffer!(request, bytes);
   };
 }
 
-/** @param request what Node gives: null where it makes a request only when there is a rest, otherwise one of a class that it keeps to itself */
-function writeAs(request: WriteRequest | null): Write | null {
-  if (request === null) return (handle, bytes) => handle.writeBuffer!(null, bytes);
-  if (typeof request?.getAsyncId !== "function") return null;
-  const Request = request.constructor as new () => WriteRequest;
-  let spare = new Request();
-  return (handle, bytes) => {
-    const error = handle.writeBuffer!(spare, bytes);
-    if (error !== 0 || spare.getAsyncId() < 0) return error; // it has not been touched, and can be used again
-    const busy = spare;
-    spare = new Request();
-    return busy;
-  };
-}
+/** Node makes a request only where there is a rest, or takes one of a class that it keeps to itself. */
+const ofNode: Ways = {
+  accept: (_listening, client) => client,
 
-function isSocket(path: string): boolean {
-  return lstatSync(path, { throwIfNoEntry: false })?.isSocket() === true;
-}
+  writeLike(request) {
+    if (request === null) {
+      return (handle, bytes) => {
+        const rest = handle.writeBuffer!(null, bytes);
+        return typeof rest === "object" && rest.getAsyncId() < 0 ? -1 : rest;
+      };
+    }
+    if (typeof request?.getAsyncId !== "function") return null;
+    const Request = request.constructor as new () => WriteRequest;
+    let spare = new Request();
+    return (handle, bytes) => {
+      const error = handle.writeBuffer!(spare, bytes);
+      if (error !== 0 || spare.getAsyncId() < 0) return error; // it has not been touched, and can be used again
+      const busy = spare;
+      spare = new Request();
+      return busy;
+    };
+  },
+};
 
-function answers(path: string): Promise<boolean> {
-  return new Promise((resolve) => {
-    const socket = net.connect(path, () => {
-      socket.destroy();
-      resolve(true);
-    });
-    socket.on("error", (error: NodeJS.ErrnoException) => resolve(error.code !== "ECONNREFUSED"));
-  });
-}
+export const transport: Transport = nodeTransport();
 
 class NodeSocket implements Socket {
   readonly peer: Peer;
   readonly #socket: net.Socket;
   /** Where to write past the stream; null where that is not to be. */
   readonly #handle: ClientHandle | null;
+  readonly #ways: Ways | null;
   #handler!: SocketHandler;
   /** `write` has returned false, and `onDrain` is owed for it. */
   #blocked = false;
@@ -189,8 +190,9 @@ class NodeSocket implements Socket {
     this.#handler.onDrain();
   };
 
-  constructor(socket: net.Socket, handle: ClientHandle | null = null) {
+  constructor(socket: net.Socket, handle: ClientHandle | null = null, ways: Ways | null = null) {
     this.#socket = socket;
+    this.#ways = ways;
     this.#handle = typeof handle?.writeBuffer === "function" ? handle : null;
     this.peer = [socket.remoteAddress ?? "", socket.remotePort ?? 0];
   }
@@ -210,7 +212,7 @@ class NodeSocket implements Socket {
     const handle = this.#handle;
     if (handle !== null) {
       if (writeToHandle) return this.#writeDirectly(writeToHandle, handle, bytes);
-      if (writeToHandle === undefined) watchWrite(handle);
+      if (writeToHandle === undefined) watchWrite(handle, this.#ways!);
     }
     socket.write(bytes, this.#written);
     this.#blocked = socket.writableLength > 0; // otherwise the kernel has it all
@@ -220,7 +222,7 @@ class NodeSocket implements Socket {
   #writeDirectly(write: Write, handle: ClientHandle, bytes: Uint8Array): boolean {
     const rest = write(handle, bytes);
     if (rest === 0) return true;
-    if (typeof rest !== "object" || rest.getAsyncId() < 0) {
+    if (typeof rest !== "object") {
       this.#socket.destroy(); // "close" follows
       return false;
     }

@@ -1,0 +1,150 @@
+/** TCP and Unix sockets on Bun's own, `Bun.listen`. */
+import { lookup } from "node:dns/promises";
+import type { Peer } from "../protocol/exchange.ts";
+import type { Address, Listener, ListenOptions, Socket, SocketHandler, Transport } from "./transport.ts";
+import { overLitter } from "./unix.ts";
+
+export const transport: Transport = {
+  listen: overLitter(listen),
+
+  endOfTurn(task) {
+    setImmediate(task);
+  },
+};
+
+// What this file knows of Bun: https://bun.com/reference/bun/listen
+
+declare const Bun: { listen(options: BunListenOptions): BunListener };
+
+interface BunListenOptions {
+  readonly hostname?: string;
+  readonly port?: number;
+  readonly unix?: string;
+  readonly allowHalfOpen: boolean;
+  readonly reusePort?: boolean;
+  readonly socket: {
+    readonly open: (socket: BunSocket) => void;
+    readonly data: (socket: BunSocket, bytes: Uint8Array) => void;
+    readonly end: (socket: BunSocket) => void;
+    readonly drain: (socket: BunSocket) => void;
+    readonly close: (socket: BunSocket) => void;
+    /** Is given what another of these has thrown. */
+    readonly error: (socket: BunSocket, error: unknown) => void;
+  };
+}
+
+interface BunListener {
+  readonly port: number;
+  stop(): void;
+}
+
+interface BunSocket {
+  data: Connection;
+  readonly remoteAddress: string;
+  readonly remotePort: number;
+  /** @returns how many bytes the kernel has taken; -1 when the socket is gone */
+  write(bytes: Uint8Array): number;
+  /** Ends our side. */
+  shutdown(): void;
+  /** Closes both sides; "close" is called before it returns. */
+  close(): void;
+  /** Closes with a reset; "close" is called before it returns. */
+  terminate(): void;
+  pause(): void;
+  resume(): void;
+}
+
+async function listen(
+  address: Address,
+  _options: ListenOptions,
+  accept: (socket: Socket) => SocketHandler,
+): Promise<Listener> {
+  const common = {
+    allowHalfOpen: true,
+    socket: {
+      open(socket) {
+        const connection = new Connection(socket);
+        socket.data = connection;
+        connection.handler = accept(connection);
+      },
+      data: (socket, bytes) => socket.data.received(bytes),
+      end: (socket) => socket.data.peerEnded(),
+      drain: (socket) => socket.data.drained(),
+      close: (socket) => socket.data.gone(),
+      error(_socket, error) {
+        queueMicrotask(() => {
+          throw error;
+        });
+      },
+    },
+  } satisfies BunListenOptions;
+  if (typeof address === "string") {
+    const listener = Bun.listen({ ...common, unix: address });
+    return { address, close: () => listener.stop() };
+  }
+  const [name, port] = address;
+  const hostname = name === "" ? "::" : (await lookup(name)).address;
+  const listener = Bun.listen({ ...common, hostname, port });
+  return { address: [hostname, listener.port], close: () => listener.stop() };
+}
+
+class Connection implements Socket {
+  readonly peer: Peer;
+  handler!: SocketHandler;
+  readonly #socket: BunSocket;
+  /** What the kernel has not taken of the last write; `onDrain` is owed for it. */
+  #rest: Uint8Array | null = null;
+  #closed = false;
+
+  constructor(socket: BunSocket) {
+    this.#socket = socket;
+    this.peer = [socket.remoteAddress ?? "", socket.remotePort ?? 0];
+  }
+
+  received(bytes: Uint8Array): void {
+    if (!this.#closed) this.handler.onData(bytes, bytes.length);
+  }
+
+  peerEnded(): void {
+    if (!this.#closed) this.handler.onEnd();
+  }
+
+  drained(): void {
+    if (this.#rest === null || this.#closed) return; // Bun says so also when nothing has waited
+    const rest = this.#rest;
+    this.#rest = null;
+    if (this.write(rest)) this.handler.onDrain();
+  }
+
+  gone(): void {
+    this.#closed = true;
+    queueMicrotask(() => this.handler.onClose());
+  }
+
+  write(bytes: Uint8Array): boolean {
+    const taken = this.#socket.write(bytes);
+    if (taken === bytes.length || this.#closed) return true;
+    this.#rest = taken > 0 ? bytes.subarray(taken) : bytes;
+    return false;
+  }
+
+  end(): void {
+    this.#socket.shutdown();
+  }
+
+  destroy(): void {
+    this.#socket.close();
+  }
+
+  reset(): void {
+    this.#socket.terminate();
+  }
+
+  pause(): void {
+    this.#socket.pause();
+  }
+
+  resume(): void {
+    this.#socket.resume();
+  }
+}
