@@ -5,10 +5,10 @@ import { once } from "node:events";
 import net from "node:net";
 import { networkInterfaces } from "node:os";
 import { after, before, describe, test, type TestContext } from "node:test";
-import { fileURLToPath } from "node:url";
 import { type Answer, connect, request, type SocketPeer, until } from "../server/support.ts";
+import { programFile } from "../support/places.ts";
 
-const PROGRAM = fileURLToPath(new URL("../../apps/addition/main.js", import.meta.url));
+const PROGRAM = programFile("apps/addition/main");
 
 /** The program, running. */
 class Program {

@@ -8,12 +8,11 @@ import { execFile } from "node:child_process";
 import { mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import path from "node:path";
 import { test, type TestContext } from "node:test";
-import { fileURLToPath } from "node:url";
 import { DEFAULT_LIMITS } from "plinth/protocol";
+import { root } from "../support/places.ts";
 import { requireProgram } from "../support/system.ts";
 import { startProgram } from "./programs.ts";
 
-const root = path.dirname(fileURLToPath(import.meta.resolve("plinth/package.json")));
 const curl = requireProgram("curl");
 
 interface Block {
@@ -199,9 +198,9 @@ function optionRows(markdown: string): RegExpMatchArray[] {
 
 /** What an interface declares: its text, and the names in it. */
 async function declared(file: string, name: string): Promise<{ own: string; names: string[] }> {
-  const text = await readFile(path.join(root, "dist/src", file), "utf8");
+  const text = await readFile(path.join(root, "src", file), "utf8");
   const [, own] = new RegExp(`interface ${name} [^{]*\\{([^]*?)\\n\\}`).exec(text)!;
-  return { own, names: [...own.matchAll(/^ {4}readonly (\w+)\b/gm)].map(([, member]) => member) };
+  return { own, names: [...own.matchAll(/^ {2}readonly (\w+)\b/gm)].map(([, member]) => member) };
 }
 
 /** Compares the defaults in a table with those in docstrings, or in an object. */
@@ -220,14 +219,14 @@ function compareDefaults(rows: RegExpMatchArray[], own: string, values: Partial<
 
 test("the table of options in docs/GUIDE.md has them all, with their defaults", async () => {
   const rows = optionRows(await readFile(path.join(root, "docs/GUIDE.md"), "utf8"));
-  const { own, names } = await declared("server/server.d.ts", "HTTPServerOptions");
+  const { own, names } = await declared("server/server.ts", "HTTPServerOptions");
   assert.deepEqual(rows.map(([, name]) => name).sort(), [...names, ...Object.keys(DEFAULT_LIMITS)].sort());
   compareDefaults(rows, own, { ...DEFAULT_LIMITS });
 });
 
 test("the table of options in docs/THREADS.md has them all, with their defaults", async () => {
   const rows = optionRows(await readFile(path.join(root, "docs/THREADS.md"), "utf8"));
-  const { own, names } = await declared("threads/settings.d.ts", "ThreadingOptions");
+  const { own, names } = await declared("threads/settings.ts", "ThreadingOptions");
   assert.deepEqual(
     rows.map(([, name]) => name),
     names,
@@ -239,7 +238,7 @@ test("the table of options in docs/THREADS.md has them all, with their defaults"
 test("the table of stats in docs/THREADS.md has all that stats() says", async () => {
   const page = await readFile(path.join(root, "docs/THREADS.md"), "utf8");
   const [, table] = /^\| field [^\n]*\n([^]*?)\n\n/m.exec(page)!;
-  const { names } = await declared("threads/stats.d.ts", "ThreadingStats");
+  const { names } = await declared("threads/stats.ts", "ThreadingStats");
   assert.deepEqual(
     [...table.matchAll(/^\| `(\w+)`/gm)].map(([, name]) => name),
     names,

@@ -6,7 +6,6 @@ import { mkdtemp, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { test, type TestContext } from "node:test";
-import { fileURLToPath } from "node:url";
 import * as fc from "fast-check";
 import { BaseHTTPRequestHandler, HTTPServer, type InjectedResponse, ThreadingHTTPServer } from "plinth";
 import { Actors, type PlayAll } from "../../examples/rollouts/actors.ts";
@@ -18,6 +17,7 @@ import { play, type Policy, POLICY_SIZE } from "../../examples/rollouts/policy.t
 import { normals, seedOf, uniforms } from "../../examples/rollouts/random.ts";
 import { chart, Progress } from "../../examples/rollouts/terminal.ts";
 import { Gate, until } from "../server/support.ts";
+import { programFile } from "../support/places.ts";
 import { startProgram } from "./programs.ts";
 
 // ---------------------------------------------------------------------------------------------------------- physics
@@ -541,8 +541,8 @@ test("the chart of a terminal rises where the return does", () => {
 
 // ------------------------------------------------------------------------------------------------------ the program
 
-const program = fileURLToPath(new URL("../../examples/rollouts/main.js", import.meta.url));
-const server = fileURLToPath(new URL("../../examples/rollouts/server.js", import.meta.url));
+const program = programFile("examples/rollouts/main");
+const server = programFile("examples/rollouts/server");
 
 async function folderOf(t: TestContext): Promise<string> {
   const folder = await mkdtemp(path.join(tmpdir(), "plinth-rollouts-"));

@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { describe, test } from "node:test";
-import { folderWith, runNode, runProgram } from "./support.ts";
+import { folderWith, runIn, runProgram } from "./support.ts";
 
 const PROGRAM = `import { BaseHTTPRequestHandler, HTTPServer, ThreadingHTTPServer } from "plinth";
 import { isMainThread } from "node:worker_threads";
@@ -133,7 +133,7 @@ describe("programs end", { concurrency: 2 }, () => {
         await begun();
         setTimeout(() => { throw new Error("of the main thread"); });
       }`;
-    const { status, stderr } = await runNode(folderWith(t, { "main.js": main }), ["main.js"]);
+    const { status, stderr } = await runIn(folderWith(t, { "main.js": main }), ["main.js"]);
     assert.deepEqual([status, /of the main thread/.test(stderr)], [1, true]);
   });
 });

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { BaseHTTPRequestHandler, ThreadingHTTPServer } from "plinth";
-import { folderWith, type Files, runNode } from "./support.ts";
+import { folderWith, type Files, runIn } from "./support.ts";
 
 const IMPORTS = `import { BaseHTTPRequestHandler, HTTPServer, Router, ThreadingHTTPServer } from "plinth";
 import { isMainThread } from "node:worker_threads";
@@ -30,7 +30,7 @@ async function run(files: Files, args = ["main.js"], env?: Record<string, string
   const folder = folderWith(context, files);
   try {
     // Threads end in the middle of things here: where it is asked what they have covered, Node may say on stderr that it cannot tell.
-    const { status, lines, stderr } = await runNode(folder, args, { ...env, NODE_V8_COVERAGE: "" });
+    const { status, lines, stderr } = await runIn(folder, args, { ...env, NODE_V8_COVERAGE: "" });
     assert.deepEqual({ status, stderr }, { status: 0, stderr: "" }, lines.join("\n"));
     assert.equal(lines.length, 1, lines.join("\n"));
     return lines[0].replaceAll(/file:\/\/\S*\//g, "file:///");
