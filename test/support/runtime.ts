@@ -1,9 +1,15 @@
-/** Which runtime the tests run on, for what differs between them. */
+/** Which runtime the tests run on, and what is tested on some of them only. */
 import process from "node:process";
 import { test } from "node:test";
 
-export const runtime: "node" | "bun" | "deno" =
-  "deno" in process.versions ? "deno" : "bun" in process.versions ? "bun" : "node";
+export type Runtime = "node" | "bun" | "deno";
 
-/** `test`, for what is of Node alone: ways into it, and our scripts and benchmarks, which run there. Elsewhere there is no such test. */
-export const testOnNode = runtime === "node" ? test : (((): void => {}) as unknown as typeof test);
+export const runtime: Runtime = "deno" in process.versions ? "deno" : "bun" in process.versions ? "bun" : "node";
+
+/** `test`, for what other runtimes than these do not have; there is no such test there. */
+export function testOn(...runtimes: readonly Runtime[]): typeof test {
+  return runtimes.includes(runtime) ? test : (((): void => {}) as unknown as typeof test);
+}
+
+/** `test`, for what is of Node alone: ways into it, its clients, and our scripts and benchmarks, which run there. */
+export const testOnNode = testOn("node");

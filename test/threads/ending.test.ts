@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { describe, test } from "node:test";
+import { sendSignal } from "../support/system.ts";
 import { folderWith, runIn, runProgram } from "./support.ts";
 
 const PROGRAM = `import { BaseHTTPRequestHandler, HTTPServer, ThreadingHTTPServer } from "plinth";
@@ -118,7 +119,7 @@ describe("programs end", { concurrency: 2 }, () => {
     let text = "";
     child.stdout.setEncoding("utf8").on("data", (piece: string) => {
       text += piece;
-      if (piece.includes("serves")) child.kill("SIGTERM");
+      if (piece.includes("serves")) sendSignal(child, "SIGTERM");
     });
     const [status] = (await once(child, "close")) as [number | null];
     assert.deepEqual([status, text], [0, "serves\ndown\n"]);

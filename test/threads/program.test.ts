@@ -6,6 +6,7 @@ import { describe, test } from "node:test";
 import { startProgram } from "../examples/programs.ts";
 import { connect, request, until } from "../server/support.ts";
 import { programFile } from "../support/places.ts";
+import { testOnNode } from "../support/runtime.ts";
 import { folderWith, runIn, runProgram } from "./support.ts";
 
 /** The beginning of most programs. */
@@ -324,7 +325,7 @@ describe("programs", { concurrency: 2 }, () => {
     }
   });
 
-  test("a loader that runs a program runs it in threads, too", async (t) => {
+  testOnNode("a loader that runs a program runs it in threads, too", async (t) => {
     const main = `import { BaseHTTPRequestHandler, ThreadingHTTPServer } from "plinth";
       import { Light } from "./light.js";
       clazz Handler extends BaseHTTPRequestHandler {
