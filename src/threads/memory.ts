@@ -314,11 +314,16 @@ function ticketOf(position: number): number {
   return (position & 0x3fffffff) + 1;
 }
 
-/** What added to the time of `performance` gives one that is the same in all threads. */
-export const origin = difference(
+const hrtimeOrigin = difference(
   () => Number(process.hrtime.bigint()) / 1e6,
   () => performance.now(),
 );
+
+/**
+ * What added to the time of `performance` gives one that is the same in all threads. Where `hrtime` begins anew in each thread, as on
+ * Bun and Deno, all that threads have in common is the time of day.
+ */
+export const origin = Math.abs(hrtimeOrigin) < 1 ? performance.timeOrigin : hrtimeOrigin;
 
 /** By how much a clock is ahead of another. What keeps this waiting between the two looks takes from that, so it looks often. */
 export function difference(one: () => number, other: () => number): number {

@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import process from "node:process";
 import { after, describe, test } from "node:test";
 import { type MemoryPeer, request, until } from "../server/support.ts";
+import { runtime, testOn } from "../support/runtime.ts";
 import { BEGUN, Faulty, Queued } from "./handlers.ts";
 import { Fragile, SWITCH } from "./programs/fragile.ts";
 import { serve, type Threaded } from "./support.ts";
@@ -42,22 +43,27 @@ async function meet(path: string): Promise<string> {
   return answer === undefined ? `cut behind ${/[a-z ]*(?=\r\n$|$)/.exec(client.text)![0]}` : String(answer.status);
 }
 
+/** Deno's threads tell no stack; an error without one is shown so. */
+const ERROR = runtime === "deno" ? "\\[Error" : "Error";
+
 describe("a handler that", { concurrency: 3 }, () => {
   const early: [path: string, outcome: string, log: RegExp][] = [
     ["throws", "500", /Error: thrown on purpose/],
     ["rejects", "500", /Error: thrown on purpose/],
     ["exits", "500", /a thread was lost while it ran GET \/exits: .*exit code 3/],
     ["exitsLater", "500", /a thread was lost while it ran GET \/exitsLater: .*exit code 3/],
-    ["timer", "500", /a thread was lost while it ran GET \/timer: Error: in a timer/],
+    ["timer", "500", new RegExp(`a thread was lost while it ran GET /timer: ${ERROR}: in a timer`)],
     ["timerThrowsAnything", "500", /a thread was lost while it ran GET \/timerThrowsAnything: .*toString: null/],
-    ["rejection", "500", /a thread was lost while it ran GET \/rejection: Error: nobody has caught/],
+    ["rejection", "500", new RegExp(`a thread was lost while it ran GET /rejection: ${ERROR}: nobody has caught`)],
     ["heap", "500", /a thread was lost while it ran GET \/heap: .*memory/],
     ["loops", "503", /a thread was lost while it ran GET \/loops: it took more than 1000 ms/],
     ["blocks", "503", /a thread was lost while it ran GET \/blocks: it took more than 1000 ms/],
     ["waits", "503", /a thread was lost while it ran GET \/waits: it took more than 1000 ms/],
   ];
   for (const [path, outcome, log] of early) {
-    test(`${path} is answered ${outcome}, which the log explains`, async () => {
+    // Bun sets no limit to a thread's memory.
+    const testHere = path === "heap" ? testOn("node", "deno") : test;
+    testHere(`${path} is answered ${outcome}, which the log explains`, async () => {
       assert.equal(await meet(`/${path}`), outcome);
       await until(() => server.log.some((line) => log.test(line)), `${String(log)} in the log`);
     });

@@ -10,6 +10,7 @@ import {
   HEAD,
   type Layout,
   LOOKING,
+  now,
   PoolMemory,
   STATE,
   TAIL,
@@ -51,6 +52,15 @@ test("a clock is compared with another by looks between which nothing came", () 
   };
   const found = difference(clock(1000), clock(0));
   assert.ok(Math.abs(found - 1000) < 0.01, String(found));
+});
+
+test("it is the same time in a thread, though that was started later", async () => {
+  await new Promise((resolve) => setTimeout(resolve, 50));
+  const before = now();
+  const thread = new Worker(programFile("test/threads/programs/clock"));
+  const [time] = (await once(thread, "message")) as [number];
+  assert.ok(time >= before && time <= now(), `${time} is not between ${before} and ${now()}`);
+  await thread.terminate();
 });
 
 test("whoever takes gets the request that has waited longest and was not given up", () => {

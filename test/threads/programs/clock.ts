@@ -1,0 +1,5 @@
+/** A thread that says what time it is. */
+import { parentPort } from "node:worker_threads";
+import { now } from "../../../src/threads/memory.ts";
+
+parentPort!.postMessage(now());
