@@ -13,29 +13,33 @@ function soon(promise: Promise<unknown>, what: string): Promise<void> {
   return until(() => done, what, SOON);
 }
 
-/** Answers when told to. */
-function waiting(): { gate: Gate; Handler: typeof BaseHTTPRequestHandler } {
+/** Says that it has begun, and answers when told to. */
+function waiting(): { begun: Gate; gate: Gate; Handler: typeof BaseHTTPRequestHandler } {
+  const begun = new Gate();
   const gate = new Gate();
   class Handler extends BaseHTTPRequestHandler {
     async do_GET(): Promise<void> {
-      if (this.path !== "/now") await gate.opened;
+      if (this.path !== "/now") {
+        begun.open();
+        await gate.opened;
+      }
       this.sendResponse(200);
       this.endHeaders();
       this.wfile.write(this.path);
     }
   }
-  return { gate, Handler };
+  return { begun, gate, Handler };
 }
 
 test("shutdown lets what runs finish, closes what idles, and takes nothing new", async (t) => {
-  const { gate, Handler } = waiting();
+  const { begun, gate, Handler } = waiting();
   const { httpd } = await onSocket(t, Handler);
   const fresh = await connect(t, httpd.serverAddress);
   const idle = await connect(t, httpd.serverAddress);
   await idle.ask(request("GET", "/now"));
   const busy = await connect(t, httpd.serverAddress);
   await busy.send(request("GET", "/1") + request("GET", "/2"));
-  await turn();
+  await begun.opened;
 
   let done = false;
   const ended = httpd.shutdown().then(() => (done = true));
@@ -55,11 +59,11 @@ test("shutdown lets what runs finish, closes what idles, and takes nothing new",
 });
 
 test("shutdown is one thing, however often it is asked for", async (t) => {
-  const { gate, Handler } = waiting();
+  const { begun, gate, Handler } = waiting();
   const { httpd } = await onSocket(t, Handler);
   const peer = await connect(t, httpd.serverAddress);
   await peer.send(GET);
-  await turn();
+  await begun.opened;
   const asked = [httpd.shutdown(), httpd.shutdown(), httpd[Symbol.asyncDispose](), httpd.serveForever()];
   await turn();
   gate.open();
@@ -119,11 +123,11 @@ test("what does not finish in time is cut", async (t) => {
 });
 
 test("a shutdown without a time limit waits", async (t) => {
-  const { gate, Handler } = waiting();
+  const { begun, gate, Handler } = waiting();
   const { httpd } = await onSocket(t, Handler, { shutdownTimeout: Infinity });
   const peer = await connect(t, httpd.serverAddress);
   await peer.send(GET);
-  await turn();
+  await begun.opened;
   const ended = httpd.shutdown();
   await new Promise((resolve) => setTimeout(resolve, 30)); // a timer that overflowed would have come
   gate.open();
