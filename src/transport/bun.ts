@@ -56,7 +56,7 @@ interface BunSocket {
 
 async function listen(
   address: Address,
-  _options: ListenOptions,
+  { reusePort = false }: ListenOptions,
   accept: (socket: Socket) => SocketHandler,
 ): Promise<Listener> {
   const common = {
@@ -84,7 +84,7 @@ async function listen(
   }
   const [name, port] = address;
   const hostname = name === "" ? "::" : (await lookup(name)).address;
-  const listener = Bun.listen({ ...common, hostname, port });
+  const listener = Bun.listen({ ...common, hostname, port, reusePort });
   return { address: [hostname, listener.port], close: () => listener.stop() };
 }
 
