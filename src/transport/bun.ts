@@ -124,7 +124,8 @@ class Connection implements Socket {
   write(bytes: Uint8Array): boolean {
     const taken = this.#socket.write(bytes);
     if (taken === bytes.length || this.#closed) return true;
-    this.#rest = taken > 0 ? bytes.subarray(taken) : bytes;
+    if (taken < 0) this.#socket.close(); // the peer has gone, which Bun itself would take for an end of its side
+    else this.#rest = taken > 0 ? bytes.subarray(taken) : bytes;
     return false;
   }
 
