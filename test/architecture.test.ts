@@ -3,9 +3,7 @@ import assert from "node:assert/strict";
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import path from "node:path";
 import { test } from "node:test";
-import { fileURLToPath } from "node:url";
-
-const root = path.dirname(fileURLToPath(import.meta.resolve("plinth/package.json")));
+import { root } from "./support/places.ts";
 
 interface Import {
   /** The file that imports, from the root on: "src/server/link.ts". */

@@ -5,16 +5,15 @@ import { once } from "node:events";
 import { readFileSync } from "node:fs";
 import path from "node:path";
 import { before, test, type TestContext } from "node:test";
-import { fileURLToPath } from "node:url";
 import * as plinth from "plinth";
 import * as protocol from "plinth/protocol";
 import { page, quoted, rowsUnder, sections } from "./clients/http_server/page.ts";
 import { Greeter } from "./clients/http_server/ported.ts";
 import { run } from "./clients/seed.ts";
+import { root } from "./support/places.ts";
 import { requireProgram } from "./support/system.ts";
 
 const python = requireProgram("python3");
-const root = path.dirname(fileURLToPath(import.meta.resolve("plinth/package.json")));
 
 /** The tables of classes, and the object that their middle column speaks of. */
 const TABLES = {
@@ -50,26 +49,26 @@ before(async () => {
   ofObject.handler = handlers[0];
 });
 
-/** The members of interfaces, from the declarations that users get. */
+/** The members of interfaces, as their sources declare them. */
 function declared(file: string, ...interfaces: string[]): Set<string> {
-  const text = readFileSync(path.join(root, "dist/src", file), "utf8");
+  const text = readFileSync(path.join(root, "src", file), "utf8");
   return new Set(
     interfaces.flatMap((name) => {
       const [body] = new RegExp(`export interface ${name}\\b[^]*?\\n\\}`).exec(text)!;
-      return [...body.matchAll(/^ {4}(?:readonly )?(\w+)(?=[?:(])/gm)].map(([, member]) => member);
+      return [...body.matchAll(/^ {2}(?:readonly )?(\w+)(?=[?:(])/gm)].map(([, member]) => member);
     }),
   );
 }
 
 const options = new Set([
-  ...declared("server/server.d.ts", "HTTPServerOptions"),
-  ...declared("protocol/limits.d.ts", "Limits"),
-  ...declared("threads/settings.d.ts", "ThreadingOptions"),
+  ...declared("server/server.ts", "HTTPServerOptions"),
+  ...declared("protocol/limits.ts", "Limits"),
+  ...declared("threads/settings.ts", "ThreadingOptions"),
 ]);
 /** What is behind them at run time has more than handlers are meant to call. */
 const streams: Record<string, Set<string>> = {
-  rfile: declared("server/rfile.d.ts", "RequestBody"),
-  wfile: declared("server/answer.d.ts", "ResponseBody"),
+  rfile: declared("server/rfile.ts", "RequestBody"),
+  wfile: declared("server/answer.ts", "ResponseBody"),
 };
 
 /** The name that an expression is about: "rfile.read" of "await rfile.read(n)"; null where it is about none. */

@@ -4,7 +4,7 @@ import { spawnSync } from "node:child_process";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
-import { test } from "node:test";
+import { testOnNode as test } from "./support/runtime.ts";
 
 const reporter = new URL("scripts/reporter.mjs", import.meta.resolve("plinth/package.json"));
 

@@ -5,10 +5,11 @@ import { once } from "node:events";
 import net from "node:net";
 import { networkInterfaces } from "node:os";
 import { after, before, describe, test, type TestContext } from "node:test";
-import { fileURLToPath } from "node:url";
 import { type Answer, connect, request, type SocketPeer, until } from "../server/support.ts";
+import { programFile } from "../support/places.ts";
+import { sendSignal } from "../support/system.ts";
 
-const PROGRAM = fileURLToPath(new URL("../../apps/addition/main.js", import.meta.url));
+const PROGRAM = programFile("apps/addition/main");
 
 /** The program, running. */
 class Program {
@@ -275,7 +276,7 @@ test("a line for each request on stderr, and with --log none no line", async (t)
     await peer.ask(request("BREW"));
     await peer.ask("nonsense\r\n\r\n");
     await peer.end();
-    program.process.kill("SIGTERM");
+    sendSignal(program.process, "SIGTERM");
     await program.ended;
   }
   const lines = plain.stderr.trimEnd().split("\n");
@@ -294,7 +295,7 @@ for (const signal of ["SIGTERM", "SIGINT"] as const) {
     const sum = message("POST", '{"val_a": 3, "val_b": 4}');
     await busy.send(sum.slice(0, -1));
     await idle.ask(request("RICKROLL")); // by now the other has been seen too
-    program.process.kill(signal);
+    sendSignal(program.process, signal);
     await idle.endOfConnection();
     await idle.end();
     await busy.send(sum.slice(-1));
@@ -312,10 +313,10 @@ test("asked a second time, a moment later, it does not wait for anybody", async 
   await busy.send(message("POST", '{"val_a": 3, "val_b": 4}').slice(0, -1));
   const idle = await program.connect(t);
   await idle.ask(request("RICKROLL"));
-  program.process.kill("SIGINT");
+  sendSignal(program.process, "SIGINT");
   await idle.endOfConnection();
   // Not at once: a terminal and npm may each send the same Ctrl-C.
-  const again = setInterval(() => program.process.kill("SIGINT"), 100);
+  const again = setInterval(() => sendSignal(program.process, "SIGINT"), 100);
   t.after(() => clearInterval(again));
   await until(() => program.process.exitCode !== null, "its end", 5000);
   assert.deepEqual(await program.ended, { status: 0, signal: null });

@@ -1,6 +1,8 @@
 /** Modes whose server runs in this process; its handlers may run in threads. */
+import { pathToFileURL } from "node:url";
 import type { HTTPServerOptions, RequestHandlerClass, Router, ThreadingOptions } from "plinth";
 import { BaseHTTPRequestHandler, HTTPServer, MemoryTransport, ThreadingHTTPServer } from "plinth";
+import { programFile } from "../support/places.ts";
 import { type Channel, Http1Client } from "./http1_client.ts";
 import { MemoryChannel } from "./memory_channel.ts";
 import type { Mode, Served } from "./mode.ts";
@@ -81,7 +83,7 @@ export function inThreads(name: string, options: ThreadingOptions): Mode {
 }
 
 /** What threads import, since the tests are no program that could be imported once more. */
-const HANDLERS = import.meta.resolve("./handlers.ts".replace(/ts$/, import.meta.url.slice(-2)));
+const HANDLERS = pathToFileURL(programFile("test/behaviour/handlers")).href;
 
 /** HTTP/1.1 in memory. */
 export function inMemory(name: string): Mode {

@@ -2,8 +2,9 @@
 import assert from "node:assert/strict";
 import { once } from "node:events";
 import { createServer, type AddressInfo, type Socket } from "node:net";
-import { test, type TestContext } from "node:test";
+import type { TestContext } from "node:test";
 import { importBench } from "./import.ts";
+import { testOnNode as test } from "../support/runtime.ts";
 
 interface Answer {
   readonly status: number;

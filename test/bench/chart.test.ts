@@ -1,7 +1,7 @@
 /** The picture of a result: who is in it, how long the bars are, and that no text leaves it or covers another. */
 import assert from "node:assert/strict";
-import { test } from "node:test";
 import { importBench } from "./import.ts";
+import { testOnNode as test } from "../support/runtime.ts";
 
 interface Row {
   readonly peer: string;

@@ -1,7 +1,7 @@
 /** Who takes part in a benchmark, and how its goals are told. */
 import assert from "node:assert/strict";
-import { test } from "node:test";
 import { importBench } from "./import.ts";
+import { testOnNode as test } from "../support/runtime.ts";
 
 interface Peer {
   readonly name: string;

@@ -6,10 +6,11 @@ import { createServer, type RequestListener } from "node:http";
 import type { AddressInfo } from "node:net";
 import process from "node:process";
 import { text } from "node:stream/consumers";
-import { test, type TestContext } from "node:test";
+import type { TestContext } from "node:test";
 import { fileURLToPath } from "node:url";
 import { requireProgram } from "../support/system.ts";
 import { importBench } from "./import.ts";
+import { testOnNode as test } from "../support/runtime.ts";
 
 const wrkProgram = requireProgram("wrk");
 const onLinux = process.platform === "linux" ? false : "reads Linux's /proc";

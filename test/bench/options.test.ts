@@ -1,7 +1,7 @@
 /** The command line of the benchmarks. */
 import assert from "node:assert/strict";
-import { test } from "node:test";
 import { importBench } from "./import.ts";
+import { testOnNode as test } from "../support/runtime.ts";
 
 interface Options {
   readonly only: readonly string[];

@@ -1,7 +1,7 @@
 /** The peers that Plinth is measured beside are installed from a lock file of their own, as exactly as our own packages. */
 import assert from "node:assert/strict";
 import { readFile } from "node:fs/promises";
-import { test } from "node:test";
+import { testOnNode as test } from "../support/runtime.ts";
 
 const root = new URL("bench/", import.meta.resolve("plinth/package.json"));
 

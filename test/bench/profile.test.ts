@@ -1,7 +1,7 @@
 /** Where the time of a CPU profile goes: whose code a function is, and what is counted. */
 import assert from "node:assert/strict";
-import { test } from "node:test";
 import { importBench } from "./import.ts";
+import { testOnNode as test } from "../support/runtime.ts";
 
 interface Found {
   readonly total: number;

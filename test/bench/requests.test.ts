@@ -1,9 +1,9 @@
 /** The requests that the benchmarks send, and what of the answers is looked at: with a wrong one a figure says nothing. */
 import assert from "node:assert/strict";
-import { test } from "node:test";
 import { HTTPServer } from "plinth";
 import { AdditionHandler } from "../../apps/addition/handler.ts";
 import { importBench } from "./import.ts";
+import { testOnNode as test } from "../support/runtime.ts";
 
 interface Exchange {
   readonly bytes: Buffer;

@@ -1,7 +1,7 @@
 /** What the benchmarks make of their figures: a fault here would be published as a result. */
 import assert from "node:assert/strict";
-import { test } from "node:test";
 import { importBench } from "./import.ts";
+import { testOnNode as test } from "../support/runtime.ts";
 
 interface Ratio {
   readonly ratio: number;

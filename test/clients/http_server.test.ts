@@ -3,10 +3,11 @@
  * are answered otherwise, and why, and which have no counterpart.
  */
 import assert from "node:assert/strict";
+import path from "node:path";
 import { after, before, test, type TestContext } from "node:test";
-import { fileURLToPath } from "node:url";
 import { BaseHTTPRequestHandler, type HTTPServer } from "plinth";
 import { Gate, GET, inMemory, turn } from "../server/support.ts";
+import { root } from "../support/places.ts";
 import { requireProgram } from "../support/system.ts";
 import { ALL_CASES, LIST_CASES, PYTHON_CASES } from "./http_server/cases.ts";
 import { quoted, rowsUnder } from "./http_server/page.ts";
@@ -14,7 +15,7 @@ import { BaseHandler, EchoHandler, serve } from "./http_server/server.ts";
 import { run } from "./seed.ts";
 
 const python = requireProgram("python3");
-const CLIENT = fileURLToPath(new URL("../../../test/clients/http_server/client.py", import.meta.url));
+const CLIENT = path.join(root, "test/clients/http_server/client.py");
 
 /** An answer as http.client gives it. */
 interface Answer {

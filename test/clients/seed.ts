@@ -4,10 +4,10 @@ import { type ChildProcess, execFile, spawn } from "node:child_process";
 import { once } from "node:events";
 import net from "node:net";
 import type { TestContext } from "node:test";
-import { fileURLToPath } from "node:url";
 import { BaseHTTPRequestHandler, HTTPServer } from "plinth";
+import { programFile } from "../support/places.ts";
 
-const PROGRAM = fileURLToPath(new URL("../../examples/seed.js", import.meta.url));
+const PROGRAM = programFile("examples/seed");
 
 export interface Seed {
   readonly port: number;

@@ -1,7 +1,9 @@
 /** The corpora beside this file, read, and what each case asks of a server (README.md says where they come from). */
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
+import path from "node:path";
 import { readAnswers } from "../server/support.ts";
+import { root } from "../support/places.ts";
 
 /** What a case asks for; `verdict` says what each means. */
 export type Label = "reject" | "accept" | "accept_or_501" | "wait" | "reject_or_wait" | "either" | "parses";
@@ -65,8 +67,7 @@ const CORRECTED: Readonly<Record<string, Label>> = { "llhttp/request/content-len
 export const FILES = ["h1-cases.json", "framing-mutations.json", "llhttp-requests.json"] as const;
 
 export function readCases(file: (typeof FILES)[number]): Case[] {
-  // The built test lies in dist/test/conformance, the corpora stay among the sources.
-  const text = readFileSync(new URL(`../../../test/conformance/${file}`, import.meta.url), "utf8");
+  const text = readFileSync(path.join(root, "test/conformance", file), "utf8");
   const { cases } = JSON.parse(text) as { cases: RawCase[] };
   return cases.map((raw) => {
     const steps = raw.steps ?? [{ send_b64: raw.send_b64! }];

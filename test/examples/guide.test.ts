@@ -1,19 +1,20 @@
 /**
  * The programs in README.md, docs/GUIDE.md and docs/THREADS.md: every block of TypeScript compiles by itself, as strictly as tsc can
- * be asked to, and runs. One that serves is sent the curl commands of the console block behind it, and must answer as that says, also
- * when its server is a threading one; any other must end well, and print what the text block behind it says.
+ * be asked to, and runs; where the tests are sources, it runs as it is. One that serves is sent the curl commands of the console block
+ * behind it, and must answer as that says, also when its server is a threading one; any other must end well, and print what the text
+ * block behind it says.
  */
 import assert from "node:assert/strict";
 import { execFile } from "node:child_process";
-import { mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { mkdir, readFile, rm, writeFile } from "node:fs/promises";
 import path from "node:path";
+import process from "node:process";
 import { test, type TestContext } from "node:test";
-import { fileURLToPath } from "node:url";
 import { DEFAULT_LIMITS } from "plinth/protocol";
+import { fromSources, root } from "../support/places.ts";
 import { requireProgram } from "../support/system.ts";
 import { startProgram } from "./programs.ts";
 
-const root = path.dirname(fileURLToPath(import.meta.resolve("plinth/package.json")));
 const curl = requireProgram("curl");
 
 interface Block {
@@ -92,15 +93,15 @@ function run(file: string, args: readonly string[], cwd: string): Promise<string
   });
 }
 
-/** A folder inside the package, where the name "plinth" means it. */
+/** A folder inside the package, where the name "plinth" means it; if it is ever left behind, scripts/prepare.mjs clears it away. */
 async function folderOf(t: TestContext): Promise<string> {
-  const folder = await mkdtemp(path.join(root, "dist", "guide-"));
+  const folder = path.join(root, `.aside-${process.pid}`);
+  await mkdir(folder);
   t.after(() => rm(folder, { recursive: true, force: true }));
   return folder;
 }
 
-/** Compiles all blocks at once. @returns the folder of what came out */
-async function compile(folder: string, blocks: readonly Block[]): Promise<string> {
+async function write(folder: string, blocks: readonly Block[]): Promise<void> {
   for (const { name, code } of blocks) {
     await mkdir(path.join(folder, path.dirname(name)), { recursive: true });
     // Where a block says 8000, any port will do; it says which.
@@ -112,6 +113,10 @@ async function compile(folder: string, blocks: readonly Block[]): Promise<string
       );
     await writeFile(path.join(folder, `${name}.ts`), told);
   }
+}
+
+/** Compiles all blocks at once. @returns the folder of what came out */
+async function compile(folder: string): Promise<string> {
   // More than `tsc --init` asks for.
   const strict = ["noUncheckedIndexedAccess", "exactOptionalPropertyTypes", "noImplicitOverride", "noUnusedLocals"];
   const erasable = ["verbatimModuleSyntax", "isolatedModules", "erasableSyntaxOnly", "rewriteRelativeImportExtensions"];
@@ -141,12 +146,13 @@ test("every program in README.md and the guides compiles, runs and does what the
     assert.ok(found.length > 0, page);
     for (const block of found) blocks.push(...[block, inThreads(block)].filter((one) => one !== null));
   }
-  const out = await compile(folder, blocks);
+  await write(folder, blocks);
+  const [out, ending] = fromSources ? [folder, "ts"] : [await compile(folder), "js"];
   const cwd = path.join(folder, "cwd");
   await mkdir(cwd);
 
   for (const { place, name, serves, commands, output } of blocks) {
-    const file = path.join(out, `${name}.js`);
+    const file = path.join(out, `${name}.${ending}`);
     if (!serves) {
       await t.test(`${place} runs`, async () => {
         const printed = await run(process.execPath, [file], cwd);
@@ -199,9 +205,9 @@ function optionRows(markdown: string): RegExpMatchArray[] {
 
 /** What an interface declares: its text, and the names in it. */
 async function declared(file: string, name: string): Promise<{ own: string; names: string[] }> {
-  const text = await readFile(path.join(root, "dist/src", file), "utf8");
+  const text = await readFile(path.join(root, "src", file), "utf8");
   const [, own] = new RegExp(`interface ${name} [^{]*\\{([^]*?)\\n\\}`).exec(text)!;
-  return { own, names: [...own.matchAll(/^ {4}readonly (\w+)\b/gm)].map(([, member]) => member) };
+  return { own, names: [...own.matchAll(/^ {2}readonly (\w+)\b/gm)].map(([, member]) => member) };
 }
 
 /** Compares the defaults in a table with those in docstrings, or in an object. */
@@ -220,14 +226,14 @@ function compareDefaults(rows: RegExpMatchArray[], own: string, values: Partial<
 
 test("the table of options in docs/GUIDE.md has them all, with their defaults", async () => {
   const rows = optionRows(await readFile(path.join(root, "docs/GUIDE.md"), "utf8"));
-  const { own, names } = await declared("server/server.d.ts", "HTTPServerOptions");
+  const { own, names } = await declared("server/server.ts", "HTTPServerOptions");
   assert.deepEqual(rows.map(([, name]) => name).sort(), [...names, ...Object.keys(DEFAULT_LIMITS)].sort());
   compareDefaults(rows, own, { ...DEFAULT_LIMITS });
 });
 
 test("the table of options in docs/THREADS.md has them all, with their defaults", async () => {
   const rows = optionRows(await readFile(path.join(root, "docs/THREADS.md"), "utf8"));
-  const { own, names } = await declared("threads/settings.d.ts", "ThreadingOptions");
+  const { own, names } = await declared("threads/settings.ts", "ThreadingOptions");
   assert.deepEqual(
     rows.map(([, name]) => name),
     names,
@@ -239,7 +245,7 @@ test("the table of options in docs/THREADS.md has them all, with their defaults"
 test("the table of stats in docs/THREADS.md has all that stats() says", async () => {
   const page = await readFile(path.join(root, "docs/THREADS.md"), "utf8");
   const [, table] = /^\| field [^\n]*\n([^]*?)\n\n/m.exec(page)!;
-  const { names } = await declared("threads/stats.d.ts", "ThreadingStats");
+  const { names } = await declared("threads/stats.ts", "ThreadingStats");
   assert.deepEqual(
     [...table.matchAll(/^\| `(\w+)`/gm)].map(([, name]) => name),
     names,

@@ -3,8 +3,8 @@ import assert from "node:assert/strict";
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import type { TestContext } from "node:test";
-import { fileURLToPath } from "node:url";
 import { until } from "../server/support.ts";
+import { programFile } from "../support/places.ts";
 
 /** A program that is running; it has said where. */
 export interface Program {
@@ -36,5 +36,5 @@ export async function startProgram(t: TestContext, file: string, args: readonly 
 
 /** Starts examples/NAME.ts on a free port. */
 export function startExample(t: TestContext, name: string): Promise<Program> {
-  return startProgram(t, fileURLToPath(new URL(`../../examples/${name}.js`, import.meta.url)), ["0"]);
+  return startProgram(t, programFile(`examples/${name}`), ["0"]);
 }

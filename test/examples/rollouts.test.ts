@@ -6,7 +6,6 @@ import { mkdtemp, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { test, type TestContext } from "node:test";
-import { fileURLToPath } from "node:url";
 import * as fc from "fast-check";
 import { BaseHTTPRequestHandler, HTTPServer, type InjectedResponse, ThreadingHTTPServer } from "plinth";
 import { Actors, type PlayAll } from "../../examples/rollouts/actors.ts";
@@ -18,6 +17,9 @@ import { play, type Policy, POLICY_SIZE } from "../../examples/rollouts/policy.t
 import { normals, seedOf, uniforms } from "../../examples/rollouts/random.ts";
 import { chart, Progress } from "../../examples/rollouts/terminal.ts";
 import { Gate, until } from "../server/support.ts";
+import { programFile } from "../support/places.ts";
+import { testOn } from "../support/runtime.ts";
+import { sendSignal } from "../support/system.ts";
 import { startProgram } from "./programs.ts";
 
 // ---------------------------------------------------------------------------------------------------------- physics
@@ -230,23 +232,29 @@ test("what cannot be played is refused, and why is said", async (t) => {
   assert.equal((await httpd.inject({ method: "POST" })).status, 405);
 });
 
-test("while threads play, the server answers; and when their learners leave, they play no further", async (t) => {
-  const { httpd, origin, log } = await serve(t, 3);
-  const leave = new AbortController();
-  const { signal } = leave;
-  const content = bytesOf(...Array.from({ length: 10 }, () => GOOD));
-  // Whole, each would be 10,000 episodes of 500 steps: seconds.
-  const asked = [1, 2].map((seed) =>
-    fetch(`${origin}/?seed=${seed}&episodes=1000`, { method: "ROLLOUT", body: content, signal }),
-  );
-  await until(() => httpd.stats().busy === 2, "two busy threads");
-  assert.equal((await fetch(origin, { method: "OPTIONS" })).status, 204);
-  leave.abort();
-  for (const one of asked) await assert.rejects(one, { name: "AbortError" });
-  await until(() => httpd.stats().busy === 0 && log.length === 2, "idle threads, and what they say");
-  const lines = log.map((line) => Number(/ left after (\d+) of 10000 episodes$/.exec(line)?.[1]));
-  for (const played of lines) assert.ok(played < 10_000, log.join("\n"));
-});
+// Bun's fetch sends no content with a method that it does not know, such as ROLLOUT.
+const testRollout = testOn("node", "deno");
+
+testRollout(
+  "while threads play, the server answers; and when their learners leave, they play no further",
+  async (t) => {
+    const { httpd, origin, log } = await serve(t, 3);
+    const leave = new AbortController();
+    const { signal } = leave;
+    const content = bytesOf(...Array.from({ length: 10 }, () => GOOD));
+    // Whole, each would be 10,000 episodes of 500 steps: seconds.
+    const asked = [1, 2].map((seed) =>
+      fetch(`${origin}/?seed=${seed}&episodes=1000`, { method: "ROLLOUT", body: content, signal }),
+    );
+    await until(() => httpd.stats().busy === 2, "two busy threads");
+    assert.equal((await fetch(origin, { method: "OPTIONS" })).status, 204);
+    leave.abort();
+    for (const one of asked) await assert.rejects(one, { name: "AbortError" });
+    await until(() => httpd.stats().busy === 0 && log.length === 2, "idle threads, and what they say");
+    const lines = log.map((line) => Number(/ left after (\d+) of 10000 episodes$/.exec(line)?.[1]));
+    for (const played of lines) assert.ok(played < 10_000, log.join("\n"));
+  },
+);
 
 // ------------------------------------------------------------------------------------------------------ the learner
 
@@ -285,27 +293,30 @@ function actorsAt(origins: readonly string[], atATime = 3): Actors {
   return new Actors(origins, atATime, new AbortController().signal);
 }
 
-test("it learns to balance, and the same seed learns the same, whoever plays and however many they are", async (t) => {
-  const one = await serve(t, 1);
-  const two = await serve(t, 2);
-  const here = await curveOf(playHere);
-  const last = here.at(-1)!;
-  assert.ok(here[0].mean < 15, "it knew already");
-  assert.equal(last.solved, true);
-  assert.equal(last.mean, MOST_STEPS);
-  for (const { low, high } of here) assert.ok(low >= 1 && low <= high && high <= MOST_STEPS);
-  t.diagnostic(`solved after ${here.length} generations, ${last.episodes} episodes`);
-  assert.equal(last.episodes, here.length * (48 * 4 + 20));
-  assert.deepEqual(
-    here.map(({ solved }) => solved),
-    here.map((_, i) => i === here.length - 1),
-    "it ends when it is solved",
-  );
-  assert.deepEqual(await curveOf(actorsAt([one.origin], 1).playAll), here, "one thread");
-  assert.deepEqual(await curveOf(actorsAt([two.origin]).playAll), here, "two threads");
-  assert.deepEqual(await curveOf(actorsAt([one.origin, two.origin]).playAll), here, "two servers");
-  assert.notDeepEqual(await curveOf(playHere, { ...QUICK, seed: 4 }, 5), here.slice(0, 5), "another seed");
-});
+testRollout(
+  "it learns to balance, and the same seed learns the same, whoever plays and however many they are",
+  async (t) => {
+    const one = await serve(t, 1);
+    const two = await serve(t, 2);
+    const here = await curveOf(playHere);
+    const last = here.at(-1)!;
+    assert.ok(here[0].mean < 15, "it knew already");
+    assert.equal(last.solved, true);
+    assert.equal(last.mean, MOST_STEPS);
+    for (const { low, high } of here) assert.ok(low >= 1 && low <= high && high <= MOST_STEPS);
+    t.diagnostic(`solved after ${here.length} generations, ${last.episodes} episodes`);
+    assert.equal(last.episodes, here.length * (48 * 4 + 20));
+    assert.deepEqual(
+      here.map(({ solved }) => solved),
+      here.map((_, i) => i === here.length - 1),
+      "it ends when it is solved",
+    );
+    assert.deepEqual(await curveOf(actorsAt([one.origin], 1).playAll), here, "one thread");
+    assert.deepEqual(await curveOf(actorsAt([two.origin]).playAll), here, "two threads");
+    assert.deepEqual(await curveOf(actorsAt([one.origin, two.origin]).playAll), here, "two servers");
+    assert.notDeepEqual(await curveOf(playHere, { ...QUICK, seed: 4 }, 5), here.slice(0, 5), "another seed");
+  },
+);
 
 /** A server that does with each task what the test says. */
 async function impostor(
@@ -326,7 +337,7 @@ async function impostor(
 /** As a machine that loses its power. */
 const die = (handler: BaseHTTPRequestHandler): void => handler.server.serverClose();
 
-test("what a lost actor leaves, the others play, and the curve is the same", async (t) => {
+testRollout("what a lost actor leaves, the others play, and the curve is the same", async (t) => {
   const { origin } = await serve(t, 2);
   const expected = await curveOf(playHere, QUICK, 3);
   const answers: Record<string, (handler: BaseHTTPRequestHandler) => void> = {
@@ -348,7 +359,7 @@ test("what a lost actor leaves, the others play, and the curve is the same", asy
   }
 });
 
-test("what is lost when all else is done is played all the same", async (t) => {
+testRollout("what is lost when all else is done is played all the same", async (t) => {
   const held: BaseHTTPRequestHandler[] = [];
   const late = await impostor(t, async (handler) => {
     held.push(handler);
@@ -372,55 +383,61 @@ test("what is lost when all else is done is played all the same", async (t) => {
   assert.equal(answered, 10);
 });
 
-test("an actor that does not answer is given up where another can take its place, and waited for where none can", async (t) => {
-  const late: BaseHTTPRequestHandler[] = [];
-  const answer = (handler: BaseHTTPRequestHandler): void => {
-    handler.sendResponse(200);
-    handler.endHeaders();
-    handler.wfile.write(bytesOf(new Float32Array([7])));
-  };
-  const gate = new Gate();
-  const slow = await impostor(t, async (handler) => {
-    late.push(handler);
-    await gate.opened;
-    answer(handler);
-  });
-  const good = await impostor(t, answer);
-  const tasks = [1, 2].map((seed) => ({ policies: [BAD], seed, episodes: 1 }));
-  const stop = new AbortController();
-  const both = new Actors([slow, good], 1, stop.signal, 1000);
-  assert.equal((await both.playAll(tasks)).length, 2);
-  assert.deepEqual(both.origins, [good]);
-  assert.equal(late.length, 1);
+testRollout(
+  "an actor that does not answer is given up where another can take its place, and waited for where none can",
+  async (t) => {
+    const late: BaseHTTPRequestHandler[] = [];
+    const answer = (handler: BaseHTTPRequestHandler): void => {
+      handler.sendResponse(200);
+      handler.endHeaders();
+      handler.wfile.write(bytesOf(new Float32Array([7])));
+    };
+    const gate = new Gate();
+    const slow = await impostor(t, async (handler) => {
+      late.push(handler);
+      await gate.opened;
+      answer(handler);
+    });
+    const good = await impostor(t, answer);
+    const tasks = [1, 2].map((seed) => ({ policies: [BAD], seed, episodes: 1 }));
+    const stop = new AbortController();
+    const both = new Actors([slow, good], 1, stop.signal, 1000);
+    assert.equal((await both.playAll(tasks)).length, 2);
+    assert.deepEqual(both.origins, [good]);
+    assert.equal(late.length, 1);
 
-  const alone = new Actors([slow], 1, stop.signal, 1000);
-  const playing = alone.playAll(tasks);
-  await until(() => late.length === 2, "the only actor");
-  setTimeout(gate.open, 1100); // longer than another would have been given
-  assert.equal((await playing).length, 2);
-});
+    const alone = new Actors([slow], 1, stop.signal, 1000);
+    const playing = alone.playAll(tasks);
+    await until(() => late.length === 2, "the only actor");
+    setTimeout(gate.open, 1100); // longer than another would have been given
+    assert.equal((await playing).length, 2);
+  },
+);
 
-test("without an actor, for a task that is refused, and when it is stopped, playing ends with an error that says so", async (t) => {
-  const tasks = [{ policies: [BAD], seed: 1, episodes: 1 }];
-  const nobody = await impostor(t, die);
-  await assert.rejects(actorsAt([nobody]).playAll(tasks), (error: Error) => {
-    assert.match(error.message, /there is no actor left/);
-    assert.match((error.cause as Error).message, /^http:.* does not answer$/);
-    return true;
-  });
-  const { origin } = await serve(t, 1);
-  const refused = actorsAt([origin]).playAll([{ policies: [BAD], seed: 1, episodes: 0 }]);
-  await assert.rejects(refused, /says 422: .*episodes must be a whole number/);
+testRollout(
+  "without an actor, for a task that is refused, and when it is stopped, playing ends with an error that says so",
+  async (t) => {
+    const tasks = [{ policies: [BAD], seed: 1, episodes: 1 }];
+    const nobody = await impostor(t, die);
+    await assert.rejects(actorsAt([nobody]).playAll(tasks), (error: Error) => {
+      assert.match(error.message, /there is no actor left/);
+      assert.match((error.cause as Error).message, /^http:.* does not answer$/);
+      return true;
+    });
+    const { origin } = await serve(t, 1);
+    const refused = actorsAt([origin]).playAll([{ policies: [BAD], seed: 1, episodes: 0 }]);
+    await assert.rejects(refused, /says 422: .*episodes must be a whole number/);
 
-  const stop = new AbortController();
-  const silent = await impostor(t, async ({ signal }) => {
-    stop.abort();
-    await once(signal, "abort");
-  });
-  const actors = new Actors([silent], 1, stop.signal);
-  await assert.rejects(actors.playAll(tasks), { name: "AbortError" });
-  assert.deepEqual(actors.origins, [silent], "it was not the actor's fault");
-});
+    const stop = new AbortController();
+    const silent = await impostor(t, async ({ signal }) => {
+      stop.abort();
+      await once(signal, "abort");
+    });
+    const actors = new Actors([silent], 1, stop.signal);
+    await assert.rejects(actors.playAll(tasks), { name: "AbortError" });
+    assert.deepEqual(actors.origins, [silent], "it was not the actor's fault");
+  },
+);
 
 // --------------------------------------------------------------------------------------------- what people look at
 
@@ -541,8 +558,8 @@ test("the chart of a terminal rises where the return does", () => {
 
 // ------------------------------------------------------------------------------------------------------ the program
 
-const program = fileURLToPath(new URL("../../examples/rollouts/main.js", import.meta.url));
-const server = fileURLToPath(new URL("../../examples/rollouts/server.js", import.meta.url));
+const program = programFile("examples/rollouts/main");
+const server = programFile("examples/rollouts/server");
 
 async function folderOf(t: TestContext): Promise<string> {
   const folder = await mkdtemp(path.join(tmpdir(), "plinth-rollouts-"));
@@ -558,7 +575,7 @@ function run(cwd: string, ...args: string[]): Promise<{ status: unknown; stdout:
   });
 }
 
-test("the program says how it goes, and draws its plot", async (t) => {
+testRollout("the program says how it goes, and draws its plot", async (t) => {
   const cwd = await folderOf(t);
   const { status, stdout, stderr } = await run(cwd, "--threads", "2", "--generations", "3", "--seed", "5");
   assert.equal(status, 0, stderr);
@@ -578,14 +595,14 @@ test("the program says how it goes, and draws its plot", async (t) => {
   assert.match(svg, /Not solved in [\d.]+ s, .*; 2 threads, seed 5/);
 });
 
-test("Ctrl-C, or the end of its time, ends the program with a plot of what there is", async (t) => {
+testRollout("Ctrl-C, or the end of its time, ends the program with a plot of what there is", async (t) => {
   const cwd = await folderOf(t);
   const child = spawn(process.execPath, [program, "--out", "a.svg"], { cwd, stdio: ["ignore", "pipe", "inherit"] });
   t.after(() => child.kill("SIGKILL"));
   let stdout = "";
   child.stdout.setEncoding("utf8").on("data", (text: string) => (stdout += text));
   await until(() => stdout.includes("generation   0"), "the first generation", 20_000);
-  child.kill("SIGINT");
+  sendSignal(child, "SIGINT");
   const [status, signal] = (await once(child, "exit")) as [number | null, string | null];
   assert.deepEqual([status, signal], [0, null]);
   assert.match(stdout, /Not solved in/);
@@ -596,7 +613,7 @@ test("Ctrl-C, or the end of its time, ends the program with a plot of what there
   elementsOf(await readFile(path.join(cwd, "b.svg"), "utf8"));
 });
 
-test("the actors may be elsewhere", async (t) => {
+testRollout("the actors may be elsewhere", async (t) => {
   const cwd = await folderOf(t);
   const { origin, log } = await startProgram(t, server, ["127.0.0.1", "0", "2"]);
   const { status, stdout } = await run(cwd, "--actor", `${origin}/`, "--threads", "1", "--generations", "1");

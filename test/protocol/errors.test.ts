@@ -1,10 +1,12 @@
 /** The protocol errors: how each is reached, how it is answered, and that docs/ERRORS.md shows the same table. */
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
+import path from "node:path";
 import { describe, test } from "node:test";
 import * as errors from "../../src/protocol/errors.ts";
 import { reasonOf } from "../../src/protocol/status.ts";
 import { DATE, Driver, echo, exchangesOf } from "../support/driver.ts";
+import { root } from "../support/places.ts";
 import { readResponses } from "../support/responses.ts";
 import { chunked, get, request } from "../support/wire.ts";
 
@@ -207,7 +209,7 @@ describe("the table", () => {
   });
 
   test("is the one in docs/ERRORS.md, in the same order", () => {
-    const page = readFileSync(new URL("../../../docs/ERRORS.md", import.meta.url), "utf8");
+    const page = readFileSync(path.join(root, "docs/ERRORS.md"), "utf8");
     const rows = page
       .split("\n")
       .filter((line) => line.startsWith("| `"))

@@ -4,7 +4,7 @@ import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import net from "node:net";
 import { after, before, test } from "node:test";
-import { fileURLToPath } from "node:url";
+import { programFile } from "../support/places.ts";
 
 const MIB = 1024 * 1024;
 const size = Number(process.env["PLINTH_TEST_MIB"] ?? 384) * MIB;
@@ -15,7 +15,7 @@ let server: ChildProcess;
 let port = 0;
 
 before(async () => {
-  server = spawn(process.execPath, [fileURLToPath(new URL("../support/big_bodies.js", import.meta.url))], {
+  server = spawn(process.execPath, [programFile("test/support/big_bodies")], {
     stdio: ["ignore", "pipe", "inherit"],
   });
   const [line] = (await once(server.stdout!, "data")) as [Buffer];

@@ -1,7 +1,9 @@
 // Programs of the system that tests speak to. Where one is missing, its tests are skipped and say what to install;
 // with PLINTH_REQUIRE_SYSTEM=1 (as CI sets it) such a skip is a failure: see scripts/reporter.mjs.
+import type { ChildProcess } from "node:child_process";
 import { accessSync, constants, statSync } from "node:fs";
 import path from "node:path";
+import process from "node:process";
 
 /** Each program, and the Debian package that brings it. */
 const packages = {
@@ -40,4 +42,9 @@ function isExecutable(file: string): boolean {
   } catch {
     return false;
   }
+}
+
+/** Sends a signal to a program. Behind its own `kill`, Deno says that the signal has ended it, however it has ended. */
+export function sendSignal(child: ChildProcess, signal: NodeJS.Signals): void {
+  process.kill(child.pid!, signal);
 }

@@ -3,7 +3,8 @@ import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { describe, test } from "node:test";
-import { folderWith, runNode, runProgram } from "./support.ts";
+import { sendSignal } from "../support/system.ts";
+import { folderWith, runIn, runProgram } from "./support.ts";
 
 const PROGRAM = `import { BaseHTTPRequestHandler, HTTPServer, ThreadingHTTPServer } from "plinth";
 import { isMainThread } from "node:worker_threads";
@@ -118,7 +119,7 @@ describe("programs end", { concurrency: 2 }, () => {
     let text = "";
     child.stdout.setEncoding("utf8").on("data", (piece: string) => {
       text += piece;
-      if (piece.includes("serves")) child.kill("SIGTERM");
+      if (piece.includes("serves")) sendSignal(child, "SIGTERM");
     });
     const [status] = (await once(child, "close")) as [number | null];
     assert.deepEqual([status, text], [0, "serves\ndown\n"]);
@@ -133,7 +134,7 @@ describe("programs end", { concurrency: 2 }, () => {
         await begun();
         setTimeout(() => { throw new Error("of the main thread"); });
       }`;
-    const { status, stderr } = await runNode(folderWith(t, { "main.js": main }), ["main.js"]);
+    const { status, stderr } = await runIn(folderWith(t, { "main.js": main }), ["main.js"]);
     assert.deepEqual([status, /of the main thread/.test(stderr)], [1, true]);
   });
 });

@@ -4,7 +4,7 @@ import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import net from "node:net";
 import { after, before, test } from "node:test";
-import { fileURLToPath } from "node:url";
+import { programFile } from "../support/places.ts";
 
 const MIB = 1024 * 1024;
 const mib = Number(process.env["PLINTH_TEST_MIB"] ?? 256);
@@ -17,7 +17,7 @@ let server: ChildProcess;
 let port = 0;
 
 before(async () => {
-  server = spawn(process.execPath, [fileURLToPath(new URL("./programs/big_bodies.js", import.meta.url))], {
+  server = spawn(process.execPath, [programFile("test/threads/programs/big_bodies")], {
     stdio: ["ignore", "pipe", "inherit"],
   });
   const [line] = (await once(server.stdout!, "data")) as [Buffer];

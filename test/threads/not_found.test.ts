@@ -2,7 +2,8 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { BaseHTTPRequestHandler, ThreadingHTTPServer } from "plinth";
-import { folderWith, type Files, runNode } from "./support.ts";
+import { runtime } from "../support/runtime.ts";
+import { folderWith, type Files, runIn } from "./support.ts";
 
 const IMPORTS = `import { BaseHTTPRequestHandler, HTTPServer, Router, ThreadingHTTPServer } from "plinth";
 import { isMainThread } from "node:worker_threads";
@@ -30,7 +31,7 @@ async function run(files: Files, args = ["main.js"], env?: Record<string, string
   const folder = folderWith(context, files);
   try {
     // Threads end in the middle of things here: where it is asked what they have covered, Node may say on stderr that it cannot tell.
-    const { status, lines, stderr } = await runNode(folder, args, { ...env, NODE_V8_COVERAGE: "" });
+    const { status, lines, stderr } = await runIn(folder, args, { ...env, NODE_V8_COVERAGE: "" });
     assert.deepEqual({ status, stderr }, { status: 0, stderr: "" }, lines.join("\n"));
     assert.equal(lines.length, 1, lines.join("\n"));
     return lines[0].replaceAll(/file:\/\/\S*\//g, "file:///");
@@ -73,9 +74,11 @@ describe("programs without handlers", { concurrency: 2 }, () => {
         other.close();
       });
       if (!isMainThread) { ${server().replace("httpd", "same")} }`;
+    const why = await run({ "main.js": main });
+    assert.match(why, runtime === "bun" ? /: Failed to start server\. Is port [0-9]+ in use/ : /: listen EADDRINUSE/);
     assert.match(
-      await run({ "main.js": main }),
-      /^a thread has ended while it started: listen EADDRINUSE.* Each thread imports the program as well: do what is not for threads only if isMainThread/,
+      why,
+      /^a thread has ended while it started: .* Each thread imports the program as well: do what is not for threads only if isMainThread/,
     );
   });
 
@@ -183,10 +186,13 @@ test("what is no file's URL, and data that no thread can be given, are refused a
     name: "TypeError",
     message: "Wrong has a static member module that is no URL of a file; write static module = import.meta.url",
   });
+  const clone = runtime === "bun" ? "can not be cloned" : "could not be cloned";
   for (const threadData of [() => 1, { deep: [Symbol("s")] }, { socket: new WeakMap() }]) {
     assert.throws(() => new ThreadingHTTPServer(["", 0], Handler, { threadData }), {
       name: "TypeError",
-      message: /^cannot give threadData to a thread: .* could not be cloned\. It must be what structuredClone can copy/,
+      message: new RegExp(
+        `^cannot give threadData to a thread: .* ${clone}\\. It must be what structuredClone can copy`,
+      ),
     });
   }
   const shared = new SharedArrayBuffer(8);

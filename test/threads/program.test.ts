@@ -3,10 +3,11 @@ import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import path from "node:path";
 import { describe, test } from "node:test";
-import { fileURLToPath } from "node:url";
 import { startProgram } from "../examples/programs.ts";
 import { connect, request, until } from "../server/support.ts";
-import { folderWith, runNode, runProgram } from "./support.ts";
+import { programFile } from "../support/places.ts";
+import { testOnNode } from "../support/runtime.ts";
+import { folderWith, runIn, runProgram } from "./support.ts";
 
 /** The beginning of most programs. */
 const IMPORTS = `import { BaseHTTPRequestHandler, HTTPServer, Router, ThreadingHTTPServer, ThreadingMixIn } from "plinth";
@@ -30,7 +31,7 @@ const OPTIONS = `{ log: "none", threads: 1 }`;
 // Each is a process that waits for another one's threads: two at a time are done sooner.
 describe("programs", { concurrency: 2 }, () => {
   test("the post's program needs one more word", async (t) => {
-    const seed = readFileSync(fileURLToPath(new URL("../../examples/seed.js", import.meta.url)), "utf8");
+    const seed = readFileSync(programFile("examples/seed"), "utf8");
     assert.equal(seed.split("HTTPServer").length, 3, "once imported, once constructed");
     const tell =
       "void httpd.serverActivate().then(() => console.log(`http://127.0.0.1:${httpd.serverAddress[1]}/`));\n";
@@ -272,7 +273,7 @@ describe("programs", { concurrency: 2 }, () => {
       console.log(JSON.stringify([process.argv, process.env.PLINTH_OF_TEST, process.execArgv]));
       await ask(new ThreadingHTTPServer(["127.0.0.1", 0], Handler, ${OPTIONS}), "/");`;
     const folder = folderWith(t, { "main.js": main });
-    const { status, lines } = await runNode(folder, ["--enable-source-maps", "main.js", "--port", "5 6"]);
+    const { status, lines } = await runIn(folder, ["--enable-source-maps", "main.js", "--port", "5 6"]);
     assert.equal(status, 0);
     const [expected] = lines;
     assert.match(expected, /main\.js","--port","5 6"\],"set",\["--enable-source-maps"\]/);
@@ -320,11 +321,11 @@ describe("programs", { concurrency: 2 }, () => {
     const json = '{ "type": "module", "main": "main.js" }';
     const folder = folderWith(t, { "main.js": main, "package.json": json });
     for (const args of [["main"], ["."]]) {
-      assert.deepEqual((await runNode(folder, args)).lines, ["/ 200 found"], args.join(" "));
+      assert.deepEqual((await runIn(folder, args)).lines, ["/ 200 found"], args.join(" "));
     }
   });
 
-  test("a loader that runs a program runs it in threads, too", async (t) => {
+  testOnNode("a loader that runs a program runs it in threads, too", async (t) => {
     const main = `import { BaseHTTPRequestHandler, ThreadingHTTPServer } from "plinth";
       import { Light } from "./light.js";
       clazz Handler extends BaseHTTPRequestHandler {
@@ -346,7 +347,7 @@ describe("programs", { concurrency: 2 }, () => {
     }`;
     const loader = `import { register } from "node:module"; register("./hooks.js", import.meta.url);`;
     const files = { "main.js": main, "light.js": light, "hooks.js": hooks, "loader.js": loader };
-    const { lines, stderr } = await runNode(folderWith(t, files), [
+    const { lines, stderr } = await runIn(folderWith(t, files), [
       "--no-warnings",
       "--import",
       "./loader.js",
@@ -375,7 +376,7 @@ describe("programs", { concurrency: 2 }, () => {
           static module: string = import.meta.url;
           do_GET(): void { this.sendText("light"); }
         }`;
-      const { lines, stderr } = await runNode(folderWith(t, { "main.ts": main, "light.ts": light }), ["main.ts"]);
+      const { lines, stderr } = await runIn(folderWith(t, { "main.ts": main, "light.ts": light }), ["main.ts"]);
       assert.deepEqual(lines, ["typed", "light"], stderr);
     });
   }

@@ -4,6 +4,7 @@ import { once } from "node:events";
 import { test } from "node:test";
 import { Worker } from "node:worker_threads";
 import { FREE, PoolMemory, STATE } from "../../src/threads/memory.ts";
+import { programFile } from "../support/places.ts";
 
 const ROUNDS = 200_000;
 
@@ -12,8 +13,9 @@ test("each slot that is put is taken once or was given up, though several take a
   const memory = new PoolMemory(layout);
   const stop = new Int32Array(new SharedArrayBuffer(4));
   const takers = [0, 1].map((index) => {
-    const program = new URL(`./taker${import.meta.url.slice(-3)}`, import.meta.url);
-    return new Worker(program, { workerData: { layout, buffer: memory.buffer, index, stop } });
+    return new Worker(programFile("test/threads/taker"), {
+      workerData: { layout, buffer: memory.buffer, index, stop },
+    });
   });
   await Promise.all(takers.map((taker) => once(taker, "online")));
   t.after(() => Promise.all(takers.map((taker) => taker.terminate())));

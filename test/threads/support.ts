@@ -6,7 +6,7 @@ import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from "node
 import { tmpdir } from "node:os";
 import path from "node:path";
 import type { TestContext } from "node:test";
-import { fileURLToPath } from "node:url";
+import { pathToFileURL } from "node:url";
 import {
   MemoryTransport,
   type RequestHandlerClass,
@@ -14,9 +14,9 @@ import {
   type ThreadingHTTPServerOptions,
 } from "plinth";
 import { type Answer, MemoryPeer, request, until } from "../server/support.ts";
+import { fromSources, root } from "../support/places.ts";
+import { runtime } from "../support/runtime.ts";
 import { GO, WORDS } from "./handlers.ts";
-
-const ROOT = fileURLToPath(new URL("../../..", import.meta.url));
 
 /** How long a program may take, in milliseconds: much longer than any does. */
 const PATIENCE = 40_000;
@@ -28,11 +28,26 @@ export type Files = Readonly<Record<string, string>>;
 export function folderWith(t: Pick<TestContext, "after">, files: Files): string {
   const folder = mkdtempSync(path.join(tmpdir(), "plinth-"));
   t.after(() => rmSync(folder, { recursive: true, force: true }));
-  mkdirSync(path.join(folder, "node_modules"));
-  symlinkSync(ROOT, path.join(folder, "node_modules", "plinth"), "junction");
+  installPlinth(folder);
   for (const [name, text] of Object.entries({ "package.json": '{ "type": "module" }', ...files }))
     writeFileSync(path.join(folder, name), text);
   return folder;
+}
+
+/** The package itself; where the tests are sources, so is what is found. */
+function installPlinth(folder: string): void {
+  const place = path.join(folder, "node_modules", "plinth");
+  mkdirSync(path.dirname(place));
+  if (!fromSources) return symlinkSync(root, place, "junction");
+  const sources = path.join(root, "src");
+  if (runtime === "deno") {
+    // It does not take a link inside a package for what it leads to.
+    const imports = { plinth: pathToFileURL(path.join(sources, "mod.ts")).href };
+    return writeFileSync(path.join(folder, "deno.json"), JSON.stringify({ nodeModulesDir: "manual", imports }));
+  }
+  mkdirSync(place);
+  symlinkSync(sources, path.join(place, "src"), "junction");
+  writeFileSync(path.join(place, "package.json"), '{ "name": "plinth", "exports": "./src/mod.ts" }');
 }
 
 export interface Ended {
@@ -42,8 +57,8 @@ export interface Ended {
   readonly stderr: string;
 }
 
-/** Runs Node in a folder, to its end. */
-export async function runNode(
+/** Runs the runtime in a folder, to its end. */
+export async function runIn(
   folder: string,
   args: readonly string[],
   env: Readonly<Record<string, string>> = {},
@@ -65,7 +80,7 @@ export async function runNode(
 
 /** Runs main.js, which must end well and say nothing to stderr. @returns the lines that it has written */
 export async function runProgram(t: TestContext, files: Files, args: readonly string[] = []): Promise<string[]> {
-  const { status, lines, stderr } = await runNode(folderWith(t, files), ["main.js", ...args]);
+  const { status, lines, stderr } = await runIn(folderWith(t, files), ["main.js", ...args]);
   assert.deepEqual({ status, stderr }, { status: 0, stderr: "" }, `it has written ${JSON.stringify(lines)}`);
   return lines;
 }

@@ -1,8 +1,10 @@
 /** Reads docs/PYTHON.md, so that tests can hold it to its word. */
 import { readFileSync } from "node:fs";
+import path from "node:path";
+import { root } from "../../support/places.ts";
 
 /** The page itself. */
-export const page = readFileSync(new URL("../../../../docs/PYTHON.md", import.meta.url), "utf8");
+export const page = readFileSync(path.join(root, "docs/PYTHON.md"), "utf8");
 
 export interface Section {
   readonly heading: string;

@@ -1,0 +1,15 @@
+/** Which runtime the tests run on, and what is tested on some of them only. */
+import process from "node:process";
+import { test } from "node:test";
+
+export type Runtime = "node" | "bun" | "deno";
+
+export const runtime: Runtime = "deno" in process.versions ? "deno" : "bun" in process.versions ? "bun" : "node";
+
+/** `test`, for what other runtimes than these do not have; there is no such test there. */
+export function testOn(...runtimes: readonly Runtime[]): typeof test {
+  return runtimes.includes(runtime) ? test : (((): void => {}) as unknown as typeof test);
+}
+
+/** `test`, for what is of Node alone: ways into it, its clients, and our scripts and benchmarks, which run there. */
+export const testOnNode = testOn("node");
