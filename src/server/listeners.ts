@@ -116,8 +116,13 @@ export class Listeners {
   async close(): Promise<void> {
     this.#stop();
     if (!this.running) return;
-    for (const { worker } of this.#listeners) void worker.terminate();
-    await new Promise<void>((resolve) => this.#gone.push(resolve));
+    // A process that has nothing else to do would not wait for threads that are about to end.
+    const hold = setInterval(() => {}, 2 ** 30);
+    await new Promise<void>((resolve) => {
+      this.#gone.push(resolve);
+      for (const { worker } of this.#listeners) void worker.terminate(); // some end at once, and say so
+    });
+    clearInterval(hold);
   }
 
   #stop(): void {

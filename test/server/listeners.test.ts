@@ -1,9 +1,9 @@
 /** Several event loops that accept on one port: what they share, what not, and how they end. */
 import assert from "node:assert/strict";
-import process from "node:process";
 import { describe, test } from "node:test";
 import { BaseHTTPRequestHandler, HTTPServer, MemoryTransport, ThreadingHTTPServer } from "plinth";
-import { folderWith, runNode, runProgram } from "../threads/support.ts";
+import { sharesPorts } from "../support/runtime.ts";
+import { folderWith, runIn, runProgram } from "../threads/support.ts";
 
 class Handler extends BaseHTTPRequestHandler {
   do_GET(): void {
@@ -12,10 +12,6 @@ class Handler extends BaseHTTPRequestHandler {
 }
 
 const LOCAL = ["127.0.0.1", 0] as const;
-
-/** Node's own `reusePort` came with 22.12; Bun and Deno say that they are newer Nodes. */
-const [major, minor] = process.versions.node.split(".").map(Number);
-const canShare = major > 22 || (major === 22 && minor >= 12);
 
 /** A program whose handlers say which thread they run in. What stands behind this runs in the main thread alone. */
 const PROGRAM = `
@@ -84,7 +80,7 @@ describe("options", () => {
   });
 });
 
-if (!canShare) {
+if (!sharesPorts) {
   test("where a port cannot be shared, a server that wants to says what would", async () => {
     for (const options of [{ listeners: 2 }, { reusePort: true }]) {
       const httpd = new HTTPServer(LOCAL, Handler, { log: "none", ...options });
@@ -183,7 +179,7 @@ if (!canShare) {
         console.log(log.find((line) => line.includes("has ended")).split("] ")[1].split("\\n")[0].replace(/\\[|\\]/g, ""));
         await httpd.shutdown();
         process.exit(0);`;
-      const { status, lines } = await runNode(folderWith(t, { "main.js": main }), ["main.js"]);
+      const { status, lines } = await runIn(folderWith(t, { "main.js": main }), ["main.js"]);
       assert.deepEqual(
         [status, lines],
         [0, ["true 1", "a listener has ended, and its connections with it: Error: nobody catches"]],

@@ -9,6 +9,7 @@ import path from "node:path";
 import process from "node:process";
 import { describe, test } from "node:test";
 import { nodeTransport } from "../../src/transport/node.ts";
+import { runtime, sharesPorts } from "../support/runtime.ts";
 import type { Address, Listener, Socket, SocketHandler, Transport } from "../../src/transport/transport.ts";
 
 /** Answers each thing it hears of with what `on` does, and notes it. */
@@ -53,9 +54,6 @@ class Recorder implements SocketHandler {
   }
 }
 
-const [major, minor] = process.versions.node.split(".").map(Number);
-/** Node shares ports from 22.12 on; Bun and Deno say that they are newer Nodes. */
-const canShare = major > 22 || (major === 22 && minor >= 12);
 const noIPv6 = await cannotListen("::1");
 const echo = (socket: Socket, bytes: Uint8Array) => void socket.write(bytes.slice());
 const options = { backlog: 511, onError: (error: Error) => assert.fail(error) };
@@ -106,11 +104,11 @@ interface Tested {
 
 /** Those of this runtime: its own, and, where that goes past what is documented, what it falls back on. */
 async function transportsHere(): Promise<Record<string, Tested>> {
-  if ("bun" in process.versions) {
+  if (runtime === "bun") {
     const { transport } = await import("../../src/transport/bun.ts");
     return { "Bun's sockets": { transport, isShared: false } };
   }
-  const make = "deno" in process.versions ? (await import("../../src/transport/deno.ts")).denoTransport : nodeTransport;
+  const make = runtime === "deno" ? (await import("../../src/transport/deno.ts")).denoTransport : nodeTransport;
   return {
     "past the streams of net": { transport: make(), isShared: true },
     "through the streams of net": { transport: make({ direct: false }), isShared: false },
@@ -352,7 +350,7 @@ for (const [name, { transport, isShared }] of Object.entries(transports)) {
 
     const sharing = { ...options, reusePort: true };
 
-    if (!canShare) {
+    if (!sharesPorts) {
       test("a port that cannot be shared is refused", () =>
         assert.rejects(
           transport.listen(["127.0.0.1", 0], sharing, () => assert.fail()),
