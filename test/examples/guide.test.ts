@@ -12,6 +12,7 @@ import process from "node:process";
 import { test, type TestContext } from "node:test";
 import { DEFAULT_LIMITS } from "plinth/protocol";
 import { fromSources, root } from "../support/places.ts";
+import { runtime } from "../support/runtime.ts";
 import { requireProgram } from "../support/system.ts";
 import { startProgram } from "./programs.ts";
 
@@ -151,11 +152,13 @@ test("every program in README.md and the guides compiles, runs and does what the
   const cwd = path.join(folder, "cwd");
   await mkdir(cwd);
 
-  for (const { place, name, serves, commands, output } of blocks) {
+  for (const { place, name, code, serves, commands, output } of blocks) {
     const file = path.join(out, `${name}.${ending}`);
     if (!serves) {
       await t.test(`${place} runs`, async () => {
-        const printed = await run(process.execPath, [file], cwd);
+        // Bun runs tests by a command of their own.
+        const args = runtime === "bun" && code.includes('"node:test"') ? ["test", file] : [file];
+        const printed = await run(process.execPath, args, cwd);
         if (output !== null) assert.equal(withoutTimes(printed), withoutTimes(output));
       });
       continue;
