@@ -4,6 +4,7 @@ import fs from "node:fs";
 import path from "node:path";
 import process from "node:process";
 import { install, prepare, root } from "../scripts/prepare.mjs";
+import { installRuntimes } from "../scripts/runtime_files.mjs";
 import { readPeers, unknownPeer } from "./lib/choice.mjs";
 import { UsageError } from "./lib/options.mjs";
 import { chart } from "./lib/chart.mjs";
@@ -51,6 +52,7 @@ function end(result, options) {
 
 prepare();
 install("bench");
+installRuntimes();
 const [first, ...rest] = process.argv.slice(2);
 const status =
   first === "profile"

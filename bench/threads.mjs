@@ -2,6 +2,7 @@
 import "../scripts/node-version.mjs";
 import process from "node:process";
 import { install, prepare } from "../scripts/prepare.mjs";
+import { installRuntimes } from "../scripts/runtime_files.mjs";
 import { runMeasures } from "./lib/run.mjs";
 import { baseline } from "./threads/baseline.mjs";
 import { body } from "./threads/body.mjs";
@@ -13,6 +14,7 @@ import { scaling } from "./threads/scaling.mjs";
 
 prepare();
 install("bench");
+installRuntimes();
 const status = await runMeasures(
   "npm run bench:threads",
   [latency, slow, scaling, overhead, ratio, body, endings, baseline],

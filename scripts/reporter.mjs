@@ -6,6 +6,7 @@
 //
 // The runner sends each file's events in the order of its tests, a test's subtests before the test itself, and then
 // events for the file as a whole, which look like a test's whose name is the file's path.
+import fs from "node:fs";
 import path from "node:path";
 import { inspect } from "node:util";
 
@@ -17,6 +18,8 @@ const shownOutput = 20_000;
 
 export default async function* report(source) {
   const counts = { passed: 0, failed: 0, skipped: 0 };
+  /** Each test, for who compares runs. */
+  const results = [];
   const files = new Map();
   for (const name of expectedFiles) fileOf(path.resolve(name));
 
@@ -33,6 +36,7 @@ export default async function* report(source) {
   function failed(file, name, what) {
     counts.failed++;
     file.failures++;
+    results.push({ file: file.name, name, status: "failed", text: what });
     return `\nFAILED  ${file.name}: ${name}\n${indent(what)}\n`;
   }
 
@@ -55,10 +59,12 @@ export default async function* report(source) {
         : `todo: ${reasonOf(data.todo, "no reason given")}`;
       if (requireSystem) return failed(file, name, `skipped (${reason}), but PLINTH_REQUIRE_SYSTEM=1 allows no skips`);
       counts.skipped++;
+      results.push({ file: file.name, name, status: "skipped", text: reason });
       return `skipped ${file.name}: ${name}: ${reason}\n`;
     }
     if (error) return failed(file, name, describe(error));
     counts.passed++;
+    results.push({ file: file.name, name, status: "passed", text: "" });
     return "";
   }
 
@@ -111,6 +117,7 @@ export default async function* report(source) {
 
   // Node's status knows nothing of what only we call a failure.
   if (counts.failed > 0) process.exitCode = 1;
+  if (process.env.PLINTH_TEST_RESULTS) fs.writeFileSync(process.env.PLINTH_TEST_RESULTS, JSON.stringify(results));
   yield `\n${counts.passed} passed, ${counts.failed} failed, ${counts.skipped} skipped\n`;
 }
 

@@ -10,6 +10,23 @@ const reporter = new URL("./reporter.mjs", import.meta.url);
 const FILE_TIMEOUT = 120_000;
 const RUN_TIMEOUT = 20 * 60_000;
 
+/** What a Node is to be given so that it runs built test files, so many at a time, from the root of the project. */
+export function testsArguments(files, concurrency) {
+  return {
+    args: [
+      "--enable-source-maps",
+      "--test",
+      `--test-concurrency=${concurrency}`,
+      `--test-timeout=${FILE_TIMEOUT}`,
+      `--test-reporter=${reporter.href}`,
+      "--test-reporter-destination=stdout",
+      ...files,
+    ],
+    // The reporter is told what should run, since a file without tests makes no event of its own.
+    env: { PLINTH_TEST_FILES: files.join(path.delimiter) },
+  };
+}
+
 /**
  * Runs the test files whose path contains one of the filters; without filters, all.
  * `wrapper` is a command to run the runner under. Gives the exit status.
@@ -23,20 +40,13 @@ export async function runTests(filters, wrapper = []) {
     return 1;
   }
 
-  const [command, ...args] = [
-    ...wrapper,
-    process.execPath,
-    "--enable-source-maps",
-    "--test",
-    "--test-concurrency=2",
-    `--test-timeout=${FILE_TIMEOUT}`,
-    `--test-reporter=${reporter.href}`,
-    "--test-reporter-destination=stdout",
-    ...files,
-  ];
-  // The reporter is told what should run, since a file without tests makes no event of its own.
-  const env = { ...process.env, PLINTH_TEST_FILES: files.join(path.delimiter) };
-  const runner = spawn(command, args, { cwd: root, env, stdio: ["ignore", "inherit", "inherit"] });
+  const { args, env } = testsArguments(files, 2);
+  const [command, ...others] = [...wrapper, process.execPath, ...args];
+  const runner = spawn(command, others, {
+    cwd: root,
+    env: { ...process.env, ...env },
+    stdio: ["ignore", "inherit", "inherit"],
+  });
   for (const signal of ["SIGINT", "SIGTERM"]) process.on(signal, () => runner.kill(signal));
 
   const limit = setTimeout(() => {

@@ -5,9 +5,8 @@ import { mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { after, before, test } from "node:test";
-import { fileURLToPath } from "node:url";
-
-const root = path.dirname(fileURLToPath(import.meta.resolve("plinth/package.json")));
+import { root } from "./support/places.ts";
+import { runsTypeScript } from "./support/runtime.ts";
 
 let temporary: string;
 let user: string;
@@ -33,7 +32,8 @@ function run(file: string, args: string[], cwd: string): Promise<string> {
 function npm(args: string[], cwd: string): Promise<string> {
   const running = process.env["npm_execpath"];
   // Where another package manager, or none, runs the tests, npm is a program in PATH.
-  if (running?.endsWith("npm-cli.js")) return run(process.execPath, [running, ...args], cwd);
+  if (running?.endsWith("npm-cli.js"))
+    return run(process.env["npm_node_execpath"] ?? process.execPath, [running, ...args], cwd);
   return run("npm", args, cwd);
 }
 
@@ -47,9 +47,9 @@ async function readManifest(): Promise<Manifest> {
   return JSON.parse(await readFile(path.join(root, "package.json"), "utf8")) as Manifest;
 }
 
-/** What a tarball would hold. The build has been made, so no script has anything to do. */
+/** What a tarball would hold. What is not built yet is built first. */
 async function packedFiles(): Promise<string[]> {
-  const [packed] = JSON.parse(await npm(["pack", "--dry-run", "--json", "--ignore-scripts"], root)) as [
+  const [packed] = JSON.parse(await npm(["pack", "--dry-run", "--json", "--silent"], root)) as [
     { files: { path: string }[] },
   ];
   return packed.files.map((file) => file.path);
@@ -115,6 +115,29 @@ await httpd.shutdown();
 await served;
 `;
 
+const everyKind = `
+import { BaseHTTPRequestHandler, HTTPServer, Router, ThreadingHTTPServer } from "plinth";
+import { isMainThread, threadId } from "node:worker_threads";
+
+class Handler extends BaseHTTPRequestHandler {
+  async do_POST() {
+    const { val_a, val_b } = await this.json();
+    this.sendJson({ sum: val_a + val_b, apart: !isMainThread });
+  }
+}
+
+const servers = [
+  new HTTPServer(["127.0.0.1", 0], new Router({ "/": Handler }), { log: "none" }),
+  new ThreadingHTTPServer(["127.0.0.1", 0], Handler, { log: "none", threads: 1 }),
+];
+for (const httpd of servers) {
+  await httpd.serverActivate();
+  const response = await fetch("http://127.0.0.1:" + httpd.serverAddress[1] + "/", { method: "POST", body: '{"val_a":3,"val_b":4}' });
+  console.log(response.status, await response.text());
+  await httpd.shutdown();
+}
+`;
+
 const typed = `
 import { BaseHTTPRequestHandler, HTTPServer } from "plinth";
 
@@ -143,12 +166,14 @@ await served;
 console.log(\`http://\${host}:\${port}/\`);
 
 // What is wrong must be told: were the types lost on the way, everything would be right.
-// @ts-expect-error There is no such method.
-httpd.serveForEver();
+export function wrong(): void {
+  // @ts-expect-error There is no such method.
+  httpd.serveForEver();
+}
 `;
 
 test("the tarball installs into an empty folder, and works there", async (t) => {
-  await npm(["pack", "--silent", "--ignore-scripts", "--pack-destination", temporary], root);
+  await npm(["pack", "--silent", "--pack-destination", temporary], root);
   const { version } = JSON.parse(await readFile(path.join(root, "package.json"), "utf8")) as { version: string };
   await writeFile(path.join(user, "package.json"), JSON.stringify({ private: true, type: "module" }));
   const tarball = path.join(temporary, `plinth-${version}.tgz`);
@@ -159,10 +184,25 @@ test("the tarball installs into an empty folder, and works there", async (t) => 
     assert.equal(await run(process.execPath, ["program.js"], user), "200 hello from /there\n");
   });
 
+  await t.test("routed, and in threads", async () => {
+    await writeFile(path.join(user, "kinds.js"), everyKind);
+    assert.equal(
+      await run(process.execPath, ["kinds.js"], user),
+      '200 {"sum":7,"apart":false}\n200 {"sum":7,"apart":true}\n',
+    );
+  });
+
+  await t.test("its program", async () => {
+    const main = path.join("node_modules", "plinth", "dist", "apps", "addition", "main.js");
+    assert.match(await run(process.execPath, [main, "--help"], user), /^usage: plinth /);
+  });
+
   await t.test("from TypeScript, with tsc's own first tsconfig and the declarations checked too", async () => {
     const tsc = path.join(root, "node_modules", "typescript", "bin", "tsc");
     await writeFile(path.join(user, "typed.ts"), typed);
     await run(process.execPath, [tsc, "--init"], user);
     await run(process.execPath, [tsc, "--noEmit", "--skipLibCheck", "false"], user);
+    if (runsTypeScript)
+      assert.match(await run(process.execPath, ["typed.ts"], user), /^http:\/\/127\.0\.0\.1:\d+\/\n$/);
   });
 });

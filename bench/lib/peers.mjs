@@ -6,6 +6,7 @@ import path from "node:path";
 import process from "node:process";
 import { fileURLToPath } from "node:url";
 import { root } from "../../scripts/prepare.mjs";
+import { executableOf, runtimeVersion } from "../../scripts/runtime_files.mjs";
 import { versionOf } from "./machine.mjs";
 import { findProgram, isMissing } from "./programs.mjs";
 
@@ -32,26 +33,11 @@ const SUMS = new Set(["add", "path"]);
 
 // -------------------------------------------------------------------------------------------------------- executables
 
-/** The executable of a package that has one for each platform: the packages' names differ, the file's place in them does not. */
-function executableIn(scope, ...place) {
-  const folder = path.join(root, "bench", "node_modules", scope);
-  for (const platform of fs.existsSync(folder) ? fs.readdirSync(folder) : []) {
-    const file = path.join(folder, platform, ...place);
-    if (fs.existsSync(file)) return file;
-  }
-  return undefined;
-}
-
-const NODE_26 = `node-linux-${process.arch}`;
-
 const commands = {
   node20: () => process.execPath,
-  node26: () => {
-    const file = path.join(root, "bench", "node_modules", NODE_26, "bin", "node");
-    return fs.existsSync(file) ? file : undefined;
-  },
-  bun: () => executableIn("@oven", "bin", "bun"),
-  deno: () => executableIn("@deno", "deno"),
+  node26: () => executableOf("node-26"),
+  bun: () => executableOf("bun"),
+  deno: () => executableOf("deno"),
   python: () => findProgram("python3"),
   go: () => compiled("go", ["build", "-o"], fileOf("go/main.go")),
   c: () => compiled("gcc", ["-O2", "-o"], fileOf("limit.c")),
@@ -187,9 +173,9 @@ export function versionLabel({ runtime }) {
 
 const names = {
   node20: () => ["Node", process.versions.node],
-  node26: () => ["Node", installedVersion(NODE_26) || "26"],
-  bun: () => ["Bun", installedVersion("bun")],
-  deno: () => ["Deno", installedVersion("deno")],
+  node26: () => ["Node", runtimeVersion("node-26") || "26"],
+  bun: () => ["Bun", runtimeVersion("bun")],
+  deno: () => ["Deno", runtimeVersion("deno")],
   go: () => ["Go", said("go", ["env", "GOVERSION"]).replace(/^go/, "")],
   python: () => ["Python", said("python3", ["--version"]).replace(/^Python /, "")],
   c: () => ["gcc", said("gcc", ["-dumpfullversion"])],

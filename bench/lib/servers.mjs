@@ -1,9 +1,8 @@
 // The servers that measures are made on: how each is started, and that it answers what it should before anything is counted.
-import fs from "node:fs";
-import path from "node:path";
 import process from "node:process";
 import { fileURLToPath } from "node:url";
 import { root } from "../../scripts/prepare.mjs";
+import { executableOf, runtimeVersion } from "../../scripts/runtime_files.mjs";
 import { ask, format } from "../load/client.mjs";
 import { versionOf } from "./machine.mjs";
 import { Child } from "./processes.mjs";
@@ -42,18 +41,12 @@ export const fastifyPiscina = onNode("Fastify with Piscina", "fastify-piscina.mj
 export const hono = onNode("Hono on Node", "hono.mjs", ["hono"]);
 export const express = onNode("Express", "express.mjs", ["express"]);
 
-/** Bun's executable comes with one of the packages that its package names, one a platform; no script has to put it in place. */
 export const bun = {
   get name() {
-    return `Bun.serve ${versionOf("bun")}`;
+    return `Bun.serve ${runtimeVersion("bun")}`;
   },
   get command() {
-    const folder = path.join(root, "bench", "node_modules", "@oven");
-    for (const platform of fs.existsSync(folder) ? fs.readdirSync(folder) : []) {
-      const file = path.join(folder, platform, "bin", "bun");
-      if (fs.existsSync(file)) return file;
-    }
-    return undefined;
+    return executableOf("bun");
   },
   missing: "Bun's package has nothing for this machine",
   args: [fileOf("bun.mjs")],

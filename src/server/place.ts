@@ -1,35 +1,63 @@
 /**
- * Where this program runs: as itself, or once more in a thread of handlers. There, a server is constructed so that its handlers are
- * known; it does not serve.
+ * Where this program runs: as itself, or once more in a thread. There, a server is constructed so that its handlers are known, or to
+ * accept connections beside others; the rest of the program is not for that thread.
  */
 import type { HTTPServer } from "./server.ts";
 import type { Services } from "./services.ts";
 
-/** What a thread of handlers has for the servers that are constructed in it. */
-export interface HandlerThread {
+/** What a thread has for the servers that are constructed in it. */
+interface ProgramThread {
   /** Nobody would see a line of the log. */
   readonly silent: boolean;
   /** Hands a line over to the log of the server that serves, its control characters escaped already. */
   readonly writeLog: (line: string) => void;
+  /**
+   * A server would begin to serve.
+   * @returns what never resolves: the rest of the program is not for this thread. In a handler, rejects
+   */
+  park(): Promise<never>;
+}
+
+/** What a thread of handlers has. */
+export interface HandlerThread extends ProgramThread {
   /** What the server that serves was given for its threads. */
   readonly threadData: unknown;
   /** Where that server listens. */
   readonly serverAddress: readonly [host: string, port: number];
   /** A server has been constructed whose handlers may be those that this thread runs. */
   constructed(server: HTTPServer, services: () => Services): void;
-  /**
-   * A server would begin to serve.
-   * @returns what never resolves: the rest of the program is not for this thread. In a handler, rejects
-   */
-  park(): Promise<never>;
   /** Asks the server that serves to shut down, or to close at once. */
   shutdown(atOnce: boolean): Promise<void>;
 }
 
-/** The thread that this is; null where programs run as themselves. */
+/** A server that may be the one that a thread accepts connections for. */
+export interface ListeningServer {
+  readonly server: HTTPServer;
+  /** Resolves when it has shut down. */
+  readonly stopped: Promise<void>;
+  /** Lets it listen where others do. */
+  listen(address: readonly [host: string, port: number]): Promise<void>;
+}
+
+/** What a thread has that accepts connections. */
+export interface ListenerThread extends ProgramThread {
+  constructed(one: ListeningServer): void;
+  /** The server was asked to shut down, or to close at once: so should the others that listen with it. */
+  shutdown(atOnce: boolean): void;
+}
+
+/** The thread that this is; null where programs run as themselves, and in threads of the other kind. */
 export let handlerThread: HandlerThread | null = null;
+export let listenerThread: ListenerThread | null = null;
+/** Either. */
+export let programThread: ProgramThread | null = null;
 
 /** Says, before anything else of the program is imported, that this is a thread of handlers. */
 export function enterHandlerThread(thread: HandlerThread): void {
-  handlerThread = thread;
+  programThread = handlerThread = thread;
+}
+
+/** Says, before anything else of the program is imported, that this is a thread that accepts connections. */
+export function enterListenerThread(thread: ListenerThread): void {
+  programThread = listenerThread = thread;
 }

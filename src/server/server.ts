@@ -14,8 +14,9 @@ import { LoopExecutor } from "./executor.ts";
 import type { RequestHandlerClass } from "./handler.ts";
 import { inject, type InjectedRequest, type InjectedResponse } from "./inject.ts";
 import { Link, type LinkOwner } from "./link.ts";
+import { checkListeners, Listeners } from "./listeners.ts";
 import { Log, type LogOption } from "./log.ts";
-import { handlerThread } from "./place.ts";
+import { handlerThread, listenerThread, programThread } from "./place.ts";
 import type { Asker, Services } from "./services.ts";
 import { Turn } from "./turn.ts";
 
@@ -35,6 +36,14 @@ export interface HTTPServerOptions extends Optional<Limits> {
   readonly shutdownTimeout?: number | undefined;
   /** How many connections may wait to be accepted. Default 511. @source Python's `request_queue_size` */
   readonly requestQueueSize?: number | undefined;
+  /** Whether other processes may listen on the same port, and share the connections: SO_REUSEPORT. Default false. */
+  readonly reusePort?: boolean | undefined;
+  /**
+   * How many event loops accept connections, and run handlers: the program's own, and others in threads, each of which imports the
+   * program once more, up to where it serves. Nothing but the port is shared: module state and `maxConnections` are each one's own.
+   * docs/RUNTIMES.md says where a port can be shared. Default 1.
+   */
+  readonly listeners?: number | undefined;
   /** What carries the connections: the runtime's sockets by default, a MemoryTransport in tests. */
   readonly transport?: Transport | undefined;
 }
@@ -45,6 +54,7 @@ const DEFAULTS = {
   lingerTimeout: 2_000,
   shutdownTimeout: 10_000,
   requestQueueSize: 511,
+  listeners: 1,
 };
 
 /**
@@ -69,6 +79,9 @@ export class HTTPServer {
   readonly #log: Log;
   readonly #pool = new ChunkPool();
   readonly #links = new Set<Link>();
+  readonly #reusePort: boolean;
+  /** The threads that accept beside this one; null where there are none. */
+  readonly #listeners: Listeners | null;
   /** Made at activation, when what extends this class has been constructed too. */
   #owner: LinkOwner | null = null;
   #activation: Promise<void> | null = null;
@@ -102,7 +115,14 @@ export class HTTPServer {
     this.RequestHandlerClass = RequestHandlerClass;
     this.#transport = options.transport ?? platform;
     this.#limits = limitsFrom(options);
-    const known = ["log", "transport", ...Object.keys(DEFAULTS), ...Object.keys(this.#limits), ...this.ownOptions];
+    const known = [
+      "log",
+      "transport",
+      "reusePort",
+      ...Object.keys(DEFAULTS),
+      ...Object.keys(this.#limits),
+      ...this.ownOptions,
+    ];
     for (const name of Object.keys(options))
       if (!known.includes(name)) throw new TypeError(`there is no option ${name}; there are ${known.join(", ")}`);
     this.#options = { ...DEFAULTS };
@@ -114,11 +134,13 @@ export class HTTPServer {
       this.#options[name] = value;
     }
     this.#turn = new Turn((task) => this.#transport.endOfTurn(task));
-    const { silent, writeLog } = handlerThread ?? {};
+    const { silent, writeLog } = programThread ?? {};
     const log = writeLog === undefined ? options.log : silent === true ? "none" : writeLog;
     this.#log = new Log(log ?? "plain", this.#turn);
     this.#clock = new Clock(() => this.#tick(), handlerThread !== null);
     this.#stopped = new Promise((resolve) => (this.#stop = resolve));
+    this.#listeners = this.#makeListeners(options);
+    this.#reusePort = options.reusePort === true || this.#options.listeners > 1;
   }
 
   /**
@@ -135,7 +157,11 @@ export class HTTPServer {
    * @source Python's `server_bind` and `server_activate`
    */
   serverActivate(): Promise<void> {
-    if (handlerThread !== null) return handlerThread.park();
+    if (programThread !== null) return programThread.park();
+    return this.#activateOnce();
+  }
+
+  #activateOnce(): Promise<void> {
     if (this.#stopping) return Promise.reject(new Error("cannot listen: this server has been shut down"));
     return (this.#activation ??= this.#activate().catch((error: unknown) => {
       this.#activation = null; // it may be tried again
@@ -161,6 +187,8 @@ export class HTTPServer {
     if (!this.#stopping) {
       this.#stopping = true;
       this.#listener?.close();
+      this.#listeners?.shutdown();
+      listenerThread?.shutdown(false);
       for (const link of this.#links) link.shutdown();
       const { shutdownTimeout } = this.#options;
       if (shutdownTimeout <= LONGEST_TIMER) this.#deadline = setTimeout(() => this.serverClose(), shutdownTimeout);
@@ -177,6 +205,7 @@ export class HTTPServer {
   serverClose(): void {
     this.#stopping = true;
     this.#listener?.close();
+    listenerThread?.shutdown(true);
     for (const link of this.#links) link.cut();
     this.#finish();
   }
@@ -189,7 +218,7 @@ export class HTTPServer {
    * @example const answer = await httpd.inject({ method: "POST", body: '{"val_a": 3, "val_b": 4}' });
    */
   async inject(request: InjectedRequest = {}): Promise<InjectedResponse> {
-    if (handlerThread !== null) return handlerThread.park();
+    if (programThread !== null) return programThread.park();
     if (this.#stopping) throw new Error("cannot run a request: this server has been shut down");
     const owner = (this.#owner ??= this.#makeOwner());
     this.#clock.start();
@@ -225,26 +254,62 @@ export class HTTPServer {
     const owner = (this.#owner ??= this.#makeOwner());
     const options = {
       backlog: this.#options.requestQueueSize,
+      reusePort: this.#reusePort,
       onError: (error: Error) => this.logError("cannot accept connections: %s", error.message),
     };
     await owner.executor.open?.();
     if (this.#stopping) return; // meanwhile
-    let listener: Listener;
     try {
-      listener = await this.#transport.listen(this.#address, options, (socket) => this.#accept(socket, owner));
+      this.#listener = await this.#transport.listen(this.#address, options, (socket) => this.#accept(socket, owner));
+      this.#address = this.#listener.address;
+      if (!this.#stopping) await this.#listeners?.open(this.serverAddress);
     } catch (error) {
-      const { code } = error as NodeJS.ErrnoException;
+      this.#listener?.close();
+      this.#listener = null;
       await owner.executor.close();
       this.#owner = null; // with another executor it may be tried again
+      const { code } = error as NodeJS.ErrnoException;
       const why = (code !== undefined && LISTEN_ERRORS[code]) || (error as Error).message;
       throw Object.assign(new Error(`cannot listen on ${showAddress(this.#address)}: ${why}`, { cause: error }), {
         code,
       });
     }
-    this.#address = listener.address;
-    this.#listener = listener;
-    if (this.#stopping) listener.close();
+    if (this.#stopping) this.#listener.close();
     else this.#clock.start();
+  }
+
+  /** Threads that accept beside this one; in such a thread, none, but it may be one of them. */
+  #makeListeners(options: HTTPServerOptions): Listeners | null {
+    const { listeners } = this.#options;
+    checkListeners(listeners);
+    if (listeners === 1) return null;
+    if (typeof this.#address === "string")
+      throw new RangeError(`a Unix socket has one listener, not ${listeners}: only ports can be shared`);
+    if (options.transport !== undefined)
+      throw new RangeError(
+        "listeners share a port of the runtime's: take the option transport, or listeners, not both",
+      );
+    if (listenerThread !== null) {
+      listenerThread.constructed({
+        server: this,
+        stopped: this.#stopped,
+        listen: (address) => {
+          this.#address = address;
+          return this.#activateOnce();
+        },
+      });
+    }
+    if (programThread !== null) return null;
+    const { log, ...others } = options;
+    // A class of the user's own is for the program to construct.
+    const isPlain = this.constructor === HTTPServer && typeof this.RequestHandlerClass === "function";
+    const start = { silent: log === "none", options: isPlain ? others : null };
+    return new Listeners(listeners, this.RequestHandlerClass, start, {
+      writeLog: (line) => this.#log.write(line),
+      logError: (message, ...args) => this.logError(message, ...args),
+      shutdown: (atOnce) => (atOnce ? this.serverClose() : void this.shutdown()),
+      onGone: () => this.#checkStopped(),
+    });
   }
 
   /** What handlers, and those who run them, have of this server. @internal */
@@ -313,7 +378,7 @@ export class HTTPServer {
     if (askers > 0 && this.#links.size <= askers && running <= askers) {
       for (const { resolve } of this.#waiting.splice(0)) resolve();
     }
-    if (this.#links.size > 0) return;
+    if (this.#links.size > 0 || this.#listeners?.running === true) return;
     if (running === 0) this.#finish();
     else void this.#owner!.executor.drain().then(() => this.#checkStopped());
   }
@@ -326,7 +391,7 @@ export class HTTPServer {
     this.#clock.stop();
     this.#log.flush();
     for (const { resolve } of this.#waiting.splice(0)) resolve();
-    void Promise.resolve(this.#owner?.executor.close())
+    void Promise.all([this.#owner?.executor.close(), this.#listeners?.close()])
       .catch((error: unknown) => this.logError("cannot let go of what ran the handlers: %s", String(error)))
       .then(this.#stop);
   }

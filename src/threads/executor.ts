@@ -15,7 +15,7 @@ import { headSizeFor, type Route } from "./heads.ts";
 import { Job, type JobOwner, type Rings } from "./job.ts";
 import { LOOKING, now, PoolMemory } from "./memory.ts";
 import type { FromThread } from "./messages.ts";
-import { classesOf, type Handlers, isApart, isRouter, type Program } from "./program.ts";
+import { classesOf, type Handlers, isApart, isRouter, type Program } from "../server/program.ts";
 import { ContentRing, RecordReader } from "./rings.ts";
 import type { Settings, ThreadingOptions } from "./settings.ts";
 import { Account } from "./stats.ts";

@@ -7,7 +7,7 @@ import { HTTPServer, type HTTPServerOptions } from "../server/server.ts";
 import type { Services } from "../server/services.ts";
 import type { Address } from "../transport/transport.ts";
 import { ThreadExecutor } from "./executor.ts";
-import { count, describeProgram, type Handlers, keyOf, type Program } from "./program.ts";
+import { count, describeProgram, type Handlers, keyOf, type Program } from "../server/program.ts";
 import {
   checkData,
   OPTION_NAMES,
@@ -66,6 +66,10 @@ export function ThreadingMixIn<Base extends ServerClass>(Base: Base): ThreadingS
 
     constructor(...args: any[]) {
       const [address, handlers, options = {}] = args as [Address, Handlers, ThreadingHTTPServerOptions?];
+      if ((options.listeners ?? 1) !== 1)
+        throw new RangeError(
+          "a threading server accepts on one event loop: take the option listeners, or threads, not both",
+        );
       super(address, handlers, options);
       const threading = threadingOf(options);
       this.#settings = settingsFrom(threading);

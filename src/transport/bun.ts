@@ -56,7 +56,7 @@ interface BunSocket {
 
 async function listen(
   address: Address,
-  _options: ListenOptions,
+  { reusePort = false }: ListenOptions,
   accept: (socket: Socket) => SocketHandler,
 ): Promise<Listener> {
   const common = {
@@ -84,7 +84,7 @@ async function listen(
   }
   const [name, port] = address;
   const hostname = name === "" ? "::" : (await lookup(name)).address;
-  const listener = Bun.listen({ ...common, hostname, port });
+  const listener = Bun.listen({ ...common, hostname, port, reusePort });
   return { address: [hostname, listener.port], close: () => listener.stop() };
 }
 
@@ -124,7 +124,8 @@ class Connection implements Socket {
   write(bytes: Uint8Array): boolean {
     const taken = this.#socket.write(bytes);
     if (taken === bytes.length || this.#closed) return true;
-    this.#rest = taken > 0 ? bytes.subarray(taken) : bytes;
+    if (taken < 0) this.#socket.close(); // the peer has gone, which Bun itself would take for an end of its side
+    else this.#rest = taken > 0 ? bytes.subarray(taken) : bytes;
     return false;
   }
 

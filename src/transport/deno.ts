@@ -4,7 +4,14 @@
  */
 import process from "node:process";
 import type { Transport } from "./transport.ts";
-import { type ClientHandle, type ListenHandle, nodeTransport, type Ways, type WriteRequest } from "./node.ts";
+import {
+  type ClientHandle,
+  type ListenHandle,
+  nodeTransport,
+  type NodeTransportOptions,
+  type Ways,
+  type WriteRequest,
+} from "./node.ts";
 
 interface DenoListenHandle extends ListenHandle {
   /** Its class is that of all handles. 0 is a socket. */
@@ -52,19 +59,23 @@ function streamBinding(): StreamBinding {
   }
 }
 
-const onNet = nodeTransport({ ways: ofDeno });
+/** Makes a transport on Deno's `net`. @param options as those of a transport on Node's */
+export function denoTransport({ direct = true }: Pick<NodeTransportOptions, "direct"> = {}): Transport {
+  const onNet = nodeTransport({ direct, ways: ofDeno });
+  return {
+    ...onNet,
 
-export const transport: Transport = {
-  ...onNet,
+    async listen(address, options, accept) {
+      try {
+        return await onNet.listen(address, options, accept);
+      } catch (error) {
+        // What Deno calls an invalid argument: an address that is none of this machine's.
+        if (typeof address !== "string" && (error as NodeJS.ErrnoException).code === "EINVAL")
+          Object.assign(error as Error, { code: "EADDRNOTAVAIL" });
+        throw error;
+      }
+    },
+  };
+}
 
-  async listen(address, options, accept) {
-    try {
-      return await onNet.listen(address, options, accept);
-    } catch (error) {
-      // What Deno calls an invalid argument: an address that is none of this machine's.
-      if (typeof address !== "string" && (error as NodeJS.ErrnoException).code === "EINVAL")
-        Object.assign(error as Error, { code: "EADDRNOTAVAIL" });
-      throw error;
-    }
-  },
-};
+export const transport: Transport = denoTransport();

@@ -1,5 +1,6 @@
 /** TCP and Unix sockets on Node's `net`. */
 import net from "node:net";
+import process from "node:process";
 import type { Peer } from "../protocol/exchange.ts";
 import type { Address, Listener, ListenOptions, Socket, SocketHandler, Transport } from "./transport.ts";
 import { overLitter } from "./unix.ts";
@@ -47,6 +48,14 @@ export function nodeTransport({ direct = true, ways = ofNode }: NodeTransportOpt
 
 type Accept = (socket: Socket) => SocketHandler;
 
+/** Older Nodes take the option `reusePort` for nothing. */
+const canSharePort = isFrom(process.versions.node, 22, 12);
+
+function isFrom(version: string, major: number, minor: number): boolean {
+  const [ofMajor, ofMinor] = version.split(".").map(Number);
+  return ofMajor > major || (ofMajor === major && ofMinor >= minor);
+}
+
 function listenOn(address: Address, options: ListenOptions, accept: Accept, ways: Ways | null): Promise<Listener> {
   const server = net.createServer({ allowHalfOpen: true, noDelay: true }, (socket) => {
     const wrapped = new NodeSocket(socket);
@@ -66,13 +75,18 @@ function listenOn(address: Address, options: ListenOptions, accept: Accept, ways
         close: () => void server.close(),
       });
     };
-    if (typeof address === "string") server.listen({ path: address, backlog: options.backlog }, ready);
-    // Python's "" is every address; so is leaving the host out here.
-    else
-      server.listen(
-        { ...(address[0] === "" ? {} : { host: address[0] }), port: address[1], backlog: options.backlog },
-        ready,
+    const { backlog, reusePort = false } = options;
+    if (typeof address === "string") return void server.listen({ path: address, backlog }, ready);
+    if (reusePort && !canSharePort) {
+      return reject(
+        new Error(
+          `a port cannot be shared on Node ${process.versions.node}: that takes Node 22.12 or newer, Bun or Deno`,
+        ),
       );
+    }
+    const [host, port] = address;
+    // Python's "" is every address; so is leaving the host out here.
+    server.listen({ ...(host === "" ? {} : { host }), port, backlog, ...(reusePort ? { reusePort } : {}) }, ready);
   });
 }
 

@@ -20,6 +20,8 @@ export interface Transport {
 export interface ListenOptions {
   /** How many connections may wait to be accepted. */
   readonly backlog: number;
+  /** Whether others that say so too may listen on the same port, and share the connections (SO_REUSEPORT). */
+  readonly reusePort?: boolean;
   /** Told of an error of the listening socket itself. */
   readonly onError: (error: Error) => void;
 }

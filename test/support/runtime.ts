@@ -6,6 +6,18 @@ export type Runtime = "node" | "bun" | "deno";
 
 export const runtime: Runtime = "deno" in process.versions ? "deno" : "bun" in process.versions ? "bun" : "node";
 
+const [major, minor] = process.versions.node.split(".").map(Number);
+
+/** Whether this is Node from a version on; Bun and Deno say that they are Nodes of today. */
+export const isFrom = (ofMajor: number, ofMinor: number): boolean =>
+  major > ofMajor || (major === ofMajor && minor >= ofMinor);
+
+/** Programs in TypeScript run as they are, as far as their types can be left out. */
+export const runsTypeScript = isFrom(22, 18);
+
+/** Several sockets may listen on one port. */
+export const sharesPorts = isFrom(22, 12);
+
 /** `test`, for what other runtimes than these do not have; there is no such test there. */
 export function testOn(...runtimes: readonly Runtime[]): typeof test {
   return runtimes.includes(runtime) ? test : (((): void => {}) as unknown as typeof test);

@@ -46,6 +46,8 @@ export function servers(): unknown[] {
     lingerTimeout: 1,
     shutdownTimeout: 1,
     requestQueueSize: 1,
+    reusePort: true,
+    listeners: 1,
     maxTargetSize: 1,
     maxHeadSize: 1,
     maxFields: 1,

@@ -1,10 +1,10 @@
-/** Where a thread finds the handler classes of a server: in the file that a class names, or in the program, imported once more. */
+/** Where a thread finds what a server was constructed with: in the file that a class names, or in the program, imported once more. */
 import { createRequire } from "node:module";
 import path from "node:path";
 import process from "node:process";
 import { pathToFileURL } from "node:url";
-import type { RequestRouter } from "../server/dispatch.ts";
-import { BaseHTTPRequestHandler, type RequestHandlerClass } from "../server/handler.ts";
+import type { RequestRouter } from "./dispatch.ts";
+import { BaseHTTPRequestHandler, type RequestHandlerClass } from "./handler.ts";
 
 /** A handler class, for a thread to find. */
 export interface ClassPlace {
@@ -111,6 +111,14 @@ export function findClass(exports: Readonly<Record<string, unknown>>, name: stri
     if (candidate === exports[name] || candidate.name === name) return candidate as RequestHandlerClass;
   }
   return undefined;
+}
+
+/** Imports the file of a class. Rejects where it does not export the class. */
+export async function load(url: string, { name }: ClassPlace): Promise<RequestHandlerClass> {
+  const Handler = findClass((await import(url)) as Record<string, unknown>, name);
+  if (Handler === undefined)
+    throw new Error(`${url}, which ${name} names as its module, does not export it: write export class ${name}`);
+  return Handler;
 }
 
 /** What to write where a thread has not found the handlers. */

@@ -1,4 +1,4 @@
-/** What transport.ts promises, on Node's sockets: past their streams, into a buffer that all reads share, and through them. */
+/** What transport.ts promises, on the sockets of the runtime that runs this: on its own, past Node's streams, and through those. */
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
 import { once } from "node:events";
@@ -6,8 +6,10 @@ import { existsSync, mkdtempSync, rmSync } from "node:fs";
 import net from "node:net";
 import { tmpdir } from "node:os";
 import path from "node:path";
+import process from "node:process";
 import { describe, test } from "node:test";
 import { nodeTransport } from "../../src/transport/node.ts";
+import { runtime, sharesPorts } from "../support/runtime.ts";
 import type { Address, Listener, Socket, SocketHandler, Transport } from "../../src/transport/transport.ts";
 
 /** Answers each thing it hears of with what `on` does, and notes it. */
@@ -16,6 +18,8 @@ class Recorder implements SocketHandler {
   /** The memory that each read came in. */
   readonly memory: ArrayBufferLike[] = [];
   received = 0;
+  /** It is being told of bytes. */
+  isTold = false;
   readonly closed: Promise<void>;
   #closed!: () => void;
   readonly socket: Socket;
@@ -30,7 +34,9 @@ class Recorder implements SocketHandler {
   onData(bytes: Uint8Array, length: number): void {
     this.memory.push(bytes.buffer);
     this.received += length;
+    this.isTold = true;
     this.#onData(this.socket, bytes.subarray(0, length));
+    this.isTold = false;
   }
 
   onEnd(): void {
@@ -79,16 +85,40 @@ function connect(address: Address, more: { allowHalfOpen?: boolean } = {}): net.
   return socket.on("error", () => {});
 }
 
+async function until(isSo: () => boolean): Promise<void> {
+  while (!isSo()) await new Promise(setImmediate);
+}
+
 async function collect(socket: net.Socket): Promise<string> {
   let text = "";
   for await (const data of socket) text += String(data);
   return text;
 }
 
-for (const direct of [true, false]) {
-  const transport = nodeTransport({ direct });
+/** A transport that there is here. */
+interface Tested {
+  readonly transport: Transport;
+  /** It reads all connections into one buffer. */
+  readonly isShared: boolean;
+}
 
-  describe(direct ? "past Node's streams" : "through Node's streams", () => {
+/** Those of this runtime: its own, and, where that goes past what is documented, what it falls back on. */
+async function transportsHere(): Promise<Record<string, Tested>> {
+  if (runtime === "bun") {
+    const { transport } = await import("../../src/transport/bun.ts");
+    return { "Bun's sockets": { transport, isShared: false } };
+  }
+  const make = runtime === "deno" ? (await import("../../src/transport/deno.ts")).denoTransport : nodeTransport;
+  return {
+    "past the streams of net": { transport: make(), isShared: true },
+    "through the streams of net": { transport: make({ direct: false }), isShared: false },
+  };
+}
+
+const transports = await transportsHere();
+
+for (const [name, { transport, isShared }] of Object.entries(transports)) {
+  describe(name, () => {
     test("bytes come in, go out, and both sides end", () =>
       serve(transport, echo, async (address, next) => {
         const accepted = next();
@@ -103,8 +133,46 @@ for (const direct of [true, false]) {
         assert.deepEqual(recorder.socket.peer, ["127.0.0.1", recorder.socket.peer[1]]);
         assert.ok(recorder.socket.peer[1] > 0);
         assert.equal(recorder.memory.length, 2);
-        assert.equal(recorder.memory[0] === recorder.memory[1], direct, "one buffer for all reads, or one each");
+        assert.equal(recorder.memory[0] === recorder.memory[1], isShared, "one buffer for all reads, or one each");
       }));
+
+    test("who has ended its side still hears the other", () =>
+      serve(transport, echo, async (address, next) => {
+        const accepted = next();
+        const client = connect(address, { allowHalfOpen: true });
+        const recorder = await accepted;
+        recorder.socket.end();
+        client.resume();
+        await once(client, "end");
+        client.write("there is more");
+        await until(() => recorder.received === 13);
+        client.end();
+        await recorder.closed;
+        assert.deepEqual(recorder.events.at(-1), "close");
+      }));
+
+    test("a socket that is destroyed says so later, and nothing else", () =>
+      serve(
+        transport,
+        (socket) => socket.destroy(),
+        async (address, next) => {
+          const accepted = next();
+          const client = connect(address);
+          client.write("one");
+          const recorder = await accepted;
+          // While it is being told of "one".
+          const told: string[] = [];
+          recorder.onClose = ((close) =>
+            function (this: Recorder): void {
+              told.push(recorder.isTold ? "inside" : "later");
+              close.call(this);
+            })(recorder.onClose);
+          client.write("two");
+          await recorder.closed;
+          assert.deepEqual([told, recorder.events], [["later"], ["close"]]);
+          assert.equal(recorder.memory.length, 1);
+        },
+      ));
 
     test("a paused socket reads nothing, a resumed one goes on", () =>
       serve(
@@ -260,6 +328,64 @@ for (const direct of [true, false]) {
         ["::1", 0],
       ),
     );
+
+    test("every address, by the name that Python gives it", { skip: noIPv6 }, () =>
+      serve(
+        transport,
+        echo,
+        async ([host, port]) => {
+          assert.equal(host, "::");
+          for (const to of ["127.0.0.1", "::1"]) {
+            const client = connect([to, Number(port)]);
+            client.end("any");
+            assert.equal(await collect(client), "any");
+          }
+        },
+        ["", 0],
+      ),
+    );
+
+    test("a name is an address when it listens", () =>
+      serve(transport, echo, async ([host]) => assert.ok(net.isIP(String(host)) > 0, String(host)), ["localhost", 0]));
+
+    const sharing = { ...options, reusePort: true };
+
+    if (!sharesPorts) {
+      test("a port that cannot be shared is refused", () =>
+        assert.rejects(
+          transport.listen(["127.0.0.1", 0], sharing, () => assert.fail()),
+          /^Error: a port cannot be shared on Node .* Node 22\.12 or newer/,
+        ));
+    } else {
+      test("a port is shared by those that say so, and by them alone", () =>
+        serve(transport, echo, async (address) => {
+          await assert.rejects(
+            transport.listen(address, sharing, () => assert.fail()),
+            { code: "EADDRINUSE" },
+          );
+          const accepted = [0, 0];
+          const first = await transport.listen(["127.0.0.1", 0], sharing, count(0));
+          const second = await transport.listen(first.address, sharing, count(1));
+          function count(which: number): (socket: Socket) => SocketHandler {
+            return (socket) => {
+              accepted[which]++;
+              return new Recorder(socket, echo);
+            };
+          }
+          try {
+            for (let asked = 1; accepted.includes(0); asked++) {
+              const client = connect(first.address);
+              client.end("who?");
+              assert.equal(await collect(client), "who?");
+              assert.equal(accepted[0] + accepted[1], asked);
+              assert.ok(asked < 1000, "one of them gets all");
+            }
+          } finally {
+            first.close();
+            second.close();
+          }
+        }));
+    }
 
     test("a Unix socket, also over the file of one that was killed", async () => {
       const folder = mkdtempSync(path.join(tmpdir(), "plinth-"));

@@ -1,0 +1,62 @@
+/** The program of a thread that accepts connections: finds its server, as program.ts says, and lets it listen beside the others. */
+import { parentPort, workerData } from "node:worker_threads";
+import { Finding, notFound, sendable } from "./finding.ts";
+import type { Envelope, FromListener, ListenerStart } from "./listeners.ts";
+import { enterListenerThread, type ListeningServer } from "./place.ts";
+import { isApart, keyOf, load } from "./program.ts";
+
+const { program, address, silent, options } = workerData as ListenerStart;
+const port = parentPort!;
+const finding = new Finding<ListeningServer>();
+
+function tell(plinth: FromListener): void {
+  port.postMessage({ plinth } satisfies Envelope<FromListener>);
+}
+
+/** Lines of the log that were not handed over yet: those of a turn go together. */
+let lines: string[] = [];
+
+function handOver(): void {
+  if (lines.length > 0) tell({ log: lines });
+  lines = [];
+}
+
+enterListenerThread({
+  silent,
+  writeLog(line) {
+    if (lines.push(line) === 1) setImmediate(handOver);
+  },
+  constructed: (one) => finding.constructed(keyOf(one.server.RequestHandlerClass), one),
+  park: () => finding.park(),
+  shutdown: (atOnce) => tell({ shutdown: true, atOnce }),
+});
+
+try {
+  const one = await find();
+  port.on("message", (message: Envelope<string> | null) => {
+    if (message?.plinth === "shutdown") void one.server.shutdown();
+  });
+  await one.listen(address);
+  tell({ ready: true });
+  await one.stopped;
+  handOver();
+  tell({ down: true });
+} catch (error) {
+  tell({ failed: sendable(error) });
+}
+
+/** Finds the server. Rejects with what to write where it cannot be found. */
+async function find(): Promise<ListeningServer> {
+  const key = program.classes.map(({ name }) => name).join();
+  if (options !== null && isApart(program)) {
+    const [place] = program.classes;
+    const Handler = await load(place.module!, place);
+    const { HTTPServer } = await import("./server.ts");
+    const server = new HTTPServer([...address], Handler, options);
+    return finding.find(keyOf(server.RequestHandlerClass), 0)!;
+  }
+  await finding.importProgram(program, () => finding.find(key, program.nth) !== undefined);
+  const found = finding.find(key, program.nth);
+  if (found === undefined) throw notFound(program);
+  return found;
+}

@@ -1,0 +1,193 @@
+/** Accepts on several threads: beside the program's own event loop, others that listen on the same port, each in a thread. */
+import process from "node:process";
+import { Worker } from "node:worker_threads";
+import { show } from "../protocol/show.ts";
+import { describe } from "./log.ts";
+import { count, describeProgram, type Handlers, keyOf, type Program } from "./program.ts";
+
+/** The most threads of a server that accept. */
+export const MOST_LISTENERS = 192;
+
+/** One that was lost is replaced after so long. In milliseconds. */
+const REPLACEMENT_DELAY = 1_000;
+
+/** Sources and what is built of them lie side by side, whatever they are called. */
+const PROGRAM = new URL(`./listener${import.meta.url.slice(import.meta.url.lastIndexOf("."))}`, import.meta.url);
+
+/** What a listener begins with. */
+export interface ListenerStart {
+  readonly program: Program;
+  /** Where the others listen. */
+  readonly address: readonly [host: string, port: number];
+  /** Nobody would see a line of the log. */
+  readonly silent: boolean;
+  /** For a server that the listener constructs itself; null where only the program can. */
+  readonly options: object | null;
+}
+
+/** From a listener. */
+export type FromListener =
+  /** It listens. */
+  | { readonly ready: true }
+  /** It cannot. */
+  | { readonly failed: Error }
+  /** Lines for the log. */
+  | { readonly log: readonly string[] }
+  /** The server was asked to shut down there. */
+  | { readonly shutdown: true; readonly atOnce: boolean }
+  /** It has shut down. */
+  | { readonly down: true };
+
+/** Around what is said to and from a listener: the program may say things in its threads itself, which are for nobody here. */
+export interface Envelope<Message> {
+  readonly plinth?: Message;
+}
+
+export interface ListenersOwner {
+  /** Writes a line of the log that is whole already. */
+  writeLog(line: string): void;
+  logError(message: string, ...args: unknown[]): void;
+  /** A handler has asked for it. */
+  shutdown(atOnce: boolean): void;
+  /** The last has ended. */
+  onGone(): void;
+}
+
+interface Listener {
+  readonly worker: Worker;
+  ready: boolean;
+  why: Error | null;
+}
+
+export class Listeners {
+  readonly #program: Program;
+  readonly #start: Omit<ListenerStart, "program" | "address">;
+  readonly #owner: ListenersOwner;
+  readonly #count: number;
+  readonly #listeners = new Set<Listener>();
+  #address: readonly [host: string, port: number] = ["", 0];
+  #closing = false;
+  #opening: { resolve: () => void; reject: (why: Error) => void } | null = null;
+  readonly #later = new Set<ReturnType<typeof setTimeout>>();
+  #gone: (() => void)[] = [];
+
+  /** @param number how many listen, the program's own event loop among them */
+  constructor(
+    number: number,
+    handlers: Handlers,
+    start: Omit<ListenerStart, "program" | "address">,
+    owner: ListenersOwner,
+  ) {
+    this.#count = number - 1;
+    this.#program = describeProgram(handlers, numberOf(handlers));
+    this.#start = start;
+    this.#owner = owner;
+  }
+
+  /** Whether any of them is there still. */
+  get running(): boolean {
+    return this.#listeners.size > 0;
+  }
+
+  /** Starts all of them. Rejects when one cannot listen; then none does. */
+  async open(address: readonly [host: string, port: number]): Promise<void> {
+    this.#address = address;
+    this.#closing = false;
+    try {
+      await new Promise<void>((resolve, reject) => {
+        this.#opening = { resolve, reject };
+        for (let i = 0; i < this.#count; i++) this.#add();
+      });
+    } catch (error) {
+      await this.close();
+      throw error;
+    } finally {
+      this.#opening = null;
+    }
+  }
+
+  /** Lets those that run finish what they do. */
+  shutdown(): void {
+    this.#stop();
+    for (const { worker } of this.#listeners) worker.postMessage({ plinth: "shutdown" } satisfies Envelope<string>);
+  }
+
+  /** Ends all of them, whatever they do. */
+  async close(): Promise<void> {
+    this.#stop();
+    if (!this.running) return;
+    // A process that has nothing else to do would not wait for threads that are about to end.
+    const hold = setInterval(() => {}, 2 ** 30);
+    await new Promise<void>((resolve) => {
+      this.#gone.push(resolve);
+      for (const { worker } of this.#listeners) void worker.terminate(); // some end at once, and say so
+    });
+    clearInterval(hold);
+  }
+
+  #stop(): void {
+    this.#closing = true;
+    for (const timer of this.#later) clearTimeout(timer);
+    this.#later.clear();
+  }
+
+  #add(): void {
+    const workerData: ListenerStart = { ...this.#start, program: this.#program, address: this.#address };
+    const worker = new Worker(PROGRAM, {
+      workerData,
+      // A program that was given on the command line may have been called a module there, which Node does not take of a file.
+      ...(process.execArgv.some((option) => option.startsWith("--input-type")) ? { execArgv: [] } : {}),
+    });
+    const listener: Listener = { worker, ready: false, why: null };
+    this.#listeners.add(listener);
+    worker.on("message", (sent: Envelope<FromListener> | null) => {
+      const message = sent?.plinth;
+      if (message === undefined) return;
+      if ("ready" in message) this.#ready(listener);
+      else if ("log" in message) for (const line of message.log) this.#owner.writeLog(line);
+      else if ("shutdown" in message) this.#owner.shutdown(message.atOnce);
+      else {
+        if ("failed" in message) listener.why = message.failed;
+        void worker.terminate();
+      }
+    });
+    worker.on("error", (error: unknown) => {
+      listener.why ??= error instanceof Error ? error : new Error(`it has thrown ${describe(error)}`);
+    });
+    worker.once("exit", (code) => this.#ended(listener, code));
+  }
+
+  #ready(listener: Listener): void {
+    listener.ready = true;
+    if ([...this.#listeners].every(({ ready }) => ready)) this.#opening?.resolve();
+  }
+
+  #ended(listener: Listener, code: number): void {
+    this.#listeners.delete(listener);
+    if (!this.running) {
+      for (const resolve of this.#gone.splice(0)) resolve();
+      this.#owner.onGone();
+    }
+    if (this.#closing) return;
+    const why = listener.why ?? new Error(`exit code ${code}`);
+    if (this.#opening !== null) return this.#opening.reject(why);
+    const what = listener.ready ? "has ended, and its connections with it" : "could not be started";
+    this.#owner.logError("a listener %s: %s", what, describe(why));
+    const timer = setTimeout(() => {
+      this.#later.delete(timer);
+      this.#add();
+    }, REPLACEMENT_DELAY);
+    this.#later.add(timer);
+  }
+}
+
+/** Which of the servers with such handlers, and with listeners, one is: counted apart from those of threading servers. */
+export function numberOf(handlers: Handlers): number {
+  return count(`listeners ${keyOf(handlers)}`);
+}
+
+/** @throws {RangeError} for a number of listeners that is none */
+export function checkListeners(listeners: number): void {
+  if (!Number.isInteger(listeners) || listeners < 1 || listeners > MOST_LISTENERS)
+    throw new RangeError(`listeners must be a whole number from 1 to ${MOST_LISTENERS}, not ${show(listeners)}`);
+}

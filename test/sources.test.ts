@@ -1,0 +1,71 @@
+// The sources as they are, with nothing built: how the addition server is started from a checkout that has only been installed.
+import assert from "node:assert/strict";
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { cpSync, existsSync, mkdtempSync, readFileSync, rmSync, symlinkSync } from "node:fs";
+import { tmpdir } from "node:os";
+import path from "node:path";
+import { test, type TestContext } from "node:test";
+import { root } from "./support/places.ts";
+import { runsTypeScript, runtime } from "./support/runtime.ts";
+
+/** A checkout in which nothing has been built. */
+function checkout(t: TestContext): string {
+  const folder = mkdtempSync(path.join(tmpdir(), "plinth-sources-"));
+  t.after(() => rmSync(folder, { recursive: true, force: true }));
+  for (const name of ["package.json", "tsconfig.json", "deno.json", "bunfig.toml", "src", "apps"])
+    cpSync(path.join(root, name), path.join(folder, name), { recursive: true });
+  symlinkSync(path.join(root, "node_modules"), path.join(folder, "node_modules"), "junction");
+  return folder;
+}
+
+/** Flags of the runtime's own: on Deno, all that it is permitted. */
+const least: Record<string, readonly string[]> = {
+  "on its event loop": runtime === "deno" ? ["run", "--no-prompt", "--allow-net"] : [],
+  "in threads": runtime === "deno" ? ["run", "--no-prompt", "--allow-net", "--allow-read"] : [],
+};
+
+for (const [how, flags] of runsTypeScript ? Object.entries(least) : []) {
+  test(`the addition server adds ${how}`, async (t) => {
+    const args = [
+      ...flags,
+      "apps/addition/main.ts",
+      "--port",
+      "0",
+      ...(how === "in threads" ? ["--threads", "1"] : []),
+    ];
+    const child = spawn(process.execPath, args, { cwd: checkout(t), stdio: ["ignore", "pipe", "pipe"] });
+    const ended = once(child, "close");
+    t.after(async () => {
+      child.kill("SIGKILL");
+      await ended;
+    });
+    let stderr = "";
+    child.stderr.setEncoding("utf8").on("data", (text: string) => (stderr += text));
+    let stdout = "";
+    const url = await new Promise<string>((resolve, reject) => {
+      child.stdout.setEncoding("utf8").on("data", (text: string) => {
+        const [, found] = /^The addition server is at (\S+) /.exec((stdout += text)) ?? [];
+        if (found !== undefined) resolve(found);
+      });
+      child.on("close", () => reject(new Error(`it has ended: ${stderr}`)));
+    });
+    const response = await fetch(`${url}val_a/3/val_b/4/`);
+    assert.deepEqual([response.status, await response.json()], [200, { sum: 7 }]);
+  });
+}
+
+test("each runtime finds the same transport among the sources as among what is built", () => {
+  const imports = (file: string): Record<string, string | Record<string, string>> =>
+    (JSON.parse(readFileSync(path.join(root, file), "utf8")) as { imports: Record<string, Record<string, string>> })
+      .imports;
+  const built = imports("package.json")["#transport"] as Record<string, string>;
+  const sources = imports("src/package.json")["#transport"] as Record<string, string>;
+  assert.deepEqual(Object.keys(built), ["bun", "deno", "default"]);
+  assert.deepEqual(Object.keys(sources), Object.keys(built));
+  for (const [name, file] of Object.entries(sources)) {
+    assert.equal(built[name], file.replace("./", "./dist/src/").replace(/ts$/, "js"));
+    assert.ok(existsSync(path.join(root, "src", file)), file);
+  }
+  assert.equal(imports("deno.json")["#transport"], sources["deno"].replace("./", "./src/"));
+});
