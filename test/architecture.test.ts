@@ -80,10 +80,12 @@ test("the reader of imports finds them all", () => {
   assert.equal(of("src/mod.ts", "src/server/server.ts")?.typeOnly, false);
 });
 
-test("protocol imports nothing from outside itself; what it needs of Buffer is in bytes.ts", () => {
+test("protocol imports nothing from outside itself; what it needs of Buffer is in bytes.ts and runtime/", () => {
   allow(importsUnder("src/protocol"), (one) => {
+    if (one.to === "#buffer") return one.from === "src/protocol/bytes.ts";
     if (one.to === "node:buffer") {
-      return one.from === "src/protocol/bytes.ts" || (one.from === "src/protocol/output.ts" && one.typeOnly);
+      if (one.from === "src/protocol/bytes.ts" || inside("src/protocol/runtime", { ...one, to: one.from })) return true;
+      return one.from === "src/protocol/output.ts" && one.typeOnly;
     }
     return inside("src/protocol", one);
   });
@@ -157,7 +159,7 @@ test("every folder of src has its rule here", () => {
 test("of what src imports, only the router needs a package at run time", () => {
   allow(imports, (one) => {
     if (one.to === "rou3") return one.from === "src/routing/router.ts";
-    return one.to.startsWith("src/") || ofNode(one) || one.to === "#transport";
+    return one.to.startsWith("src/") || ofNode(one) || one.to === "#transport" || one.to === "#buffer";
   });
 });
 

@@ -55,17 +55,20 @@ for (const [how, flags] of runsTypeScript ? Object.entries(least) : []) {
   });
 }
 
-test("each runtime finds the same transport among the sources as among what is built", () => {
-  const imports = (file: string): Record<string, string | Record<string, string>> =>
-    (JSON.parse(readFileSync(path.join(root, file), "utf8")) as { imports: Record<string, Record<string, string>> })
-      .imports;
-  const built = imports("package.json")["#transport"] as Record<string, string>;
-  const sources = imports("src/package.json")["#transport"] as Record<string, string>;
-  assert.deepEqual(Object.keys(built), ["bun", "deno", "default"]);
+test("each runtime finds the same of its own files among the sources as among what is built", () => {
+  const read = (file: string): unknown =>
+    (JSON.parse(readFileSync(path.join(root, file), "utf8")) as { imports: unknown }).imports;
+  const built = read("package.json") as Record<string, Record<string, string>>;
+  const sources = read("src/package.json") as typeof built;
+  const ofDeno = read("deno.json") as Record<string, string>;
+  assert.deepEqual(Object.keys(built), ["#transport", "#buffer"]);
   assert.deepEqual(Object.keys(sources), Object.keys(built));
-  for (const [name, file] of Object.entries(sources)) {
-    assert.equal(built[name], file.replace("./", "./dist/src/").replace(/ts$/, "js"));
-    assert.ok(existsSync(path.join(root, "src", file)), file);
+  for (const [name, files] of Object.entries(sources)) {
+    assert.deepEqual(Object.keys(files), ["bun", "deno", "default"]);
+    for (const [condition, file] of Object.entries(files)) {
+      assert.equal(built[name][condition], file.replace("./", "./dist/src/").replace(/ts$/, "js"));
+      assert.ok(existsSync(path.join(root, "src", file)), file);
+    }
+    assert.equal(ofDeno[name], files["deno"].replace("./", "./src/"));
   }
-  assert.equal(imports("deno.json")["#transport"], sources["deno"].replace("./", "./src/"));
 });

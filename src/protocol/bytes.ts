@@ -1,11 +1,13 @@
 /** All that the protocol layer needs of Buffer. Everything else works on plain Uint8Arrays. */
 /// <reference types="node" preserve="true" />
 import { Buffer } from "node:buffer";
+import { move, writeLatin1 } from "#buffer";
+
+export { encode, writeLatin1 } from "#buffer";
 
 /** What Buffers have for one encoding, and their declarations do not: it spares looking the encoding up by its name. */
 interface Latin1Buffer {
   latin1Slice(start: number, end: number): string;
-  latin1Write(text: string, at: number): number;
 }
 
 /** bytes[start, end) as a string, one character a byte (ISO-8859-1). */
@@ -20,21 +22,11 @@ export function allocate(size: number): Buffer {
   return Buffer.allocUnsafeSlow(size);
 }
 
-/** Writes a string of characters up to U+00FF at `at`, one byte a character. */
-export function writeLatin1(to: Buffer, at: number, text: string): void {
-  (to as unknown as Latin1Buffer).latin1Write(text, at);
-}
-
 /** The bytes of a text of characters up to U+00FF, one a character. */
 export function latin1Bytes(text: string): Uint8Array {
   const bytes = allocate(text.length);
   writeLatin1(bytes, 0, text);
   return bytes;
-}
-
-/** The bytes of a text in UTF-8. */
-export function utf8(text: string): Uint8Array {
-  return Buffer.from(text, "utf8");
 }
 
 /** Copies all of `from` to `to`, from index `at` on: a whole array needs no view, and so `set` pays sooner than in `copy`. */
@@ -50,7 +42,6 @@ export function copy(from: Uint8Array, start: number, end: number, to: Uint8Arra
   const n = end - start;
   // A view costs more than a short loop.
   if (n <= 48) for (let i = start; i < end; i++) to[at++] = from[i];
-  // One end may be memory that threads share: `set` takes ten times as long there, unless both are aligned alike.
-  else if (n >= 512 && to instanceof Buffer) to.fill(from.subarray(start, end), at, at + n);
+  else if (n >= 512) move(from, start, end, to, at);
   else to.set(from.subarray(start, end), at);
 }

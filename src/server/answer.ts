@@ -6,6 +6,7 @@
  */
 /// <reference types="node" preserve="true" />
 import { Buffer } from "node:buffer";
+import { encode } from "../protocol/bytes.ts";
 import type { Exchange, Lender } from "../protocol/exchange.ts";
 import { FieldList, type Lines, NOT_IN_TRAILERS } from "../protocol/fields.ts";
 import { isFieldText } from "../protocol/grammar.ts";
@@ -192,7 +193,7 @@ export class Answer implements ResponseBody, TurnTask, Lender {
       throw new TypeError(`cannot write ${typeof chunk} as content: it must be bytes (Uint8Array, Buffer) or a string`);
     }
     if (!this.#committed) {
-      const bytes = typeof chunk === "string" ? Buffer.from(chunk, "utf8") : Buffer.from(chunk);
+      const bytes = typeof chunk === "string" ? encode(chunk) : Buffer.from(chunk);
       if (bytes.length > 0) (this.#held ??= []).push(bytes);
       this.#heldSize += bytes.length;
       this.#unpaused += A_WRITE;
@@ -203,7 +204,7 @@ export class Answer implements ResponseBody, TurnTask, Lender {
       this.#full = !this.#commitHeld();
       return this.#full ? this.#whenRoom() : undefined;
     }
-    const bytes = typeof chunk === "string" ? Buffer.from(chunk, "utf8") : chunk;
+    const bytes = typeof chunk === "string" ? encode(chunk) : chunk;
     this.#full = !this.#give(bytes);
     this.#unpaused += bytes.length + A_WRITE;
     if (!this.#full && !this.#gone && this.#unpaused < SHARE) return undefined;

@@ -1,7 +1,8 @@
 /** The class that request handlers extend, as Python's `http.server.BaseHTTPRequestHandler`. */
 /// <reference types="node" preserve="true" />
-import { Buffer } from "node:buffer";
+import type { Buffer } from "node:buffer";
 import { format } from "node:util";
+import { encode } from "../protocol/bytes.ts";
 import type { Fields } from "../protocol/fields.ts";
 import { FieldList } from "../protocol/fields.ts";
 import { isFieldText } from "../protocol/grammar.ts";
@@ -365,7 +366,7 @@ export class BaseHTTPRequestHandler {
     const sendsPage = ownPage ? !prefersSecond(accept, page, PROBLEM) : prefersSecond(accept, PROBLEM, page);
     const problem = { title, status: code, ...(explain === undefined ? {} : { detail: explain }), ...options.problem };
     const text = { code, message: title, explain: explain ?? "" };
-    const content = Buffer.from(
+    const content = encode(
       sendsPage ? fillErrorPage(this.errorMessageFormat, page, text) : JSON.stringify(problem) + "\n",
     );
     this.sendHeader("Content-Type", sendsPage ? this.errorContentType : PROBLEM);
@@ -384,7 +385,7 @@ export class BaseHTTPRequestHandler {
         typed ||= name.toLowerCase() === "content-type";
       });
     if (!typed) this.sendHeader("Content-Type", type);
-    const content = Buffer.from(text);
+    const content = encode(text);
     this.sendHeader("Content-Length", content.length);
     this.endHeaders();
     this.wfile.write(content);

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import type { TestContext } from "node:test";
@@ -42,7 +42,11 @@ function installPlinth(folder: string): void {
   const sources = path.join(root, "src");
   if (runtime === "deno") {
     // It does not take a link inside a package for what it leads to.
-    const imports = { plinth: pathToFileURL(path.join(sources, "mod.ts")).href };
+    const { imports } = JSON.parse(readFileSync(path.join(root, "deno.json"), "utf8")) as {
+      imports: Record<string, string>;
+    };
+    for (const [name, file] of Object.entries(imports))
+      imports[name] = new URL(file, pathToFileURL(root + path.sep)).href;
     return writeFileSync(path.join(folder, "deno.json"), JSON.stringify({ nodeModulesDir: "manual", imports }));
   }
   mkdirSync(place);

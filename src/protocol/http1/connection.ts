@@ -8,7 +8,7 @@
  * Bytes that arrive while an exchange runs wait in `input`: they are its content, and maybe later requests. How many may wait
  * is bounded by `wantsRead`; what is dispatched is bounded by one.
  */
-import { utf8 } from "../bytes.ts";
+import { encode } from "../bytes.ts";
 import { BODY_INCOMPLETE, BODY_TIMEOUT, HEAD_INCOMPLETE, HEAD_TIMEOUT, type ProtocolError } from "../errors.ts";
 import type { Connection, GoneReason, Host, Peer } from "../exchange.ts";
 import type { Limits } from "../limits.ts";
@@ -411,7 +411,7 @@ export class Http1Connection implements Connection {
   #answer(error: ProtocolError, headOnly: boolean): void {
     const title = reasonOf(error.status);
     const { status, code, message } = error;
-    const content = utf8(JSON.stringify({ title, status, detail: message, code }) + "\n");
+    const content = encode(JSON.stringify({ title, status, detail: message, code }) + "\n");
     this.output.text(
       `HTTP/1.1 ${status} ${title}\r\nDate: ${this.#host.date}\r\nContent-Type: application/problem+json\r\n` +
         `Content-Length: ${content.length}\r\nConnection: close\r\n\r\n`,
