@@ -20,6 +20,8 @@ import { idle } from "./workloads/idle.mjs";
 import { many } from "./workloads/many.mjs";
 import { micro } from "./workloads/micro.mjs";
 import { pipelined } from "./workloads/pipelined.mjs";
+import { listeners } from "./workloads/listeners.mjs";
+import { runtimes, runtimesPipelined } from "./workloads/runtimes.mjs";
 import { download, upload } from "./workloads/transfer.mjs";
 import { varied } from "./workloads/varied.mjs";
 
@@ -27,7 +29,22 @@ const command = "npm run bench";
 const inResults = (name) => path.join(root, "bench", "results", name);
 const RESULT = inResults("bench.json");
 const CHART = inResults("chart.svg");
-const measures = [add, pipelined, browser, varied, churn, upload, download, idle, many, growth, micro];
+const measures = [
+  add,
+  runtimes,
+  pipelined,
+  runtimesPipelined,
+  browser,
+  varied,
+  churn,
+  upload,
+  download,
+  idle,
+  many,
+  listeners,
+  growth,
+  micro,
+];
 
 function check(options) {
   const named = readPeers(options.peers);

@@ -12,17 +12,20 @@ const INSIDE = WIDTH - 2 * MARGIN;
 const LARGE = {
   name: "add",
   title: "POST / with two numbers as JSON, 64 connections",
+  each: true,
   names: 348,
   row: 26,
   bar: 16,
   size: 13,
 };
 const SMALL = [
+  { name: "runtimes", title: "the same, on each runtime", each: true },
+  { name: "runtimes-pipelined", title: "16 requests in flight", each: true },
   { name: "pipelined", title: "the same, 16 requests in flight a connection" },
   { name: "browser", title: "GET by path, a browser's head" },
   { name: "varied", title: "no two requests the same" },
   { name: "churn", title: "a new connection for every request" },
-].map((panel) => ({ ...panel, names: 172, row: 21, bar: 13, size: 12 }));
+].map((panel) => ({ each: false, ...panel, names: 172, row: 21, bar: 13, size: 12 }));
 
 /** The peer that is drawn as the limit: it does nothing but what cannot be left out. */
 const LIMIT = "c";
@@ -38,7 +41,7 @@ const DAGGER = "\u2020";
  */
 export function chart(result) {
   const { machine, versions } = result.about;
-  const found = (panel) => ({ ...panel, rows: rowsOf(result, panel.name) });
+  const found = (panel) => ({ ...panel, rows: rowsOf(result, panel) });
   const large = found(LARGE);
   const small = SMALL.map(found).filter(({ rows }) => rows.length > 0);
   if (large.rows.length + small.length === 0)
@@ -79,14 +82,12 @@ export function chart(result) {
 
 // --------------------------------------------------------------------------------------------------------------- rows
 
-/** The fastest first. In a small panel, of a peer on two Nodes only the first, which is the newer one. */
-function rowsOf(result, name) {
+/** The fastest first. Where not each runtime is drawn, of a peer on two Nodes only the first, which is the newer one. */
+function rowsOf(result, { name, each }) {
   const measure = result.measures.find((one) => one.name === name);
   const rows = (measure?.data?.rows ?? []).filter(({ perSecond }) => perSecond?.median > 0);
   const isOther = (row, i) => rows.findIndex((one) => one.peer === row.peer && one.variant === row.variant) === i;
-  return rows
-    .filter((row, i) => name === LARGE.name || isOther(row, i))
-    .sort((a, b) => b.perSecond.median - a.perSecond.median);
+  return rows.filter((row, i) => each || isOther(row, i)).sort((a, b) => b.perSecond.median - a.perSecond.median);
 }
 
 const isLimit = ({ peer }) => peer === LIMIT;
@@ -94,7 +95,7 @@ const isLimit = ({ peer }) => peer === LIMIT;
 // -------------------------------------------------------------------------------------------------------------- panel
 
 /** A panel's title, its bars, and the limit as a line behind them. @returns {{ svg: string, height: number }} */
-function panel({ name, title, rows, names, row, bar, size }, left, top, width) {
+function panel({ name, title, each, rows, names, row, bar, size }, left, top, width) {
   const limit = rows.find(isLimit);
   const bars = rows.filter((one) => !isLimit(one));
   const from = left + names + 10;
@@ -124,7 +125,7 @@ function panel({ name, title, rows, names, row, bar, size }, left, top, width) {
     const ours = one.peer === "plinth" ? " ours" : "";
     const middle = y + row / 2;
     const base = middle + size * 0.36;
-    const [label, runtime] = name === LARGE.name ? [one.label, one.runtime] : brief(one);
+    const [label, runtime] = name === LARGE.name ? [one.label, one.runtime] : brief(one, each);
     const beside = runtime === "" ? 0 : widthOf(runtime, size - 2) + 8;
     parts.push(
       text(`name${ours}`, left + names - beside, base, cut(label, names - beside, size, ours !== ""), size, "end"),
@@ -139,10 +140,10 @@ function panel({ name, title, rows, names, row, bar, size }, left, top, width) {
   return { svg: parts.join("\n"), height: y - top };
 }
 
-/** For a small panel: without versions, which the large one has, and the runtime only where it is Node. */
-function brief({ peer, variant, label, runtime }) {
+/** For a small panel: without versions, which the large one has, and the runtime only where it is Node, or each is drawn. */
+function brief({ peer, variant, label, runtime }, each) {
   const name = peer === "plinth" ? `Plinth, ${variant}` : label.replace(/ \d+(\.\d+)+$/, "");
-  return [name, /^Node \d+/.exec(runtime)?.[0] ?? ""];
+  return [name, (each ? /^\w+ \d+/ : /^Node \d+/).exec(runtime)?.[0] ?? ""];
 }
 
 const count = (value) => Math.round(value).toLocaleString("en-US");

@@ -1,9 +1,10 @@
-// Which peers take part. They are named by patterns: NAME (all its variants), NAME-VARIANT, and either with @RUNTIME behind it.
+// Which peers take part. They are named by patterns: NAME (all its variants), NAME-VARIANT, and either with @RUNTIME behind it. One that is
+// a guest on its runtime is meant only where that is said.
 
 /** Whether a pattern means this peer. */
 export function isMeant(peer, pattern) {
   const [who, runtime] = pattern.split("@");
-  if (runtime !== undefined && runtime !== peer.runtime) return false;
+  if (runtime === undefined ? peer.guest === true : runtime !== peer.runtime) return false;
   return who === peer.name || who === `${peer.name}-${peer.variant}`;
 }
 
@@ -18,7 +19,7 @@ const isMeantByAny = (peer, patterns) => patterns.some((pattern) => isMeant(peer
  */
 export function choosePeers(peers, { field, serves }, named) {
   const able = peers.filter((peer) => serves.every((route) => peer.serves.has(route)));
-  const usual = field === undefined ? able : able.filter((peer) => isMeantByAny(peer, field));
+  const usual = able.filter((peer) => (field === undefined ? peer.guest !== true : isMeantByAny(peer, field)));
   if (named === undefined) return usual;
   const wanted = new Set();
   for (const name of named) {

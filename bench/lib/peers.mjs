@@ -24,6 +24,7 @@ import { findProgram, isMissing } from "./programs.mjs";
  * @property {readonly string[]} args
  * @property {Readonly<Record<string, string>>} env
  * @property {ReadonlySet<"add" | "path" | "upload" | "download">} serves POST /, GET /val_a/3/val_b/4, POST /upload, GET /download
+ * @property {boolean} guest it is one of those that run on Node as well, on another runtime: named only together with that (choice.mjs)
  */
 
 const fileOf = (name) => fileURLToPath(new URL(`../peers/${name}`, import.meta.url));
@@ -81,8 +82,12 @@ function whyNotCompiled(compiler, packages) {
 
 // -------------------------------------------------------------------------------------------------------------- peers
 
+/** What a runtime is told before a program. */
+const runtimeArgs = { bun: ["run"], deno: ["run", "--allow-all"] };
+
 /** @returns {Peer} */
-function peer(name, variant, runtime, label, file, { args = [], env = {}, serves = EVERYTHING } = {}) {
+function peer(name, variant, runtime, label, file, { env = {}, serves = EVERYTHING } = {}) {
+  const args = runtimeArgs[runtime] ?? [];
   return {
     name,
     variant,
@@ -97,6 +102,7 @@ function peer(name, variant, runtime, label, file, { args = [], env = {}, serves
     args: file === undefined ? args : [...args, fileOf(file)],
     env: { NODE_ENV: "production", ...env },
     serves,
+    guest: runtime in runtimeArgs && name !== runtime,
   };
 }
 
@@ -137,6 +143,17 @@ function uws() {
   });
 }
 
+/** What runs on Node as well, on another runtime, beside that one's own server. */
+function onOther(runtime) {
+  return [
+    plinth("post", runtime, "the post's handler", EVERYTHING),
+    plinth("bare", runtime, "a synchronous handler", SUMS),
+    packaged("hono", runtime, "Hono", "hono-fetch.mjs", ["hono"]),
+    packaged("fastify", runtime, "Fastify", "fastify.mjs", ["fastify"]),
+    peer("node-http", "", runtime, "node:http", "node-http.mjs"),
+  ];
+}
+
 /** Go's program is as many threads as there are cores for it: one, where it is pinned; this holds where it is not. */
 const ONE_CORE = { GOMAXPROCS: "1" };
 
@@ -156,8 +173,10 @@ export const peers = [
   packaged("express", "node26", "Express", "express.mjs", ["express"]),
   packaged("srvx", "node26", "h3 on srvx", "srvx.mjs", ["srvx"]),
   uws(),
-  peer("bun", "", "bun", "Bun.serve", "bun.mjs", { args: ["run"] }),
-  peer("deno", "", "deno", "Deno.serve", "deno.mjs", { args: ["run", "--allow-all"] }),
+  peer("bun", "", "bun", "Bun.serve", "bun.mjs"),
+  ...onOther("bun"),
+  peer("deno", "", "deno", "Deno.serve", "deno.mjs"),
+  ...onOther("deno"),
   peer("go", "", "go", "Go's net/http", undefined, { env: ONE_CORE }),
   peer("python", "", "python", "Python's ThreadingHTTPServer", "python.py"),
   peer("c", "", "c", "C, epoll, no checks", undefined, { serves: SUMS }),

@@ -1,6 +1,7 @@
 // What Plinth's programs have in common: which Plinth, the two streams, and how a server is started.
 //
-//     BENCH_PLINTH  another checkout, built; this one when left out
+//     BENCH_PLINTH     another checkout, built; this one when left out
+//     BENCH_LISTENERS  how many event loops accept; one when left out
 import path from "node:path";
 import process from "node:process";
 import { pathToFileURL } from "node:url";
@@ -31,7 +32,8 @@ export async function download(handler) {
 }
 
 export async function serve(Handler, options = {}) {
-  const httpd = new HTTPServer(["127.0.0.1", 0], Handler, { log: "none", ...options });
+  const listeners = Number(process.env.BENCH_LISTENERS ?? 1);
+  const httpd = new HTTPServer(["127.0.0.1", 0], Handler, { log: "none", listeners, ...options });
   await httpd.serverActivate();
   listensOn(httpd.serverAddress[1]);
   await httpd.serveForever();
