@@ -6,7 +6,7 @@ import { describe, test } from "node:test";
 import { startProgram } from "../examples/programs.ts";
 import { connect, request, until } from "../server/support.ts";
 import { programFile } from "../support/places.ts";
-import { runtime, testOn, testOnNode } from "../support/runtime.ts";
+import { runsTypeScript, runtime, testOn, testOnNode } from "../support/runtime.ts";
 import { folderWith, runIn, runProgram } from "./support.ts";
 
 /** The beginning of most programs. */
@@ -359,7 +359,7 @@ describe("programs", { concurrency: 2 }, () => {
   });
 
   // Node strips types from 22.18 on; where it does not, nothing is skipped but the program.
-  if (runtime !== "node" || (process.features as { readonly typescript?: unknown }).typescript === "strip") {
+  if (runsTypeScript) {
     test("a program in TypeScript runs as it is", async (t) => {
       const main = `import { BaseHTTPRequestHandler, type RequestHandlerClass, ThreadingHTTPServer } from "plinth";
         import { isMainThread } from "node:worker_threads";
