@@ -5,17 +5,18 @@ import { parseArgs } from "node:util";
 import { HTTPServer, ThreadingHTTPServer } from "../../src/mod.ts";
 import { AdditionHandler, MAX_BODY_SIZE } from "./handler.ts";
 
-const USAGE = `usage: plinth [--host HOST] [--port PORT] [--log plain|none] [--threads N]
+const USAGE = `usage: plinth [--host HOST] [--port PORT] [--log plain|none] [--threads N | --listeners N]
 
 Adds two numbers over HTTP.
   --host HOST   address to listen on (127.0.0.1)
   --port PORT   port to listen on, 0 for a free one (8000)
   --log LOG     plain: a line for each request on stderr; none: no lines (plain)
   --threads N   add in so many threads, not on the event loop
+  --listeners N accept on so many event loops, each in a thread
   --help        this text`;
 
-/** The most threads that a server can have. */
-const MOST_THREADS = 192;
+/** The most threads, and the most listeners, that a server can have. */
+const MOST = 192;
 
 /** One clear line, and the exit status for "not as you asked". */
 function fail(message: string): never {
@@ -29,6 +30,7 @@ interface Arguments {
   readonly log: "plain" | "none";
   /** undefined: on the event loop. */
   readonly threads: number | undefined;
+  readonly listeners: number;
 }
 
 function readArguments(): Arguments {
@@ -37,9 +39,10 @@ function readArguments(): Arguments {
     port: { type: "string" },
     log: { type: "string" },
     threads: { type: "string" },
+    listeners: { type: "string" },
     help: { type: "boolean" },
   } as const;
-  let values: { host?: string; port?: string; log?: string; threads?: string; help?: boolean };
+  let values: { host?: string; port?: string; log?: string; threads?: string; listeners?: string; help?: boolean };
   try {
     ({ values } = parseArgs({ options }));
   } catch (error) {
@@ -55,22 +58,31 @@ function readArguments(): Arguments {
     process.stdout.write(USAGE + "\n");
     process.exit(0);
   }
-  const { host = "127.0.0.1", port = "8000", log = "plain", threads } = values;
+  const { host = "127.0.0.1", port = "8000", log = "plain", threads, listeners } = values;
   if (!/^[0-9]{1,5}$/.test(port) || Number(port) > 65535) fail(`--port takes a number from 0 to 65535, not "${port}"`);
   if (log !== "plain" && log !== "none") fail(`--log takes plain or none, not "${log}"`);
-  if (
-    threads !== undefined &&
-    !(/^[0-9]{1,3}$/.test(threads) && Number(threads) >= 1 && Number(threads) <= MOST_THREADS)
-  )
-    fail(`--threads takes a number from 1 to ${MOST_THREADS}, not "${threads}"`);
-  return { host, port: Number(port), log, threads: threads === undefined ? undefined : Number(threads) };
+  for (const [name, value] of [
+    ["--threads", threads],
+    ["--listeners", listeners],
+  ] as const) {
+    if (value !== undefined && !(/^[0-9]{1,3}$/.test(value) && Number(value) >= 1 && Number(value) <= MOST))
+      fail(`${name} takes a number from 1 to ${MOST}, not "${value}"`);
+  }
+  if (threads !== undefined && listeners !== undefined) fail("take --threads or --listeners, not both");
+  return {
+    host,
+    port: Number(port),
+    log,
+    threads: threads === undefined ? undefined : Number(threads),
+    listeners: Number(listeners ?? 1),
+  };
 }
 
-const { host, port, log, threads } = readArguments();
+const { host, port, log, threads, listeners } = readArguments();
 const options = { log, maxBodySize: MAX_BODY_SIZE };
 const httpd =
   threads === undefined
-    ? new HTTPServer([host, port], AdditionHandler, options)
+    ? new HTTPServer([host, port], AdditionHandler, { ...options, listeners })
     : new ThreadingHTTPServer([host, port], AdditionHandler, { ...options, threads });
 try {
   await httpd.serverActivate();

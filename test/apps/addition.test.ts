@@ -7,6 +7,7 @@ import { networkInterfaces } from "node:os";
 import { after, before, describe, test, type TestContext } from "node:test";
 import { type Answer, connect, request, type SocketPeer, until } from "../server/support.ts";
 import { programFile } from "../support/places.ts";
+import { sharesPorts } from "../support/runtime.ts";
 import { sendSignal } from "../support/system.ts";
 
 const PROGRAM = programFile("apps/addition/main");
@@ -341,6 +342,24 @@ test("--help says what there is, and that is all", async () => {
   assert.equal(program.stderr, "");
 });
 
+test("listeners add, too, and end with it; where a port cannot be shared it says so", async (t) => {
+  const program = new Program(["--port", "0", "--listeners", "2"]);
+  t.after(() => program.stop());
+  if (!sharesPorts) {
+    assert.deepEqual(await program.ended, { status: 2, signal: null });
+    assert.match(program.stderr, /^plinth: cannot listen .*a port cannot be shared[^\n]+\n$/);
+    return;
+  }
+  await program.start();
+  for (let i = 0; i < 12; i++) {
+    const response = await fetch(`${program.url.href}val_a/${i}/val_b/4/`, { headers: { Connection: "close" } });
+    assert.deepEqual(await response.json(), { sum: i + 4 });
+  }
+  await until(() => program.stderr.split("\n").length === 13, "a line in the log for each");
+  sendSignal(program.process, "SIGTERM");
+  assert.equal((await program.ended).status, 0);
+});
+
 test("what it cannot do it says in one line, with status 2 and no stack", async (t) => {
   const server = net.createServer().listen(0, "127.0.0.1");
   await once(server, "listening");
@@ -357,6 +376,9 @@ test("what it cannot do it says in one line, with status 2 and no stack", async 
     [["--port"], /--port/],
     [["--port="], /--port/],
     [["--log", "loud"], /--log .*loud/],
+    [["--threads", "0"], /--threads .*0/],
+    [["--listeners", "two"], /--listeners .*two/],
+    [["--threads", "2", "--listeners", "2"], /--threads or --listeners/],
     [["--prot", "80"], /--prot/],
     [["8000"], /8000/],
   ] as const) {

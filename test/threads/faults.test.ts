@@ -11,7 +11,7 @@ import { serve, type Threaded } from "./support.ts";
 const server = await serve({ after }, Faulty, {
   threads: { min: 3, max: 4 },
   replacementRate: Infinity,
-  handlerTimeout: 1000,
+  handlerTimeout: 2500,
   resourceLimits: { maxOldGenerationSizeMb: 24 },
 });
 
@@ -56,9 +56,9 @@ describe("a handler that", { concurrency: 3 }, () => {
     ["timerThrowsAnything", "500", /a thread was lost while it ran GET \/timerThrowsAnything: .*toString: null/],
     ["rejection", "500", new RegExp(`a thread was lost while it ran GET /rejection: ${ERROR}: nobody has caught`)],
     ["heap", "500", /a thread was lost while it ran GET \/heap: .*memory/],
-    ["loops", "503", /a thread was lost while it ran GET \/loops: it took more than 1000 ms/],
-    ["blocks", "503", /a thread was lost while it ran GET \/blocks: it took more than 1000 ms/],
-    ["waits", "503", /a thread was lost while it ran GET \/waits: it took more than 1000 ms/],
+    ["loops", "503", /a thread was lost while it ran GET \/loops: it took more than 2500 ms/],
+    ["blocks", "503", /a thread was lost while it ran GET \/blocks: it took more than 2500 ms/],
+    ["waits", "503", /a thread was lost while it ran GET \/waits: it took more than 2500 ms/],
   ];
   for (const [path, outcome, log] of early) {
     // Bun sets no limit to a thread's memory; a thread of Deno's that reaches it behind an await stops, and tells nobody.
