@@ -1,5 +1,5 @@
 /**
- * The programs in README.md, docs/GUIDE.md and docs/THREADS.md: every block of TypeScript compiles by itself, as strictly as tsc can
+ * The programs in README.md, docs/GUIDE.md, docs/THREADS.md and docs/RUNTIMES.md: every block of TypeScript compiles by itself, as strictly as tsc can
  * be asked to, and runs; where the tests are sources, it runs as it is. One that serves is sent the curl commands of the console block
  * behind it, and must answer as that says, also when its server is a threading one; any other must end well, and print what the text
  * block behind it says.
@@ -12,7 +12,7 @@ import process from "node:process";
 import { test, type TestContext } from "node:test";
 import { DEFAULT_LIMITS } from "plinth/protocol";
 import { fromSources, root } from "../support/places.ts";
-import { runtime } from "../support/runtime.ts";
+import { runtime, sharesPorts } from "../support/runtime.ts";
 import { requireProgram } from "../support/system.ts";
 import { startProgram } from "./programs.ts";
 
@@ -140,7 +140,7 @@ async function compile(folder: string): Promise<string> {
 
 test("every program in README.md and the guides compiles, runs and does what the page says", async (t) => {
   const folder = await folderOf(t);
-  const pages = ["README.md", "docs/GUIDE.md", "docs/THREADS.md"];
+  const pages = ["README.md", "docs/GUIDE.md", "docs/THREADS.md", ...(sharesPorts ? ["docs/RUNTIMES.md"] : [])];
   const blocks: Block[] = [];
   for (const page of pages) {
     const found = blocksOf(page, await readFile(path.join(root, page), "utf8"));
@@ -176,7 +176,7 @@ test("every program in README.md and the guides compiles, runs and does what the
   }
 });
 
-for (const name of ["GUIDE", "THREADS"]) {
+for (const name of ["GUIDE", "THREADS", "RUNTIMES"]) {
   test(`links to headings of docs/${name}.md lead to headings, and its list has them all`, async () => {
     const page = await readFile(path.join(root, "docs", `${name}.md`), "utf8");
     const text = page.replace(/^```[^]*?^```/gm, "");
@@ -189,7 +189,15 @@ for (const name of ["GUIDE", "THREADS"]) {
     const named = [...page.matchAll(/\]\(#([^)]*)\)/g)].map(([, heading]) => heading);
     const unnamed = headings.filter((heading) => !named.includes(heading));
     assert.deepEqual(unnamed, [], "the list at the top of the page has every heading");
-    for (const other of ["README.md", "CONTRIBUTING.md", "docs/GUIDE.md", "docs/THREADS.md", "docs/PYTHON.md"]) {
+    for (const other of [
+      "README.md",
+      "CONTRIBUTING.md",
+      "docs/GUIDE.md",
+      "docs/THREADS.md",
+      "docs/PYTHON.md",
+      "docs/RUNTIMES.md",
+      "docs/ARCHITECTURE.md",
+    ]) {
       const link = new RegExp(`\\]\\((?:docs/)?${name}\\.md#([^)]*)\\)`, "g");
       const links = [...(await readFile(path.join(root, other), "utf8")).matchAll(link)];
       named.push(...links.map(([, heading]) => heading));
