@@ -21,7 +21,7 @@ const WARM = 1;
 const fileOf = (name) => fileURLToPath(new URL(`../peers/${name}`, import.meta.url));
 
 /** What the handlers do: nothing but add, or compute as well. */
-const KINDS = { add: "plinth-bare.mjs", "0.1 ms": "plinth-compute.mjs" };
+const KINDS = { adds: "plinth-bare.mjs", computes: "plinth-compute.mjs" };
 
 /** The runtimes' own peers, for their commands. */
 const hosts = RUNTIMES.map((runtime) =>

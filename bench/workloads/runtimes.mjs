@@ -30,8 +30,11 @@ export const runtimesPipelined = workload({
   name: "runtimes-pipelined",
   title: `POST / with two numbers, ${DEPTH} requests at a time on each of 64 connections, on each runtime`,
   serves: ["add"],
-  field: [...OURS.filter((name) => name.startsWith("plinth-post")), "bun", "deno", "uws"],
+  field: [...OURS, "bun", "deno", "uws"],
   anew: true,
   load: { exchanges: [pipeline(addition(), DEPTH)], connections: 64, depth: DEPTH },
-  goals: [{ ours: "plinth-post@bun", theirs: "bun", least: 3.0 }],
+  goals: [
+    { ours: "plinth-bare@bun", theirs: "bun", least: 3.0 },
+    { ours: "plinth-post@bun", theirs: "bun", least: 3.0 },
+  ],
 });
