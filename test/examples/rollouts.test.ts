@@ -241,7 +241,7 @@ testRollout(
     const { httpd, origin, log } = await serve(t, 3);
     const leave = new AbortController();
     const { signal } = leave;
-    const content = bytesOf(...Array.from({ length: 10 }, () => GOOD));
+    const content = new Uint8Array(bytesOf(...Array.from({ length: 10 }, () => GOOD)));
     // Whole, each would be 10,000 episodes of 500 steps: seconds.
     const asked = [1, 2].map((seed) =>
       fetch(`${origin}/?seed=${seed}&episodes=1000`, { method: "ROLLOUT", body: content, signal }),

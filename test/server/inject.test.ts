@@ -1,7 +1,7 @@
 /** `inject`: a request without a socket gets what a network would have carried. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { BaseHTTPRequestHandler, HTTPServer } from "plinth";
+import { BaseHTTPRequestHandler, HTTPServer, type InjectedRequest } from "plinth";
 import { Gate, inMemory, until } from "./support.ts";
 
 /** Says what came. */
@@ -118,7 +118,7 @@ test("many at a time keep apart, on a server that listens and one that does not"
 
 test("what cannot be sent is a TypeError", async () => {
   const httpd = serve();
-  for (const request of [
+  const wrong: InjectedRequest[] = [
     { method: "G T" },
     { method: "" },
     { path: "" },
@@ -130,7 +130,8 @@ test("what cannot be sent is a TypeError", async () => {
     { headers: { "Content-Length": 3 }, body: "four" },
     { headers: { "Transfer-Encoding": "chunked" }, body: "four" },
     { body: 7 as never },
-  ]) {
+  ];
+  for (const request of wrong) {
     await assert.rejects(httpd.inject(request), TypeError, JSON.stringify(request));
   }
 });

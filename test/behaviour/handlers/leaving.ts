@@ -82,7 +82,7 @@ const acts: Record<string, Act> = {
       await wait;
       if (!signal.aborted || end < Infinity) continue;
       handler.logMessage("endless: alone");
-      end = performance.now() + 600;
+      end = performance.now() + 1500;
     }
     handler.logMessage("endless: over");
   },
