@@ -106,10 +106,13 @@ export class Listeners {
     }
   }
 
-  /** Lets those that run finish what they do. */
+  /** Lets those that listen finish what they do. */
   shutdown(): void {
     this.#stop();
-    for (const { worker } of this.#listeners) worker.postMessage({ plinth: "shutdown" } satisfies Envelope<string>);
+    for (const { worker, ready } of this.#listeners) {
+      if (ready) worker.postMessage({ plinth: "shutdown" } satisfies Envelope<string>);
+      else void worker.terminate();
+    }
   }
 
   /** Ends all of them, whatever they do. */
@@ -127,6 +130,7 @@ export class Listeners {
 
   #stop(): void {
     this.#closing = true;
+    this.#opening?.resolve(); // nobody waits for connections any more
     for (const timer of this.#later) clearTimeout(timer);
     this.#later.clear();
   }
@@ -173,9 +177,19 @@ export class Listeners {
     if (this.#opening !== null) return this.#opening.reject(why);
     const what = listener.ready ? "has ended, and its connections with it" : "could not be started";
     this.#owner.logError("a listener %s: %s", what, describe(why));
+    this.#addLater();
+  }
+
+  #addLater(): void {
     const timer = setTimeout(() => {
       this.#later.delete(timer);
-      this.#add();
+      try {
+        this.#add();
+      } catch (error) {
+        // The system has no thread to give.
+        this.#owner.logError("a listener could not be started: %s", describe(error));
+        this.#addLater();
+      }
     }, REPLACEMENT_DELAY);
     this.#later.add(timer);
   }

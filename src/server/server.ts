@@ -259,6 +259,7 @@ export class HTTPServer {
     };
     await owner.executor.open?.();
     if (this.#stopping) return; // meanwhile
+    const wanted = this.#address;
     try {
       this.#listener = await this.#transport.listen(this.#address, options, (socket) => this.#accept(socket, owner));
       this.#address = this.#listener.address;
@@ -266,8 +267,11 @@ export class HTTPServer {
     } catch (error) {
       this.#listener?.close();
       this.#listener = null;
+      for (const link of this.#links) link.cut();
       await owner.executor.close();
-      this.#owner = null; // with another executor it may be tried again
+      // With another executor it may be tried again.
+      this.#owner = null;
+      this.#address = wanted;
       const { code } = error as NodeJS.ErrnoException;
       const why = (code !== undefined && LISTEN_ERRORS[code]) || (error as Error).message;
       throw Object.assign(new Error(`cannot listen on ${showAddress(this.#address)}: ${why}`, { cause: error }), {

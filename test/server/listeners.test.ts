@@ -150,6 +150,35 @@ if (!sharesPorts) {
       assert.deepEqual(await runProgram(t, { "main.js": main }), ["served"]);
     });
 
+    for (const how of ["shutdown", "serverClose"]) {
+      test(`${how} may come while they start`, async (t) => {
+        const main = `${PROGRAM}
+          for (const pause of [0, 5, 20, 50]) {
+            const httpd = make();
+            const served = httpd.serveForever().then(() => "served", (error) => error.message);
+            await new Promise((resolve) => setTimeout(resolve, pause));
+            await httpd.${how}();
+            console.log(await served);
+          }`;
+        assert.deepEqual(await runProgram(t, { "main.js": main }), Array<string>(4).fill("served"));
+      });
+    }
+
+    test("what could not be activated may be tried again, at the address that was wanted", async (t) => {
+      const main = `${PROGRAM}
+        let httpd;
+        if (isMainThread) {
+          httpd = make();
+          const [host, port] = httpd.serverAddress;
+          await httpd.serverActivate().catch((error) => console.log(error.message.slice(0, 50)));
+          console.log(host, port, ...httpd.serverAddress);
+          httpd.serverClose();
+        }`;
+      const lines = await runProgram(t, { "main.js": main });
+      assert.match(lines[0], /^cannot listen on 127\.0\.0\.1:\d+: a thread has not/);
+      assert.equal(lines[1], "127.0.0.1 0 127.0.0.1 0");
+    });
+
     test("serverClose cuts what runs in each", async (t) => {
       const main = `${PROGRAM}
         const httpd = make();
