@@ -186,12 +186,12 @@ export class HTTPServer {
     const asker = this.#asker;
     if (!this.#stopping) {
       this.#stopping = true;
+      const { shutdownTimeout } = this.#options;
+      if (shutdownTimeout <= LONGEST_TIMER) this.#deadline = setTimeout(() => this.serverClose(), shutdownTimeout);
       this.#listener?.close();
       this.#listeners?.shutdown();
       listenerThread?.shutdown(false);
       for (const link of this.#links) link.shutdown();
-      const { shutdownTimeout } = this.#options;
-      if (shutdownTimeout <= LONGEST_TIMER) this.#deadline = setTimeout(() => this.serverClose(), shutdownTimeout);
       this.#checkStopped();
     }
     if (asker === null || asker.settled) return this.#stopped;
