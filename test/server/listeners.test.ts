@@ -154,7 +154,7 @@ if (!sharesPorts) {
       test(`${how} may come while they start`, async (t) => {
         const main = `${PROGRAM}
           for (const pause of [0, 5, 20, 50]) {
-            const httpd = make();
+            const httpd = make({ shutdownTimeout: 60_000 }); // a timer that stays behind would keep the program
             const served = httpd.serveForever().then(() => "served", (error) => error.message);
             await new Promise((resolve) => setTimeout(resolve, pause));
             await httpd.${how}();
