@@ -173,10 +173,11 @@ export class Listeners {
       this.#owner.onGone();
     }
     if (this.#closing) return;
-    const why = listener.why ?? new Error(`exit code ${code}`);
-    if (this.#opening !== null) return this.#opening.reject(why);
-    const what = listener.ready ? "has ended, and its connections with it" : "could not be started";
-    this.#owner.logError("a listener %s: %s", what, describe(why));
+    const { ready, why } = listener;
+    if (this.#opening !== null)
+      return this.#opening.reject(why ?? new Error(`a listener has ended while it started: exit code ${code}`));
+    const what = ready ? "has ended, and its connections with it" : "could not be started";
+    this.#owner.logError("a listener %s: %s", what, why === null ? `exit code ${code}` : describe(why));
     this.#addLater();
   }
 

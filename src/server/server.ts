@@ -34,7 +34,7 @@ export interface HTTPServerOptions extends Optional<Limits> {
   readonly lingerTimeout?: number | undefined;
   /** How long `shutdown` waits for running handlers. Default 10 s. */
   readonly shutdownTimeout?: number | undefined;
-  /** How many connections may wait to be accepted. Default 511. @source Python's `request_queue_size` */
+  /** How many connections may wait to be accepted; Bun does not let it be said, and has 512. Default 511. @source Python's `request_queue_size` */
   readonly requestQueueSize?: number | undefined;
   /** Whether other processes may listen on the same port, and share the connections: SO_REUSEPORT. Default false. */
   readonly reusePort?: boolean | undefined;
@@ -273,7 +273,9 @@ export class HTTPServer {
       this.#owner = null;
       this.#address = wanted;
       const { code } = error as NodeJS.ErrnoException;
-      const why = (code !== undefined && LISTEN_ERRORS[code]) || (error as Error).message;
+      let why = (code !== undefined && LISTEN_ERRORS[code]) || (error as Error).message;
+      // Node calls it so, whichever it is.
+      if (typeof wanted === "string" && code === "EACCES") why += ", or there is no such folder";
       throw Object.assign(new Error(`cannot listen on ${showAddress(this.#address)}: ${why}`, { cause: error }), {
         code,
       });
@@ -409,6 +411,9 @@ const LISTEN_ERRORS: Record<string, string> = {
   EINVAL: "it is not an address to listen on",
   EADDRNOTAVAIL: "the address is not one of this machine's",
   EACCES: "permission denied",
+  ENOENT: "there is no such folder",
+  ENOTDIR: "a part of the path is no folder",
+  EROFS: "the file system can only be read",
   ENOTFOUND: "there is no such host",
   EAI_AGAIN: "the host's name cannot be looked up",
 };

@@ -48,13 +48,9 @@ export function nodeTransport({ direct = true, ways = ofNode }: NodeTransportOpt
 
 type Accept = (socket: Socket) => SocketHandler;
 
-/** Older Nodes take the option `reusePort` for nothing. */
-const canSharePort = isFrom(process.versions.node, 22, 12);
-
-function isFrom(version: string, major: number, minor: number): boolean {
-  const [ofMajor, ofMinor] = version.split(".").map(Number);
-  return ofMajor > major || (ofMajor === major && ofMinor >= minor);
-}
+/** Nodes before 22.12, and 23.0, take the option `reusePort` for nothing. */
+const [major, minor] = process.versions.node.split(".").map(Number);
+const canSharePort = major > 23 || (major === 23 && minor >= 1) || (major === 22 && minor >= 12);
 
 function listenOn(address: Address, options: ListenOptions, accept: Accept, ways: Ways | null): Promise<Listener> {
   const server = net.createServer({ allowHalfOpen: true, noDelay: true }, (socket) => {

@@ -16,7 +16,7 @@ export const isFrom = (ofMajor: number, ofMinor: number): boolean =>
 export const runsTypeScript = isFrom(22, 18);
 
 /** Several sockets may listen on one port. */
-export const sharesPorts = isFrom(22, 12);
+export const sharesPorts = isFrom(22, 12) && !(major === 23 && minor === 0);
 
 /** `test`, for what other runtimes than these do not have; there is no such test there. */
 export function testOn(...runtimes: readonly Runtime[]): typeof test {
