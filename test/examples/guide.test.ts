@@ -58,12 +58,12 @@ function blocksOf(file: string, markdown: string): Block[] {
 }
 
 /**
- * The same program, its handlers in a thread; null where they are already, or nothing serves. There is one thread, since the pages
+ * The same program, its handlers in a thread; null where they are already, several event loops accept, or nothing serves. There is one thread, since the pages
  * keep in variables what all requests share.
  */
 function inThreads(block: Block): Block | null {
   const construction = /\bnew (\w+)\((\[[^\]]*\], (?:\w+|new Router\(.*?\)))(?:, \{ (.*) \})?\)/;
-  if (!block.serves || block.code.includes("Threading")) return null;
+  if (!block.serves || /Threading|listeners:/.test(block.code)) return null;
   assert.match(block.code, construction, block.place);
   const code = block.code
     .replace(construction, (_, name: string, begin: string, options?: string) => {
