@@ -12,7 +12,7 @@ Adds two numbers over HTTP.
   --port PORT   port to listen on, 0 for a free one (8000)
   --log LOG     plain: a line for each request on stderr; none: no lines (plain)
   --threads N   add in so many threads, not on the event loop
-  --listeners N accept on so many event loops, each in a thread
+  --listeners N accept on so many event loops, all but one in threads
   --help        this text`;
 
 /** The most threads, and the most listeners, that a server can have. */

@@ -3,7 +3,7 @@ import { parentPort, workerData } from "node:worker_threads";
 import { Finding, notFound, sendable } from "./finding.ts";
 import type { Envelope, FromListener, ListenerStart } from "./listeners.ts";
 import { enterListenerThread, type ListeningServer } from "./place.ts";
-import { isApart, keyOf, load } from "./program.ts";
+import { isApart, keyOf, keyOfProgram, load } from "./program.ts";
 
 const { program, address, silent, options } = workerData as ListenerStart;
 const port = parentPort!;
@@ -47,13 +47,13 @@ try {
 
 /** Finds the server. Rejects with what to write where it cannot be found. */
 async function find(): Promise<ListeningServer> {
-  const key = program.classes.map(({ name }) => name).join();
+  const key = keyOfProgram(program);
   if (options !== null && isApart(program)) {
     const [place] = program.classes;
     const Handler = await load(place.module!, place);
     const { HTTPServer } = await import("./server.ts");
-    const server = new HTTPServer([...address], Handler, options);
-    return finding.find(keyOf(server.RequestHandlerClass), 0)!;
+    void new HTTPServer([...address], Handler, options);
+    return finding.find(key, 0)!;
   }
   await finding.importProgram(program, () => finding.find(key, program.nth) !== undefined);
   const found = finding.find(key, program.nth);

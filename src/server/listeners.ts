@@ -1,18 +1,16 @@
 /** Accepts on several threads: beside the program's own event loop, others that listen on the same port, each in a thread. */
-import process from "node:process";
 import { Worker } from "node:worker_threads";
 import { show } from "../protocol/show.ts";
-import { describe } from "./log.ts";
-import { count, describeProgram, type Handlers, keyOf, type Program } from "./program.ts";
+import { describe, thrown } from "./log.ts";
+import { count, describeProgram, EXEC_ARGV, fileBeside, type Handlers, keyOf, type Program } from "./program.ts";
 
 /** The most threads of a server that accept. */
-export const MOST_LISTENERS = 192;
+const MOST_LISTENERS = 192;
 
 /** One that was lost is replaced after so long. In milliseconds. */
 const REPLACEMENT_DELAY = 1_000;
 
-/** Sources and what is built of them lie side by side, whatever they are called. */
-const PROGRAM = new URL(`./listener${import.meta.url.slice(import.meta.url.lastIndexOf("."))}`, import.meta.url);
+const PROGRAM = fileBeside(import.meta.url, "listener");
 
 /** What a listener begins with. */
 export interface ListenerStart {
@@ -79,7 +77,8 @@ export class Listeners {
     owner: ListenersOwner,
   ) {
     this.#count = number - 1;
-    this.#program = describeProgram(handlers, numberOf(handlers));
+    // Counted apart from threading servers with such handlers.
+    this.#program = describeProgram(handlers, count(`listeners ${keyOf(handlers)}`));
     this.#start = start;
     this.#owner = owner;
   }
@@ -137,11 +136,7 @@ export class Listeners {
 
   #add(): void {
     const workerData: ListenerStart = { ...this.#start, program: this.#program, address: this.#address };
-    const worker = new Worker(PROGRAM, {
-      workerData,
-      // A program that was given on the command line may have been called a module there, which Node does not take of a file.
-      ...(process.execArgv.some((option) => option.startsWith("--input-type")) ? { execArgv: [] } : {}),
-    });
+    const worker = new Worker(PROGRAM, { workerData, ...EXEC_ARGV });
     const listener: Listener = { worker, ready: false, why: null };
     this.#listeners.add(listener);
     worker.on("message", (sent: Envelope<FromListener> | null) => {
@@ -156,7 +151,7 @@ export class Listeners {
       }
     });
     worker.on("error", (error: unknown) => {
-      listener.why ??= error instanceof Error ? error : new Error(`it has thrown ${describe(error)}`);
+      listener.why ??= thrown(error);
     });
     worker.once("exit", (code) => this.#ended(listener, code));
   }
@@ -194,11 +189,6 @@ export class Listeners {
     }, REPLACEMENT_DELAY);
     this.#later.add(timer);
   }
-}
-
-/** Which of the servers with such handlers, and with listeners, one is: counted apart from those of threading servers. */
-export function numberOf(handlers: Handlers): number {
-  return count(`listeners ${keyOf(handlers)}`);
 }
 
 /** @throws {RangeError} for a number of listeners that is none */

@@ -65,6 +65,11 @@ function escape(text: string): string {
   );
 }
 
+/** Anything can be thrown in a thread; whoever hears of it has an Error. */
+export function thrown(error: unknown): Error {
+  return error instanceof Error ? error : new Error(`it has thrown ${describe(error)}`);
+}
+
 /** Anything can be thrown, and be the cause of anything, itself included. */
 export function describe(error: unknown): string {
   const text = typeof error === "string" ? error : inspect(error, { customInspect: false });

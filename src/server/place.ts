@@ -49,15 +49,18 @@ export interface ListenerThread extends ProgramThread {
 /** The thread that this is; null where programs run as themselves, and in threads of the other kind. */
 export let handlerThread: HandlerThread | null = null;
 export let listenerThread: ListenerThread | null = null;
+
 /** Either. */
-export let programThread: ProgramThread | null = null;
+export function programThread(): ProgramThread | null {
+  return handlerThread ?? listenerThread;
+}
 
 /** Says, before anything else of the program is imported, that this is a thread of handlers. */
 export function enterHandlerThread(thread: HandlerThread): void {
-  programThread = handlerThread = thread;
+  handlerThread = thread;
 }
 
 /** Says, before anything else of the program is imported, that this is a thread that accepts connections. */
 export function enterListenerThread(thread: ListenerThread): void {
-  programThread = listenerThread = thread;
+  listenerThread = thread;
 }

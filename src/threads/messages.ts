@@ -1,7 +1,7 @@
 /** What is said in messages, because it is rare or large; the rest goes through shared memory. */
+import type { Program } from "../server/program.ts";
 import type { Rest } from "./exchange.ts";
 import type { Layout } from "./memory.ts";
-import type { Program } from "../server/program.ts";
 import type { ThreadingOptions } from "./settings.ts";
 
 /** What a thread begins with. */

@@ -1,15 +1,11 @@
 /** One thread, as the event loop sees it: a worker, its words in shared memory, and what it says. */
-import process from "node:process";
 import { Worker } from "node:worker_threads";
-import { describe } from "../server/log.ts";
+import { describe, thrown } from "../server/log.ts";
+import { EXEC_ARGV, fileBeside } from "../server/program.ts";
 import { BELL, BLOCKED, BUSY, COUNT, LEAVING, MAIL, MODE, PARKED, type PoolMemory, RESTING, SINCE } from "./memory.ts";
 import { type FromThread, openMessage, type ThreadStart, type ToThread } from "./messages.ts";
 
-/** Sources and what is built of them lie side by side, whatever they are called. */
-const PROGRAM = new URL(`./worker${import.meta.url.slice(import.meta.url.lastIndexOf("."))}`, import.meta.url);
-
-/** A program that was given on the command line may have been called a module there, which Node does not take of a file. */
-const EXEC_ARGV = process.execArgv.some((option) => option.startsWith("--input-type")) ? { execArgv: [] } : {};
+const PROGRAM = fileBeside(import.meta.url, "worker");
 
 /** How long a thread may take to end when it is asked to. In milliseconds. */
 const LEAVE_TIMEOUT = 500;
@@ -68,9 +64,7 @@ export class Thread {
       }
     });
     this.#worker.on("messageerror", (error: Error) => this.#failed(error));
-    this.#worker.on("error", (error: unknown) =>
-      this.#failed(error instanceof Error ? error : new Error(`it has thrown ${describe(error)}`)),
-    );
+    this.#worker.on("error", (error: unknown) => this.#failed(thrown(error)));
     this.#worker.once("exit", (code) => events.onEnd(this, this.#why ?? exitOf(code)));
     this.#worker.unref(); // a server that does not listen keeps no process; last, since who listens to messages refs it again
   }

@@ -3,15 +3,15 @@ import process from "node:process";
 import { parentPort, workerData } from "node:worker_threads";
 import type { RequestRouter } from "../server/dispatch.ts";
 import { LoopExecutor } from "../server/executor.ts";
-import { BaseHTTPRequestHandler, type RequestHandlerClass } from "../server/handler.ts";
 import { Finding, notFound, sendable } from "../server/finding.ts";
+import { BaseHTTPRequestHandler, type RequestHandlerClass } from "../server/handler.ts";
 import { enterHandlerThread, type HandlerThread } from "../server/place.ts";
+import { type ClassPlace, findClass, isApart, isElsewhere, keyOf, keyOfProgram, load } from "../server/program.ts";
 import type { HTTPServer } from "../server/server.ts";
 import type { Services } from "../server/services.ts";
 import { PoolMemory } from "./memory.ts";
 import type { Sent, ThreadStart, ToThread } from "./messages.ts";
 import { ThreadingHTTPServer } from "./mixin.ts";
-import { type ClassPlace, findClass, isApart, isElsewhere, keyOf, load } from "../server/program.ts";
 import { Runner } from "./runner.ts";
 import { runsFor } from "./stats.ts";
 
@@ -92,7 +92,7 @@ try {
 /** Finds the handlers. Rejects with what to write where they cannot be found. */
 async function findHandlers(): Promise<Constructed & { needsRoutes: boolean }> {
   if (isApart(program)) return constructHere((place) => load(place.module!, place));
-  const key = program.classes.map(({ name }) => name).join();
+  const key = keyOfProgram(program);
   const exports = await thread.finding.importProgram(program, (exported) => {
     if (thread.finding.find(key, program.nth) !== undefined) return true;
     return (

@@ -9,7 +9,7 @@ export const runtime: Runtime = "deno" in process.versions ? "deno" : "bun" in p
 const [major, minor] = process.versions.node.split(".").map(Number);
 
 /** Whether this is Node from a version on; Bun and Deno say that they are Nodes of today. */
-export const isFrom = (ofMajor: number, ofMinor: number): boolean =>
+const isFrom = (ofMajor: number, ofMinor: number): boolean =>
   major > ofMajor || (major === ofMajor && minor >= ofMinor);
 
 /** Programs in TypeScript run as they are, as far as their types can be left out. */

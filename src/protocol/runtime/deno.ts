@@ -2,11 +2,9 @@
  * As node.ts, on Deno: there `latin1Write` and `fill` go byte by byte and take as long as a request, and `Buffer.from` of a text half as
  * long again as its parts.
  */
-import { Buffer } from "node:buffer";
+import type { Buffer } from "node:buffer";
 
-interface EncodingBuffer {
-  utf8Write(text: string, at: number, length: number): number;
-}
+export { encode } from "./bun.ts";
 
 /** Up to so many characters, a loop of our own is quicker than a call. */
 const FEW = 48;
@@ -17,13 +15,6 @@ export function writeLatin1(to: Buffer, at: number, text: string): void {
   // In UTF-8 a character of two bytes leaves no room for all: then they are not all read.
   if (length > FEW && encoder.encodeInto(text, to.subarray(at, at + length)).read === length) return;
   for (let i = 0; i < length; i++) to[at + i] = text.charCodeAt(i);
-}
-
-export function encode(text: string): Buffer {
-  const length = Buffer.byteLength(text);
-  const bytes = Buffer.allocUnsafe(length);
-  (bytes as unknown as EncodingBuffer).utf8Write(text, 0, length);
-  return bytes;
 }
 
 export function move(from: Uint8Array, start: number, end: number, to: Uint8Array, at: number): void {
