@@ -1,5 +1,6 @@
 /** Plinth: foundation classes for HTTP servers, after Python's `http.server`. */
-export { HTTPServer, type HTTPServerOptions } from "./server/server.ts";
+export { HTTPServer } from "./server/server.ts";
+export type { HTTPServerOptions } from "./server/server_options.ts";
 export {
   BaseHTTPRequestHandler,
   type HandlerContext,

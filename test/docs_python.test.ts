@@ -61,7 +61,7 @@ function declared(file: string, ...interfaces: string[]): Set<string> {
 }
 
 const options = new Set([
-  ...declared("server/server.ts", "HTTPServerOptions"),
+  ...declared("server/server_options.ts", "HTTPServerOptions"),
   ...declared("protocol/limits.ts", "Limits"),
   ...declared("threads/settings.ts", "ThreadingOptions"),
 ]);

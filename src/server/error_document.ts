@@ -1,13 +1,26 @@
 /** What an error looks like: a problem document (RFC 9457), or a page for people, as the client prefers. */
+import type { Buffer } from "node:buffer";
+import { encode } from "../protocol/bytes.ts";
 
 /** What is said of an error. */
 export interface ErrorText {
   readonly code: number;
   /** Its title. */
   readonly message: string;
-  /** What happened, "" when that is not said. */
-  readonly explain: string;
+  /** What happened; undefined when that is not said. */
+  readonly explain: string | undefined;
+  /** More members of the problem document. */
+  readonly problem: Readonly<Record<string, unknown>> | undefined;
 }
+
+/** The page that a handler class sends for an error. */
+export interface ErrorPage {
+  readonly format: string;
+  /** Its media type, parameters and all. */
+  readonly type: string;
+}
+
+const PROBLEM = "application/problem+json";
 
 /**
  * The page; `%(code)d`, `%(message)s` and `%(explain)s` stand for what is said, escaped for HTML.
@@ -28,14 +41,36 @@ export const ERROR_PAGE = `<!doctype html>
 export const ERROR_PAGE_TYPE = "text/html; charset=utf-8";
 
 /**
+ * The content of an error's response: a problem document, or the page where the client prefers its type. A page of the class's own
+ * is also sent to clients that have no preference.
+ * @param accepts the values of the request's Accept fields
+ */
+export function errorContent(
+  error: ErrorText,
+  page: ErrorPage,
+  accepts: readonly string[],
+): { type: string; content: Buffer } {
+  const accept = accepts.length === 0 ? null : accepts.join();
+  const pageType = page.type.split(";")[0].trim().toLowerCase();
+  const isOwn = page.format !== ERROR_PAGE || page.type !== ERROR_PAGE_TYPE;
+  const sendsPage = isOwn ? !prefersSecond(accept, pageType, PROBLEM) : prefersSecond(accept, PROBLEM, pageType);
+  if (sendsPage) return { type: page.type, content: encode(fillErrorPage(page.format, pageType, error)) };
+  const { code: status, message: title, explain: detail, problem } = error;
+  const document = { title, status, ...(detail === undefined ? {} : { detail }), ...problem };
+  return { type: PROBLEM, content: encode(JSON.stringify(document) + "\n") };
+}
+
+/**
  * Fills an error page.
  * @param format `%(code)d`, `%(message)s` and `%(explain)s` are replaced, `%%` is a percent sign
  * @param type its media type: for HTML, XML and JSON, what is filled in is escaped
  */
-export function fillErrorPage(format: string, type: string, text: ErrorText): string {
+function fillErrorPage(format: string, type: string, text: ErrorText): string {
   const escape = /html|xml/i.test(type) ? escapeMarkup : /json/i.test(type) ? escapeJson : (value: string) => value;
-  return format.replace(/%(?:\((code|message|explain)\)[ds]|%)/g, (_, name: keyof ErrorText | undefined) =>
-    name === undefined ? "%" : escape(String(text[name])),
+  return format.replace(
+    /%(?:\((code|message|explain)\)[ds]|%)/g,
+    (_, name: "code" | "message" | "explain" | undefined) =>
+      name === undefined ? "%" : escape(String(text[name] ?? "")),
   );
 }
 
@@ -43,7 +78,7 @@ export function fillErrorPage(format: string, type: string, text: ErrorText): st
  * Which of two media types an Accept field asks for (RFC 9110 §12.5.1); the first one where it is all the same.
  * @param accept the field's value, null where there is none
  */
-export function prefersSecond(accept: string | null, first: string, second: string): boolean {
+function prefersSecond(accept: string | null, first: string, second: string): boolean {
   return accept !== null && quality(accept, second) > quality(accept, first);
 }
 

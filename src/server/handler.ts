@@ -10,7 +10,7 @@ import { hasNoContent, reasonOf } from "../protocol/status.ts";
 import { VERSION } from "../version.ts";
 import type { ResponseBody } from "./answer.ts";
 import { DatedLines } from "./dated_lines.ts";
-import { ERROR_PAGE, ERROR_PAGE_TYPE, fillErrorPage, prefersSecond } from "./error_document.ts";
+import { ERROR_PAGE, ERROR_PAGE_TYPE, errorContent } from "./error_document.ts";
 import type { HTTPErrorOptions } from "./errors.ts";
 import { eachField, type HeaderFields } from "./header_fields.ts";
 import { decodeText, parseJson, validate } from "./json.ts";
@@ -32,7 +32,6 @@ export type RequestHandlerClass = new (context: HandlerContext) => BaseHTTPReque
 const SOFTWARE = `Plinth/${VERSION}`;
 const SOFTWARE_AND_DATE = new DatedLines(`Server: ${SOFTWARE}\r\n`);
 const DATE = new DatedLines("");
-const PROBLEM = "application/problem+json";
 
 /** What a handler does for a method: no arguments, and nothing to return, but perhaps a promise for when it is done. */
 export type RequestMethod = () => void | Promise<void>;
@@ -359,17 +358,10 @@ export class BaseHTTPRequestHandler {
       if (name.toLowerCase() !== "content-type") this.sendHeader(name, value); // which is the document's to say
     });
     if (hasNoContent(code) || code === 205) return this.endHeaders();
-    const accepted = this.headers.getAll("Accept");
-    const accept = accepted.length === 0 ? null : accepted.join();
-    const page = this.errorContentType.split(";")[0].trim().toLowerCase();
-    const ownPage = this.errorMessageFormat !== ERROR_PAGE || this.errorContentType !== ERROR_PAGE_TYPE;
-    const sendsPage = ownPage ? !prefersSecond(accept, page, PROBLEM) : prefersSecond(accept, PROBLEM, page);
-    const problem = { title, status: code, ...(explain === undefined ? {} : { detail: explain }), ...options.problem };
-    const text = { code, message: title, explain: explain ?? "" };
-    const content = encode(
-      sendsPage ? fillErrorPage(this.errorMessageFormat, page, text) : JSON.stringify(problem) + "\n",
-    );
-    this.sendHeader("Content-Type", sendsPage ? this.errorContentType : PROBLEM);
+    const page = { format: this.errorMessageFormat, type: this.errorContentType };
+    const error = { code, message: title, explain, problem: options.problem };
+    const { type, content } = errorContent(error, page, this.headers.getAll("Accept"));
+    this.sendHeader("Content-Type", type);
     this.sendHeader("Content-Length", content.length);
     this.sendHeader("Vary", "Accept");
     this.endHeaders();

@@ -4,10 +4,10 @@ import { format } from "node:util";
 import { transport as platform } from "#transport";
 import type { Connection, Executor, Host } from "../protocol/exchange.ts";
 import { Http1Connection } from "../protocol/http1/connection.ts";
-import { type Limits, limitsFrom } from "../protocol/limits.ts";
+import type { Limits } from "../protocol/limits.ts";
 import { ChunkPool } from "../protocol/output.ts";
-import { show } from "../protocol/show.ts";
 import type { Address, Listener, Socket, SocketHandler, Transport } from "../transport/transport.ts";
+import { checkAddress, listenError } from "./address.ts";
 import { Clock } from "./clock.ts";
 import { Dispatcher, type RequestRouter } from "./dispatch.ts";
 import { LoopExecutor } from "./executor.ts";
@@ -15,47 +15,11 @@ import type { RequestHandlerClass } from "./handler.ts";
 import { inject, type InjectedRequest, type InjectedResponse } from "./inject.ts";
 import { Link, type LinkOwner } from "./link.ts";
 import { checkListeners, Listeners } from "./listeners.ts";
-import { Log, type LogOption } from "./log.ts";
+import { Log } from "./log.ts";
 import { handlerThread, listenerThread, programThread } from "./place.ts";
+import { type HTTPServerOptions, serverSettings, type ServerSettings } from "./server_options.ts";
 import type { Asker, Services } from "./services.ts";
 import { Turn } from "./turn.ts";
-
-type Optional<T> = { readonly [K in keyof T]?: T[K] | undefined };
-
-/** Options of a server. Sizes are in bytes, times in milliseconds. */
-export interface HTTPServerOptions extends Optional<Limits> {
-  /** Where log lines go: "plain" (the default) to stderr, "none" nowhere, or a function that is given each line. */
-  readonly log?: LogOption | undefined;
-  /** Connections at a time; one more is closed at once. Default 16,384. */
-  readonly maxConnections?: number | undefined;
-  /** How long a client may leave an answer unread before its connection is closed. Default 60 s. */
-  readonly sendTimeout?: number | undefined;
-  /** How long a client may take to close its side after the server has closed its own. Default 2 s. */
-  readonly lingerTimeout?: number | undefined;
-  /** How long `shutdown` waits for running handlers. Default 10 s. */
-  readonly shutdownTimeout?: number | undefined;
-  /** How many connections may wait to be accepted; Bun does not let it be said, and has 512. Default 511. @source Python's `request_queue_size` */
-  readonly requestQueueSize?: number | undefined;
-  /** Whether other processes may listen on the same port, and share the connections: SO_REUSEPORT. Default false. */
-  readonly reusePort?: boolean | undefined;
-  /**
-   * How many event loops accept connections, and run handlers: the program's own, and others in threads, each of which imports the
-   * program once more, up to where it serves. Nothing but the port is shared: module state and `maxConnections` are each one's own.
-   * docs/RUNTIMES.md says where a port can be shared. Default 1.
-   */
-  readonly listeners?: number | undefined;
-  /** What carries the connections: the runtime's sockets by default, a MemoryTransport in tests. */
-  readonly transport?: Transport | undefined;
-}
-
-const DEFAULTS = {
-  maxConnections: 16_384,
-  sendTimeout: 60_000,
-  lingerTimeout: 2_000,
-  shutdownTimeout: 10_000,
-  requestQueueSize: 511,
-  listeners: 1,
-};
 
 /**
  * An HTTP server. Handlers run on the event loop, so one that computes for long holds up all others.
@@ -73,7 +37,7 @@ export class HTTPServer {
   #address: Address;
   readonly #transport: Transport;
   readonly #limits: Limits;
-  readonly #options: typeof DEFAULTS;
+  readonly #options: ServerSettings;
   readonly #clock: Clock;
   readonly #turn: Turn;
   readonly #log: Log;
@@ -114,27 +78,11 @@ export class HTTPServer {
     this.#dispatcher = new Dispatcher(RequestHandlerClass);
     this.RequestHandlerClass = RequestHandlerClass;
     this.#transport = options.transport ?? platform;
-    this.#limits = limitsFrom(options);
-    const known = [
-      "log",
-      "transport",
-      "reusePort",
-      ...Object.keys(DEFAULTS),
-      ...Object.keys(this.#limits),
-      ...this.ownOptions,
-    ];
-    for (const name of Object.keys(options))
-      if (!known.includes(name)) throw new TypeError(`there is no option ${name}; there are ${known.join(", ")}`);
-    this.#options = { ...DEFAULTS };
-    for (const name of Object.keys(DEFAULTS) as (keyof typeof DEFAULTS)[]) {
-      const value = options[name];
-      if (value === undefined) continue;
-      if (typeof value !== "number" || !(value >= 0))
-        throw new RangeError(`${name} must be a number, 0 or more, not ${show(value)}`);
-      this.#options[name] = value;
-    }
+    const { limits, settings } = serverSettings(options, this.ownOptions);
+    this.#limits = limits;
+    this.#options = settings;
     this.#turn = new Turn((task) => this.#transport.endOfTurn(task));
-    const { silent, writeLog } = programThread ?? {};
+    const { silent, writeLog } = programThread() ?? {};
     const log = writeLog === undefined ? options.log : silent === true ? "none" : writeLog;
     this.#log = new Log(log ?? "plain", this.#turn);
     this.#clock = new Clock(() => this.#tick(), handlerThread !== null);
@@ -157,8 +105,7 @@ export class HTTPServer {
    * @source Python's `server_bind` and `server_activate`
    */
   serverActivate(): Promise<void> {
-    if (programThread !== null) return programThread.park();
-    return this.#activateOnce();
+    return programThread()?.park() ?? this.#activateOnce();
   }
 
   #activateOnce(): Promise<void> {
@@ -218,7 +165,8 @@ export class HTTPServer {
    * @example const answer = await httpd.inject({ method: "POST", body: '{"val_a": 3, "val_b": 4}' });
    */
   async inject(request: InjectedRequest = {}): Promise<InjectedResponse> {
-    if (programThread !== null) return programThread.park();
+    const thread = programThread();
+    if (thread !== null) return thread.park();
     if (this.#stopping) throw new Error("cannot run a request: this server has been shut down");
     const owner = (this.#owner ??= this.#makeOwner());
     this.#clock.start();
@@ -272,13 +220,7 @@ export class HTTPServer {
       // With another executor it may be tried again.
       this.#owner = null;
       this.#address = wanted;
-      const { code } = error as NodeJS.ErrnoException;
-      let why = (code !== undefined && LISTEN_ERRORS[code]) || (error as Error).message;
-      // Node calls it so, whichever it is.
-      if (typeof wanted === "string" && code === "EACCES") why += ", or there is no such folder";
-      throw Object.assign(new Error(`cannot listen on ${showAddress(this.#address)}: ${why}`, { cause: error }), {
-        code,
-      });
+      throw listenError(wanted, error as NodeJS.ErrnoException);
     }
     if (this.#stopping) this.#listener.close();
     else this.#clock.start();
@@ -305,7 +247,7 @@ export class HTTPServer {
         },
       });
     }
-    if (programThread !== null) return null;
+    if (programThread() !== null) return null;
     const { log, ...others } = options;
     // A class of the user's own is for the program to construct.
     const isPlain = this.constructor === HTTPServer && typeof this.RequestHandlerClass === "function";
@@ -405,41 +347,3 @@ export class HTTPServer {
 
 /** The most milliseconds that a timer takes; it fires at once for more. */
 const LONGEST_TIMER = 2 ** 31 - 1;
-
-const LISTEN_ERRORS: Record<string, string> = {
-  EADDRINUSE: "the address is in use already",
-  EINVAL: "it is not an address to listen on",
-  EADDRNOTAVAIL: "the address is not one of this machine's",
-  EACCES: "permission denied",
-  ENOENT: "there is no such folder",
-  ENOTDIR: "a part of the path is no folder",
-  EROFS: "the file system can only be read",
-  ENOTFOUND: "there is no such host",
-  EAI_AGAIN: "the host's name cannot be looked up",
-};
-
-function checkAddress(address: Address): Address {
-  if (typeof address === "string") {
-    // Which most of those that have none are not meant to be.
-    if (!/[/\\\0]/.test(address)) {
-      throw new TypeError(
-        `the path of a Unix socket has a slash in it, such as ./plinth.sock, and ${JSON.stringify(address)} has none; of a host it is [host, port]`,
-      );
-    }
-    return address;
-  }
-  const [host, port] = Array.isArray(address) ? (address as unknown[]) : [];
-  if (typeof host !== "string" || !Number.isInteger(port) || (port as number) < 0 || (port as number) > 65535) {
-    throw new TypeError(
-      `a server address is [host, port], the port from 0 to 65535, or the path of a Unix socket, not ${JSON.stringify(address)}`,
-    );
-  }
-  return [host, port as number];
-}
-
-/** An address as people write it. */
-function showAddress(address: Address): string {
-  if (typeof address === "string") return address;
-  const [host, port] = address;
-  return `${host.includes(":") ? `[${host}]` : host}:${port}`;
-}

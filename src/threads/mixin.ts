@@ -3,11 +3,12 @@ import type { Executor } from "../protocol/exchange.ts";
 import type { RequestRouter } from "../server/dispatch.ts";
 import type { RequestHandlerClass } from "../server/handler.ts";
 import { handlerThread } from "../server/place.ts";
-import { HTTPServer, type HTTPServerOptions } from "../server/server.ts";
+import { count, describeProgram, type Handlers, keyOf, type Program } from "../server/program.ts";
+import { HTTPServer } from "../server/server.ts";
+import type { HTTPServerOptions } from "../server/server_options.ts";
 import type { Services } from "../server/services.ts";
 import type { Address } from "../transport/transport.ts";
 import { ThreadExecutor } from "./executor.ts";
-import { count, describeProgram, type Handlers, keyOf, type Program } from "../server/program.ts";
 import {
   checkData,
   OPTION_NAMES,

@@ -237,7 +237,7 @@ function compareDefaults(rows: RegExpMatchArray[], own: string, values: Partial<
 
 test("the table of options in docs/GUIDE.md has them all, with their defaults", async () => {
   const rows = optionRows(await readFile(path.join(root, "docs/GUIDE.md"), "utf8"));
-  const { own, names } = await declared("server/server.ts", "HTTPServerOptions");
+  const { own, names } = await declared("server/server_options.ts", "HTTPServerOptions");
   assert.deepEqual(rows.map(([, name]) => name).sort(), [...names, ...Object.keys(DEFAULT_LIMITS)].sort());
   compareDefaults(rows, own, { ...DEFAULT_LIMITS });
 });

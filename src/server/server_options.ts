@@ -1,0 +1,78 @@
+/** The options of a server: what each means, its default, and its check. */
+import { type Limits, limitsFrom } from "../protocol/limits.ts";
+import { show } from "../protocol/show.ts";
+import type { Transport } from "../transport/transport.ts";
+import type { LogOption } from "./log.ts";
+
+type Optional<T> = { readonly [K in keyof T]?: T[K] | undefined };
+
+/** Options of a server. Sizes are in bytes, times in milliseconds. */
+export interface HTTPServerOptions extends Optional<Limits> {
+  /** Where log lines go: "plain" (the default) to stderr, "none" nowhere, or a function that is given each line. */
+  readonly log?: LogOption | undefined;
+  /** Connections at a time; one more is closed at once. Default 16,384. */
+  readonly maxConnections?: number | undefined;
+  /** How long a client may leave an answer unread before its connection is closed. Default 60 s. */
+  readonly sendTimeout?: number | undefined;
+  /** How long a client may take to close its side after the server has closed its own. Default 2 s. */
+  readonly lingerTimeout?: number | undefined;
+  /** How long `shutdown` waits for running handlers. Default 10 s. */
+  readonly shutdownTimeout?: number | undefined;
+  /**
+   * How many connections may wait to be accepted; Bun does not let it be said, and has 512. Default 511.
+   * @source Python's `request_queue_size`
+   */
+  readonly requestQueueSize?: number | undefined;
+  /**
+   * Whether other processes may listen on the same port, and share the connections: SO_REUSEPORT. Default false.
+   * @source Python's `allow_reuse_port`
+   */
+  readonly reusePort?: boolean | undefined;
+  /**
+   * How many event loops accept connections, and run handlers: the program's own, and others in threads, each of which imports the
+   * program once more, up to where it serves. Nothing but the port is shared: module state and `maxConnections` are each one's own.
+   * docs/RUNTIMES.md says where a port can be shared. Default 1.
+   */
+  readonly listeners?: number | undefined;
+  /** What carries the connections: the runtime's sockets by default, a MemoryTransport in tests. */
+  readonly transport?: Transport | undefined;
+}
+
+const DEFAULTS = {
+  maxConnections: 16_384,
+  sendTimeout: 60_000,
+  lingerTimeout: 2_000,
+  shutdownTimeout: 10_000,
+  requestQueueSize: 511,
+  listeners: 1,
+};
+
+/** The options that are numbers, and what stands in for those that are not there. */
+export type ServerSettings = typeof DEFAULTS;
+
+/** Options that are neither numbers nor limits. */
+const OTHERS = ["log", "transport", "reusePort"];
+
+/**
+ * Checks the options of a server.
+ * @param more the names of options that a class takes beside these, and checks itself
+ * @throws {TypeError} for an option that there is not; {RangeError} for a value that is wrong
+ */
+export function serverSettings(
+  options: HTTPServerOptions,
+  more: readonly string[],
+): { limits: Limits; settings: ServerSettings } {
+  const limits = limitsFrom(options);
+  const known = [...OTHERS, ...Object.keys(DEFAULTS), ...Object.keys(limits), ...more];
+  for (const name of Object.keys(options))
+    if (!known.includes(name)) throw new TypeError(`there is no option ${name}; there are ${known.join(", ")}`);
+  const settings = { ...DEFAULTS };
+  for (const name of Object.keys(DEFAULTS) as (keyof ServerSettings)[]) {
+    const value = options[name];
+    if (value === undefined) continue;
+    if (typeof value !== "number" || !(value >= 0))
+      throw new RangeError(`${name} must be a number, 0 or more, not ${show(value)}`);
+    settings[name] = value;
+  }
+  return { limits, settings };
+}
