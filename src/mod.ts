@@ -8,6 +8,7 @@ export {
   type RequestMethod,
 } from "./server/handler.ts";
 export { HTTPError, type HTTPErrorOptions, PeerGoneError } from "./server/errors.ts";
+export type { OutcomeReason, RequestOutcome } from "./server/outcome.ts";
 export type { HeaderFields } from "./server/header_fields.ts";
 export {
   ThreadingHTTPServer,
@@ -25,7 +26,7 @@ export type { StandardIssue, StandardResult, StandardSchemaV1 } from "./server/s
 export type { ResponseBody } from "./server/answer.ts";
 export type { RequestBody } from "./server/rfile.ts";
 export type { LogOption } from "./server/log.ts";
-export type { Limits } from "./protocol/limits.ts";
+export type { BodyLimits, Limits } from "./protocol/limits.ts";
 export type { Address, Listener, ListenOptions, Socket, SocketHandler, Transport } from "./transport/transport.ts";
 export { type MemoryClient, MemoryTransport } from "./transport/memory.ts";
 export type { GoneReason } from "./protocol/exchange.ts";

@@ -62,6 +62,7 @@ function declared(file: string, ...interfaces: string[]): Set<string> {
 
 const options = new Set([
   ...declared("server/server_options.ts", "HTTPServerOptions"),
+  ...declared("protocol/limits.ts", "BodyLimits"),
   ...declared("protocol/limits.ts", "Limits"),
   ...declared("threads/settings.ts", "ThreadingOptions"),
 ]);

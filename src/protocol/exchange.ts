@@ -7,6 +7,7 @@
  */
 import type { ProtocolError } from "./errors.ts";
 import type { FieldList, Fields } from "./fields.ts";
+import type { BodyLimits } from "./limits.ts";
 
 /** What a request says before its content (RFC 9110 §6.2). Owns what it shows: valid for as long as anyone keeps it. */
 export interface RequestHead {
@@ -31,15 +32,25 @@ export interface Exchange {
   readonly head: RequestHead;
   /** Where the request comes from. */
   readonly peer: Peer;
+  /** When the head was complete, in milliseconds by `performance.now`; undefined where that was just now. */
+  readonly began?: number | undefined;
   /** Bytes of content: 0 none, > 0 counted beforehand, -1 not known. */
   readonly bodyLength: number;
   /** The peer sends its content only when it is told to, which `demand` does (100 Continue, RFC 9110 §10.1.1). */
   readonly waitsForContinue: boolean;
   /** The trailer section, once `readInto` has returned -1 and where there was one (RFC 9110 §6.5). */
   readonly trailers: Fields | undefined;
+  /** The status of the final response, as far as it was given and not taken back; 0 while there is none. */
+  readonly status: number;
+  /** Bytes of content that `readInto` has given. */
+  readonly bytesReceived: number;
+  /** Bytes of content that were given to be sent; without those that can no longer leave, once that is known. */
+  readonly bytesSent: number;
   /** Who is told when something happens. Set by the executor in `start`, before it returns. */
   sink: Sink;
 
+  /** Sets limits of its own for the content of this request. Comes before any of it is read, if at all. */
+  limitBody(limits: BodyLimits): void;
   /** Somebody wants the content: sends 100 Continue where it was asked for and is still owed, opens the window. */
   demand(): void;
   /**
@@ -89,8 +100,9 @@ export interface Exchange {
   /**
    * The handler has settled and will not touch the exchange again: only now is the slot free and the next request
    * dispatched, maybe before this returns. An answer that was not ended is aborted. The sink hears nothing any more.
+   * @param watcher who is told, once, when the response has left
    */
-  release(): void;
+  release(watcher?: ResponseWatcher | null): void;
   /**
    * Blocks until content, room or news of the peer has come, and tells the sink of it. Only exchanges have it that are handled in
    * a thread of their own; nowhere else may a handler block.
@@ -110,11 +122,21 @@ export interface Sink {
   /** There is room again after `write` returned false. */
   onWritable(): void;
   /**
-   * The peer has gone, or was sent away. After any reason but "half-closed" nothing can be read and what is written vanishes;
-   * "half-closed" only says that the peer sends nothing more: its answer still reaches it, and `onWritable` still comes. After
-   * the others, an `onReadable` or `onWritable` that was still to come does not.
+   * The peer has gone, or was sent away. After any reason nothing more can be read but, after "half-closed", what is there. Where
+   * the peer can still get a response ("half-closed", and a reason with `canRespond`), writing goes on as before and `onWritable`
+   * still comes; after the others what is written vanishes, and an `onReadable` or `onWritable` that was still to come does not.
+   * May come again, with a reason after which there is no response.
    */
   onGone(why: GoneReason): void;
+}
+
+/** Who is told when the response of a released exchange has left. */
+export interface ResponseWatcher {
+  /**
+   * Comes once, maybe before `release` returns.
+   * @param whole true: everything was given to the transport; false: the connection ended before
+   */
+  onSent(whole: boolean): void;
 }
 
 /** Who lends bytes to an exchange. */
@@ -124,14 +146,16 @@ export interface Lender {
 }
 
 /**
- * Why a peer is not there any more; `malformed` and `timeout` carry the protocol error it was answered with. "cancelled" is for
+ * Why a peer is not there any more; `malformed` and `timeout` carry the protocol error. "cancelled" is for
  * protocols in which one request can go and its connection stay.
  */
 export interface GoneReason {
   /** What happened. */
   readonly kind: "half-closed" | "closed" | "cancelled" | "malformed" | "timeout" | "shutdown";
-  /** What the peer was answered with; only of "malformed" and "timeout". */
+  /** What the peer did wrong; only of "malformed" and "timeout". */
   readonly error?: ProtocolError;
+  /** Of "malformed" and "timeout": nothing of a response has left, so `error.status` can be sent. The connection closes behind it. */
+  readonly canRespond?: boolean;
 }
 
 /** Runs handlers. One a server. */
@@ -169,8 +193,11 @@ export interface Host {
    * the turn, so that the answers of many connections leave together.
    */
   answered(): void;
-  /** A peer broke the protocol and was answered, or dropped, for it: for the log. */
-  refused(error: ProtocolError): void;
+  /**
+   * A peer broke the protocol, and is answered, or dropped, for it.
+   * @param exchange which it did in; it hears of it, too. Null in a head, or in content that is dropped behind a response
+   */
+  refused(error: ProtocolError, exchange: Exchange | null): void;
 }
 
 /** One connection's protocol: bytes in, exchanges out, bytes out. HTTP/1 and HTTP/2 are interchangeable behind it. */

@@ -1,16 +1,30 @@
 /** How much and how long a peer may take. Every limit of the protocol layer, and its default. */
 import { show } from "./show.ts";
 
+/**
+ * What the content of one request may take. A handler class can have its own of each.
+ * Sizes in bytes, times in milliseconds.
+ */
+export interface BodyLimits {
+  /** Content, after the removal of chunks (413). Default 16 MiB. */
+  readonly maxBodySize: number;
+  /**
+   * Content that is waited for must arrive at this rate (408), in bytes per second; `bodyTimeout` is how far it may fall behind.
+   * Default 500.
+   */
+  readonly minBodyRate: number;
+  /** How long content may be waited for in all, less the time that `minBodyRate` grants what arrived (408). Default 20 s. */
+  readonly bodyTimeout: number;
+}
+
 /** Sizes in bytes, times in milliseconds. */
-export interface Limits {
+export interface Limits extends BodyLimits {
   /** The request target (414). RFC 9112 §3 asks for 8,000 at least. Default 8 KiB. */
   readonly maxTargetSize: number;
   /** Request line and header section together, with empty lines before them (431). Default 32 KiB. */
   readonly maxHeadSize: number;
   /** Header fields (431). Default 100. */
   readonly maxFields: number;
-  /** Content, after the removal of chunks (413). Default 16 MiB. */
-  readonly maxBodySize: number;
   /** All chunk extensions of one request together (413). Default 16 KiB. */
   readonly maxChunkExtensionSize: number;
   /** The trailer section (431). Default 8 KiB. */
@@ -22,15 +36,12 @@ export interface Limits {
   /** Without any request on a connection that had one. Default 75 s. */
   readonly keepAliveTimeout: number;
   /**
-   * Content that a handler waits for must arrive at this rate (408), in bytes per second; `bodyTimeout` is how far it may fall
-   * behind. Default 500.
+   * Content that no handler read is read and dropped, so that the connection can be kept, where no more than this is left of its
+   * Content-Length. With more, the response says `Connection: close`. Content in chunks, whose length nobody knows, is dropped to
+   * its end. Default 64 KiB.
    */
-  readonly minBodyRate: number;
-  /** How long a handler may wait for content in all, less the time that `minBodyRate` grants what arrived. Default 20 s. */
-  readonly bodyTimeout: number;
-  /** Content that no handler read is read and dropped up to so much, so that the connection can be kept. Default 64 KiB. */
   readonly maxDrainSize: number;
-  /** How long dropping unread content may take. Default 2 s. */
+  /** How long a head that has begun to arrive may take once the server shuts down. Default 2 s. */
   readonly drainTimeout: number;
 }
 

@@ -47,6 +47,16 @@ export class ChunkPool {
   }
 }
 
+/** A response whose end waits to leave. */
+export interface Departing {
+  /** Where it ends, counted from the first byte of the output; set by the output. */
+  endsAt: number;
+  /** The connection has ended, and so many bytes before its end have not left. */
+  cutOff(unsent: number): void;
+  /** It has left, or never will. Comes once. */
+  hasLeft(whole: boolean): void;
+}
+
 export class Output {
   /** How many bytes wait. */
   length = 0;
@@ -62,6 +72,7 @@ export class Output {
   #lent: Uint8Array | null = null;
   #lentLength = 0;
   #lender: Lender | null = null;
+  readonly #watched: Departing[] = [];
   /** What was pulled last, and the chunk it lies in. */
   #leaving: Uint8Array | null = null;
   #leavingChunk: Chunk | null = null;
@@ -119,6 +130,18 @@ export class Output {
     return this.#lent !== null;
   }
 
+  /** How many bytes have not left, as far as is known: of the batch that was pulled last, nobody knows before it is recycled. */
+  get unsent(): number {
+    return this.length + (this.#leaving?.length ?? 0);
+  }
+
+  /** Tells when all that was added so far has left, or never will. */
+  watch(departing: Departing): void {
+    if (this.unsent === 0) return departing.hasLeft(true);
+    departing.endsAt = this.pulled + this.length;
+    this.#watched.push(departing);
+  }
+
   /** The next batch to leave, null when there is none. It stays untouched until it is recycled. */
   pull(): Uint8Array | null {
     if (this.#full.length > 0) {
@@ -149,6 +172,7 @@ export class Output {
     if (batch !== this.#leaving) return;
     if (this.#leavingChunk !== null) this.#pool.give(this.#leavingChunk);
     this.#leaving = this.#leavingChunk = null;
+    while (this.#watched.length > 0 && this.#watched[0].endsAt <= this.pulled) this.#watched.shift()!.hasLeft(true);
   }
 
   /** Takes back the last `count` bytes added. They must all be here still, and within one chunk. */
@@ -161,12 +185,18 @@ export class Output {
 
   /** Drops everything. */
   clear(): void {
+    const left = this.pulled + this.length - this.unsent;
+    const watched = this.#watched.splice(0);
     if (this.#tail !== null) this.#pool.give(this.#tail);
     this.#full.length = this.#fullChunks.length = 0;
     this.#tail = null;
     this.#used = 0;
     this.length = 0;
     this.#giveBack();
+    for (const departing of watched) {
+      departing.cutOff(departing.endsAt - left);
+      departing.hasLeft(false);
+    }
   }
 
   #giveBack(): void {

@@ -1,7 +1,10 @@
 /** Which class, and which of its methods, a request is for. */
+import { BODY_TOO_LARGE } from "../protocol/errors.ts";
+import type { RequestHead } from "../protocol/exchange.ts";
+import type { BodyLimits } from "../protocol/limits.ts";
 import { show } from "../protocol/show.ts";
 import { HTTPError } from "./errors.ts";
-import { BaseHTTPRequestHandler, type RequestHandlerClass } from "./handler.ts";
+import { BaseHTTPRequestHandler, isWatched, type RequestHandlerClass } from "./handler.ts";
 import { describe } from "./log.ts";
 import { allowed, checkFields, type MethodFunction, methodsOf, STANDARD_METHODS } from "./methods.ts";
 import { pathOf } from "./target.ts";
@@ -31,6 +34,8 @@ interface Profile {
   readonly allowed: string;
   /** How much content is read before the method is called; -1 where none is. */
   readonly bufferedBody: number;
+  /** Limits of its own for content; null where the server's hold. */
+  readonly limits: BodyLimits | null;
   /** An object of it has been looked at, and is what it should be. */
   checked: boolean;
 }
@@ -38,17 +43,38 @@ interface Profile {
 const BASE = BaseHTTPRequestHandler.prototype;
 
 export class Dispatcher {
+  readonly #limits: BodyLimits;
   readonly #router: RequestRouter | null;
   readonly #only: Profile | null;
   readonly #profiles = new Map<RequestHandlerClass, Profile>();
+  /** Whether a class wants to know how requests end, though the server logs nothing. */
+  readonly watched: boolean;
+  /** Whether a class has limits of its own. */
+  readonly #limited: boolean;
   /** Every method that any class has. */
   readonly #known = new Set<string>();
 
   /** @throws {TypeError} for what is no handler class, or has what looks like a method and is none */
-  constructor(handler: RequestHandlerClass | RequestRouter) {
+  constructor(handler: RequestHandlerClass | RequestRouter, limits: BodyLimits) {
+    this.#limits = limits;
     this.#router = isRouter(handler) ? handler : null;
     for (const Handler of isRouter(handler) ? handler.handlers : [handler]) this.#add(Handler);
     this.#only = isRouter(handler) ? null : this.#profiles.get(handler)!;
+    const profiles = [...this.#profiles.values()];
+    this.watched = profiles.some(({ Handler }) => isWatched(Handler.prototype as BaseHTTPRequestHandler));
+    this.#limited = profiles.some(({ limits }) => limits !== null);
+  }
+
+  /** The limits that the class of a request has for its content; null where the server's hold. For who reads it before the handler does. */
+  limitsFor({ target }: RequestHead): BodyLimits | null {
+    if (!this.#limited) return null;
+    if (this.#only !== null) return this.#only.limits;
+    try {
+      const route = target === "*" ? undefined : this.#router!.find(pathOf(target));
+      return (route && this.#profiles.get(route.Handler)?.limits) ?? null;
+    } catch {
+      return null; // the handler's dispatch meets it again
+    }
   }
 
   /**
@@ -72,9 +98,16 @@ export class Dispatcher {
       fallback = route.fallback === true;
     }
     const handler = (transaction.handler = new profile.Handler(transaction));
+    const { exchange } = transaction;
+    if (profile.limits !== null) exchange.limitBody(profile.limits);
     if (!profile.checked) {
       checkFields(profile.Handler, handler);
       profile.checked = true;
+    }
+    // Before `setup`, as soon as the head has told.
+    if (exchange.bodyLength > (profile.limits ?? this.#limits).maxBodySize) {
+      exchange.closeConnection(); // as where chunks turn out to be too much, however little is left
+      throw tooLarge();
     }
     // HEAD is GET without its content, which the protocol drops (RFC 9110 §9.3.2).
     const run = profile.methods.get(method) ?? (method === "HEAD" ? profile.methods.get("GET") : undefined);
@@ -147,6 +180,16 @@ export class Dispatcher {
     sendAllow((transaction.handler = new BaseHTTPRequestHandler(transaction)), allowed(this.#known));
   }
 
+  #limitsOf(Handler: RequestHandlerClass): BodyLimits | null {
+    const { maxBodySize, minBodyRate, bodyTimeout } = this.#limits;
+    const limits = {
+      maxBodySize: numberOf(Handler, "maxBodySize") ?? maxBodySize,
+      minBodyRate: numberOf(Handler, "minBodyRate") ?? minBodyRate,
+      bodyTimeout: numberOf(Handler, "bodyTimeout") ?? bodyTimeout,
+    };
+    return Object.keys(limits).some((name) => name in Handler) ? limits : null;
+  }
+
   #add(Handler: RequestHandlerClass): void {
     const plain = Handler === BaseHTTPRequestHandler && this.#router !== null; // a router's fallback
     if (!plain && (typeof Handler !== "function" || !(Handler.prototype instanceof BaseHTTPRequestHandler))) {
@@ -154,18 +197,26 @@ export class Dispatcher {
     }
     const methods = methodsOf(Handler);
     for (const method of methods.keys()) this.#known.add(method);
-    const bufferedBody = bufferedBodyOf(Handler);
-    this.#profiles.set(Handler, { Handler, methods, allowed: allowed(methods.keys()), bufferedBody, checked: false });
+    const bufferedBody = numberOf(Handler, "bufferedBody") ?? -1;
+    const limits = this.#limitsOf(Handler);
+    this.#profiles.set(Handler, {
+      Handler,
+      methods,
+      allowed: allowed(methods.keys()),
+      bufferedBody,
+      limits,
+      checked: false,
+    });
   }
 }
 
-/** @throws {TypeError} or {RangeError} where it is no number of bytes */
-function bufferedBodyOf(Handler: RequestHandlerClass): number {
-  const { bufferedBody } = Handler as { bufferedBody?: unknown };
-  if (bufferedBody === undefined) return -1;
-  if (typeof bufferedBody === "number" && bufferedBody >= 0) return bufferedBody;
-  const message = `${Handler.name}'s bufferedBody must be a number of bytes, 0 or more, not ${show(bufferedBody)}`;
-  throw typeof bufferedBody === "number" ? new RangeError(message) : new TypeError(message);
+/** What a class says as a static member. @throws {TypeError} or {RangeError} where that is no number, 0 or more */
+function numberOf(Handler: RequestHandlerClass, name: "bufferedBody" | keyof BodyLimits): number | undefined {
+  const value = (Handler as unknown as Record<string, unknown>)[name];
+  if (value === undefined || (typeof value === "number" && value >= 0)) return value;
+  const unit = { bodyTimeout: "milliseconds", minBodyRate: "bytes a second" }[name as string] ?? "bytes";
+  const message = `${Handler.name}'s ${name} must be a number of ${unit}, 0 or more, not ${show(value)}`;
+  throw typeof value === "number" ? new RangeError(message) : new TypeError(message);
 }
 
 function isRouter(handler: RequestHandlerClass | RequestRouter): handler is RequestRouter {
@@ -176,6 +227,12 @@ function sendAllow(handler: BaseHTTPRequestHandler, methods: string): void {
   handler.sendResponse(204);
   handler.sendHeader("Allow", methods);
   handler.endHeaders();
+}
+
+/** The same response as to content in chunks that turns out to be too much. */
+function tooLarge(): HTTPError {
+  const { status, code, message } = BODY_TOO_LARGE;
+  return new HTTPError(status, { detail: message, problem: { code } });
 }
 
 function notImplemented(method: string): HTTPError {

@@ -1,8 +1,9 @@
 /** Runs handlers on the event loop: one call after the other, none in parallel, none waiting for another's awaits. */
 /// <reference types="node" preserve="true" />
+import { performance } from "node:perf_hooks";
 import type { Exchange, Executor } from "../protocol/exchange.ts";
 import { HTTPError, PeerGoneError } from "./errors.ts";
-import { BaseHTTPRequestHandler } from "./handler.ts";
+import { BaseHTTPRequestHandler, isWatched } from "./handler.ts";
 import { describe } from "./log.ts";
 import type { Services } from "./services.ts";
 import { Transaction } from "./transaction.ts";
@@ -11,15 +12,23 @@ export class LoopExecutor implements Executor {
   /** How many handlers run. */
   running = 0;
   readonly #services: Services;
+  /** Somebody wants to know how each request ended. */
+  readonly #watched: boolean;
+  /** Somebody wants to know how long requests took. */
+  readonly #timed: boolean;
   #drained: (() => void)[] = [];
 
   constructor(services: Services) {
     this.#services = services;
+    this.#watched = services.watched || !services.log.silent;
+    this.#timed = this.#watched || services.dispatcher.watched;
   }
 
-  start(exchange: Exchange): void {
+  /** @param began when the request's head was complete, in milliseconds by `performance.now`; undefined where that was just now */
+  start(exchange: Exchange, began: number | undefined = exchange.began): void {
     const transaction = new Transaction(exchange, this.#services);
     exchange.sink = transaction;
+    transaction.began = this.#timed ? (began ?? performance.now()) : this.#services.clock.now;
     this.running++;
     let promise: Promise<unknown> | null = null;
     try {
@@ -52,7 +61,9 @@ export class LoopExecutor implements Executor {
   /** The handler has come to its end, or `sendError` has behind a failure: its answer must be whole. */
   #settled(transaction: Transaction, failing = false): void {
     try {
-      const missing = left(transaction) ? null : transaction.answer.settle();
+      const missing = transaction.hasLeft ? null : transaction.answer.settle();
+      if (missing !== null && !failing && transaction.fault !== null)
+        return this.#failed(transaction, new PeerGoneError(transaction.gone!));
       // Who has seen that the client is not there may leave it at that, though it could be one that only half-closed.
       if (missing !== null && !failing && transaction.knowsGone) return this.#giveUp(transaction);
       if (missing !== null)
@@ -68,14 +79,18 @@ export class LoopExecutor implements Executor {
   /** The handler threw. Before anything has left, that is an answer; afterwards the connection is cut, so that the client can tell. */
   #failed(transaction: Transaction, error: unknown): void {
     try {
+      transaction.error = error;
       this.#report(transaction, error);
-      if (left(transaction)) return this.#release(transaction);
+      if (transaction.hasLeft) return this.#release(transaction);
       if (!transaction.answer.retract()) return this.#giveUp(transaction);
-      const handler = transaction.handler ?? new BaseHTTPRequestHandler(transaction);
+      const handler = (transaction.handler ??= new BaseHTTPRequestHandler(transaction));
+      const { fault } = transaction;
       const sent: unknown =
         error instanceof HTTPError
           ? handler.sendError(error.status, error.message, error.detail, error)
-          : handler.sendError(500);
+          : fault !== null && isOfGoing(error, transaction.signal.reason)
+            ? handler.sendError(fault.status, undefined, fault.message, { problem: { code: fault.code } })
+            : handler.sendError(500);
       // One of the class's own may be asynchronous.
       if (isThenable(sent)) {
         Promise.resolve(sent).then(
@@ -94,7 +109,7 @@ export class LoopExecutor implements Executor {
   #failedAgain(transaction: Transaction, second: unknown): void {
     try {
       this.#services.server.logError("cannot answer with an error: %s", describe(second));
-      if (left(transaction)) return this.#release(transaction);
+      if (transaction.hasLeft) return this.#release(transaction);
       if (!transaction.answer.retract()) return this.#giveUp(transaction);
       new BaseHTTPRequestHandler(transaction).sendError(500);
       transaction.answer.settle();
@@ -105,6 +120,7 @@ export class LoopExecutor implements Executor {
   }
 
   #giveUp(transaction: Transaction): void {
+    transaction.brokenOff = true;
     transaction.exchange.abort();
     this.#release(transaction);
   }
@@ -119,17 +135,12 @@ export class LoopExecutor implements Executor {
   #release(transaction: Transaction): void {
     transaction.answer.seal();
     transaction.settled = true;
-    transaction.exchange.release();
+    transaction.exchange.release(this.#watched || isWatched(transaction.handler) ? transaction : null);
     if (--this.running > 0 || this.#drained.length === 0) return;
     const drained = this.#drained;
     this.#drained = [];
     for (const resolve of drained) resolve();
   }
-}
-
-/** Whether there is nobody any more to answer. */
-function left(transaction: Transaction): boolean {
-  return transaction.gone !== null && transaction.gone.kind !== "half-closed";
 }
 
 /** Whether an error only says that the peer went: what was thrown for it, or what passed the signal's reason on. */

@@ -13,6 +13,7 @@ import { DatedLines } from "./dated_lines.ts";
 import { ERROR_PAGE, ERROR_PAGE_TYPE, errorContent } from "./error_document.ts";
 import type { HTTPErrorOptions } from "./errors.ts";
 import { eachField, type HeaderFields } from "./header_fields.ts";
+import type { RequestOutcome } from "./outcome.ts";
 import { decodeText, parseJson, validate } from "./json.ts";
 import { quiet, type RequestBody } from "./rfile.ts";
 import type { HTTPServer } from "./server.ts";
@@ -45,7 +46,10 @@ export type RequestMethod = () => void | Promise<void>;
  * A class may say `static bufferedBody = 1000`, a number of bytes: its methods are called when all of the content is there, and can
  * read it without waiting (`rfile.readSync`); more content is 413. Where the client leaves before, they are not called.
  *
- * Meant to be overridden: `do_*`, `setup`, `finish`, `serverVersion`, `versionString`, `errorMessageFormat`, `errorContentType`,
+ * A class may have limits of its own for the content of its requests, in place of the server's: `static maxBodySize`,
+ * `static minBodyRate`, `static bodyTimeout`.
+ *
+ * Meant to be overridden: `do_*`, `setup`, `finish`, `requestEnded`, `serverVersion`, `versionString`, `errorMessageFormat`, `errorContentType`,
  * `sendError`, `logRequest`, `logError`, `logMessage`, `addressString`, `logDateTimeString`.
  *
  * @example
@@ -219,8 +223,22 @@ export class BaseHTTPRequestHandler {
   /** Called before the method. Does nothing here. May be async. @source Python's `setup` */
   setup(): void | Promise<void> {}
 
-  /** Called after the method, also when it has thrown. Does nothing here. May be async. @source Python's `finish` */
+  /**
+   * Called after the method, also when it has thrown; the response to an error comes behind it. Does nothing here. May be async.
+   * @source Python's `finish`
+   */
   finish(): void | Promise<void> {}
+
+  /**
+   * Called once for every request, whatever became of it, when its response has left or will not leave any more. Writes the
+   * request's line of the log here, by `logRequest`. In a thread it is called when the handler has settled. What it throws is logged.
+   */
+  requestEnded(outcome: RequestOutcome): void {
+    const { status, bytesSent, reason, code } = outcome;
+    // A line that nobody would see is not made.
+    if (!this.#transaction.services.log.silent || hasOwnLog(this))
+      this.logRequest(status || "-", bytesSent || "-", code ?? reason);
+  }
 
   // The answer
 
@@ -230,7 +248,7 @@ export class BaseHTTPRequestHandler {
   }
 
   /**
-   * Begins the answer with a status, and with Server and Date, and logs the request.
+   * Begins the answer with a status, and with Server and Date.
    * @param code status code, 200 to 599
    * @param message reason phrase; the registered one when left out
    * @throws {RangeError} for another status; {Error} when the answer has begun already
@@ -239,9 +257,6 @@ export class BaseHTTPRequestHandler {
   sendResponse(code: number, message?: string): void {
     const { answer, services } = this.#transaction;
     answer.begin(code, message);
-    // A line that nobody would see is not made.
-    if (!services.log.silent || this.logRequest !== prototype.logRequest || this.logMessage !== prototype.logMessage)
-      this.logRequest(code);
     const software = this.versionString();
     if (software !== SOFTWARE) answer.add("Server", software);
     answer.addLines(software === SOFTWARE ? SOFTWARE_AND_DATE.at(services.clock.date) : DATE.at(services.clock.date));
@@ -404,13 +419,14 @@ export class BaseHTTPRequestHandler {
   }
 
   /**
-   * Logs an answer, when `sendResponse` begins it; should it be taken back, as by a later error, that is logged too.
-   * @param code its status
-   * @param size bytes of content, "-" when not known
-   * @source Python's `log_request`
+   * Logs a request, when it has ended: `requestEnded` calls it.
+   * @param code the status of the response, "-" where none was sent
+   * @param size bytes of content that were sent, "-" for none
+   * @param reason why it ended, or what the client did wrong; the line says so where it is not "complete"
+   * @source Python's `log_request`, which is called when the response begins
    */
-  logRequest(code: number | string = "-", size: number | string = "-"): void {
-    this.logMessage('"%s" %s %s', this.requestLine, code, size);
+  logRequest(code: number | string = "-", size: number | string = "-", reason: string = "complete"): void {
+    this.logMessage('"%s" %s %s', this.requestLine, code, reason === "complete" ? size : `${size} ${reason}`);
   }
 
   /** Logs an error. @source Python's `log_error` */
@@ -431,6 +447,17 @@ export class BaseHTTPRequestHandler {
 
 // On the prototype, where they cost a request nothing.
 const { prototype } = BaseHTTPRequestHandler;
+const { requestEnded, logRequest, logMessage } = prototype;
+
+function hasOwnLog(handler: BaseHTTPRequestHandler): boolean {
+  return handler.logRequest !== logRequest || handler.logMessage !== logMessage;
+}
+
+/** Whether a handler wants to know how its request ended, though the server logs nothing. */
+export function isWatched(handler: BaseHTTPRequestHandler | null): boolean {
+  return handler !== null && (handler.requestEnded !== requestEnded || hasOwnLog(handler));
+}
+
 prototype.serverVersion = SOFTWARE;
 prototype.errorMessageFormat = ERROR_PAGE;
 prototype.errorContentType = ERROR_PAGE_TYPE;

@@ -69,8 +69,8 @@ export class Link implements Host, SocketHandler, TurnTask {
     if (!this.#owner.turn.hold(this)) this.#flush();
   }
 
-  refused(error: ProtocolError): void {
-    this.#owner.linkRefused(this, error);
+  refused(error: ProtocolError, exchange: Exchange | null): void {
+    if (exchange === null) this.#owner.linkRefused(this, error); // otherwise the request's own line of the log says so
   }
 
   // The socket's handler

@@ -15,7 +15,8 @@ import type { RequestHandlerClass } from "./handler.ts";
 import { inject, type InjectedRequest, type InjectedResponse } from "./inject.ts";
 import { Link, type LinkOwner } from "./link.ts";
 import { checkListeners, Listeners } from "./listeners.ts";
-import { Log } from "./log.ts";
+import { describe, Log } from "./log.ts";
+import type { RequestOutcome } from "./outcome.ts";
 import { handlerThread, listenerThread, programThread } from "./place.ts";
 import { type HTTPServerOptions, serverSettings, type ServerSettings } from "./server_options.ts";
 import type { Asker, Services } from "./services.ts";
@@ -75,12 +76,12 @@ export class HTTPServer {
     options: HTTPServerOptions = {},
   ) {
     this.#address = checkAddress(serverAddress);
-    this.#dispatcher = new Dispatcher(RequestHandlerClass);
     this.RequestHandlerClass = RequestHandlerClass;
     this.#transport = options.transport ?? platform;
     const { limits, settings } = serverSettings(options, this.ownOptions);
     this.#limits = limits;
     this.#options = settings;
+    this.#dispatcher = new Dispatcher(RequestHandlerClass, limits);
     this.#turn = new Turn((task) => this.#transport.endOfTurn(task));
     const { silent, writeLog } = programThread() ?? {};
     const log = writeLog === undefined ? options.log : silent === true ? "none" : writeLog;
@@ -183,6 +184,14 @@ export class HTTPServer {
     this.#log.line(`- - - [${this.#clock.logTime}] ${format(message, ...args)}`);
   }
 
+  /**
+   * Called once for every request that this server has run, or refused when it had read its head: when its response has left or will
+   * not leave any more. For what counts and measures; a handler class has a `requestEnded` of its own, which logs. With threads it is
+   * called here, not in them; with `listeners`, on the event loop that accepted the connection. Does nothing. What it throws is
+   * logged.
+   */
+  requestEnded(_outcome: RequestOutcome): void {}
+
   /** The names of options that a class takes beside those of HTTPServer, and looks at itself. */
   protected get ownOptions(): readonly string[] {
     return [];
@@ -269,6 +278,8 @@ export class HTTPServer {
       clock: this.#clock,
       turn: this.#turn,
       log: this.#log,
+      watched: handlerThread === null && this.requestEnded !== HTTPServer.prototype.requestEnded,
+      told: (call) => this.#tell(call),
       serverFor: (transaction) => {
         if (this.#asker === null) queueMicrotask(this.#forgetAsker);
         this.#asker = transaction;
@@ -278,6 +289,16 @@ export class HTTPServer {
         this.#asker = transaction;
       },
     };
+  }
+
+  #tell(call: () => unknown): void {
+    const failed = (error: unknown): void => this.logError("requestEnded has failed: %s", describe(error));
+    try {
+      const result = call();
+      if (result instanceof Promise) result.catch(failed);
+    } catch (error) {
+      failed(error);
+    }
   }
 
   #makeOwner(): LinkOwner {

@@ -1,6 +1,7 @@
 /** What a server has for those who run its handlers, and for the handlers' own class; not for users. */
 import type { Limits } from "../protocol/limits.ts";
 import type { Clock } from "./clock.ts";
+import type { Dispatcher } from "./dispatch.ts";
 import type { Log } from "./log.ts";
 import type { HTTPServer } from "./server.ts";
 import type { Transaction } from "./transaction.ts";
@@ -10,10 +11,14 @@ export interface Services {
   readonly server: HTTPServer;
   readonly limits: Limits;
   /** Makes the handler of a transaction and runs its method. @returns a promise, where that is asynchronous */
-  readonly dispatcher: { dispatch(transaction: Transaction): unknown };
+  readonly dispatcher: Pick<Dispatcher, "dispatch" | "limitsFor" | "watched">;
   readonly clock: Clock;
   readonly turn: Turn;
   readonly log: Log;
+  /** Whether the server's own `requestEnded` is to be called here. */
+  readonly watched: boolean;
+  /** Calls what a user has written for the end of requests: what it throws is logged, and harms nobody. */
+  told(call: () => unknown): void;
   /** The server, for a handler that reads `this.server`: if the next thing is a call of `shutdown`, it is the handler's. */
   serverFor(transaction: Transaction): HTTPServer;
   /** Whose code runs, up to its first await; null when it has come back. A `shutdown` meanwhile is called by it. */

@@ -1,13 +1,16 @@
 /** One request being handled: the handler, what it reads from and writes to, and what it hears of its peer. */
-import type { Exchange, GoneReason, Sink } from "../protocol/exchange.ts";
+import { performance } from "node:perf_hooks";
+import type { ProtocolError } from "../protocol/errors.ts";
+import type { Exchange, GoneReason, ResponseWatcher, Sink } from "../protocol/exchange.ts";
 import { Answer } from "./answer.ts";
 import type { RouteParams } from "./dispatch.ts";
 import { PeerGoneError } from "./errors.ts";
 import type { BaseHTTPRequestHandler, HandlerContext } from "./handler.ts";
+import { outcomeOf, type OutcomeReason } from "./outcome.ts";
 import { ContentReader } from "./rfile.ts";
 import type { Services } from "./services.ts";
 
-export class Transaction implements Sink, HandlerContext {
+export class Transaction implements Sink, ResponseWatcher, HandlerContext {
   /** For a handler's constructor, whose context this is. A field, so that a class may give a copy of its context to `super`. */
   readonly transaction: Transaction = this;
   readonly exchange: Exchange;
@@ -15,6 +18,14 @@ export class Transaction implements Sink, HandlerContext {
   readonly answer: Answer;
   /** Why the peer is not there any more, once it is not. */
   gone: GoneReason | null = null;
+  /** What the peer did wrong, where a response can tell it. */
+  fault: ProtocolError | null = null;
+  /** What the handler has thrown. */
+  error: unknown = undefined;
+  /** The response was broken off, because the handler failed. */
+  brokenOff = false;
+  /** When the request's head was complete, in milliseconds; exact only where somebody wants to know. */
+  began = 0;
   /** Set when it has been made. */
   handler: BaseHTTPRequestHandler | null = null;
   /** The handler has settled. */
@@ -70,8 +81,31 @@ export class Transaction implements Sink, HandlerContext {
 
   onGone(why: GoneReason): void {
     this.gone = why;
+    if (why.canRespond === true) this.fault = why.error!;
     this.#reader?.gone(why);
-    if (why.kind !== "half-closed") this.answer.peerGone();
+    if (this.hasLeft) this.answer.peerGone();
     this.#controller?.abort(new PeerGoneError(why));
+  }
+
+  /** Whether there is nobody any more to respond to. */
+  get hasLeft(): boolean {
+    return this.gone !== null && this.gone.kind !== "half-closed" && this.gone.canRespond !== true;
+  }
+
+  onSent(whole: boolean): void {
+    const { services, error } = this;
+    const duration = performance.now() - this.began;
+    const { code } = this.fault ?? this.gone?.error ?? {};
+    const outcome = outcomeOf(this.exchange, { duration, reason: this.#reason(whole), code, error });
+    if (this.handler !== null) services.told(() => this.handler!.requestEnded(outcome));
+    if (services.watched) services.told(() => services.server.requestEnded(outcome));
+  }
+
+  #reason(whole: boolean): OutcomeReason {
+    if (this.brokenOff && !this.hasLeft) return this.error === undefined ? "closed" : "failed";
+    if (this.fault !== null) return this.fault.status === 408 ? "timeout" : "malformed";
+    const { gone } = this;
+    if (gone !== null && gone.kind !== "half-closed") return gone.kind;
+    return whole ? "complete" : "closed";
   }
 }

@@ -2,13 +2,14 @@
 import { Buffer } from "node:buffer";
 import { AnswerAccount, isHeadOnly, opensTunnel } from "../protocol/answer_account.ts";
 import { PROTOCOL_ERRORS } from "../protocol/errors.ts";
-import type { Exchange, GoneReason, Peer, Sink } from "../protocol/exchange.ts";
+import type { Exchange, GoneReason, Peer, ResponseWatcher, Sink } from "../protocol/exchange.ts";
 import type { FieldList, Fields } from "../protocol/fields.ts";
 import { reasonOf } from "../protocol/status.ts";
 import type { TurnTask } from "../server/turn.ts";
 import { readTrailers, ThreadHead } from "./heads.ts";
 import {
   ANSWER_LENGTH,
+  BEGAN,
   BODY_LENGTH,
   DONE,
   FLAGS,
@@ -17,6 +18,7 @@ import {
   IN_STATE,
   IN_WAITING,
   IN_WANTED,
+  origin,
   OUT_FULL,
   type PoolMemory,
   REASON,
@@ -34,6 +36,9 @@ export const KINDS: readonly GoneReason["kind"][] = [
   "timeout",
   "shutdown",
 ];
+
+/** In GONE: the peer can still get a response. */
+export const CAN_RESPOND = 1 << 24;
 
 /** With so much of an answer put, it is handed over without waiting for the end of the turn. */
 const BATCH = 16 * 1024;
@@ -75,6 +80,9 @@ export class ThreadExchange implements Exchange, TurnTask {
   readonly ticket: number;
   trailers: Fields | undefined = undefined;
   sink: Sink = NO_SINK;
+  status = 0;
+  bytesReceived = 0;
+  bytesSent = 0;
   readonly #desk: Desk;
   readonly #account = new AnswerAccount();
   readonly #slot: number;
@@ -118,6 +126,12 @@ export class ThreadExchange implements Exchange, TurnTask {
     return this.head.peer;
   }
 
+  get began(): number | undefined {
+    const { memory } = this.#desk;
+    const began = memory.numbers[memory.numbersAt(this.#slot) + BEGAN];
+    return began === 0 ? undefined : began - origin;
+  }
+
   get bodyLength(): number {
     return this.#tunnel ? -1 : this.#bodyLength;
   }
@@ -127,6 +141,8 @@ export class ThreadExchange implements Exchange, TurnTask {
   }
 
   // The request's content
+
+  limitBody(): void {} // the event loop has done so
 
   demand(): void {
     this.#continued = true;
@@ -157,6 +173,7 @@ export class ThreadExchange implements Exchange, TurnTask {
     const state = this.#load(IN_STATE); // first: behind the end nothing is put
     const n = this.#content.take(to, at, max);
     if (n > 0) {
+      this.bytesReceived += n;
       const isFull = this.#load(IN_FULL) === 1;
       if (isFull && this.#content.room >= this.#desk.memory.layout.ringSize >> 1) {
         Atomics.store(this.#words, this.#at + IN_FULL, 0);
@@ -197,6 +214,7 @@ export class ThreadExchange implements Exchange, TurnTask {
     this.#headOnly = isHeadOnly(method, status);
     this.#account.begin(this.#headOnly ? -1 : length);
     if (this.#lost) return;
+    this.status = status;
     if (this.#close) this.#put(CLOSE, NOTHING);
     const { memory, writer } = this.#desk;
     this.#mark = writer.position;
@@ -211,6 +229,7 @@ export class ThreadExchange implements Exchange, TurnTask {
   write(bytes: Uint8Array): boolean {
     this.#account.count(bytes.length);
     if (bytes.length === 0 || this.#headOnly || this.#lost) return true;
+    this.bytesSent += bytes.length;
     this.#put(DATA, bytes);
     if (this.#desk.writer.unpublished >= BATCH) this.flush();
     else this.#later();
@@ -228,6 +247,7 @@ export class ThreadExchange implements Exchange, TurnTask {
     if (this.#account.unanswered) return true;
     if (this.#lost || this.#tunnel || this.#rest.length > 0 || !this.#desk.writer.retract(this.#mark)) return false;
     this.#account.takeBack();
+    this.status = this.bytesSent = 0;
     return true;
   }
 
@@ -271,8 +291,9 @@ export class ThreadExchange implements Exchange, TurnTask {
     this.flush();
   }
 
-  release(): void {
+  release(watcher: ResponseWatcher | null = null): void {
     this.abort(); // does nothing when the answer has ended
+    watcher?.onSent(!this.#lost); // as far as this thread can know
     this.#putLines(true);
     const rest = this.#rest;
     this.sink = NO_SINK;
@@ -296,12 +317,13 @@ export class ThreadExchange implements Exchange, TurnTask {
     if (gone !== this.#gone) {
       this.#gone = gone;
       const kind = KINDS[(gone & 0xff) - 1];
-      const error = PROTOCOL_ERRORS[(gone >> 8) - 1];
-      if (kind !== "half-closed") {
+      const error = PROTOCOL_ERRORS[((gone >> 8) & 0xffff) - 1];
+      const canRespond = (gone & CAN_RESPOND) !== 0;
+      if (kind !== "half-closed" && !canRespond) {
         this.#lost = true;
         this.#rest = this.#rest.filter((record) => record.kind === LOG);
       }
-      this.sink.onGone(error === undefined ? { kind } : { kind, error });
+      this.sink.onGone(error === undefined ? { kind } : { kind, error, canRespond });
     }
     if (!this.#lost && this.#waiting && (this.#content.length > 0 || this.#ended())) {
       this.#wait(false);

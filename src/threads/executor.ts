@@ -9,12 +9,14 @@ import { HTTPError } from "../server/errors.ts";
 import { LoopExecutor } from "../server/executor.ts";
 import { describe } from "../server/log.ts";
 import { classesOf, type Handlers, isApart, isRouter, type Program } from "../server/program.ts";
+import { BaseHTTPRequestHandler } from "../server/handler.ts";
 import type { Services } from "../server/services.ts";
+import { Transaction } from "../server/transaction.ts";
 import type { TurnTask } from "../server/turn.ts";
 import { Crew } from "./crew.ts";
 import { headSizeFor, type Route } from "./heads.ts";
 import { Job, type JobOwner, type Rings } from "./job.ts";
-import { LOOKING, now, PoolMemory } from "./memory.ts";
+import { LOOKING, now, origin, PoolMemory } from "./memory.ts";
 import type { FromThread } from "./messages.ts";
 import { ContentRing, RecordReader } from "./rings.ts";
 import type { Settings, ThreadingOptions } from "./settings.ts";
@@ -31,9 +33,10 @@ const WEIGHT = 1 / 16;
 export class ThreadExecutor implements Executor, JobOwner, TurnTask {
   readonly memory: PoolMemory;
   readonly threadBuffer: number;
-  readonly maxDrainSize: number;
   readonly scratch: Buffer;
   readonly #services: Services;
+  /** Somebody wants to know how long requests took. */
+  readonly #timed: boolean;
   readonly #settings: Settings;
   readonly #handlers: Handlers;
   readonly #crew: Crew;
@@ -71,7 +74,7 @@ export class ThreadExecutor implements Executor, JobOwner, TurnTask {
     this.memory = new PoolMemory({ threads: settings.max, slots, headSize, ringSize });
     this.#account = new Account(this.memory);
     this.threadBuffer = settings.threadBuffer;
-    this.maxDrainSize = services.limits.maxDrainSize;
+    this.#timed = services.watched || services.dispatcher.watched || !services.log.silent;
     this.scratch = Buffer.allocUnsafeSlow(Math.max(1, settings.threadBuffer));
     this.#services = services;
     this.#settings = settings;
@@ -81,16 +84,19 @@ export class ThreadExecutor implements Executor, JobOwner, TurnTask {
     this.#jobs = new Array<Job | null>(slots).fill(null);
     this.#free = Array.from({ length: slots }, (_, i) => slots - 1 - i);
     const dispatcher = {
+      watched: services.dispatcher.watched,
+      limitsFor: () => null,
       dispatch: () => {
         throw this.#refusal ?? new HTTPError(500);
       },
     };
     this.#loop = new LoopExecutor({ ...services, dispatcher });
     const { threadData, ...view } = options;
+    const { maxBodySize, minBodyRate, bodyTimeout } = services.limits;
     this.#crew = new Crew(
       this.memory,
       settings,
-      { program, silent: services.log.silent, threadData, options: view },
+      { program, silent: services.log.silent, threadData, options: { ...view, maxBodySize, minBodyRate, bodyTimeout } },
       {
         log: (message, ...args) => services.server.logError(message, ...args),
         onSize: (size, replaced) => this.#account.crew(size, replaced),
@@ -122,7 +128,9 @@ export class ThreadExecutor implements Executor, JobOwner, TurnTask {
     const { serverAddress } = this.#services.server;
     if (serverAddress !== this.#address) this.memory.address = this.#address = serverAddress;
     if (this.#running++ === 0) this.#crew.hold(true);
-    new Job(exchange, this).begin();
+    const job = new Job(exchange, this);
+    if (this.#timed) job.beganAt = now();
+    job.begin();
   }
 
   async drain(): Promise<void> {
@@ -135,6 +143,13 @@ export class ThreadExecutor implements Executor, JobOwner, TurnTask {
   }
 
   // What jobs tell
+
+  limit(exchange: Exchange): boolean {
+    const { dispatcher, limits } = this.#services;
+    const own = dispatcher.limitsFor(exchange.head);
+    if (own !== null) exchange.limitBody(own);
+    return exchange.bodyLength > (own ?? limits).maxBodySize;
+  }
 
   jobReady(job: Job): void {
     const { max, queue } = this.#settings;
@@ -164,7 +179,7 @@ export class ThreadExecutor implements Executor, JobOwner, TurnTask {
         this.#hold(-1);
       }
     }
-    this.#release(job);
+    this.#release(job, false);
   }
 
   nudge(thread: number): void {
@@ -295,11 +310,28 @@ export class ThreadExecutor implements Executor, JobOwner, TurnTask {
     if (this.#first < this.#waiting.length) this.#lookLater();
   }
 
-  #release(job: Job): void {
+  /**
+   * @param handled a thread's handler has settled, and knows how its request ended
+   * @param why the thread was lost
+   */
+  #release(job: Job, handled = true, why?: Error): void {
     job.settled = true;
     this.#running--;
-    job.exchange.release(); // may start the next one, before it returns
+    job.exchange.release(this.#watcherOf(job, handled, why)); // may start the next one, before it returns
     this.#checkDrained();
+  }
+
+  /** Who tells the server how a request ended, and the log where no thread has done so. */
+  #watcherOf(job: Job, handled: boolean, why: Error | undefined): Transaction | null {
+    const services = this.#services;
+    if (!services.watched && (handled || services.log.silent)) return null;
+    const transaction = new Transaction(job.exchange, services);
+    if (!handled) transaction.handler = new BaseHTTPRequestHandler(transaction);
+    if (job.gone !== null) transaction.onGone(job.gone);
+    transaction.brokenOff = job.aborted || (!handled && job.gone === null);
+    transaction.error = why;
+    transaction.began = job.beganAt - origin;
+    return transaction;
   }
 
   #checkDrained(): void {
@@ -315,7 +347,7 @@ export class ThreadExecutor implements Executor, JobOwner, TurnTask {
     job.settled = true;
     this.#running--;
     this.#refusal = error;
-    this.#loop.start(job.exchange);
+    this.#loop.start(job.exchange, job.beganAt === 0 ? undefined : job.beganAt - origin);
     this.#refusal = null;
     this.#checkDrained();
   }
@@ -389,7 +421,7 @@ export class ThreadExecutor implements Executor, JobOwner, TurnTask {
       this.#refuse(job, overdue ? new HTTPError(503, { detail }) : new HTTPError(500));
     } else {
       exchange.abort();
-      this.#release(job);
+      this.#release(job, false, why);
     }
   }
 

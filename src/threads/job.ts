@@ -7,10 +7,11 @@ import type { Exchange, GoneReason, Sink } from "../protocol/exchange.ts";
 import { FieldList } from "../protocol/fields.ts";
 import { reasonOf } from "../protocol/status.ts";
 import type { Asker } from "../server/services.ts";
-import { KINDS, type Rest } from "./exchange.ts";
+import { CAN_RESPOND, KINDS, type Rest } from "./exchange.ts";
 import { type Route, writeContent, writeEnd, writeHead } from "./heads.ts";
 import {
   ANSWER_LENGTH,
+  BEGAN,
   DONE,
   GONE,
   IN_FULL,
@@ -46,8 +47,8 @@ export interface JobOwner {
   readonly memory: PoolMemory;
   /** How much content is waited for. */
   readonly threadBuffer: number;
-  /** How much content that no handler reads is dropped, so that its connection can be kept. */
-  readonly maxDrainSize: number;
+  /** Sets the limits for the content of a request. @returns whether the head says that it is too much */
+  limit(exchange: Exchange): boolean;
   /** Room to gather content in; of use until the next turn. */
   readonly scratch: Buffer;
   ringsOf(slot: number): Rings;
@@ -67,6 +68,8 @@ export class Job implements Sink, Asker {
   /** Where it waits for a thread, or is run; -1 where there is none yet, or any more. */
   slot = -1;
   ticket = 0;
+  /** When its head was complete, by `now`; 0 where nobody wants to know. */
+  beganAt = 0;
   /** When it was ready, by `now`. */
   readyAt = 0;
   settled = false;
@@ -99,6 +102,16 @@ export class Job implements Sink, Asker {
     this.exchange = exchange;
     this.#owner = owner;
     exchange.sink = this;
+  }
+
+  /** How its client has gone; null while it is there. */
+  get gone(): GoneReason | null {
+    return this.#gone;
+  }
+
+  /** The handler has broken its response off. */
+  get aborted(): boolean {
+    return this.#aborted;
   }
 
   /** Nobody is there any more to answer. */
@@ -137,7 +150,8 @@ export class Job implements Sink, Asker {
   begin(): void {
     const { bodyLength, waitsForContinue } = this.exchange;
     if (bodyLength === 0) this.#atEnd = true;
-    if (bodyLength === 0 || waitsForContinue || this.#owner.threadBuffer === 0) this.#ready();
+    if (bodyLength === 0 || this.#owner.limit(this.exchange) || waitsForContinue || this.#owner.threadBuffer === 0)
+      this.#ready();
     else {
       this.#demand();
       this.#gather();
@@ -157,7 +171,7 @@ export class Job implements Sink, Asker {
         this.#content = buffer;
       }
       const n = exchange.readInto(buffer, this.#gathered, Math.min(limit, buffer.length) - this.#gathered);
-      if (this.#lost) return;
+      if (this.#lost || !this.#gathering) return;
       if (n === 0) {
         if (this.#content === null) {
           this.#content = Buffer.allocUnsafeSlow(Math.min(limit, Math.max(1024, 2 * this.#gathered)));
@@ -190,6 +204,7 @@ export class Job implements Sink, Asker {
   enter(slot: number, route: Route | null): boolean {
     const { memory, scratch } = this.#owner;
     if (!writeHead(memory, slot, this.exchange, route)) return false;
+    memory.numbers[memory.numbersAt(slot) + BEGAN] = this.beganAt;
     this.slot = slot;
     this.#rings = this.#owner.ringsOf(slot);
     this.#rings.answer.open();
@@ -217,7 +232,11 @@ export class Job implements Sink, Asker {
   onGone(why: GoneReason): void {
     this.#gone = why;
     if (this.#over) return; // the rest of its answer is on its way still
-    if (why.kind !== "half-closed") {
+    if (why.canRespond === true) {
+      this.#readable = false;
+      // The handler's class responds, as to a fault that its handler meets.
+      if (this.#gathering) return this.#ready();
+    } else if (why.kind !== "half-closed") {
       this.#lost = this.#writable = true;
       if (this.slot < 0 || this.#owner.memory.cancel(this.slot)) return this.#owner.jobDropped(this);
     }
@@ -226,8 +245,12 @@ export class Job implements Sink, Asker {
     this.look();
   }
 
-  #tellGone({ kind, error }: GoneReason): void {
-    const code = 1 + KINDS.indexOf(kind) + (error === undefined ? 0 : 256 * (1 + PROTOCOL_ERRORS.indexOf(error)));
+  #tellGone({ kind, error, canRespond }: GoneReason): void {
+    const code =
+      1 +
+      KINDS.indexOf(kind) +
+      (error === undefined ? 0 : 256 * (1 + PROTOCOL_ERRORS.indexOf(error))) +
+      (canRespond === true ? CAN_RESPOND : 0);
     this.#store(GONE, code);
     this.#nudge();
   }
@@ -293,7 +316,6 @@ export class Job implements Sink, Asker {
     const { exchange } = this;
     switch (kind) {
       case RESPOND: {
-        if (this.#leavesMuch) exchange.closeConnection();
         const { status, reasonLength, length } = this.#answer ?? this.#readAnswer();
         const text = latin1(bytes, start, end);
         const reason = reasonLength < 0 ? reasonOf(status) : text.slice(0, reasonLength);
@@ -331,12 +353,6 @@ export class Job implements Sink, Asker {
   giveRest(records: readonly Rest[]): void {
     for (const { kind, bytes } of records)
       this.#give(kind, Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length), 0, bytes.length);
-  }
-
-  /** The handler answers without having asked for the rest of the content, and that is too much to be dropped (RFC 9112 §9.3). */
-  get #leavesMuch(): boolean {
-    if (!this.#demanded || this.#atEnd || this.#lost || this.slot < 0 || this.#load(IN_WANTED) === 1) return false;
-    return this.exchange.bodyLength - this.#gathered > this.#owner.maxDrainSize;
   }
 
   #tellEnd(): void {

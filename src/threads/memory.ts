@@ -3,7 +3,7 @@
  * each slot one request and its answer.
  *
  *   words    the queue; a bell, a mode and the like for each thread; what is known of each slot
- *   numbers  four for each slot
+ *   numbers  five for each slot
  *   slots    for each: the head of the request, a ring for its content, a ring for the answer
  *
  * Everything in it is written by one side and read by the other. What was written is handed over by an atomic store of a position
@@ -122,7 +122,9 @@ export const TOOK = 1;
 export const BODY_LENGTH = 2;
 /** The length of the answer's content, -1 when not known. */
 export const ANSWER_LENGTH = 3;
-const SLOT_NUMBERS = 4;
+/** When the head of the request was complete, by `now`; 0 where nobody wants to know. */
+export const BEGAN = 4;
+const SLOT_NUMBERS = 5;
 
 const HOST_SIZE = 512;
 

@@ -1,4 +1,5 @@
 /** What is said in messages, because it is rare or large; the rest goes through shared memory. */
+import type { BodyLimits } from "../protocol/limits.ts";
 import type { Program } from "../server/program.ts";
 import type { Rest } from "./exchange.ts";
 import type { Layout } from "./memory.ts";
@@ -15,7 +16,7 @@ export interface ThreadStart {
   readonly silent: boolean;
   readonly threadData: unknown;
   /** For a server that the thread constructs itself. */
-  readonly options: ThreadingOptions;
+  readonly options: ThreadingOptions & BodyLimits;
 }
 
 /** To a thread: look at shared memory; a shutdown that was asked for is over; end. */

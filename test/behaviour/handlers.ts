@@ -9,6 +9,7 @@ export * from "./handlers/errors.ts";
 export * from "./handlers/leaving.ts";
 export * from "./handlers/limits.ts";
 export * from "./handlers/logging.ts";
+export * from "./handlers/outcomes.ts";
 export * from "./handlers/reading.ts";
 export * from "./handlers/request.ts";
 export * from "./handlers/routing.ts";

@@ -11,6 +11,7 @@ import { errors } from "./cases/errors.ts";
 import { leaving } from "./cases/leaving.ts";
 import { limits } from "./cases/limits.ts";
 import { logging } from "./cases/logging.ts";
+import { outcomesOf } from "./cases/outcomes.ts";
 import { reading } from "./cases/reading.ts";
 import { request } from "./cases/request.ts";
 import { routing } from "./cases/routing.ts";
@@ -34,6 +35,7 @@ const topics: Record<string, (mode: Mode, test: Register) => void> = {
   logging,
   routing,
   limits,
+  outcomes: outcomesOf,
 };
 
 /** Registers every case for a mode. */

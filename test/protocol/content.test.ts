@@ -165,23 +165,45 @@ describe("content that no handler reads", () => {
     assert.match(driver.take(), /\r\nConnection: close\r\n/);
   });
 
-  test("at the bound, counted and chunked, is dropped; one byte more closes", () => {
+  test("at the bound is dropped; one byte more closes; chunks, however many, are dropped. The response says which", () => {
     for (const maxDrainSize of [0, 1, 100, 65_536]) {
       const table: [body: string, goesOn: boolean][] = [
         [post("x".repeat(maxDrainSize)), true],
         [post("x".repeat(maxDrainSize + 1)), false],
         [chunked(coded(maxDrainSize)), true],
-        [chunked(coded(maxDrainSize + 1)), false],
+        [chunked(coded(maxDrainSize + 1)), true],
+        [chunked(`3e8\r\n${"x".repeat(1000)}\r\n`.repeat(100) + coded(0)), true],
       ];
       for (const [data, goesOn] of table) {
-        const driver = new Driver({ maxDrainSize }, settle).feed(data + GET, [100, 1000]);
-        assert.equal(driver.calls.length, goesOn ? 2 : 1, `${maxDrainSize}: ${data.slice(0, 80)}`);
-        assert.equal(driver.connection.closing, goesOn ? null : "end");
-        assert.deepEqual(driver.refusals, []);
+        for (const split of ["whole", [100, 1000]] as const) {
+          const driver = new Driver({ maxDrainSize }, settle).feed(data + GET, split);
+          assert.equal(driver.calls.length, goesOn ? 2 : 1, `${maxDrainSize}: ${data.slice(0, 80)}`);
+          assert.equal(driver.connection.closing, goesOn ? null : "end");
+          assert.equal(/\r\nConnection: close\r\n/.test(driver.take()), !goesOn);
+          assert.deepEqual(driver.refusals, []);
+        }
       }
     }
     function coded(size: number): string {
-      return (size === 0 ? "" : `${size.toString(16)}\r\n${"x".repeat(size)}\r\n`) + "0\r\n\r\n";
+      return size === 0 ? "0\r\n\r\n" : `${size.toString(16)}\r\n${"x".repeat(size)}\r\n` + "0\r\n\r\n";
+    }
+  });
+
+  test("that a handler has read a part of counts as well", () => {
+    for (const [length, closes] of [
+      [70_000, true],
+      [65_541, false],
+      [65_542, true],
+    ] as const) {
+      const driver = new Driver({}, (call) => {
+        call.demand();
+        call.read(5);
+        call.answer();
+      });
+      driver.feed(announce(length) + "x".repeat(10));
+      assert.equal(/\r\nConnection: close\r\n/.test(driver.take()), closes, `${length}`);
+      assert.equal(driver.connection.closing, closes ? "end" : null);
+      if (!closes) assert.equal(driver.feed("x".repeat(length - 10) + GET).calls.length, 2);
     }
   });
 

@@ -213,16 +213,28 @@ describe("content that a handler waits for", () => {
 });
 
 describe("content that nobody reads", () => {
-  test("must be gone in time, or the connection goes", () => {
+  test("has the time of content that a handler waits for; then the connection goes", () => {
     const driver = new Driver(LIMITS, (call) => call.answer()).feed(POST.replace("100000", "60000"));
     assert.equal(readResponses(driver.take(), ["POST"])[0].status, 200);
-    expectAt(driver, 2_000, { closing: "end" });
+    expectAt(driver, 10_000, { closing: "end", code: "BODY_TIMEOUT" });
+  });
+
+  test("at the least rate it is dropped to its end, and the connection goes on", () => {
+    for (const head of [POST.replace("100000", "60000"), chunked("")]) {
+      const driver = new Driver(LIMITS, (call) => call.answer()).feed(head);
+      const chunk = head.includes("chunked") ? `3e8\r\n${"x".repeat(1_000)}\r\n` : "x".repeat(1_000);
+      for (let i = 0; i < 60; i++) driver.later(2_000).feed(chunk);
+      if (head.includes("chunked")) driver.feed("0\r\n\r\n");
+      assert.deepEqual([codes(driver), driver.connection.closing], [[], null]);
+      assert.equal(driver.feed(GET).calls.length, 2);
+    }
   });
 
   test("is not given more time by dripping", () => {
     const driver = new Driver(LIMITS, (call) => call.answer()).feed(POST.replace("100000", "60000"));
     driver.take();
-    for (let i = 0; i < 19; i++) driver.later(100).feed("x");
-    expectAt(driver, 100, { closing: "end" });
+    // 100 bytes a second: each second costs 1,000 ms and earns 200
+    for (let i = 0; i < 12; i++) driver.later(1_000).feed("x".repeat(100));
+    expectAt(driver, 400, { closing: "end", code: "BODY_TIMEOUT" });
   });
 });

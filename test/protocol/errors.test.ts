@@ -169,17 +169,21 @@ describe("an error's answer", () => {
     assert.equal(driver.connection.closing, "end");
   });
 
-  test("is not given to a handler that reads content and comes to the fault only later", () => {
+  test("is for who runs the handler to send, when that comes to the fault; another may take its place", () => {
     const driver = new Driver().feed(chunked("5\r\nhello\r\nx\r\n"));
     const { call } = driver;
+    call.whenFault = () => {};
     assert.equal(call.read(), 5);
     assert.deepEqual([call.body, call.heard], ["hello", []]);
     assert.equal(call.read(), 0);
     assert.deepEqual(call.heard, ["gone: malformed (CHUNK_SIZE_INVALID)"]);
     assert.equal(call.read(), 0);
-    // The handler may go on as if nothing had happened: what it says vanishes.
-    call.answer("unheard");
-    assert.equal(readResponses(driver.take(), ["GET"])[0].status, 400);
+    assert.deepEqual([driver.take(), driver.connection.closing], ["", null]);
+    driver.feed(get());
+    call.answer("no", 422);
+    const [response] = readResponses(driver.take(), ["POST"]);
+    assert.deepEqual([response.status, response.body], [422, "no"]);
+    assert.deepEqual([driver.calls.length, driver.connection.closing], [1, "end"], "the connection ends behind it");
   });
 });
 

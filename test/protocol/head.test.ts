@@ -118,7 +118,6 @@ const wrong: [lines: string[], code: string][] = [
   [["Content-Length: 1_0"], "CONTENT_LENGTH_INVALID"],
   [["Content-Length: \xb2"], "CONTENT_LENGTH_INVALID"],
   [['Content-Length: "5"'], "CONTENT_LENGTH_INVALID"],
-  [["Content-Length: 16777217"], "BODY_TOO_LARGE"],
   [["Content-Length: 9007199254740993"], "BODY_TOO_LARGE"],
   [["Content-Length: 18446744073709551621"], "BODY_TOO_LARGE"], // 2^64 + 5
   [[`Content-Length: ${"9".repeat(400)}`], "BODY_TOO_LARGE"],
@@ -286,7 +285,7 @@ describe("a head", () => {
 
   test("what is wrong with a line is said as soon as the line is there", () => {
     assert.equal(read("GET / HTTP/1.1\r\nHost: a b\r\n", "bytes"), "HOST_INVALID");
-    assert.equal(read("GET / HTTP/1.1\r\nContent-Length: 99999999\r\n", "bytes"), "BODY_TOO_LARGE");
+    assert.equal(read("GET / HTTP/1.1\r\nContent-Length: 9007199254740993\r\n", "bytes"), "BODY_TOO_LARGE");
     assert.equal(read("GET / HTTP/1.1\r\nExpect: x\r\n", "whole"), "EXPECTATION_FAILED");
   });
 

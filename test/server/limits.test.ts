@@ -148,8 +148,8 @@ describe("time", { concurrency: 12 }, () => {
   );
 
   testLimit(
-    "unread content is dropped for so long, and no longer",
-    { drainTimeout: 300, bodyTimeout: 60_000 },
+    "unread content is waited for as long as content that a handler reads, and no longer",
+    { bodyTimeout: 300 },
     async (peer) => {
       await peer.send("PUT / HTTP/1.1\r\nHost: a\r\nContent-Length: 100\r\n\r\nx");
       assert.equal((await peer.answer()).status, 200);

@@ -23,7 +23,7 @@ test("a line for each answer, in Python's format", async (t) => {
   for (const line of server.log) assert.match(line, PREFIX);
   assert.deepEqual(
     server.log.map((line) => line.replace(PREFIX, "")),
-    ['"GET /a?b=c HTTP/1.1" 200 -', "code 404, message Not Found", '"GET /missing HTTP/1.0" 404 -'],
+    ['"GET /a?b=c HTTP/1.1" 200 -', "code 404, message Not Found", '"GET /missing HTTP/1.0" 404 35'],
   );
 });
 

@@ -321,3 +321,8 @@ export function postChunks(pieces: readonly string[], trailers = ""): string {
 export function microtask(): Promise<void> {
   return Promise.resolve();
 }
+
+/** What the log says beside the line of each request. */
+export function beside(log: readonly string[]): string[] {
+  return log.filter((line) => !/" (?:\d{3}|-) (?:\d+|-)(?: \w+)?$/.test(line));
+}

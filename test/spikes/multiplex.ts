@@ -207,7 +207,7 @@ export class MuxConnection implements Connection {
 
   #refuse(error: ProtocolError): void {
     this.closing = "cut";
-    this.#host.refused(error);
+    this.#host.refused(error, null);
     for (const exchange of this.#streams.values()) this.#drop(exchange, { kind: "malformed", error });
     this.#host.wake(true);
   }
@@ -240,6 +240,9 @@ class MuxExchange implements Exchange {
   readonly head: RequestHead;
   readonly bodyLength = -1;
   readonly trailers = undefined;
+  readonly status = 0;
+  readonly bytesReceived = 0;
+  readonly bytesSent = 0;
   readonly stream: number;
   sink: Sink = NO_SINK;
   /** All of the request's content has come. */
@@ -282,6 +285,8 @@ class MuxExchange implements Exchange {
   get over(): boolean {
     return this.#endSent && (this.received || this.#released);
   }
+
+  limitBody(): void {}
 
   demand(): void {
     if (this.#store !== NOTHING || this.#gone) return;

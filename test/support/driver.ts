@@ -2,6 +2,7 @@
 // holds both sides to what exchange.ts promises: nothing borrowed is kept, and a sink is called only when it may be.
 import assert from "node:assert/strict";
 import { Buffer } from "node:buffer";
+import { reasonOf } from "../../src/protocol/status.ts";
 import {
   ChunkPool,
   type Exchange,
@@ -50,6 +51,7 @@ export class Call implements Sink {
   whenReadable: () => void = () => {};
   whenWritable: () => void = () => {};
   whenGone: (why: GoneReason) => void = () => {};
+  whenFault: (error: ProtocolError) => void = (error) => this.respondTo(error);
   readonly #calls: string[] = [];
   #owesReadable = false;
   #owesWritable = false;
@@ -161,7 +163,22 @@ export class Call implements Sink {
     assert.equal(this.settled, false, "onGone after release");
     this.heard.push(`gone: ${why.kind}${why.error === undefined ? "" : ` (${why.error.code})`}`);
     if (why.kind !== "half-closed") this.gone = why;
+    if (why.canRespond === true) this.whenFault(why.error!);
     this.whenGone(why);
+  }
+
+  /** Responds to a fault of the peer's, as executors do. */
+  respondTo({ status, code, message }: ProtocolError): void {
+    const title = reasonOf(status);
+    const content = JSON.stringify({ title, status, detail: message, code }) + "\n";
+    const fields: Pairs = [
+      ["Date", DATE],
+      ["Content-Type", "application/problem+json"],
+    ];
+    this.exchange.respond(status, title, fieldList(fields), content.length);
+    this.exchange.write(bytes(content));
+    this.exchange.end();
+    this.release();
   }
 
   #hear(what: string, owed: boolean, otherwise: string): void {

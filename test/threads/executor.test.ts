@@ -35,6 +35,9 @@ class Made implements Exchange {
   readonly bodyLength = 0;
   readonly waitsForContinue = false;
   readonly trailers = undefined;
+  readonly status = 0;
+  readonly bytesReceived = 0;
+  readonly bytesSent = 0;
   sink!: Sink;
   released = 0;
   /** How often it was used behind that. */
@@ -56,6 +59,7 @@ class Made implements Exchange {
     if (this.released === 0) this.sink.onGone({ kind });
   }
 
+  limitBody(): void {}
   demand(): void {}
   readInto(): number {
     return -1;

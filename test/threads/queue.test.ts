@@ -292,7 +292,7 @@ test("and must send then: the body rate's deadline ends its read, and the thread
   );
   await server.wordIs(ENDED, 1);
   assert.equal((await server.get("/quick")).status, 200);
-  // So it is for content that is waited for before there is a thread.
+  // So it is for content that is waited for before there is a thread: its handler learns it by its first read.
   const slow = server.connect();
   await slow.send(head.replace("\r\nExpect: 100-continue", "") + "1");
   await slow.endOfConnection();
@@ -300,7 +300,7 @@ test("and must send then: the body rate's deadline ends its read, and the thread
     slow.reading.answers.map(({ status }) => status),
     [408],
   );
-  assert.deepEqual([server.words[BEGUN], server.httpd.stats().failed], [1, 0]);
+  assert.deepEqual([server.words[BEGUN], server.words[ENDED], server.httpd.stats().failed], [2, 2, 0]);
 });
 
 test("a server that has not begun has no threads, and counts nothing", () => {

@@ -17,7 +17,7 @@ function setUp() {
   const owner: JobOwner = {
     memory,
     threadBuffer: 0,
-    maxDrainSize: 0,
+    limit: () => false,
     scratch: Buffer.alloc(1),
     ringsOf: (slot) => ({ content: new ContentRing(memory, slot), answer: new RecordReader(memory, slot) }),
     jobReady() {},

@@ -43,6 +43,7 @@ export class ChunkedReader implements BodyReader {
   trailers: Fields | undefined = undefined;
 
   readonly #limits: Limits;
+  #maxBodySize: number;
   #lines: FieldLinesReader | null = null;
   #state = SIZE;
   #digits = 0;
@@ -53,14 +54,20 @@ export class ChunkedReader implements BodyReader {
 
   constructor(limits: Limits) {
     this.#limits = limits;
+    this.#maxBodySize = limits.maxBodySize;
   }
 
   get remaining(): number {
     return this.#state === DONE ? 0 : -1;
   }
 
+  limit(maxBodySize: number): void {
+    this.#maxBodySize = maxBodySize;
+  }
+
   read(input: Input, to: Uint8Array | null, at: number, max: number): number {
     if (this.error !== null) return FAULT;
+    if (to === null) this.#maxBodySize = Infinity; // what is dropped takes no memory
     const start = at;
     const stop = at + max;
     for (;;) {
@@ -122,7 +129,7 @@ export class ChunkedReader implements BodyReader {
           if (c !== LF) return this.#fail(LINE_ENDING_INVALID);
           i++;
           this.#state = this.#size === 0 ? TRAILERS : DATA;
-          if (this.#size > this.#limits.maxBodySize - this.#total) return this.#fail(BODY_TOO_LARGE);
+          if (this.#size > this.#maxBodySize - this.#total) return this.#fail(BODY_TOO_LARGE);
           if (this.#size > Number.MAX_SAFE_INTEGER) return this.#fail(CHUNK_SIZE_INVALID);
           this.#total += this.#size;
           this.#left = this.#size;

@@ -8,17 +8,16 @@
  * Bytes that arrive while an exchange runs wait in `input`: they are its content, and maybe later requests. How many may wait
  * is bounded by `wantsRead`; what is dispatched is bounded by one.
  */
-import { encode } from "../bytes.ts";
 import { BODY_INCOMPLETE, BODY_TIMEOUT, HEAD_INCOMPLETE, HEAD_TIMEOUT, type ProtocolError } from "../errors.ts";
 import type { Connection, GoneReason, Host, Peer } from "../exchange.ts";
 import type { Limits } from "../limits.ts";
 import { type ChunkPool, Output } from "../output.ts";
-import { reasonOf } from "../status.ts";
 import { type BodyReader, CountedReader, END, FAULT, NO_BODY } from "./body.ts";
 import { ChunkedReader } from "./chunked.ts";
 import { Http1Exchange } from "./exchange.ts";
 import { HeadReader } from "./head.ts";
 import { Input } from "./input.ts";
+import { writeRefusal } from "./refusal.ts";
 
 const HEAD = 0;
 const EXCHANGE = 1;
@@ -69,7 +68,6 @@ export class Http1Connection implements Connection {
   #wakes = false;
   /** The next request waits for earlier answers to leave. */
   #stalled = false;
-  #dropped = 0;
   /** When the phase's deadline comes. */
   #deadline: number;
   /** The deadline is a head's, no longer that of an idle connection. The first head's runs from the connection's opening. */
@@ -97,7 +95,7 @@ export class Http1Connection implements Connection {
   get wantsRead(): boolean {
     if (this.ended) return false;
     if (this.#phase === HEAD) return !this.#stalled;
-    if (this.#phase !== EXCHANGE) return true;
+    if (this.#phase !== EXCHANGE || this.#exchange!.refused) return true;
     // Who waits needs more than there is, however much that is: a trailer section stays in the input until it is complete.
     return this.#exchange!.waiting || this.#input.length < LOOK_AHEAD;
   }
@@ -110,7 +108,8 @@ export class Http1Connection implements Connection {
   }
 
   receive(bytes: Uint8Array, length: number = bytes.length): void {
-    if (this.#phase === CLOSING) return; // read and dropped, so that our last answer is not lost to a reset (§9.6)
+    // Read and dropped, so that our last response is not lost to a reset (§9.6).
+    if (this.#phase === CLOSING || this.#exchange?.refused === true) return;
     this.#input.feed(bytes, length);
     if (this.#exchange?.waiting === true) this.#arrived(this.#exchange);
     this.#advance();
@@ -123,7 +122,7 @@ export class Http1Connection implements Connection {
     const exchange = this.#exchange;
     if (exchange !== null) {
       if (exchange.waiting) this.#arrived(exchange);
-      else exchange.sink.onGone({ kind: "half-closed" });
+      else if (!exchange.refused) exchange.sink.onGone({ kind: "half-closed" });
     }
     this.#advance();
   }
@@ -133,6 +132,7 @@ export class Http1Connection implements Connection {
     this.#phase = CLOSING;
     this.#deadline = Infinity;
     this.#input.drop();
+    this.#exchange?.cutOff(this.output.unsent);
     this.output.clear();
     this.#tell(why);
   }
@@ -171,8 +171,10 @@ export class Http1Connection implements Connection {
       case EXCHANGE:
         this.#refuse(BODY_TIMEOUT);
         break;
-      default:
+      case DRAIN:
+        this.#host.refused(BODY_TIMEOUT, null);
         this.close("end");
+        break;
     }
   }
 
@@ -205,16 +207,14 @@ export class Http1Connection implements Connection {
 
   /** Reads content for the handler. @returns as `Exchange.readInto` does */
   readBody(exchange: Http1Exchange, to: Uint8Array, at: number, max: number): number {
-    if (this.#phase === CLOSING) return 0; // the handler gave up
+    if (this.#phase === CLOSING || exchange.refused) return 0; // the handler gave up, or the content is at fault
     const input = this.#input;
     const before = input.length;
     const n = exchange.body.read(input, to, at, max);
     if (before >= LOOK_AHEAD && input.length < LOOK_AHEAD) this.#host.wake(false);
     if (n > 0) {
-      if (exchange.body.remaining === 0) return n;
-      const { bodyTimeout, minBodyRate } = this.#limits;
-      // What arrives earns time, but no more than the peer began with: a fast start must not pay for a long silence.
-      this.#bodyBudget = Math.min(bodyTimeout, this.#bodyBudget + (n * 1000) / minBodyRate);
+      exchange.bytesReceived += n;
+      if (exchange.body.remaining !== 0) this.#earn(exchange, n);
     } else if (n === FAULT) {
       this.#refuse(exchange.body.error!);
       return 0;
@@ -231,12 +231,24 @@ export class Http1Connection implements Connection {
     return n;
   }
 
-  /** Whether content that nobody reads could be dropped so that the connection can go on. */
+  /** What arrives earns time, but no more than the peer began with: a fast start must not pay for a long silence. */
+  #earn(exchange: Http1Exchange, bytes: number): void {
+    const { bodyTimeout, minBodyRate } = exchange.limits;
+    this.#bodyBudget = Math.min(bodyTimeout, this.#bodyBudget + (bytes * 1000) / minBodyRate);
+  }
+
+  /** Whether the connection will go on behind what the handler leaves unread. The response says so, and that is kept: see `#drain`. */
   canDrain(body: BodyReader, continueOwed: boolean): boolean {
     const { remaining } = body;
     if (remaining === 0) return true;
+    // A client that still waits for 100 (Continue) may send its content now, or not at all (RFC 9110 §10.1.1).
     if (continueOwed) return remaining > 0 && remaining <= this.#input.length;
     return remaining <= this.#limits.maxDrainSize;
+  }
+
+  /** The limits of an exchange's content have changed. */
+  limited(exchange: Http1Exchange): void {
+    this.#bodyBudget = exchange.limits.bodyTimeout;
   }
 
   /** Ends the connection once the output has left. */
@@ -255,6 +267,7 @@ export class Http1Connection implements Connection {
   released(exchange: Http1Exchange): void {
     if (this.#exchange !== exchange) return;
     if (this.#phase === CLOSING) this.#exchange = null;
+    if (exchange.watched) this.output.watch(exchange);
     this.#answered = true;
     if (!this.#advancing) {
       this.#advance();
@@ -293,8 +306,7 @@ export class Http1Connection implements Connection {
           return true;
         }
         this.#phase = DRAIN;
-        this.#dropped = 0;
-        this.#deadline = this.#host.now + this.#limits.drainTimeout;
+        this.#deadline = this.#host.now + this.#bodyBudget;
         return true;
       }
       case DRAIN:
@@ -339,14 +351,18 @@ export class Http1Connection implements Connection {
     this.#reader = null;
     let body = NO_BODY;
     if (head.chunked) body = new ChunkedReader(this.#limits);
-    else if (head.contentLength > 0) body = new CountedReader(head.contentLength);
-    const exchange = new Http1Exchange(this, head, body);
+    else if (head.contentLength > 0) {
+      body = new CountedReader(head.contentLength);
+      body.limit(this.#limits.maxBodySize);
+    }
+    const exchange = new Http1Exchange(this, head, body, this.#limits);
     this.#exchange = exchange;
     this.#phase = EXCHANGE;
     this.#bodyBudget = this.#limits.bodyTimeout;
     this.#host.start(exchange);
     // One that was read behind the peer's end hears of it as the others did.
-    if (this.ended && this.#exchange === exchange && !exchange.done) exchange.sink.onGone({ kind: "half-closed" });
+    if (this.ended && this.#exchange === exchange && !exchange.done && !exchange.refused)
+      exchange.sink.onGone({ kind: "half-closed" });
     return true;
   }
 
@@ -362,20 +378,23 @@ export class Http1Connection implements Connection {
       this.close("end");
       return true;
     }
-    const left = this.#limits.maxDrainSize - this.#dropped;
-    // With nothing left to drop the end may still be there: one byte more would be too many.
-    const n = exchange.body.remaining > left ? FAULT : exchange.body.read(this.#input, null, 0, left > 0 ? left : 1);
+    const n = exchange.body.read(this.#input, null, 0, Infinity);
     if (n === END) {
       this.#awaitHead();
       return true;
     }
-    if (n === FAULT || n > left || (n === 0 && this.ended)) {
-      // Its answer is out already, or nothing more will come: the connection is of no use any more.
-      if (exchange.body.error !== null) this.#host.refused(exchange.body.error);
+    if (n === FAULT || (n === 0 && this.ended)) {
+      // Its response is out already, or nothing more will come: the connection is of no use any more.
+      if (n === FAULT) this.#host.refused(exchange.body.error!, null);
       this.close("end");
       return true;
     }
-    this.#dropped += n;
+    if (n > 0) {
+      // The peer has as much time as where a handler waits for the content.
+      this.#bodyBudget = this.#deadline - this.#host.now;
+      this.#earn(exchange, n);
+      this.#deadline = this.#host.now + this.#bodyBudget;
+    }
     return n > 0;
   }
 
@@ -393,30 +412,27 @@ export class Http1Connection implements Connection {
     exchange.sink.onReadable();
   }
 
-  /** Answers a fault of the peer's, if it can be answered, and closes. */
+  /** The peer is at fault: it gets a response that says so, if it can, and the connection closes. */
   #refuse(error: ProtocolError): void {
     const exchange = this.#exchange;
-    if (exchange === null || exchange.unanswered) {
+    if (exchange === null) {
       const { bytes, pos } = this.#input;
-      const method = exchange === null ? this.#reader?.method(bytes, pos) : exchange.head.method;
-      this.#answer(error, method === "HEAD");
+      writeRefusal(this.output, error, this.#host.date, this.#reader?.method(bytes, pos) === "HEAD");
       this.close("end");
+      this.#host.refused(error, null);
+      return;
+    }
+    this.#host.refused(error, exchange);
+    const kind = error.status === 408 ? "timeout" : "malformed";
+    if (exchange.unanswered) {
+      // The response is the executor's: it goes the way of all responses of its handler's class.
+      exchange.refuse();
+      this.#input.drop();
+      exchange.sink.onGone({ kind, error, canRespond: true });
     } else {
       this.close(exchange.howToBreakOff);
+      this.#tell({ kind, error });
     }
-    this.#host.refused(error);
-    this.#tell({ kind: error.status === 408 ? "timeout" : "malformed", error });
-  }
-
-  #answer(error: ProtocolError, headOnly: boolean): void {
-    const title = reasonOf(error.status);
-    const { status, code, message } = error;
-    const content = encode(JSON.stringify({ title, status, detail: message, code }) + "\n");
-    this.output.text(
-      `HTTP/1.1 ${status} ${title}\r\nDate: ${this.#host.date}\r\nContent-Type: application/problem+json\r\n` +
-        `Content-Length: ${content.length}\r\nConnection: close\r\n\r\n`,
-    );
-    if (!headOnly) this.output.bytes(content);
   }
 
   /** Tells a running exchange, once and last of all, that its peer is gone. */

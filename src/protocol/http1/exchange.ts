@@ -1,9 +1,11 @@
 /** One HTTP/1 request and its answer: what goes out, and when. The connection does the reading. */
 import { AnswerAccount, isHeadOnly, opensTunnel } from "../answer_account.ts";
-import type { Exchange, GoneReason, Lender, Peer, Sink } from "../exchange.ts";
+import type { Exchange, GoneReason, Lender, Peer, ResponseWatcher, Sink } from "../exchange.ts";
 import { latin1Bytes } from "../bytes.ts";
 import type { FieldList, Fields } from "../fields.ts";
 import { isFieldText } from "../grammar.ts";
+import type { BodyLimits } from "../limits.ts";
+import type { Departing } from "../output.ts";
 import { reasonOf } from "../status.ts";
 import { type BodyReader, CountedReader } from "./body.ts";
 import type { Http1Connection } from "./connection.ts";
@@ -27,7 +29,7 @@ const STAYS = latin1Bytes("Connection: keep-alive\r\n");
 /** No less than these take together. */
 const MOST_FRAMING = 100;
 
-export class Http1Exchange implements Exchange {
+export class Http1Exchange implements Exchange, Departing {
   readonly head: Http1Head;
   sink: Sink = NO_SINK;
   /** `readInto` said 0, and nothing has come since. */
@@ -40,21 +42,29 @@ export class Http1Exchange implements Exchange {
   tunnel = false;
   /** The connection takes another request after this one. */
   persistent: boolean;
+  /** Its content is at fault: nothing more of it is read. */
+  refused = false;
+  limits: BodyLimits;
+  status = 0;
+  bytesReceived = 0;
+  bytesSent = 0;
+  endsAt = 0;
 
   readonly #connection: Http1Connection;
   readonly #account = new AnswerAccount();
   #framing = NONE;
   /** Where in the connection's output the answer begins. */
   #mark = 0;
-  #demanded = false;
   #close = false;
   #continued: boolean;
   #released = false;
+  #watcher: ResponseWatcher | null = null;
 
-  constructor(connection: Http1Connection, head: Http1Head, body: BodyReader) {
+  constructor(connection: Http1Connection, head: Http1Head, body: BodyReader, limits: BodyLimits) {
     this.#connection = connection;
     this.head = head;
     this.body = body;
+    this.limits = limits;
     this.persistent = head.persistent;
     this.#continued = !head.expectsContinue;
   }
@@ -92,8 +102,13 @@ export class Http1Exchange implements Exchange {
     return this.#released;
   }
 
+  limitBody(limits: BodyLimits): void {
+    this.limits = limits;
+    this.body.limit(limits.maxBodySize);
+    this.#connection.limited(this);
+  }
+
   demand(): void {
-    this.#demanded = true;
     // "A server MUST NOT send a 100 (Continue) … if it has already sent a final status" (RFC 9110 §10.1.1)
     if (this.#continued || !this.#account.unanswered || this.gone !== null) return;
     this.#continued = true;
@@ -151,11 +166,12 @@ export class Http1Exchange implements Exchange {
     }
     this.#account.begin(this.#framing === COUNTED ? length : -1);
     if (this.gone !== null) return;
+    this.status = status;
 
     // A client that was not told to send its content may or may not send it now, and one that has much left to send will
-    // not be heard to the end: say so (RFC 9110 §10.1.1, RFC 9112 §9.3).
-    if (this.persistent && !this.#demanded && !this.#connection.canDrain(this.body, !this.#continued))
-      this.persistent = false;
+    // not be heard to the end: say so (RFC 9110 §10.1.1, RFC 9112 §9.3, §9.6). The handler might still read all of it, but then it
+    // is too late to say otherwise.
+    if (this.persistent && !this.#connection.canDrain(this.body, !this.#continued)) this.persistent = false;
     if (this.#connection.stopping) this.persistent = false;
 
     const output = this.#connection.output;
@@ -181,6 +197,7 @@ export class Http1Exchange implements Exchange {
     this.#account.count(n);
     if (this.#framing === NONE || this.gone !== null) return true;
     if (n === 0) return !this.full;
+    this.bytesSent += n;
     const output = this.#connection.output;
     if (this.#framing === CHUNKED) {
       output.text(n.toString(16) + "\r\n");
@@ -197,6 +214,7 @@ export class Http1Exchange implements Exchange {
     // Behind others that are lent, or between the marks of a chunk, it would take more writes than a copy costs.
     if (this.#framing !== COUNTED || this.gone !== null || output.lends) return null;
     this.#account.count(bytes.length);
+    this.bytesSent += bytes.length;
     output.lend(bytes, lender);
     return !(this.full = this.#connection.wrote());
   }
@@ -222,8 +240,16 @@ export class Http1Exchange implements Exchange {
       return false;
     if (!output.takeBack(output.pulled + output.length - this.#mark)) return false;
     this.#account.takeBack();
+    this.status = this.bytesSent = 0;
     this.persistent = this.head.persistent && !this.#close;
     return true;
+  }
+
+  /** The peer's content is at fault: nothing more of it is read, and no other request behind it. */
+  refuse(): void {
+    this.refused = true;
+    this.waiting = false;
+    this.closeConnection();
   }
 
   closeConnection(): void {
@@ -238,12 +264,29 @@ export class Http1Exchange implements Exchange {
     if (this.gone === null) this.#connection.close(how);
   }
 
-  release(): void {
+  release(watcher: ResponseWatcher | null = null): void {
     if (this.#released) return;
     this.#released = true;
     this.sink = NO_SINK;
     this.abort(); // does nothing when the answer has ended
+    this.#watcher = watcher;
     this.#connection.released(this);
+    if (this.gone !== null) this.hasLeft(false); // the connection does not know it any more
+  }
+
+  /** Whether somebody wants to know when the response has left. */
+  get watched(): boolean {
+    return this.#watcher !== null;
+  }
+
+  hasLeft(whole: boolean): void {
+    const watcher = this.#watcher;
+    this.#watcher = null;
+    watcher?.onSent(whole);
+  }
+
+  cutOff(unsent: number): void {
+    this.bytesSent = Math.max(0, this.bytesSent - unsent);
   }
 }
 

@@ -18,17 +18,17 @@ async function messages(served: Served, count: number, who: string): Promise<str
 }
 
 export function logging(mode: Mode, test: Register): void {
-  const lineOf = (client: Client, path: string, status: number): [string, string] => [
+  const lineOf = (client: Client, path: string, status: number, size: number | "-" = "-"): [string, string] => [
     client.address[0],
-    `"GET ${path} ${mode.version}" ${status} -`,
+    `"GET ${path} ${mode.version}" ${status} ${size}`,
   ];
 
-  test("each answer is a line: who, when, the request line, the status", async (t) => {
+  test("each request is a line: who, when, the request line, the status, how much was sent", async (t) => {
     const served = await mode.serve(t, Logging);
     const client = await served.client();
     await client.request({ path: "/?a=b%20c" });
     await client.request({ path: "/made" });
-    const [who, first] = lineOf(client, "/?a=b%20c", 200);
+    const [who, first] = lineOf(client, "/?a=b%20c", 200, 5);
     assert.deepEqual(await messages(served, 2, who), [first, lineOf(client, "/made", 201)[1]]);
   });
 
@@ -46,12 +46,12 @@ export function logging(mode: Mode, test: Register): void {
     const client = await served.client();
     await client.request({ path: "/missing" });
     await client.request({ path: "/error" });
-    const [who, missing] = lineOf(client, "/missing", 404);
+    const [who, missing] = lineOf(client, "/missing", 404, 35);
     assert.deepEqual(await messages(served, 4, who), [
       "code 404, message Not Found",
       missing,
       "code 422, message Not\\x0d\\x0aNumbers",
-      lineOf(client, "/error", 422)[1],
+      lineOf(client, "/error", 422, 75)[1],
     ]);
   });
 
@@ -60,7 +60,7 @@ export function logging(mode: Mode, test: Register): void {
     const client = await served.client();
     const path = "/messages?said=%250d%250a127.0.0.1%2520-%2520-%2520forged";
     await client.request({ path });
-    const [who, line] = lineOf(client, path, 200);
+    const [who, line] = lineOf(client, path, 200, 5);
     assert.deepEqual(await messages(served, 6, who), [
       "plain",
       "text and 7",

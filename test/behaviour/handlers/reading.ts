@@ -135,7 +135,7 @@ export class Buffered extends BaseHTTPRequestHandler {
   }
 
   override logRequest(code?: number | string): void {
-    this.logMessage("%s was called: %s", this.method, code);
+    if (code !== "-") this.logMessage("%s was called: %s", this.method, code);
   }
 }
 
