@@ -185,7 +185,7 @@ describe("content that no handler reads", () => {
       }
     }
     function coded(size: number): string {
-      return size === 0 ? "0\r\n\r\n" : `${size.toString(16)}\r\n${"x".repeat(size)}\r\n` + "0\r\n\r\n";
+      return size === 0 ? "0\r\n\r\n" : `${size.toString(16)}\r\n${"x".repeat(size)}\r\n0\r\n\r\n`;
     }
   });
 

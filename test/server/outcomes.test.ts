@@ -54,9 +54,7 @@ test("the server is told of each request that had a head, in order; of a malform
   await peer.ask(postChunks(["ab", "cd"]));
   await connect().ask("GET / HTTP/1.1\r\nHost: a b\r\n\r\n");
   assert.deepEqual(
-    outcomes.map(({ method, path, status, bytesReceived, bytesSent, reason, code }) => [
-      ...[method, path, status, bytesReceived, bytesSent, reason, code],
-    ]),
+    outcomes.map((one) => [one.method, one.path, one.status, one.bytesReceived, one.bytesSent, one.reason, one.code]),
     [
       ["GET", "/", 200, 0, 5, "complete", undefined],
       ["GET", "/missing", 404, 0, 77, "complete", undefined],

@@ -10,21 +10,8 @@ type Outcome = Record<"method" | "path" | "reason", string> &
   Record<"status" | "bytesReceived" | "bytesSent", number> & { timed: boolean; code?: string };
 
 function outcomes(served: Served): Outcome[] {
-  return served
-    .log()
-    .map((line) => line.indexOf("] outcome {"))
-    .flatMap((at, i) =>
-      at < 0
-        ? []
-        : [
-            JSON.parse(
-              served
-                .log()
-                [i].slice(at + 10)
-                .replaceAll("\\\\", "\\"),
-            ) as Outcome,
-          ],
-    );
+  const said = served.log().map((line) => line.split("] outcome ", 2)[1]);
+  return said.filter((text) => text !== undefined).map((text) => JSON.parse(text.replaceAll("\\\\", "\\")) as Outcome);
 }
 
 /** The outcome of the only request so far. */
