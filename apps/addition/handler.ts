@@ -3,7 +3,7 @@
 import type { Buffer } from "node:buffer";
 import { BaseHTTPRequestHandler, HTTPError } from "../../src/mod.ts";
 import { CACHE_CONTROL, entityTag, isKnown } from "./caching.ts";
-import { type Given, merge, readPairs } from "./given.ts";
+import { type Given, merge, readForm } from "./given.ts";
 import { readJson } from "./json.ts";
 import { MEDIA_TYPES, type Medium, mediumOf } from "./medium.ts";
 import { plainSum } from "./shortcut.ts";
@@ -75,7 +75,7 @@ export class AdditionHandler extends BaseHTTPRequestHandler {
       if (mayBeEmpty && !this.headers.has("Content-Type")) return target.given;
     }
     const text = decode(content);
-    if ((medium ?? mediumOf(this.headers)) === "form") return merge(target.given, readPairs(new URLSearchParams(text)));
+    if ((medium ?? mediumOf(this.headers)) === "form") return merge(target.given, readForm(text));
     const value = readJson(text);
     return isObject(value) ? merge(target.given, value) : value;
   }

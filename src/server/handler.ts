@@ -17,7 +17,7 @@ import { decodeText, parseJson, validate } from "./json.ts";
 import { quiet, type RequestBody } from "./rfile.ts";
 import type { HTTPServer } from "./server.ts";
 import type { StandardSchemaV1 } from "./standard_schema.ts";
-import { decodePart, pathOf, queryOf, readPathParams } from "./target.ts";
+import { decodePart, pathOf, readPathParams, readQuery } from "./target.ts";
 import type { Transaction } from "./transaction.ts";
 
 /** What a server gives to the constructor of a handler. Nothing in it is for users. */
@@ -105,9 +105,9 @@ export class BaseHTTPRequestHandler {
     return pathOf(this.path);
   }
 
-  /** What `path` says behind its first question mark, decoded; `+` is a space in it. */
+  /** What `path` says behind its first question mark, decoded; `+` is a space in it. A second question mark is a character like others. */
   get query(): URLSearchParams {
-    return (this.#query ??= new URLSearchParams(queryOf(this.path)));
+    return (this.#query ??= readQuery(this.path));
   }
 
   #query: URLSearchParams | null = null;

@@ -171,6 +171,10 @@ describe("422", () => {
     for (const method of ["GET", "POST", "QUERY"]) unprocessable(await ask(`${method} /`, FORM_TYPE), both, method);
     unprocessable(await ask("POST /", FORM_TYPE, "x=1&&=&val_a"), both, "a form");
     unprocessable(await ask("GET /?val_a=3"), ["#/val_b"], "a query");
+    unprocessable(await ask("GET /??val_a=1&val_b=2"), ["#/val_a"], "a name that begins with a question mark");
+    unprocessable(await ask("GET /???val_a=1&?val_b=2"), both, "names that do");
+    for (const method of ["GET", "POST", "QUERY"])
+      unprocessable(await ask(`${method} /`, FORM_TYPE, "?val_a=1&val_b=2"), ["#/val_a"], `${method} of such a form`);
     unprocessable(await ask("POST /val_b/3/"), ["#/val_a"], "a path");
     unprocessable(await ask("POST /x/val_a"), both, "a path where it stands for a value");
     unprocessable(await ask("POST /", FORM_TYPE, '{"val_a": 3, "val_b": 4}'), both, "JSON as a form");
