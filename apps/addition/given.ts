@@ -45,6 +45,11 @@ export function merge(one: Given, other: Given): Given {
   return { ...one, ...other };
 }
 
+/** Whether both operands are given. */
+export function isComplete(given: Given): boolean {
+  return NAMES.every((name) => Object.hasOwn(given, name));
+}
+
 function readText(text: string): unknown {
   return readNumber(text) ?? text;
 }

@@ -6,7 +6,7 @@ import { encode } from "../protocol/bytes.ts";
 import type { Fields } from "../protocol/fields.ts";
 import { FieldList } from "../protocol/fields.ts";
 import { isFieldText } from "../protocol/grammar.ts";
-import { hasNoContent, reasonOf } from "../protocol/status.ts";
+import { ERROR_CACHING, hasNoContent, reasonOf } from "../protocol/status.ts";
 import { VERSION } from "../version.ts";
 import type { ResponseBody } from "./answer.ts";
 import { DatedLines } from "./dated_lines.ts";
@@ -335,7 +335,7 @@ export class BaseHTTPRequestHandler {
 
   /**
    * Answers with an error, and logs it: a problem document (RFC 9457), or a page where the client prefers one. What was prepared
-   * of another answer is dropped, if none of it has left.
+   * of another answer is dropped, if none of it has left. Where `headers` have no Cache-Control, no cache may keep it (`no-store`).
    * @param code status code, 400 to 599 (others are allowed)
    * @param message title, and reason phrase where it can be one; the registered one when left out
    * @param explain what happened, for the person who reads it
@@ -354,9 +354,13 @@ export class BaseHTTPRequestHandler {
     const title = message ?? (reasonOf(code) || `Error ${code}`);
     this.logError("code %d, message %s", code, title);
     this.sendResponse(code, message !== undefined && isFieldText(message) ? message : undefined);
+    let saysCaching = code < 400;
     eachField(options.headers ?? {}, (name, value) => {
-      if (name.toLowerCase() !== "content-type") this.sendHeader(name, value); // which is the document's to say
+      const lower = name.toLowerCase();
+      if (lower !== "content-type") this.sendHeader(name, value); // which is the document's to say
+      saysCaching ||= lower === "cache-control";
     });
+    if (!saysCaching) this.sendHeader("Cache-Control", ERROR_CACHING);
     if (hasNoContent(code) || code === 205) return this.endHeaders();
     const page = { format: this.errorMessageFormat, type: this.errorContentType };
     const error = { code, message: title, explain, problem: options.problem };

@@ -13,7 +13,7 @@ import { BODY_INCOMPLETE, BODY_TIMEOUT, HEAD_INCOMPLETE, HEAD_TIMEOUT, type Prot
 import type { Connection, GoneReason, Host, Peer } from "../exchange.ts";
 import type { Limits } from "../limits.ts";
 import { type ChunkPool, Output } from "../output.ts";
-import { reasonOf } from "../status.ts";
+import { ERROR_CACHING, reasonOf } from "../status.ts";
 import { type BodyReader, CountedReader, END, FAULT, NO_BODY } from "./body.ts";
 import { ChunkedReader } from "./chunked.ts";
 import { Http1Exchange } from "./exchange.ts";
@@ -414,7 +414,7 @@ export class Http1Connection implements Connection {
     const content = encode(JSON.stringify({ title, status, detail: message, code }) + "\n");
     this.output.text(
       `HTTP/1.1 ${status} ${title}\r\nDate: ${this.#host.date}\r\nContent-Type: application/problem+json\r\n` +
-        `Content-Length: ${content.length}\r\nConnection: close\r\n\r\n`,
+        `Cache-Control: ${ERROR_CACHING}\r\nContent-Length: ${content.length}\r\nConnection: close\r\n\r\n`,
     );
     if (!headOnly) this.output.bytes(content);
   }
