@@ -287,6 +287,12 @@ describe("415", () => {
       "application/jsonp",
       "application/json+x",
       "application/json x",
+      "application/json\xa0",
+      "\xa0application/json",
+      "application/json, application/json",
+      "application/jsonapplication/json",
+      "application/json\xa0; charset=utf-8",
+      "application /json",
       "json",
       "*/*",
       "",
@@ -331,13 +337,48 @@ describe("415", () => {
 
   test("content that is encoded", async () => {
     const json = '{"val_a": 3, "val_b": 4}';
-    for (const coding of ["gzip", "identity, br", "identityx", "IDENTITY gzip"]) {
-      const { status, headers } = await ask("POST /", { ...JSON_TYPE, "Content-Encoding": coding }, json);
-      assert.deepEqual([status, headers.get("Accept-Encoding")], [415, "identity"], coding);
+    const send = (...codings: string[]) =>
+      ask(
+        "POST /",
+        [...Object.entries(JSON_TYPE), ...codings.map((one): [string, string] => ["Content-Encoding", one])],
+        json,
+      );
+    for (const codings of [
+      ["gzip"],
+      ["identity, br"],
+      ["identityx"],
+      ["xidentity"],
+      ["IDENTITY gzip"],
+      ["identityidentity"],
+      ["identity identity"],
+      ["identity\tidentity"],
+      ["identity, identityidentity"],
+      ["identity;q=1"],
+      ["identity\xa0"],
+      ["iden,tity"],
+      ["*"],
+      ["identity", "gzip"],
+      ["identity", "identityidentity"],
+      ["", "br"],
+    ]) {
+      const { status, headers } = await send(...codings);
+      assert.deepEqual([status, headers.get("Accept-Encoding")], [415, "identity"], codings.join(" | "));
     }
-    for (const coding of ["identity", "Identity", "identity, identity", ""]) {
-      assert.equal((await ask("POST /", { ...JSON_TYPE, "Content-Encoding": coding }, json)).sum, "7", coding);
+    for (const codings of [
+      ["identity"],
+      ["Identity"],
+      ["identity, identity"],
+      ["IDENTITY\t,identity,identitY"],
+      [",, identity ,"],
+      [""],
+      ["", ""],
+      ["identity", "identity"],
+      [" , "],
+    ]) {
+      assert.equal((await send(...codings)).sum, "7", codings.join(" | "));
     }
+    const long = ["identity,".repeat(3000), `${" ".repeat(30_000)}x`, " ,".repeat(15_000)];
+    for (let i = 0; i < 100; i++) for (const coding of long) await send(`identity,${coding}`);
   });
 });
 
