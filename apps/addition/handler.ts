@@ -14,7 +14,7 @@ import { readTarget, ROOT, type Target } from "./target.ts";
 /** No two numbers worth adding take more, in bytes. */
 export const MAX_BODY_SIZE = 64 * 1024;
 
-/** Bytes that are not UTF-8 are not JSON (RFC 8259 §8.1), and neither is a byte order mark. */
+/** Bytes that are not UTF-8 are not JSON (RFC 8259 §8.1). A byte order mark stays in the text: `readJson` refuses it in words. */
 const UTF8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 
 export class AdditionHandler extends BaseHTTPRequestHandler {
@@ -118,7 +118,9 @@ function decode(content: Buffer): string {
   try {
     return UTF8.decode(content);
   } catch {
-    throw new HTTPError(400, { detail: "The content is not UTF-8." });
+    const isMarked = (content[0] === 0xff && content[1] === 0xfe) || (content[0] === 0xfe && content[1] === 0xff);
+    const why = isMarked ? ": it begins with the byte order mark of UTF-16" : "";
+    throw new HTTPError(400, { detail: `The content is not UTF-8${why}.` });
   }
 }
 

@@ -194,14 +194,17 @@ export class BaseHTTPRequestHandler {
     return this.rfile.read();
   }
 
-  /** The content as text, which is UTF-8. @returns rejects with {HTTPError} 400 when it is not, and as `bytes` does */
+  /**
+   * The content as text, which is UTF-8. A byte order mark (U+FEFF) at its beginning stays in it.
+   * @returns rejects with {HTTPError} 400 when it is not UTF-8, and as `bytes` does
+   */
   text(): Promise<string> {
     return quiet(this.bytes().then(decodeText));
   }
 
   /**
    * The content as JSON, whatever its Content-Type. `JSON.parse` reads it: numbers are rounded to doubles, and of a name that
-   * stands twice the last one counts.
+   * stands twice the last one counts. A byte order mark before it is refused (RFC 8259 §8.1).
    * @param schema any Standard Schema (zod, valibot, arktype …), which the value must match
    * @returns the value, as the schema gives it; rejects with {HTTPError} 400 for what is not JSON, 422 for what does not match, with
    *   `errors` that say what and where, and as `bytes` does

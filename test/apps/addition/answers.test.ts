@@ -227,8 +227,25 @@ describe("400", () => {
       assert.match((await ask("POST /", JSON_TYPE, content)).text(), /UTF-8/);
     }
     assert.equal((await ask("POST /", JSON_TYPE, Buffer.from(json.replace("?", "é")))).sum, "7");
-    assert.equal((await ask("POST /", JSON_TYPE, `\ufeff${json}`)).status, 400);
+    for (const method of ["GET", "POST", "QUERY"]) {
+      for (const marked of [`\ufeff${json}`, "\ufeff", "\ufeff\ufeff{}", '\ufeff{"val_a":3,"val_b":4}']) {
+        const reply = await ask(`${method} /`, JSON_TYPE, marked);
+        assert.equal(reply.status, 400);
+        assert.match(
+          reply.text(),
+          /: it begins with a byte order mark \(U\+FEFF\), which must not stand before JSON\."/,
+        );
+      }
+    }
+    assert.equal(
+      (await ask("POST /", JSON_TYPE, json.replace("?", "\ufeff"))).sum,
+      "7",
+      "in a string it is a character",
+    );
     assert.equal((await ask("POST /", JSON_TYPE, Buffer.from(json, "utf16le"))).status, 400);
+    const utf16 = Buffer.from(`\ufeff${json}`, "utf16le");
+    for (const bytes of [utf16, Buffer.from(utf16).swap16()])
+      assert.match((await ask("POST /", JSON_TYPE, bytes)).text(), /not UTF-8: .*the byte order mark of UTF-16\./);
     assert.equal((await ask("POST /", FORM_TYPE, Buffer.from("val_a=3&val_b=4&x=\xff", "latin1"))).status, 400);
   });
 
