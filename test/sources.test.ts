@@ -55,6 +55,24 @@ for (const [how, flags] of runsTypeScript ? Object.entries(least) : []) {
   });
 }
 
+test("where Node does not run TypeScript, the README and the file itself say what to do instead", async (t) => {
+  const file = "apps/addition/main.ts";
+  const said = "ERR_UNKNOWN_FILE_EXTENSION";
+  const readme = readFileSync(path.join(root, "README.md"), "utf8");
+  const [, below] = readme.split(`node ${file}`);
+  assert.match(below.slice(0, 600), new RegExp(`22\\.18[^]*${said}[^]*\`npm start\``));
+  assert.match(readFileSync(path.join(root, "docs/RUNTIMES.md"), "utf8"), new RegExp(`${said}[^]{0,200}\`npm start\``));
+  // Node names the file, so whoever opens it finds the way at its top.
+  const [, first, second] = readFileSync(path.join(root, file), "utf8").split("\n");
+  assert.match(`${first} ${second}`, /^\/\/ .*22\.18.*Unknown file extension.*`npm start`/);
+  if (runsTypeScript) return;
+  const child = spawn(process.execPath, [file], { cwd: checkout(t), stdio: ["ignore", "ignore", "pipe"] });
+  let stderr = "";
+  child.stderr.setEncoding("utf8").on("data", (text: string) => (stderr += text));
+  await once(child, "close");
+  assert.match(stderr, new RegExp(`${said}.*Unknown file extension.*main\\.ts`));
+});
+
 test("each runtime finds the same of its own files among the sources as among what is built", () => {
   const read = (file: string): unknown =>
     (JSON.parse(readFileSync(path.join(root, file), "utf8")) as { imports: unknown }).imports;

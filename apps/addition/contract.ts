@@ -1,5 +1,5 @@
 /** What may be added: the one contract for all operands, in whichever way they came. Knows nothing of HTTP. */
-import { z } from "zod";
+import { z } from "./zod.ts";
 import { quote } from "./quote.ts";
 
 /** As many as Python reads, which bounds the time that reading and writing an integer takes (`sys.set_int_max_str_digits`). */

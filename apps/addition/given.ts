@@ -20,6 +20,12 @@ export function readPairs(pairs: URLSearchParams): Given {
   return given;
 }
 
+/** `readPairs` of a form (`application/x-www-form-urlencoded`). @throws {HTTPError} 400 for an operand that is given twice */
+export function readForm(text: string): Given {
+  // URLSearchParams drops a "?" at the beginning, which in a form is part of the first name: it may drop this one.
+  return readPairs(new URLSearchParams(`?${text}`));
+}
+
 /** Reads operands from the parameters of a path. */
 export function readParams(params: ReadonlyMap<string, string>): Given {
   const given: Record<string, unknown> = {};
@@ -37,6 +43,11 @@ export function readParams(params: ReadonlyMap<string, string>): Given {
 export function merge(one: Given, other: Given): Given {
   for (const name of NAMES) if (Object.hasOwn(one, name) && Object.hasOwn(other, name)) throw givenTwice(name);
   return { ...one, ...other };
+}
+
+/** Whether both operands are given. */
+export function isComplete(given: Given): boolean {
+  return NAMES.every((name) => Object.hasOwn(given, name));
 }
 
 function readText(text: string): unknown {

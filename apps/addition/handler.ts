@@ -2,10 +2,11 @@
 /// <reference types="node" preserve="true" />
 import type { Buffer } from "node:buffer";
 import { BaseHTTPRequestHandler, HTTPError } from "../../src/mod.ts";
-import { CACHE_CONTROL, entityTag, isKnown } from "./caching.ts";
-import { type Given, merge, readPairs } from "./given.ts";
+import { DO_NOT_KEEP, entityTag, KEEP } from "./caching.ts";
+import { type Given, isComplete, merge, readForm } from "./given.ts";
 import { readJson } from "./json.ts";
 import { MEDIA_TYPES, type Medium, mediumOf } from "./medium.ts";
+import { failedPrecondition } from "./preconditions.ts";
 import { plainSum } from "./shortcut.ts";
 import { sumOf } from "./sum.ts";
 import { readTarget, ROOT, type Target } from "./target.ts";
@@ -13,7 +14,7 @@ import { readTarget, ROOT, type Target } from "./target.ts";
 /** No two numbers worth adding take more, in bytes. */
 export const MAX_BODY_SIZE = 64 * 1024;
 
-/** Bytes that are not UTF-8 are not JSON (RFC 8259 §8.1), and neither is a byte order mark. */
+/** Bytes that are not UTF-8 are not JSON (RFC 8259 §8.1). A byte order mark stays in the text: `readJson` refuses it in words. */
 const UTF8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 
 export class AdditionHandler extends BaseHTTPRequestHandler {
@@ -55,7 +56,7 @@ export class AdditionHandler extends BaseHTTPRequestHandler {
     const medium = target === ROOT || this.#announcesContent() ? mediumOf(this.headers) : null;
     const content = await this.rfile.read();
     const plain = target === ROOT && medium === "json" ? plainSum(content) : null;
-    this.#send(plain ?? sumOf(this.#read(target, medium, content)), content.length === 0);
+    this.#send(plain ?? sumOf(this.#read(target, medium, content)), target, content.length > 0);
   }
 
   #announcesContent(): boolean {
@@ -68,47 +69,58 @@ export class AdditionHandler extends BaseHTTPRequestHandler {
       if (target.hasOperands) return target.given;
       if (target.isElsewhere) {
         const detail = "There is nothing at this path: two numbers are added as in /?val_a=3&val_b=4.";
-        // With content there would be a sum, so no cache may answer with this for long.
-        throw new HTTPError(404, { detail, headers: { "Cache-Control": "no-store" } });
+        throw new HTTPError(404, { detail });
       }
       const mayBeEmpty = this.method === "GET" || this.method === "HEAD";
       if (mayBeEmpty && !this.headers.has("Content-Type")) return target.given;
     }
     const text = decode(content);
-    if ((medium ?? mediumOf(this.headers)) === "form") return merge(target.given, readPairs(new URLSearchParams(text)));
+    if ((medium ?? mediumOf(this.headers)) === "form") return merge(target.given, readForm(text));
     const value = readJson(text);
     return isObject(value) ? merge(target.given, value) : value;
   }
 
-  /** @param byTarget the target alone has said what to add */
-  #send(sum: string, byTarget: boolean): void {
-    const { method } = this;
+  /** @param hasContent content may have had a say in the sum */
+  #send(sum: string, target: Target, hasContent: boolean): void {
+    const { method, headers } = this;
     const content = `{"sum":${sum}}\n`;
-    const isCacheable = byTarget && (method === "GET" || method === "HEAD");
-    const tag = isCacheable ? entityTag(content) : "";
-    const isUnchanged = isCacheable && isKnown(this.headers, tag);
+    const isKept = !hasContent && (method === "GET" || method === "HEAD");
+    const tag = isKept ? entityTag(content) : "";
+    let isUnchanged = false;
+    if (headers.has("If-None-Match") || headers.has("If-Match")) {
+      // Only the sum that GET has for the target is a current representation of it (RFC 9110 §3.2). One that content had a say in is none:
+      // no client has a tag for it.
+      const isCurrent = isKept || (method === "POST" && isComplete(target.given));
+      const current = isCurrent ? entityTag(content) : null;
+      const failed = failedPrecondition(method, headers.getAll("If-Match"), headers.getAll("If-None-Match"), current);
+      if (failed === 412) throw preconditionFailed();
+      isUnchanged = failed === 304;
+    }
     this.sendResponse(isUnchanged ? 304 : 200);
     if (!isUnchanged) {
       this.sendHeader("Content-Type", "application/json");
       this.sendHeader("Content-Length", content.length);
     }
-    if (isCacheable) {
-      this.sendHeader("Cache-Control", CACHE_CONTROL);
-      this.sendHeader("ETag", tag);
-    } else if (method !== "POST") {
-      // A cache knows an answer by its URL, which does not say what was added.
-      this.sendHeader("Cache-Control", "no-store");
-    }
+    this.sendHeader("Cache-Control", isKept ? KEEP : DO_NOT_KEEP);
+    if (isKept) this.sendHeader("ETag", tag);
     this.endHeaders();
     if (!isUnchanged) this.wfile.write(content);
   }
+}
+
+function preconditionFailed(): HTTPError {
+  return new HTTPError(412, {
+    detail: "If-Match names no current entity tag of this target, or If-None-Match names one.",
+  });
 }
 
 function decode(content: Buffer): string {
   try {
     return UTF8.decode(content);
   } catch {
-    throw new HTTPError(400, { detail: "The content is not UTF-8." });
+    const isMarked = (content[0] === 0xff && content[1] === 0xfe) || (content[0] === 0xfe && content[1] === 0xff);
+    const why = isMarked ? ": it begins with the byte order mark of UTF-16" : "";
+    throw new HTTPError(400, { detail: `The content is not UTF-8${why}.` });
   }
 }
 

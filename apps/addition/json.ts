@@ -7,6 +7,9 @@ import { quote } from "./quote.ts";
 /** Deeper than two numbers need, and not so deep that a reader which calls itself runs out of stack (RFC 8259 §9). */
 const MAX_DEPTH = 1000;
 
+/** Said in words: nobody sees the mark in the parser's own message, which quotes it. A writer must not add it (RFC 8259 §8.1). */
+const BYTE_ORDER_MARK = "it begins with a byte order mark (U+FEFF), which must not stand before JSON.";
+
 /**
  * Reads JSON (RFC 8259).
  * @returns the value, its numbers as `readNumber` has them
@@ -16,7 +19,7 @@ export function readJson(text: string): unknown {
   try {
     JSON.parse(text);
   } catch (error) {
-    throw refuse((error as Error).message);
+    throw refuse(text.startsWith("\ufeff") ? BYTE_ORDER_MARK : (error as Error).message);
   }
   checkObjects(text);
   return parse(text, undefined, { parseNumber: readNumber });

@@ -1,121 +1,23 @@
 #!/usr/bin/env node
-/** The addition server as a program: `plinth`, `npm start`. */
+// Node before 22.18 does not run this file, since it is TypeScript ("Unknown file extension"): there, `npm start` builds it and runs
+// what was built.
+/** The addition server as a program: `plinth`, `npm start`. Loads it in two parts: see `load`. */
 import process from "node:process";
-import { parseArgs } from "node:util";
-import { HTTPServer, ThreadingHTTPServer } from "../../src/mod.ts";
-import { AdditionHandler, MAX_BODY_SIZE } from "./handler.ts";
 
-const USAGE = `usage: plinth [--host HOST] [--port PORT] [--log plain|none] [--threads N | --listeners N]
-
-Adds two numbers over HTTP.
-  --host HOST   address to listen on (127.0.0.1)
-  --port PORT   port to listen on, 0 for a free one (8000)
-  --log LOG     plain: a line for each request on stderr; none: no lines (plain)
-  --threads N   add in so many threads, not on the event loop
-  --listeners N accept on so many event loops, all but one in threads
-  --help        this text`;
-
-/** The most threads, and the most listeners, that a server can have. */
-const MOST = 192;
-
-/** One clear line, and the exit status for "not as you asked". */
-function fail(message: string): never {
-  process.stderr.write(`plinth: ${message}\n`);
-  process.exit(2);
-}
-
-interface Arguments {
-  readonly host: string;
-  readonly port: number;
-  readonly log: "plain" | "none";
-  /** undefined: on the event loop. */
-  readonly threads: number | undefined;
-  readonly listeners: number;
-}
-
-function readArguments(): Arguments {
-  const options = {
-    host: { type: "string" },
-    port: { type: "string" },
-    log: { type: "string" },
-    threads: { type: "string" },
-    listeners: { type: "string" },
-    help: { type: "boolean" },
-  } as const;
-  let values: { host?: string; port?: string; log?: string; threads?: string; listeners?: string; help?: boolean };
+/**
+ * Node 20 opens all files at once that a module needs. So the library comes first and the program behind it: with fewer files open
+ * at a time, fewer file descriptors are enough.
+ */
+async function load(): Promise<void> {
   try {
-    ({ values } = parseArgs({ options }));
+    await import("../../src/mod.ts");
+    await import("./command.ts");
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === "ERR_PARSE_ARGS_INVALID_OPTION_VALUE") {
-      const option = /--[a-z]+/.exec((error as Error).message)?.[0] ?? "that option";
-      fail(
-        `${option} takes ${option === "--help" ? "no value" : "a value, which does not begin with a dash"} (--help lists the options)`,
-      );
-    }
-    fail(`${(error as Error).message.split(/\.? To specify|\n/)[0]} (--help lists the options)`);
+    const { code, message } = error as NodeJS.ErrnoException;
+    if (code !== "EMFILE" && code !== "ENFILE") throw error;
+    process.stderr.write(`plinth: cannot start: ${message}. Raise the limit of open files (ulimit -n).\n`);
+    process.exit(2);
   }
-  if (values.help === true) {
-    process.stdout.write(USAGE + "\n");
-    process.exit(0);
-  }
-  const { host = "127.0.0.1", port = "8000", log = "plain", threads, listeners } = values;
-  if (!/^[0-9]{1,5}$/.test(port) || Number(port) > 65535) fail(`--port takes a number from 0 to 65535, not "${port}"`);
-  if (log !== "plain" && log !== "none") fail(`--log takes plain or none, not "${log}"`);
-  for (const [name, value] of [
-    ["--threads", threads],
-    ["--listeners", listeners],
-  ] as const) {
-    if (value !== undefined && !(/^[0-9]{1,3}$/.test(value) && Number(value) >= 1 && Number(value) <= MOST))
-      fail(`${name} takes a number from 1 to ${MOST}, not "${value}"`);
-  }
-  if (threads !== undefined && listeners !== undefined) fail("take --threads or --listeners, not both");
-  return {
-    host,
-    port: Number(port),
-    log,
-    threads: threads === undefined ? undefined : Number(threads),
-    listeners: Number(listeners ?? 1),
-  };
 }
 
-const { host, port, log, threads, listeners } = readArguments();
-const options = { log, maxBodySize: MAX_BODY_SIZE };
-const httpd =
-  threads === undefined
-    ? new HTTPServer([host, port], AdditionHandler, { ...options, listeners })
-    : new ThreadingHTTPServer([host, port], AdditionHandler, { ...options, threads });
-try {
-  await httpd.serverActivate();
-} catch (error) {
-  fail((error as Error).message);
-}
-
-// Whoever reads the output may go away; the server goes on.
-for (const stream of [process.stdout, process.stderr]) stream.on("error", () => {});
-
-let asked = 0;
-for (const signal of ["SIGINT", "SIGTERM"] as const) {
-  process.on(signal, () => {
-    // Asked again, it does not wait for anybody. (Under npm, one Ctrl-C arrives twice: from the terminal and from npm.)
-    if (asked === 0) void httpd.shutdown();
-    else if (performance.now() - asked > 500) httpd.serverClose();
-    asked ||= performance.now();
-  });
-}
-
-const [boundHost, boundPort] = httpd.serverAddress;
-const reachable =
-  boundHost === "::" || boundHost === "0.0.0.0" ? "127.0.0.1" : boundHost.includes(":") ? `[${boundHost}]` : boundHost;
-const url = `http://${reachable}:${boundPort}/`;
-process.stdout.write(`The addition server is at ${url} (Ctrl-C stops it). Try:
-
-  curl -X GET -H 'Content-Type: application/json' -d '{"val_a": 3, "val_b": 4}' ${url}
-  curl -X QUERY -H 'Content-Type: application/json' -d '{"val_a": 0.5, "val_b": 4}' ${url}
-  curl -d 'val_a=3&val_b=4' ${url}
-  curl ${url}val_a/3/val_b/4/
-  curl '${url}?val_a=3&val_b=4'
-  curl -X RICKROLL ${url}
-
-`);
-await httpd.serveForever();
-process.exit(0);
+await load();

@@ -22,7 +22,7 @@ export function mediumOf(headers: Fields): Medium {
   if (headers.has("Content-Encoding")) checkCodings(headers.getAll("Content-Encoding").join());
   const [type = JSON_TYPE] = types;
   if (type === JSON_TYPE) return "json";
-  const name = type.split(";", 1)[0].trim().toLowerCase();
+  const name = withoutSpace(type.split(";", 1)[0]).toLowerCase();
   if (name === JSON_TYPE) return "json";
   if (name === FORM_TYPE) return "form";
   throw new HTTPError(415, {
@@ -31,10 +31,25 @@ export function mediumOf(headers: Fields): Medium {
   });
 }
 
-function checkCodings(codings: string): void {
-  if (/^(?:identity|[ \t,])*$/i.test(codings)) return;
+/** Content-Encoding is a list of codings (RFC 9110 §8.4), whose names are compared without regard to case (§8.4.1). */
+function checkCodings(list: string): void {
+  // A list may have empty elements (§5.6.1.2).
+  if (list.split(",").every((one) => /^(?:identity)?$/i.test(withoutSpace(one)))) return;
   throw new HTTPError(415, {
-    detail: `The content must not be encoded, as with ${quote(codings)}.`,
+    detail: `The content must not be encoded, as with ${quote(list)}.`,
     headers: { "Accept-Encoding": "identity" },
   });
+}
+
+/** Without the white space that may stand around an element (OWS, RFC 9110 §5.6.3). `trim` would take no-break spaces, too. */
+function withoutSpace(text: string): string {
+  let start = 0;
+  let end = text.length;
+  while (isSpace(text[start])) start++;
+  while (end > start && isSpace(text[end - 1])) end--;
+  return text.slice(start, end);
+}
+
+function isSpace(character: string | undefined): boolean {
+  return character === " " || character === "\t";
 }

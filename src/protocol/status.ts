@@ -77,3 +77,10 @@ export function reasonOf(status: number): string {
 export function hasNoContent(status: number): boolean {
   return status === 204 || status === 304;
 }
+
+/**
+ * What a cache may do with the response to an error, as the value of Cache-Control: nothing. A cache keeps responses by their targets
+ * (RFC 9111 §2), and an error may come from any other part of a request: its content, the size of its fields. Kept, one client's error
+ * would be everybody's response.
+ */
+export const ERROR_CACHING = "no-store";

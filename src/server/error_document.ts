@@ -96,7 +96,7 @@ function quality(accept: string, type: string): number {
     if (rank <= best) continue;
     best = rank;
     const q = parameters.find((parameter) => parameter.startsWith("q="));
-    weight = q === undefined ? 1 : Number(q.slice(2)) || 0;
+    weight = q === undefined ? 1 : /^q=[01](?:\.[0-9]*)?$/.test(q) ? Math.min(1, Number(q.slice(2))) : 0;
   }
   return weight;
 }

@@ -6,7 +6,7 @@ import { encode } from "../protocol/bytes.ts";
 import type { Fields } from "../protocol/fields.ts";
 import { FieldList } from "../protocol/fields.ts";
 import { isFieldText } from "../protocol/grammar.ts";
-import { hasNoContent, reasonOf } from "../protocol/status.ts";
+import { ERROR_CACHING, hasNoContent, reasonOf } from "../protocol/status.ts";
 import { VERSION } from "../version.ts";
 import type { ResponseBody } from "./answer.ts";
 import { DatedLines } from "./dated_lines.ts";
@@ -18,7 +18,7 @@ import { decodeText, parseJson, validate } from "./json.ts";
 import { quiet, type RequestBody } from "./rfile.ts";
 import type { HTTPServer } from "./server.ts";
 import type { StandardSchemaV1 } from "./standard_schema.ts";
-import { decodePart, pathOf, queryOf, readPathParams } from "./target.ts";
+import { decodePart, pathOf, readPathParams, readQuery } from "./target.ts";
 import type { Transaction } from "./transaction.ts";
 
 /** What a server gives to the constructor of a handler. Nothing in it is for users. */
@@ -109,9 +109,9 @@ export class BaseHTTPRequestHandler {
     return pathOf(this.path);
   }
 
-  /** What `path` says behind its first question mark, decoded; `+` is a space in it. */
+  /** What `path` says behind its first question mark, decoded; `+` is a space in it. A second question mark is a character like others. */
   get query(): URLSearchParams {
-    return (this.#query ??= new URLSearchParams(queryOf(this.path)));
+    return (this.#query ??= readQuery(this.path));
   }
 
   #query: URLSearchParams | null = null;
@@ -198,14 +198,17 @@ export class BaseHTTPRequestHandler {
     return this.rfile.read();
   }
 
-  /** The content as text, which is UTF-8. @returns rejects with {HTTPError} 400 when it is not, and as `bytes` does */
+  /**
+   * The content as text, which is UTF-8. A byte order mark (U+FEFF) at its beginning stays in it.
+   * @returns rejects with {HTTPError} 400 when it is not UTF-8, and as `bytes` does
+   */
   text(): Promise<string> {
     return quiet(this.bytes().then(decodeText));
   }
 
   /**
    * The content as JSON, whatever its Content-Type. `JSON.parse` reads it: numbers are rounded to doubles, and of a name that
-   * stands twice the last one counts.
+   * stands twice the last one counts. A byte order mark before it is refused (RFC 8259 §8.1).
    * @param schema any Standard Schema (zod, valibot, arktype …), which the value must match
    * @returns the value, as the schema gives it; rejects with {HTTPError} 400 for what is not JSON, 422 for what does not match, with
    *   `errors` that say what and where, and as `bytes` does
@@ -350,7 +353,7 @@ export class BaseHTTPRequestHandler {
 
   /**
    * Answers with an error, and logs it: a problem document (RFC 9457), or a page where the client prefers one. What was prepared
-   * of another answer is dropped, if none of it has left.
+   * of another answer is dropped, if none of it has left. Where `headers` have no Cache-Control, no cache may keep it (`no-store`).
    * @param code status code, 400 to 599 (others are allowed)
    * @param message title, and reason phrase where it can be one; the registered one when left out
    * @param explain what happened, for the person who reads it
@@ -369,9 +372,13 @@ export class BaseHTTPRequestHandler {
     const title = message ?? (reasonOf(code) || `Error ${code}`);
     this.logError("code %d, message %s", code, title);
     this.sendResponse(code, message !== undefined && isFieldText(message) ? message : undefined);
+    let saysCaching = code < 400;
     eachField(options.headers ?? {}, (name, value) => {
-      if (name.toLowerCase() !== "content-type") this.sendHeader(name, value); // which is the document's to say
+      const lower = name.toLowerCase();
+      if (lower !== "content-type") this.sendHeader(name, value); // which is the document's to say
+      saysCaching ||= lower === "cache-control";
     });
+    if (!saysCaching) this.sendHeader("Cache-Control", ERROR_CACHING);
     if (hasNoContent(code) || code === 205) return this.endHeaders();
     const page = { format: this.errorMessageFormat, type: this.errorContentType };
     const error = { code, message: title, explain, problem: options.problem };

@@ -9,12 +9,14 @@ const MOST_ERRORS = 20;
 
 const UTF8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 
-/** @throws {HTTPError} 400 for bytes that are not UTF-8 */
+/** A byte order mark at the beginning is kept: it is a character of the text. @throws {HTTPError} 400 for bytes that are not UTF-8 */
 export function decodeText(content: Buffer): string {
   try {
     return UTF8.decode(content);
   } catch {
-    throw new HTTPError(400, { detail: "The content is not UTF-8." });
+    const isMarked = (content[0] === 0xff && content[1] === 0xfe) || (content[0] === 0xfe && content[1] === 0xff);
+    const why = isMarked ? ": it begins with the byte order mark of UTF-16" : "";
+    throw new HTTPError(400, { detail: `The content is not UTF-8${why}.` });
   }
 }
 
@@ -23,7 +25,12 @@ export function parseJson(text: string): unknown {
   try {
     return JSON.parse(text) as unknown;
   } catch (error) {
-    throw new HTTPError(400, { detail: `The content is not JSON: ${(error as Error).message}` });
+    // A reader may ignore the mark, and a writer must not add it (RFC 8259 §8.1). Nobody sees it, so the parser's own message, which quotes
+    // it, says nothing.
+    const why = text.startsWith("\ufeff")
+      ? "it begins with a byte order mark (U+FEFF), which must not stand before JSON."
+      : (error as Error).message;
+    throw new HTTPError(400, { detail: `The content is not JSON: ${why}` });
   }
 }
 

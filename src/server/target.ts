@@ -9,10 +9,11 @@ export function pathOf(target: string): string {
   return scheme === null ? "" : path.slice(scheme[0].length) || "/";
 }
 
-/** The query of a target, without its "?"; "" where it has none. */
-export function queryOf(target: string): string {
+/** The names and values in the query of a target: behind its first "?". A second "?" is part of what it stands in. */
+export function readQuery(target: string): URLSearchParams {
   const question = target.indexOf("?");
-  return question < 0 ? "" : target.slice(question + 1);
+  // With the "?": URLSearchParams drops one at the beginning, and would drop a second one in its place.
+  return new URLSearchParams(question < 0 ? "" : target.slice(question));
 }
 
 /**

@@ -46,6 +46,10 @@ export class Crew {
   #closed = false;
   /** Something runs. */
   #held = false;
+  /** How many threads are still to be started one by one: see `#postpone`. */
+  #postponed = 0;
+  /** The index of the thread that was last started so; -1 where none was. */
+  #alone = -1;
   /** What resolves when the last has ended. */
   #onGone: (() => void)[] = [];
   /** Threads that may be started now in place of others; one more for each part of a second. */
@@ -92,6 +96,8 @@ export class Crew {
     await new Promise<void>((resolve, reject) => {
       this.#onOpen = { resolve, reject };
       this.#keep();
+      this.#postponed = 0;
+      this.#alone = -1;
       for (let i = 0; i < this.#settings.min; i++) this.#add();
       this.#every(IDLE_CHECK, () => this.#shrink());
       this.#every(LOOK, () => this.#owner.look());
@@ -211,9 +217,29 @@ export class Crew {
     }
   }
 
+  /**
+   * Threads that start together may need more file descriptors than there are, since each opens the files of the program. Node 20
+   * opens them all at once. A thread that failed for that reason starts once more, by itself, when no other thread is starting.
+   * @returns false for another reason, and for a thread that has started by itself already
+   */
+  #postpone(index: number, why: Error): boolean {
+    if (!isOutOfFiles(why) || index === this.#alone) return false;
+    this.#postponed++;
+    this.#startPostponed();
+    return true;
+  }
+
+  #startPostponed(): void {
+    if (this.#postponed === 0 || this.#count((thread) => !thread.ready) > 0) return;
+    this.#postponed--;
+    this.#alone = this.#threads.indexOf(null);
+    this.#add();
+  }
+
   #ready(needsRoutes: boolean): void {
     this.#owner.onSize(this.size, this.#replaced);
     this.#owner.onReady(needsRoutes);
+    this.#startPostponed();
     if (this.#onOpen === null || this.size < this.#settings.min) return;
     this.#onOpen.resolve();
     this.#onOpen = null;
@@ -226,10 +252,9 @@ export class Crew {
     if (thread.ready) this.#owner.onEnd(thread, why);
     if (this.#count(() => true) === 0) for (const resolve of this.#onGone.splice(0)) resolve();
     if (this.#closed || thread.leaving) return this.#keep();
-    const inStart = this.#onOpen !== null && !thread.hasSaidWhy;
     this.#missing(
       thread.index,
-      inStart ? notStarted(why) : why,
+      this.#onOpen !== null ? notStarted(why, thread.hasSaidWhy) : why,
       thread.ready && thread.hasWorked,
       thread.overdue !== 0,
     );
@@ -239,6 +264,7 @@ export class Crew {
   #missing(index: number, why: Error, wasReady: boolean, isTold = false): void {
     if (this.#opened === null) return;
     if (this.#onOpen !== null) {
+      if (this.#postpone(index, why)) return;
       this.#onOpen.reject(why);
       this.#onOpen = this.#opened = null; // it may be tried again
       this.#keep();
@@ -322,11 +348,22 @@ export class Crew {
   }
 }
 
-/** What the program did besides constructing its server has ended the thread. */
-function notStarted(why: Error): Error {
+/** Why a thread has ended that was being started, and what to do about it. @param hasSaidWhy the reason is the thread's own */
+function notStarted(why: Error, hasSaidWhy: boolean): Error {
+  if (isOutOfFiles(why)) {
+    const advice = "Raise the limit of open files (ulimit -n), or take fewer threads";
+    return new Error(`a thread could not be started: ${why.message}. ${advice}`, { cause: why });
+  }
+  if (hasSaidWhy) return why;
+  // What the program did besides constructing its server has ended the thread.
   return new Error(
     `a thread has ended while it started: ${why.message}. Each thread imports the program as well: do what is not for threads only if` +
       " isMainThread of node:worker_threads says so, or put the handlers into a file of their own, with static module = import.meta.url",
     { cause: why },
   );
+}
+
+/** Whether an error, which may have lost its code on its way from a thread, is of too many open files. */
+function isOutOfFiles(error: Error): boolean {
+  return /\bE[MN]FILE\b/.test(error.message);
 }

@@ -7,7 +7,7 @@ import { networkInterfaces } from "node:os";
 import { after, before, describe, test, type TestContext } from "node:test";
 import { type Answer, connect, request, type SocketPeer, until } from "../server/support.ts";
 import { programFile } from "../support/places.ts";
-import { sharesPorts } from "../support/runtime.ts";
+import { runsTypeScript, runtime, sharesPorts } from "../support/runtime.ts";
 import { sendSignal } from "../support/system.ts";
 
 const PROGRAM = programFile("apps/addition/main");
@@ -19,8 +19,12 @@ class Program {
   stderr = "";
   readonly ended: Promise<{ status: number | null; signal: string | null }>;
 
-  constructor(args: readonly string[]) {
-    this.process = spawn(process.execPath, [PROGRAM, ...args], { stdio: ["ignore", "pipe", "pipe"] });
+  /** @param files the most files that it may have open; as many as this process where left out */
+  constructor(args: readonly string[], files?: number) {
+    const run = runtime === "deno" && files !== undefined ? ["run", "--allow-all"] : []; // Deno's own spawn adds them by itself
+    const command = [process.execPath, ...run, PROGRAM, ...args];
+    if (files !== undefined) command.unshift("sh", "-c", `ulimit -n ${files} && exec "$0" "$@"`);
+    this.process = spawn(command[0], command.slice(1), { stdio: ["ignore", "pipe", "pipe"] });
     this.process.stdout!.setEncoding("utf8").on("data", (text: string) => (this.stdout += text));
     this.process.stderr!.setEncoding("utf8").on("data", (text: string) => (this.stderr += text));
     this.ended = once(this.process, "close").then(([status, signal]) => ({ status, signal }) as never);
@@ -285,6 +289,28 @@ test("a line for each request on stderr, and with --log none no line", async (t)
   assert.match(lines[1], /code 501, message Not Implemented$/);
   assert.equal(lines.length, 4);
   assert.equal(none.stderr, "");
+});
+
+test("few file descriptors are enough to start; with too few it says so, and what to do", async (t) => {
+  // Node 20 opens all files at once that a module imports, and each thread imports its files itself.
+  for (const [files, args] of [
+    [64, []],
+    [128, ["--threads", "4"]],
+    [80, ["--threads", "4"]],
+    ...(sharesPorts ? [[64, ["--listeners", "2"]] as const] : []),
+  ] as const) {
+    const program = new Program(["--port", "0", ...args], files);
+    t.after(() => program.stop());
+    await program.start();
+    const peer = await program.connect(t);
+    assert.deepEqual(parsed(await peer.ask(request("GET", "/?val_a=3&val_b=4"))), { sum: 7 });
+    await program.stop();
+  }
+  // Bun needs fewer, Deno ends itself where a thread finds none, and Node 20 may also say that a file is not there.
+  if (runtime !== "node" || !runsTypeScript) return;
+  const program = new Program(["--port", "0", "--threads", "12"], 64);
+  assert.deepEqual(await program.ended, { status: 2, signal: null });
+  assert.match(program.stderr, /^plinth: [^\n]*\bEMFILE\b[^\n]*\(ulimit -n\)[^\n]*\n$/);
 });
 
 for (const signal of ["SIGTERM", "SIGINT"] as const) {

@@ -73,7 +73,7 @@ describe("every protocol error", () => {
         // RFC 9457, and "Connection: close" as RFC 9112 §9.6 asks
         assert.equal(
           output,
-          `HTTP/1.1 ${status} ${title}\r\nDate: ${DATE}\r\nContent-Type: application/problem+json\r\n` +
+          `HTTP/1.1 ${status} ${title}\r\nDate: ${DATE}\r\nContent-Type: application/problem+json\r\nCache-Control: no-store\r\n` +
             `Content-Length: ${content.length}\r\nConnection: close\r\n\r\n${content}`,
         );
         assert.equal(driver.connection.closing, "end", "our side ends, and what comes is read for a while");

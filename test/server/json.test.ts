@@ -27,8 +27,24 @@ test("json, text and bytes give the content", async () => {
   for (const body of ["", "{", "NaN", "{'a': 1}", "\ufeff{}", Uint8Array.of(0x22, 0xff, 0x22)]) {
     const answer = await echo(body);
     assert.equal(answer.status, 400, String(body));
-    assert.match((answer.json() as { detail: string }).detail, /^The content is not (JSON: |UTF-8\.)/);
+    assert.match((answer.json() as { detail: string }).detail, /^The content is not (JSON: |UTF-8\.$)/);
   }
+  for (const body of ["\ufeff{}", "\ufeff", "\ufeff\ufeff7", Buffer.from([0xef, 0xbb, 0xbf, 0x37])]) {
+    const { detail } = (await echo(body)).json() as { detail: string };
+    assert.equal(
+      detail,
+      "The content is not JSON: it begins with a byte order mark (U+FEFF), which must not stand before JSON.",
+    );
+  }
+  for (const bytes of [Buffer.from("\ufeff{}", "utf16le"), Buffer.from("\ufeff{}", "utf16le").swap16()]) {
+    const { detail } = (await echo(bytes)).json() as { detail: string };
+    assert.equal(detail, "The content is not UTF-8: it begins with the byte order mark of UTF-16.");
+  }
+  assert.deepEqual((await echo('"\ufeff"')).json(), "\ufeff", "inside a string it is a character");
+  const marked = await post("\ufeffx", async function () {
+    this.sendJson([...(await this.text())]);
+  });
+  assert.deepEqual(marked.json(), ["\ufeff", "x"]);
   const text = await post("héllo €", async function () {
     this.sendText(await this.text());
   });

@@ -10,6 +10,7 @@ const packages = {
   chromium: "chromium",
   curl: "curl",
   h2load: "nghttp2-client",
+  nginx: "nginx",
   python3: "python3",
   wrk: "wrk",
 } as const;
@@ -28,7 +29,8 @@ export interface Program {
  *     test("curl gets its sum", { skip: curl.skip }, async () => { … execFile(curl.path, …) … });
  */
 export function requireProgram(name: keyof typeof packages): Program {
-  for (const folder of (process.env["PATH"] ?? "").split(path.delimiter)) {
+  // Debian has servers in a folder that is only in root's PATH.
+  for (const folder of [...(process.env["PATH"] ?? "").split(path.delimiter), "/usr/sbin"]) {
     const file = path.join(folder, name);
     if (folder !== "" && isExecutable(file)) return { skip: false, path: file };
   }

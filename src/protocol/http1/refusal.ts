@@ -2,7 +2,7 @@
 import { encode } from "../bytes.ts";
 import type { ProtocolError } from "../errors.ts";
 import type { Output } from "../output.ts";
-import { reasonOf } from "../status.ts";
+import { ERROR_CACHING, reasonOf } from "../status.ts";
 
 /** @param headOnly the request was a HEAD, as far as can be told */
 export function writeRefusal(output: Output, error: ProtocolError, date: string, headOnly: boolean): void {
@@ -11,7 +11,7 @@ export function writeRefusal(output: Output, error: ProtocolError, date: string,
   const content = encode(JSON.stringify({ title, status, detail: message, code }) + "\n");
   output.text(
     `HTTP/1.1 ${status} ${title}\r\nDate: ${date}\r\nContent-Type: application/problem+json\r\n` +
-      `Content-Length: ${content.length}\r\nConnection: close\r\n\r\n`,
+      `Cache-Control: ${ERROR_CACHING}\r\nContent-Length: ${content.length}\r\nConnection: close\r\n\r\n`,
   );
   if (!headOnly) output.bytes(content);
 }

@@ -171,6 +171,10 @@ describe("422", () => {
     for (const method of ["GET", "POST", "QUERY"]) unprocessable(await ask(`${method} /`, FORM_TYPE), both, method);
     unprocessable(await ask("POST /", FORM_TYPE, "x=1&&=&val_a"), both, "a form");
     unprocessable(await ask("GET /?val_a=3"), ["#/val_b"], "a query");
+    unprocessable(await ask("GET /??val_a=1&val_b=2"), ["#/val_a"], "a name that begins with a question mark");
+    unprocessable(await ask("GET /???val_a=1&?val_b=2"), both, "names that do");
+    for (const method of ["GET", "POST", "QUERY"])
+      unprocessable(await ask(`${method} /`, FORM_TYPE, "?val_a=1&val_b=2"), ["#/val_a"], `${method} of such a form`);
     unprocessable(await ask("POST /val_b/3/"), ["#/val_a"], "a path");
     unprocessable(await ask("POST /x/val_a"), both, "a path where it stands for a value");
     unprocessable(await ask("POST /", FORM_TYPE, '{"val_a": 3, "val_b": 4}'), both, "JSON as a form");
@@ -223,8 +227,25 @@ describe("400", () => {
       assert.match((await ask("POST /", JSON_TYPE, content)).text(), /UTF-8/);
     }
     assert.equal((await ask("POST /", JSON_TYPE, Buffer.from(json.replace("?", "é")))).sum, "7");
-    assert.equal((await ask("POST /", JSON_TYPE, `\ufeff${json}`)).status, 400);
+    for (const method of ["GET", "POST", "QUERY"]) {
+      for (const marked of [`\ufeff${json}`, "\ufeff", "\ufeff\ufeff{}", '\ufeff{"val_a":3,"val_b":4}']) {
+        const reply = await ask(`${method} /`, JSON_TYPE, marked);
+        assert.equal(reply.status, 400);
+        assert.match(
+          reply.text(),
+          /: it begins with a byte order mark \(U\+FEFF\), which must not stand before JSON\."/,
+        );
+      }
+    }
+    assert.equal(
+      (await ask("POST /", JSON_TYPE, json.replace("?", "\ufeff"))).sum,
+      "7",
+      "in a string it is a character",
+    );
     assert.equal((await ask("POST /", JSON_TYPE, Buffer.from(json, "utf16le"))).status, 400);
+    const utf16 = Buffer.from(`\ufeff${json}`, "utf16le");
+    for (const bytes of [utf16, Buffer.from(utf16).swap16()])
+      assert.match((await ask("POST /", JSON_TYPE, bytes)).text(), /not UTF-8: .*the byte order mark of UTF-16\./);
     assert.equal((await ask("POST /", FORM_TYPE, Buffer.from("val_a=3&val_b=4&x=\xff", "latin1"))).status, 400);
   });
 
@@ -283,6 +304,12 @@ describe("415", () => {
       "application/jsonp",
       "application/json+x",
       "application/json x",
+      "application/json\xa0",
+      "\xa0application/json",
+      "application/json, application/json",
+      "application/jsonapplication/json",
+      "application/json\xa0; charset=utf-8",
+      "application /json",
       "json",
       "*/*",
       "",
@@ -327,13 +354,48 @@ describe("415", () => {
 
   test("content that is encoded", async () => {
     const json = '{"val_a": 3, "val_b": 4}';
-    for (const coding of ["gzip", "identity, br", "identityx", "IDENTITY gzip"]) {
-      const { status, headers } = await ask("POST /", { ...JSON_TYPE, "Content-Encoding": coding }, json);
-      assert.deepEqual([status, headers.get("Accept-Encoding")], [415, "identity"], coding);
+    const send = (...codings: string[]) =>
+      ask(
+        "POST /",
+        [...Object.entries(JSON_TYPE), ...codings.map((one): [string, string] => ["Content-Encoding", one])],
+        json,
+      );
+    for (const codings of [
+      ["gzip"],
+      ["identity, br"],
+      ["identityx"],
+      ["xidentity"],
+      ["IDENTITY gzip"],
+      ["identityidentity"],
+      ["identity identity"],
+      ["identity\tidentity"],
+      ["identity, identityidentity"],
+      ["identity;q=1"],
+      ["identity\xa0"],
+      ["iden,tity"],
+      ["*"],
+      ["identity", "gzip"],
+      ["identity", "identityidentity"],
+      ["", "br"],
+    ]) {
+      const { status, headers } = await send(...codings);
+      assert.deepEqual([status, headers.get("Accept-Encoding")], [415, "identity"], codings.join(" | "));
     }
-    for (const coding of ["identity", "Identity", "identity, identity", ""]) {
-      assert.equal((await ask("POST /", { ...JSON_TYPE, "Content-Encoding": coding }, json)).sum, "7", coding);
+    for (const codings of [
+      ["identity"],
+      ["Identity"],
+      ["identity, identity"],
+      ["IDENTITY\t,identity,identitY"],
+      [",, identity ,"],
+      [""],
+      ["", ""],
+      ["identity", "identity"],
+      [" , "],
+    ]) {
+      assert.equal((await send(...codings)).sum, "7", codings.join(" | "));
     }
+    const long = ["identity,".repeat(3000), `${" ".repeat(30_000)}x`, " ,".repeat(15_000)];
+    for (let i = 0; i < 100; i++) for (const coding of long) await send(`identity,${coding}`);
   });
 });
 

@@ -69,7 +69,7 @@ test("200 for who has another, or says what is no entity tag", async () => {
   assert.equal((await ask("GET /?val_a=3&val_b=x", { "If-None-Match": "*" })).status, 422, "what fails is not known");
 });
 
-test("a sum that content had a part in is not kept, nor one by QUERY, nor asked after", async () => {
+test("a sum that content had a part in is not kept, nor one by QUERY or POST, nor asked after", async () => {
   for (const [target, headers, body] of [
     ["GET /", JSON_TYPE, '{"val_a": 3, "val_b": 4}'],
     ["GET /", {}, '{"val_b": 4, "val_a": 3}'],
@@ -79,20 +79,50 @@ test("a sum that content had a part in is not kept, nor one by QUERY, nor asked 
     ["GET /?val_a=3&val_b=4", JSON_TYPE, "{}"],
     ["QUERY /", JSON_TYPE, '{"val_a": 3, "val_b": 4}'],
     ["QUERY /?val_a=3&val_b=4", JSON_TYPE, undefined],
+    ["POST /", JSON_TYPE, '{"val_a": 3, "val_b": 4}'],
+    ["POST /", FORM_TYPE, "val_a=3&val_b=4"],
   ] as const) {
     const reply = await ask(target, { ...headers, "If-None-Match": "*" }, body);
     assert.equal(reply.status, 200, target);
     assert.deepEqual([reply.headers.get("Cache-Control"), reply.headers.has("ETag")], ["no-store", false], target);
   }
+  const posted = await ask("POST /?val_a=3&val_b=4");
+  assert.deepEqual([posted.sum, posted.headers.get("Cache-Control")], ["7", "no-store"]);
 });
 
-test("errors depend on Accept and say so; what content could change is not kept", async () => {
-  for (const [target, status, control] of [
-    ["GET /", 422, null],
-    ["GET /?val_a=x&val_b=4", 422, null],
-    ["GET /favicon.ico", 404, "no-store"],
+test("no error is kept: the same target with other content, or another method, would be no error", async () => {
+  for (const [target, status, headers, body] of [
+    ["GET /", 422, {}],
+    ["GET /?val_a=x&val_b=4", 422, {}],
+    ["GET /?val_a=3", 422, {}],
+    ["GET /favicon.ico", 404, {}],
+    ["HEAD /favicon.ico", 404, {}],
+    ["GET /val_a", 400, {}],
+    ["GET /", 422, JSON_TYPE, '{"val_a": "3", "val_b": 4}'],
+    ["GET /?val_a=3&val_b=4", 400, JSON_TYPE, '{"val_a": 3}'],
+    ["GET /", 400, JSON_TYPE, "{"],
+    ["GET /", 415, { "Content-Type": "text/plain" }, "{}"],
+    ["GET /", 413, JSON_TYPE, " ".repeat(64 * 1024 + 1)],
+    ["QUERY /", 400, {}, "{}"],
+    ["PUT /", 405, {}],
+    ["BREW /", 501, {}],
+    [`GET /?${"x".repeat(8192)}`, 414, {}],
+    ["GET /?val_a=3&val_b=4", 431, { X: "x".repeat(32 * 1024) }],
+    ["GET /?val_a=3&val_b=4", 417, { Expect: "a pony" }],
   ] as const) {
-    const { headers, ...reply } = await ask(target);
-    assert.deepEqual([reply.status, headers.get("Vary"), headers.get("Cache-Control")], [status, "Accept", control]);
+    const reply = await ask(target, headers, body);
+    const seen = [reply.status, reply.headers.get("Cache-Control")];
+    assert.deepEqual(seen, [status, "no-store"], `${target.slice(0, 40)} ${body?.slice(0, 40)}`);
+  }
+});
+
+test("errors depend on Accept and say so, sums do not", async () => {
+  for (const [target, status, vary] of [
+    ["GET /", 422, "Accept"],
+    ["GET /favicon.ico", 404, "Accept"],
+    ["GET /?val_a=3&val_b=4", 200, null],
+  ] as const) {
+    const { headers, ...reply } = await ask(target, { Accept: "text/html" });
+    assert.deepEqual([reply.status, headers.get("Vary")], [status, vary]);
   }
 });

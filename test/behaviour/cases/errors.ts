@@ -62,6 +62,33 @@ export function errors(mode: Mode, test: Register): void {
     );
   });
 
+  test("no cache may keep an error, unless its headers say what a cache may do", async (t) => {
+    const client = await connect(t, mode, Failing);
+    for (const [method, path, status, control] of [
+      ["GET", "/error", 422, "no-store"],
+      ["HEAD", "/error", 422, "no-store"],
+      ["GET", "/error/nested", 404, "no-store"],
+      ["GET", "/error/prepared", 429, "no-store"],
+      ["GET", "/error/splits", 500, "no-store"],
+      ["GET", "/bug/at-once", 500, "no-store"],
+      ["DELETE", "/", 405, "no-store"],
+      ["BREW", "/", 501, "no-store"],
+      ["GET", "/error/kept", 404, "max-age=60"],
+    ] as const) {
+      const { status: seen, headers } = await client.request({ method, path });
+      assert.deepEqual([seen, headers.get("cache-control")], [status, control], `${method} ${path}`);
+    }
+    for (const accept of ["text/html", PROBLEM]) {
+      const { headers } = await client.request({ path: "/error", headers: [["Accept", accept]] });
+      assert.equal(headers.get("cache-control"), "no-store", accept);
+    }
+    assert.equal(
+      (await client.request({ method: "FINE" })).headers.get("cache-control"),
+      null,
+      "others are the handler's",
+    );
+  });
+
   test("an HTTPError that asks for what cannot be sent is a 500", async (t) => {
     const client = await connect(t, mode, Failing);
     for (const path of ["/error/splits", "/error/frames"]) {

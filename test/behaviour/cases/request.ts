@@ -66,6 +66,13 @@ export function request(mode: Mode, test: Register): void {
         ],
       ],
       ["/?a=b?c=d", [["a", "b?c=d"]]],
+      [
+        "/??a=1&b=2",
+        [
+          ["?a", "1"],
+          ["b", "2"],
+        ],
+      ],
     ] as const) {
       const seen = (await client.request({ path })).json();
       assert.deepEqual(seen.query, query, path);

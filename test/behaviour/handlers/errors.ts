@@ -52,6 +52,9 @@ const thrown: Record<string, Act> = {
   "/error/title": () => {
     throw new HTTPError(409, "in\r\ntwo lines");
   },
+  "/error/kept": () => {
+    throw new HTTPError(404, { headers: { "cache-control": "max-age=60" } });
+  },
   "/error/unregistered": () => {
     throw new HTTPError(499);
   },
