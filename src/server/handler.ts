@@ -190,7 +190,7 @@ export class BaseHTTPRequestHandler {
   }
 
   /** All of the content (that is left), at most the server's `maxBodySize` of it. @returns rejects as `rfile.read` does */
-  bytes(): Promise<Buffer> {
+  bytes(): Promise<Buffer<ArrayBuffer>> {
     return this.rfile.read();
   }
 

@@ -33,7 +33,7 @@ export interface InjectedResponse {
   /** The header section. */
   readonly headers: Fields;
   /** The content, without its chunks. */
-  readonly body: Buffer;
+  readonly body: Buffer<ArrayBuffer>;
   /** The trailer section; undefined where there was none. */
   readonly trailers: Fields | undefined;
   /** The interim answers (1xx) before it. */

@@ -153,7 +153,7 @@ export async function inject(httpd: HTTPServer): Promise<void> {
   const answer = await httpd.inject();
   is<Equal<typeof answer.status, number>>();
   is<Equal<typeof answer.headers, Fields>>();
-  is<Equal<typeof answer.body, Buffer>>();
+  is<Equal<typeof answer.body, Buffer<ArrayBuffer>>>();
   is<Equal<typeof answer.trailers, Fields | undefined>>();
   is<Equal<ReturnType<typeof answer.text>, string>>();
   is<Equal<ReturnType<typeof answer.json>, any>>();
