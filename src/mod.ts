@@ -1,6 +1,6 @@
 /** Plinth: foundation classes for HTTP servers, after Python's `http.server`. */
 export { HTTPServer } from "./server/server.ts";
-export type { HTTPServerOptions } from "./server/server_options.ts";
+export type { HTTPServerOptions, LimitOptions } from "./server/server_options.ts";
 export {
   BaseHTTPRequestHandler,
   type HandlerContext,
@@ -10,6 +10,8 @@ export {
 export { HTTPError, type HTTPErrorOptions, PeerGoneError } from "./server/errors.ts";
 export type { HeaderFields } from "./server/header_fields.ts";
 export {
+  type ServerClass,
+  type ServerOptionsOf,
   ThreadingHTTPServer,
   type ThreadingHTTPServerOptions,
   ThreadingMixIn,
@@ -28,6 +30,7 @@ export type { LogOption } from "./server/log.ts";
 export type { Limits } from "./protocol/limits.ts";
 export type { Address, Listener, ListenOptions, Socket, SocketHandler, Transport } from "./transport/transport.ts";
 export { type MemoryClient, MemoryTransport } from "./transport/memory.ts";
-export type { GoneReason } from "./protocol/exchange.ts";
+export type { ProtocolError } from "./protocol/errors.ts";
+export type { GoneReason, Peer } from "./protocol/exchange.ts";
 export type { Fields } from "./protocol/fields.ts";
 export { VERSION } from "./version.ts";

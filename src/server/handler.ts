@@ -22,8 +22,8 @@ import type { Transaction } from "./transaction.ts";
 
 /** What a server gives to the constructor of a handler. Nothing in it is for users. */
 export interface HandlerContext {
-  /** @internal */
-  readonly transaction: Transaction;
+  /** The request at hand, for the base class. */
+  readonly transaction: object;
 }
 
 /** A class of request handlers. */
@@ -81,7 +81,7 @@ export class BaseHTTPRequestHandler {
       throw new TypeError(
         `${new.target.name} has a constructor of its own: it must take the context and say super(context)`,
       );
-    this.#transaction = context.transaction;
+    this.#transaction = context.transaction as Transaction;
   }
 
   // The request

@@ -188,12 +188,12 @@ export class HTTPServer {
     return [];
   }
 
-  /** Makes what runs the handlers. */
+  /** Makes what runs the handlers. @internal */
   protected makeExecutor(services: Services): Executor {
     return new LoopExecutor(services);
   }
 
-  /** Makes the protocol of a connection. */
+  /** Makes the protocol of a connection. @internal */
   protected makeConnection(host: Host): Connection {
     return new Http1Connection(host, this.#limits, this.#pool);
   }

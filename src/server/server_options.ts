@@ -4,10 +4,11 @@ import { show } from "../protocol/show.ts";
 import type { Transport } from "../transport/transport.ts";
 import type { LogOption } from "./log.ts";
 
-type Optional<T> = { readonly [K in keyof T]?: T[K] | undefined };
+/** The limits of a server, as its options: each may be left out. */
+export type LimitOptions = { readonly [Name in keyof Limits]?: Limits[Name] | undefined };
 
 /** Options of a server. Sizes are in bytes, times in milliseconds. */
-export interface HTTPServerOptions extends Optional<Limits> {
+export interface HTTPServerOptions extends LimitOptions {
   /** Where log lines go: "plain" (the default) to stderr, "none" nowhere, or a function that is given each line. */
   readonly log?: LogOption | undefined;
   /** Connections at a time; one more is closed at once. Default 16,384. */

@@ -9,6 +9,7 @@ import { tmpdir } from "node:os";
 import path from "node:path";
 import process from "node:process";
 import { after, before } from "node:test";
+import { exportsOf } from "../support/declarations.ts";
 import { root } from "../support/places.ts";
 import { testOnNode as test } from "../support/runtime.ts";
 import { type Block, readBlocks } from "./pages.ts";
@@ -26,6 +27,19 @@ function tsc(...args: string[]): Promise<string> {
       resolve(error === null ? "" : `${stdout}${stderr}${error.signal ?? ""}`);
     });
   });
+}
+
+/** A program whose functions give every public member of what the package exports: tsc must find a name for the type of each. */
+function everyMember(): string {
+  const lines = ['import type * as plinth from "plinth";'];
+  for (const { name, members } of exportsOf("mod.d.ts").values())
+    for (const { name: member, isPublic } of members) {
+      if (!isPublic || !/^\w+$/.test(member)) continue;
+      const line = `export const ${name}_${member} = (it: plinth.${name}) => it.${member};`;
+      if (!lines.includes(line)) lines.push(line);
+    }
+  assert.ok(lines.length > 100, "the members are found");
+  return lines.join("\n");
 }
 
 /** Puts the declarations of this package, and the packages that its programs import, where npm would put them. */
@@ -51,6 +65,7 @@ before(async () => {
     await writeFile(path.join(folder, `${name}.ts`), code);
   }
   await writeFile(path.join(folder, "uses.ts"), USES);
+  await writeFile(path.join(folder, "members.ts"), everyMember());
 });
 
 after(() => rm(folder, { recursive: true, force: true }));

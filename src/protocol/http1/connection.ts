@@ -47,11 +47,11 @@ function takeReader(limits: Limits): HeadReader {
 
 /** The protocol of one HTTP/1 connection. What it offers its carrier is in `Connection`; the rest is for its exchanges. */
 export class Http1Connection implements Connection {
-  /** What waits to leave. */
+  /** What waits to leave. @internal */
   readonly output: Output;
-  /** The peer has ended its side. */
+  /** The peer has ended its side. @internal */
   ended = false;
-  /** No new requests. */
+  /** No new requests. @internal */
   stopping = false;
   closing: "end" | "cut" | "reset" | null = null;
 
@@ -186,14 +186,14 @@ export class Http1Connection implements Connection {
 
   // What follows is for the exchange.
 
-  /** Output, or what depends on it, has changed. */
+  /** Output, or what depends on it, has changed. @internal */
   wake(now: boolean): void {
     // Where a handler settles in the very call that it was started in, one word for all of its answer will do.
     if (!now && this.#advancing) this.#wakes = true;
     else this.#host.wake(now);
   }
 
-  /** Content was added to the output. @returns whether it is full */
+  /** Content was added to the output. @internal @returns whether it is full */
   wrote(): boolean {
     this.wake(this.output.length >= BATCH);
     return this.#isFull;
@@ -203,7 +203,7 @@ export class Http1Connection implements Connection {
     return this.output.length >= HIGH_WATER || this.output.lends;
   }
 
-  /** Reads content for the handler. @returns as `Exchange.readInto` does */
+  /** Reads content for the handler. @internal @returns as `Exchange.readInto` does */
   readBody(exchange: Http1Exchange, to: Uint8Array, at: number, max: number): number {
     if (this.#phase === CLOSING) return 0; // the handler gave up
     const input = this.#input;
@@ -231,7 +231,7 @@ export class Http1Connection implements Connection {
     return n;
   }
 
-  /** Whether content that nobody reads could be dropped so that the connection can go on. */
+  /** Whether content that nobody reads could be dropped so that the connection can go on. @internal */
   canDrain(body: BodyReader, continueOwed: boolean): boolean {
     const { remaining } = body;
     if (remaining === 0) return true;
@@ -239,7 +239,7 @@ export class Http1Connection implements Connection {
     return remaining <= this.#limits.maxDrainSize;
   }
 
-  /** Ends the connection once the output has left. */
+  /** Ends the connection once the output has left. @internal */
   close(how: "end" | "cut" | "reset"): void {
     if (this.#phase === CLOSING && this.closing !== "end") return;
     this.#phase = CLOSING;
@@ -251,7 +251,7 @@ export class Http1Connection implements Connection {
     this.#host.wake(true);
   }
 
-  /** The handler has settled. */
+  /** The handler has settled. @internal */
   released(exchange: Http1Exchange): void {
     if (this.#exchange !== exchange) return;
     if (this.#phase === CLOSING) this.#exchange = null;
