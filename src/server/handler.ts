@@ -177,7 +177,19 @@ export class BaseHTTPRequestHandler {
    * up on both.
    */
   get signal(): AbortSignal {
-    return this.#transaction.signal;
+    return this.#transaction.signals.main;
+  }
+
+  /**
+   * Makes a signal that aborts as `signal` does, and also when a time is over: then with a DOMException named "TimeoutError" as its
+   * reason, as that of `AbortSignal.timeout`. Its timer is cleared when the request has ended. Use it instead of `AbortSignal.any`,
+   * which with `AbortSignal.timeout` may never abort on Node 20.
+   * @param ms milliseconds; Infinity for no limit
+   * @throws {TypeError} for what is no number; {RangeError} for NaN and what is below 0
+   * @example const response = await fetch(url, { signal: this.timeout(5000) });
+   */
+  timeout(ms: number): AbortSignal {
+    return this.#transaction.signals.timeout(ms);
   }
 
   /**

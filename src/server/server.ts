@@ -19,6 +19,7 @@ import { Log } from "./log.ts";
 import { handlerThread, listenerThread, programThread } from "./place.ts";
 import { type HTTPServerOptions, serverSettings, type ServerSettings } from "./server_options.ts";
 import type { Asker, Services } from "./services.ts";
+import { LONGEST_TIMER } from "./signals.ts";
 import { Turn } from "./turn.ts";
 
 /**
@@ -190,7 +191,7 @@ export class HTTPServer {
 
   /** Makes what runs the handlers. @internal */
   protected makeExecutor(services: Services): Executor {
-    return new LoopExecutor(services);
+    return new LoopExecutor(services, this.#options.handlerTimeout);
   }
 
   /** Makes the protocol of a connection. @internal */
@@ -344,6 +345,3 @@ export class HTTPServer {
       .then(this.#stop);
   }
 }
-
-/** The most milliseconds that a timer takes; it fires at once for more. */
-const LONGEST_TIMER = 2 ** 31 - 1;

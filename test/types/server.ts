@@ -44,6 +44,7 @@ export function servers(): unknown[] {
     maxConnections: 1,
     sendTimeout: 1,
     lingerTimeout: 1,
+    handlerTimeout: 1,
     shutdownTimeout: 1,
     requestQueueSize: 1,
     reusePort: true,

@@ -93,7 +93,14 @@ export function leaving(mode: Mode, test: Register): void {
     await logged(served, /endless: over/);
   });
 
-  for (const path of ["/throws/signal", "/throws/read", "/throws/sleep", "/answers", "/answers-not"]) {
+  for (const path of [
+    "/throws/signal",
+    "/throws/read",
+    "/throws/sleep",
+    "/throws/wrapped",
+    "/answers",
+    "/answers-not",
+  ]) {
     test(`a handler that gives up, or goes on, because its client has left is no fault (${path})`, async (t) => {
       const served = await mode.serve(t, Leaving);
       const { client } = await begun(served, path, "");
