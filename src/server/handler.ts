@@ -174,7 +174,10 @@ export class BaseHTTPRequestHandler {
   /**
    * Aborts when the client goes away, with a PeerGoneError as its reason. One that only half-closed (`reason.reason` is
    * "half-closed") still gets its answer: most have gone, some have just sent all they had to say. Who passes the signal on gives
-   * up on both.
+   * up on both. With `handlerTimeout`, it also aborts when the handler's time is over, with a DOMException named "TimeoutError".
+   *
+   * The end of a connection comes behind what the client has sent before. So it is heard of as long as less than 64 KiB of that lie
+   * unread; with more, when the handler has read some of it, or when a write fails.
    */
   get signal(): AbortSignal {
     return this.#transaction.signals.main;

@@ -47,6 +47,7 @@ export class Transaction implements Sink, HandlerContext {
   get signals(): Signals {
     if (this.#signals === null) {
       this.#signals = new Signals();
+      this.exchange.watch?.();
       if (this.gone !== null) this.#signals.abort(new PeerGoneError(this.gone));
     }
     return this.#signals;
@@ -54,7 +55,10 @@ export class Transaction implements Sink, HandlerContext {
 
   /** Whether the peer has gone, as far as can be told: most that only half-closed have. For the handler, which then knows. */
   get isGone(): boolean {
-    if (this.gone === null) this.exchange.poll?.();
+    if (this.gone === null) {
+      this.exchange.watch?.();
+      this.exchange.poll?.();
+    }
     this.#told = this.gone !== null;
     return this.#told;
   }

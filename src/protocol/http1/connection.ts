@@ -25,8 +25,10 @@ const EXCHANGE = 1;
 const DRAIN = 2;
 const CLOSING = 3;
 
-/** With so many bytes read ahead of the handler, no more are read. */
+/** With so many bytes read ahead of the handler, no more are read. The peer's end stands behind them, and is not seen then either. */
 const LOOK_AHEAD = 16 * 1024;
+/** The same for a handler that wants to hear of its peer's end. */
+const WATCHED_AHEAD = 64 * 1024;
 /** With so many bytes ready to leave, they leave without waiting for the end of the turn. */
 const BATCH = 16 * 1024;
 /** With so many bytes waiting to leave, writers are asked to hold on, and no further request is dispatched. */
@@ -99,7 +101,8 @@ export class Http1Connection implements Connection {
     if (this.#phase === HEAD) return !this.#stalled;
     if (this.#phase !== EXCHANGE) return true;
     // Who waits needs more than there is, however much that is: a trailer section stays in the input until it is complete.
-    return this.#exchange!.waiting || this.#input.length < LOOK_AHEAD;
+    const exchange = this.#exchange!;
+    return exchange.waiting || this.#input.length < lookAhead(exchange);
   }
 
   get deadline(): number {
@@ -209,7 +212,8 @@ export class Http1Connection implements Connection {
     const input = this.#input;
     const before = input.length;
     const n = exchange.body.read(input, to, at, max);
-    if (before >= LOOK_AHEAD && input.length < LOOK_AHEAD) this.#host.wake(false);
+    const bound = lookAhead(exchange);
+    if (before >= bound && input.length < bound) this.#host.wake(false);
     if (n > 0) {
       if (exchange.body.remaining === 0) return n;
       const { bodyTimeout, minBodyRate } = this.#limits;
@@ -225,10 +229,15 @@ export class Http1Connection implements Connection {
       } else if (!exchange.waiting) {
         exchange.waiting = true;
         this.#waitingSince = this.#host.now;
-        if (input.length >= LOOK_AHEAD) this.#host.wake(false); // more is read all the same
+        if (input.length >= bound) this.#host.wake(false); // more is read all the same
       }
     }
     return n;
+  }
+
+  /** The handler wants to hear of its peer's end, so more is read ahead of it. @internal */
+  watched(): void {
+    if (this.#input.length >= LOOK_AHEAD) this.#host.wake(false);
   }
 
   /** Whether content that nobody reads could be dropped so that the connection can go on. @internal */
@@ -428,4 +437,8 @@ export class Http1Connection implements Connection {
     exchange.waiting = exchange.full = false;
     if (!exchange.done) exchange.sink.onGone(why);
   }
+}
+
+function lookAhead({ watched }: Http1Exchange): number {
+  return watched ? WATCHED_AHEAD : LOOK_AHEAD;
 }

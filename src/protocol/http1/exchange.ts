@@ -35,6 +35,8 @@ export class Http1Exchange implements Exchange {
   /** `write` said false, and there has been no room since. */
   full = false;
   gone: GoneReason | null = null;
+  /** Somebody wants to hear of the peer's end. */
+  watched = false;
   body: BodyReader;
   /** CONNECT was answered with 2xx: from then on, content is what comes, and what goes, until the connection ends. */
   tunnel = false;
@@ -105,6 +107,12 @@ export class Http1Exchange implements Exchange {
   readInto(to: Uint8Array, at: number, max: number): number {
     if (this.gone !== null) return 0;
     return this.#connection.readBody(this, to, at, max);
+  }
+
+  watch(): void {
+    if (this.watched || this.gone !== null) return;
+    this.watched = true;
+    this.#connection.watched();
   }
 
   inform(status: number, fields: FieldList): void {

@@ -33,6 +33,18 @@ const acts: Record<string, Act> = {
     handler.logMessage("signal: %s", show(signal.reason));
     handler.logMessage("first read: %s", await readToFailure(handler));
   },
+  /** Reads nothing of its content. */
+  "/unread": async (handler) => {
+    const { signal } = handler;
+    handler.logMessage("begun");
+    await aborted(handler);
+    handler.logMessage("unread: %s", show(signal.reason));
+  },
+  "/unread/asks": async (handler) => {
+    handler.logMessage("begun");
+    while (!handler.clientGone) await nextTurn();
+    handler.logMessage("unread: %s", show(handler.signal.reason));
+  },
   "/read": async (handler) => {
     handler.logMessage("begun, %s", String(await handler.rfile.read(2)));
     const first = await readToFailure(handler);
