@@ -22,7 +22,14 @@ export type { ThreadingOptions } from "./threads/settings.ts";
 export type { ThreadingStats, WaitingTime } from "./threads/stats.ts";
 export { Router, type RouterOptions } from "./routing/router.ts";
 export type { RequestRouter, RouteParams } from "./server/dispatch.ts";
-export type { InjectedRequest, InjectedResponse } from "./server/inject.ts";
+export {
+  type InjectedHead,
+  type InjectedRequest,
+  type InjectedResponse,
+  type InjectedStream,
+  type InjectedStreamRequest,
+  ResponseCutError,
+} from "./server/inject.ts";
 export type { StandardIssue, StandardResult, StandardSchemaV1 } from "./server/standard_schema.ts";
 export type { ResponseBody } from "./server/answer.ts";
 export type { RequestBody } from "./server/rfile.ts";

@@ -7,6 +7,7 @@ import {
   HTTPServer,
   type HTTPServerOptions,
   type InjectedRequest,
+  type InjectedStream,
   MemoryTransport,
   type RequestHandlerClass,
   type RequestRouter,
@@ -158,6 +159,13 @@ export async function inject(httpd: HTTPServer): Promise<void> {
   is<Equal<typeof answer.trailers, Fields | undefined>>();
   is<Equal<ReturnType<typeof answer.text>, string>>();
   is<Equal<ReturnType<typeof answer.json>, any>>();
+  const stream = await httpd.inject({ method: "POST", body: "x", stream: true });
+  is<Equal<typeof stream, InjectedStream>>();
+  is<Equal<typeof stream.headers, Fields>>();
+  for await (const chunk of stream.body) is<Equal<typeof chunk, Buffer<ArrayBuffer>>>();
+  stream.cancel();
+  // @ts-expect-error It is not there as a whole.
+  stream.text();
   const requests: InjectedRequest[] = [
     { method: "RICKROLL", path: "/a?b", headers: { Accept: "*/*", Age: 5 } },
     {
