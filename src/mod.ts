@@ -1,6 +1,6 @@
 /** Plinth: foundation classes for HTTP servers, after Python's `http.server`. */
 export { HTTPServer } from "./server/server.ts";
-export type { HTTPServerOptions } from "./server/server_options.ts";
+export type { HTTPServerOptions, LimitOptions } from "./server/server_options.ts";
 export {
   BaseHTTPRequestHandler,
   type HandlerContext,
@@ -11,6 +11,8 @@ export { HTTPError, type HTTPErrorOptions, PeerGoneError } from "./server/errors
 export type { OutcomeReason, RequestOutcome } from "./server/outcome.ts";
 export type { HeaderFields } from "./server/header_fields.ts";
 export {
+  type ServerClass,
+  type ServerOptionsOf,
   ThreadingHTTPServer,
   type ThreadingHTTPServerOptions,
   ThreadingMixIn,
@@ -21,7 +23,14 @@ export type { ThreadingOptions } from "./threads/settings.ts";
 export type { ThreadingStats, WaitingTime } from "./threads/stats.ts";
 export { Router, type RouterOptions } from "./routing/router.ts";
 export type { RequestRouter, RouteParams } from "./server/dispatch.ts";
-export type { InjectedRequest, InjectedResponse } from "./server/inject.ts";
+export {
+  type InjectedHead,
+  type InjectedRequest,
+  type InjectedResponse,
+  type InjectedStream,
+  type InjectedStreamRequest,
+  ResponseCutError,
+} from "./server/inject.ts";
 export type { StandardIssue, StandardResult, StandardSchemaV1 } from "./server/standard_schema.ts";
 export type { ResponseBody } from "./server/answer.ts";
 export type { RequestBody } from "./server/rfile.ts";
@@ -29,6 +38,7 @@ export type { LogOption } from "./server/log.ts";
 export type { BodyLimits, Limits } from "./protocol/limits.ts";
 export type { Address, Listener, ListenOptions, Socket, SocketHandler, Transport } from "./transport/transport.ts";
 export { type MemoryClient, MemoryTransport } from "./transport/memory.ts";
-export type { GoneReason } from "./protocol/exchange.ts";
+export type { ProtocolError } from "./protocol/errors.ts";
+export type { GoneReason, Peer } from "./protocol/exchange.ts";
 export type { Fields } from "./protocol/fields.ts";
 export { VERSION } from "./version.ts";

@@ -23,6 +23,8 @@ export class Actors {
   readonly #atATime: number;
   readonly #signal: AbortSignal;
   readonly #longest: number;
+  /** What gives up the tasks that are being played. */
+  readonly #playing = new Set<AbortController>();
 
   /**
    * @param origins such as http://127.0.0.1:8000
@@ -35,6 +37,9 @@ export class Actors {
     this.#atATime = atATime;
     this.#signal = signal;
     this.#longest = longest;
+    signal.addEventListener("abort", () => {
+      for (const controller of this.#playing) controller.abort(signal.reason);
+    });
   }
 
   /** Those that have not been lost. */
@@ -75,15 +80,21 @@ export class Actors {
     policies.forEach((policy, i) => body.set(policy, i * POLICY_SIZE));
     let response: Response;
     let content: ArrayBuffer;
-    const signals = [this.#signal];
-    if (this.#origins.size > 1) signals.push(AbortSignal.timeout(this.#longest));
+    this.#signal.throwIfAborted();
+    // Not AbortSignal.any with AbortSignal.timeout: on Node 20 a garbage collection may keep that from its end.
+    const controller = new AbortController();
+    const { signal } = controller;
+    const timer = this.#origins.size > 1 ? setTimeout(() => controller.abort(), this.#longest) : undefined;
+    this.#playing.add(controller);
     try {
-      const signal = AbortSignal.any(signals);
       response = await fetch(`${origin}/?seed=${seed}&episodes=${episodes}`, { method: "ROLLOUT", body, signal });
       content = await response.arrayBuffer();
     } catch (error) {
       this.#signal.throwIfAborted();
       throw new LostActor(`${origin} does not answer`, { cause: error });
+    } finally {
+      clearTimeout(timer);
+      this.#playing.delete(controller);
     }
     if (!response.ok) {
       const message = `${origin} says ${response.status}: ${Buffer.from(content).toString().trim()}`;

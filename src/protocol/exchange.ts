@@ -59,6 +59,12 @@ export interface Exchange {
    */
   readInto(to: Uint8Array, at: number, max: number): number;
 
+  /**
+   * Somebody wants to hear of the peer's going (`sink.onGone`) though nobody reads. It is heard of as long as less than 64 KiB of what
+   * the peer has sent lie unread; without this call it may be less.
+   */
+  watch?(): void;
+
   // Lists of fields may be used again on return.
 
   /** Sends an interim answer, 100 to 199 but 101 (RFC 9110 §15.2). Vanishes where the peer cannot take one (HTTP/1.0). */

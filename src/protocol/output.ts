@@ -32,14 +32,14 @@ export class ChunkPool {
   readonly #chunks: Chunk[] = [];
   readonly #pieces: Chunk[] = [];
 
-  /** A chunk of 16 or 64 KiB, or of as many bytes as are needed where those are more. They are whatever they were. */
+  /** A chunk of 16 or 64 KiB, or of as many bytes as are needed where those are more. They are whatever they were. @internal */
   take(needed = 0): Chunk {
     if (needed <= CHUNK) return this.#chunks.pop() ?? new Chunk(CHUNK);
     if (needed <= PIECE) return this.#pieces.pop() ?? new Chunk(PIECE);
     return new Chunk(needed);
   }
 
-  /** Gives a chunk back; it must not be touched any more. */
+  /** Gives a chunk back; it must not be touched any more. @internal */
   give(chunk: Chunk): void {
     const size = chunk.bytes.length;
     if (size === CHUNK && this.#chunks.length < SPARE_CHUNKS) this.#chunks.push(chunk);

@@ -7,6 +7,7 @@
 /// <reference types="node" preserve="true" />
 import { Buffer } from "node:buffer";
 import { encode } from "../protocol/bytes.ts";
+import { isHeadOnly } from "../protocol/answer_account.ts";
 import type { Exchange, Lender } from "../protocol/exchange.ts";
 import { FieldList, type Lines, NOT_IN_TRAILERS } from "../protocol/fields.ts";
 import { isFieldText } from "../protocol/grammar.ts";
@@ -76,7 +77,7 @@ const BODY = 2;
 const DONE = 3;
 
 export class Answer implements ResponseBody, TurnTask, Lender {
-  readonly #exchange: Exchange;
+  #exchange: Exchange;
   readonly #turn: Turn;
   #state = NONE;
   #status = 0;
@@ -240,6 +241,24 @@ export class Answer implements ResponseBody, TurnTask, Lender {
   peerGone(): void {
     this.#gone = true;
     this.writable();
+  }
+
+  /** Others answer in the place of the handler, which is told as if its peer had gone. @param exchange takes what it still says */
+  abandon(exchange: Exchange): void {
+    this.#exchange = exchange;
+    this.peerGone();
+  }
+
+  /** Ends an answer of which all has been given that was announced, though its handler goes on. @returns whether it is such */
+  endIfWhole(): boolean {
+    const isCounted = this.#length >= 0 || isHeadOnly(this.#exchange.head.method, this.#status);
+    if (this.#state !== BODY || !this.#committed || !isCounted) return false;
+    try {
+      this.#exchange.end(this.#trailers);
+    } catch {
+      return false; // there is less than was announced
+    }
+    return true;
   }
 
   /**

@@ -2,10 +2,13 @@
 /// <reference types="node" preserve="true" />
 import { performance } from "node:perf_hooks";
 import type { Exchange, Executor } from "../protocol/exchange.ts";
+import { AbandonedExchange } from "./abandoned.ts";
+import { Deadlines } from "./deadlines.ts";
 import { HTTPError, PeerGoneError } from "./errors.ts";
-import { BaseHTTPRequestHandler, isWatched } from "./handler.ts";
+import { BaseHTTPRequestHandler, isWatched, type RequestHandlerClass } from "./handler.ts";
 import { describe } from "./log.ts";
 import type { Services } from "./services.ts";
+import { LONGEST_TIMER, timeoutError } from "./signals.ts";
 import { Transaction } from "./transaction.ts";
 
 export class LoopExecutor implements Executor {
@@ -16,12 +19,17 @@ export class LoopExecutor implements Executor {
   readonly #watched: boolean;
   /** Somebody wants to know how long requests took. */
   readonly #timed: boolean;
+  /** Null where handlers may take as long as they like. */
+  readonly #deadlines: Deadlines<Transaction> | null = null;
   #drained: (() => void)[] = [];
 
-  constructor(services: Services) {
+  /** @param handlerTimeout how long a handler may run, in milliseconds */
+  constructor(services: Services, handlerTimeout: number = Infinity) {
     this.#services = services;
     this.#watched = services.watched || !services.log.silent;
     this.#timed = this.#watched || services.dispatcher.watched;
+    if (handlerTimeout <= LONGEST_TIMER)
+      this.#deadlines = new Deadlines(handlerTimeout, (transaction) => this.#overdue(transaction, handlerTimeout));
   }
 
   /** @param began when the request's head was complete, in milliseconds by `performance.now`; undefined where that was just now */
@@ -30,6 +38,8 @@ export class LoopExecutor implements Executor {
     exchange.sink = transaction;
     transaction.began = this.#timed ? (began ?? performance.now()) : this.#services.clock.now;
     this.running++;
+    const deadlines = this.#deadlines;
+    const startedAt = deadlines === null ? 0 : performance.now();
     let promise: Promise<unknown> | null = null;
     try {
       this.#services.handling(transaction);
@@ -43,6 +53,7 @@ export class LoopExecutor implements Executor {
       this.#services.handling(null);
     }
     if (promise !== null) {
+      deadlines?.add(transaction, startedAt);
       promise.then(
         () => this.#settled(transaction),
         (error: unknown) => this.#failed(transaction, error),
@@ -88,7 +99,7 @@ export class LoopExecutor implements Executor {
       const sent: unknown =
         error instanceof HTTPError
           ? handler.sendError(error.status, error.message, error.detail, error)
-          : fault !== null && isOfGoing(error, transaction.signal.reason)
+          : fault !== null && isOfGoing(error, transaction.signals.main.reason)
             ? handler.sendError(fault.status, undefined, fault.message, { problem: { code: fault.code } })
             : handler.sendError(500);
       // One of the class's own may be asynchronous.
@@ -119,6 +130,37 @@ export class LoopExecutor implements Executor {
     this.#release(transaction);
   }
 
+  /**
+   * The handler takes too long. Before anything has left, its client gets a 503; afterwards the connection is cut, so that the client
+   * can tell. The handler cannot be stopped: it is told by its signal, and nothing that it still says reaches anybody.
+   */
+  #overdue(transaction: Transaction, limit: number): void {
+    if (transaction.hasLeft) return;
+    const { exchange, answer, handler } = transaction;
+    if (transaction.isLate) return exchange.abort(); // its class has a sendError that takes too long as well
+    const isWhole = answer.endIfWhole();
+    const isEarly = !isWhole && answer.retract();
+    const reason = timeoutError(`The handler has taken more than the ${limit} ms of handlerTimeout.`);
+    transaction.abandon(new AbandonedExchange(exchange, !isWhole), reason);
+    if (isWhole) return; // its client notices nothing
+    const late = new Transaction(exchange, this.#services);
+    exchange.sink = late;
+    late.isLate = true;
+    late.began = transaction.began;
+    this.running++;
+    this.#deadlines!.add(late, performance.now());
+    // While this handler goes on, its connection takes no other request: a peer must not have two that pays for one.
+    exchange.closeConnection();
+    try {
+      late.handler = new (handler!.constructor as RequestHandlerClass)(late);
+      late.handler.logError("%s %s took more than %d ms", exchange.head.method, exchange.head.target, limit);
+    } catch (error) {
+      return this.#failedAgain(late, error);
+    }
+    if (isEarly) this.#failed(late, new HTTPError(503, { detail: TOO_LONG }));
+    else this.#giveUp(late);
+  }
+
   #giveUp(transaction: Transaction): void {
     transaction.brokenOff = true;
     transaction.exchange.abort();
@@ -128,13 +170,14 @@ export class LoopExecutor implements Executor {
   /** Logs what the people who run the server should know: faults of the handler, not those of its peers. */
   #report(transaction: Transaction, error: unknown): void {
     if (error instanceof HTTPError && error.cause === undefined) return; // sendError says it
-    if (transaction.gone !== null && isOfGoing(error, transaction.signal.reason)) return;
+    if (transaction.gone !== null && isOfGoing(error, transaction.signals.main.reason)) return;
     (transaction.handler ?? this.#services.server).logError("%s", describe(error));
   }
 
   #release(transaction: Transaction): void {
+    this.#deadlines?.remove(transaction);
     transaction.answer.seal();
-    transaction.settled = true;
+    transaction.settle();
     transaction.exchange.release(this.#watched || isWatched(transaction.handler) ? transaction : null);
     if (--this.running > 0 || this.#drained.length === 0) return;
     const drained = this.#drained;
@@ -143,11 +186,18 @@ export class LoopExecutor implements Executor {
   }
 }
 
-/** Whether an error only says that the peer went: what was thrown for it, or what passed the signal's reason on. */
+/** How many causes of an error are looked at: one may be among its own. */
+const MOST_CAUSES = 10;
+
+/** Whether an error only says that nobody is there any more: what was thrown for it, what passed the signal's reason on, or has it as a cause. */
 function isOfGoing(error: unknown, reason: unknown): boolean {
-  const cause = error instanceof Error ? error.cause : undefined;
-  return [error, cause].some((one) => one instanceof PeerGoneError || (one !== undefined && one === reason));
+  for (let one = error, i = 0; one instanceof Error && i < MOST_CAUSES; one = one.cause, i++)
+    if (one instanceof PeerGoneError || one === reason) return true;
+  return error === reason;
 }
+
+/** What a client is told whose handler has taken more than `handlerTimeout`. */
+export const TOO_LONG = "The request took longer than this server lets one take.";
 
 const MISSING = "is an await, or a return, missing in front of an async call?";
 

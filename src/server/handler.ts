@@ -23,8 +23,8 @@ import type { Transaction } from "./transaction.ts";
 
 /** What a server gives to the constructor of a handler. Nothing in it is for users. */
 export interface HandlerContext {
-  /** @internal */
-  readonly transaction: Transaction;
+  /** The request at hand, for the base class. */
+  readonly transaction: object;
 }
 
 /** A class of request handlers. */
@@ -85,7 +85,7 @@ export class BaseHTTPRequestHandler {
       throw new TypeError(
         `${new.target.name} has a constructor of its own: it must take the context and say super(context)`,
       );
-    this.#transaction = context.transaction;
+    this.#transaction = context.transaction as Transaction;
   }
 
   // The request
@@ -178,10 +178,25 @@ export class BaseHTTPRequestHandler {
   /**
    * Aborts when the client goes away, with a PeerGoneError as its reason. One that only half-closed (`reason.reason` is
    * "half-closed") still gets its answer: most have gone, some have just sent all they had to say. Who passes the signal on gives
-   * up on both.
+   * up on both. With `handlerTimeout`, it also aborts when the handler's time is over, with a DOMException named "TimeoutError".
+   *
+   * The end of a connection comes behind what the client has sent before. So it is heard of as long as less than 64 KiB of that lie
+   * unread; with more, when the handler has read some of it, or when a write fails.
    */
   get signal(): AbortSignal {
-    return this.#transaction.signal;
+    return this.#transaction.signals.main;
+  }
+
+  /**
+   * Makes a signal that aborts as `signal` does, and also when a time is over: then with a DOMException named "TimeoutError" as its
+   * reason, as that of `AbortSignal.timeout`. Its timer is cleared when the request has ended. Use it instead of `AbortSignal.any`,
+   * which with `AbortSignal.timeout` may never abort on Node 20.
+   * @param ms milliseconds; Infinity for no limit
+   * @throws {TypeError} for what is no number; {RangeError} for NaN and what is below 0
+   * @example const response = await fetch(url, { signal: this.timeout(5000) });
+   */
+  timeout(ms: number): AbortSignal {
+    return this.#transaction.signals.timeout(ms);
   }
 
   /**
@@ -194,7 +209,7 @@ export class BaseHTTPRequestHandler {
   }
 
   /** All of the content (that is left), at most the server's `maxBodySize` of it. @returns rejects as `rfile.read` does */
-  bytes(): Promise<Buffer> {
+  bytes(): Promise<Buffer<ArrayBuffer>> {
     return this.rfile.read();
   }
 

@@ -1,11 +1,11 @@
 /** Runs one request through a server without a socket, for tests: both ways go the bytes that a network would carry. */
 /// <reference types="node" preserve="true" />
 import { Buffer } from "node:buffer";
-import { FieldList, Fields } from "../protocol/fields.ts";
+import { FieldList, type Fields } from "../protocol/fields.ts";
 import { isToken } from "../protocol/grammar.ts";
-import { FieldLinesReader } from "../protocol/http1/field_lines.ts";
 import { MemoryClient } from "../transport/memory.ts";
 import type { Socket, SocketHandler } from "../transport/transport.ts";
+import { ResponseReader } from "./response_reader.ts";
 
 /** A request for `inject`. */
 export interface InjectedRequest {
@@ -24,69 +24,206 @@ export interface InjectedRequest {
   readonly signal?: AbortSignal | undefined;
 }
 
-/** An answer, whole. */
-export interface InjectedResponse {
+/** A request for `inject` whose response is to be had as it comes. */
+export interface InjectedStreamRequest extends InjectedRequest {
+  /** Gives the response once its head is there, and its content as it is read. */
+  readonly stream: true;
+}
+
+/** The head of a response. */
+export interface InjectedHead {
   /** The status code, 200 to 599. */
   readonly status: number;
   /** The reason phrase. */
   readonly reason: string;
   /** The header section. */
   readonly headers: Fields;
+  /** The interim responses (1xx) before it. */
+  readonly informational: readonly { readonly status: number; readonly headers: Fields }[];
+}
+
+/** A whole response. */
+export interface InjectedResponse extends InjectedHead {
   /** The content, without its chunks. */
-  readonly body: Buffer;
+  readonly body: Buffer<ArrayBuffer>;
   /** The trailer section; undefined where there was none. */
   readonly trailers: Fields | undefined;
-  /** The interim answers (1xx) before it. */
-  readonly informational: readonly { readonly status: number; readonly headers: Fields }[];
   /** The body as UTF-8. */
   text(): string;
   /** The body as JSON. @throws {SyntaxError} when it is not */
   json(): any;
 }
 
-/**
- * @param accept gives a connection to the server; what it returns can be told to end the connection once nothing runs on it
- * @returns rejects with {TypeError} for a request that cannot be sent, {Error} when the server closes before the end of its answer
- */
-export async function inject(
-  accept: (socket: Socket) => SocketHandler & { shutdown?(): void },
-  request: InjectedRequest,
-): Promise<InjectedResponse> {
-  const { method = "GET", body, signal } = request;
-  const head = headOf(request);
-  signal?.throwIfAborted();
-  const client = new MemoryClient(["127.0.0.1", 0]);
-  const leave = (): void => client.destroy();
-  signal?.addEventListener("abort", leave);
-  try {
-    const link = client.attach(accept);
-    let failure: unknown;
-    void send(client, head, body).catch((error: unknown) => {
-      failure = error;
-      client.destroy();
-    });
-    const reader = new ResponseReader(method);
-    for (;;) {
-      const closed = client.ended || client.closed;
-      const response = reader.read(client.takeBytes(), closed);
-      if (response !== null) {
-        link.shutdown?.();
-        return response;
-      }
-      if (closed) {
-        signal?.throwIfAborted();
-        if (failure !== undefined) throw failure;
-        throw new Error("the server has closed the connection before the end of its answer");
-      }
-      await client.change();
-    }
-  } finally {
-    signal?.removeEventListener("abort", leave);
-    void endWithServer(client);
+/** A response whose content comes as it is read. Whoever does not read it to its end cancels it. */
+export interface InjectedStream extends InjectedHead {
+  /**
+   * The content, without its chunks, in the pieces that it comes in. It can be read once. While nobody reads, the handler has to wait,
+   * as for a client that does not read. To end a loop over it early is to `cancel` it.
+   * @throws rejects with {ResponseCutError} when the server closes the connection before the end, and with the reason of the request's
+   *   `signal` when that aborts
+   */
+  readonly body: AsyncIterableIterator<Buffer<ArrayBuffer>>;
+  /** The trailer section, once the content has been read to its end; undefined before, and where there is none. */
+  readonly trailers: Fields | undefined;
+  /** The client leaves: the handler's `signal` aborts, and the body ends. Does nothing behind the end of the response. */
+  cancel(): void;
+}
+
+/** What `inject` rejects with when the server closes the connection before the end of its response. */
+export class ResponseCutError extends Error {
+  /** What has come; undefined where not even the head has. Of a stream, its body has what was not read before. */
+  readonly response: InjectedResponse | undefined;
+
+  /** @param response what has come */
+  constructor(response: InjectedResponse | undefined) {
+    const behind =
+      response === undefined ? "" : `, ${response.status}, behind ${response.body.length} bytes of content`;
+    super(`the server has closed the connection before the end of its answer${behind}`);
+    this.name = "ResponseCutError";
+    this.response = response;
   }
 }
 
-/** The handler may still run behind its answer: the connection is the server's to end. */
+/** Gives a connection to a server; what it returns can be told to end the connection once nothing runs on it. */
+type Accept = (socket: Socket) => SocketHandler & { shutdown?(): void };
+
+/**
+ * @returns rejects with {TypeError} for a request that cannot be sent, {ResponseCutError} when the server closes before the end of its
+ *   response, and with the signal's reason
+ */
+export async function inject(
+  accept: Accept,
+  request: InjectedRequest | InjectedStreamRequest,
+): Promise<InjectedResponse | InjectedStream> {
+  const head = headOf(request);
+  request.signal?.throwIfAborted();
+  const exchange = new InjectedExchange(accept, request, head);
+  await exchange.readHead();
+  return "stream" in request && request.stream ? exchange.stream() : exchange.response();
+}
+
+/** A request on a connection of its own, and its response. */
+class InjectedExchange {
+  readonly #client = new MemoryClient(["127.0.0.1", 0]);
+  readonly #link: ReturnType<Accept>;
+  readonly #reader: ResponseReader;
+  readonly #signal: AbortSignal | undefined;
+  /** The body of the request has failed. */
+  #failure: { readonly error: unknown } | null = null;
+  /** What has been read of a response that is to be had whole. */
+  readonly #content: Buffer<ArrayBuffer>[] = [];
+  /** The response has ended, in whatever way, or the client has left. */
+  #isOver = false;
+  readonly #leave = (): void => this.#client.destroy();
+
+  constructor(accept: Accept, { method, body, signal }: InjectedRequest, head: string) {
+    this.#reader = new ResponseReader(method ?? "GET");
+    this.#signal = signal;
+    this.#link = this.#client.attach(accept);
+    signal?.addEventListener("abort", this.#leave);
+    void send(this.#client, head, body).catch((error: unknown) => {
+      this.#failure = { error };
+      this.#leave();
+    });
+  }
+
+  async readHead(): Promise<void> {
+    while (!this.#reader.readHead()) await this.#more();
+    if (this.#reader.ended) this.#finish();
+  }
+
+  async response(): Promise<InjectedResponse> {
+    for (let piece = await this.#read(); piece !== null; piece = await this.#read()) this.#content.push(piece);
+    return this.#whole();
+  }
+
+  stream(): InjectedStream {
+    const reader = this.#reader;
+    const body: InjectedStream["body"] = {
+      next: async () => {
+        const value = await this.#read();
+        return value === null ? { value: undefined, done: true } : { value, done: false };
+      },
+      return: async () => {
+        this.#cancel();
+        return { value: undefined, done: true };
+      },
+      [Symbol.asyncIterator]: () => body,
+    };
+    return {
+      ...this.#head,
+      body,
+      get trailers() {
+        return reader.trailers;
+      },
+      cancel: () => this.#cancel(),
+    };
+  }
+
+  get #head(): InjectedHead {
+    const { status, reason, headers, informational } = this.#reader;
+    return { status, reason, headers: headers!, informational };
+  }
+
+  #whole(): InjectedResponse {
+    const body = Buffer.concat(this.#content);
+    return {
+      ...this.#head,
+      body,
+      trailers: this.#reader.trailers,
+      text: () => body.toString("utf8"),
+      json: () => JSON.parse(body.toString("utf8")) as unknown,
+    };
+  }
+
+  /** @returns a piece of the content; null when there is none any more */
+  async #read(): Promise<Buffer<ArrayBuffer> | null> {
+    while (!this.#isOver) {
+      const piece = this.#reader.readContent();
+      if (piece !== null) return piece;
+      if (this.#reader.ended) this.#finish();
+      else await this.#more();
+    }
+    return null;
+  }
+
+  /** Waits until more of the response has come, or it has ended; rejects where it never will. */
+  async #more(): Promise<void> {
+    const client = this.#client;
+    while (!this.#isOver) {
+      const isClosed = client.ended || client.closed;
+      const pieces = client.takeBytes();
+      this.#reader.feed(pieces);
+      if (pieces.length > 0) return;
+      if (isClosed) {
+        // Content that only the close ends would look complete after a reset.
+        if (!client.wasReset) this.#reader.feedEnd();
+        if (this.#reader.ended) return;
+        this.#cancel();
+        this.#signal?.throwIfAborted();
+        if (this.#failure !== null) throw this.#failure.error;
+        throw new ResponseCutError(this.#reader.headers === null ? undefined : this.#whole());
+      }
+      await client.change();
+    }
+  }
+
+  #cancel(): void {
+    if (this.#isOver) return;
+    this.#isOver = true;
+    this.#signal?.removeEventListener("abort", this.#leave);
+    this.#client.destroy();
+  }
+
+  /** The handler may still run behind its response: the connection is the server's to end. */
+  #finish(): void {
+    this.#isOver = true;
+    this.#signal?.removeEventListener("abort", this.#leave);
+    this.#link.shutdown?.();
+    void endWithServer(this.#client);
+  }
+}
+
 async function endWithServer(client: MemoryClient): Promise<void> {
   while (!client.ended && !client.closed) await client.change();
   client.destroy();
@@ -133,99 +270,3 @@ async function send(client: MemoryClient, head: string, body: InjectedRequest["b
 }
 
 const CRLF = Buffer.from("\r\n");
-
-/** Reads an answer of ours; it trusts that it is well-formed. */
-class ResponseReader {
-  readonly #method: string;
-  readonly #informational: { status: number; headers: Fields }[] = [];
-  #rest: Buffer = Buffer.alloc(0);
-  /** What has come since, and is of no use before there are so many bytes. */
-  #pieces: Uint8Array[] = [];
-  #waiting = 0;
-  #needed = 0;
-  #head: { status: number; reason: string; headers: Fields } | null = null;
-  readonly #body: Buffer[] = [];
-  #size = 0;
-  #chunksEnded = false;
-
-  constructor(method: string) {
-    this.#method = method;
-  }
-
-  /** @returns the answer, once it is whole */
-  read(pieces: readonly Uint8Array[], closed: boolean): InjectedResponse | null {
-    this.#pieces.push(...pieces);
-    for (const piece of pieces) this.#waiting += piece.length;
-    if (this.#waiting < this.#needed) return null;
-    this.#rest = Buffer.concat([this.#rest, ...this.#pieces]);
-    this.#pieces = [];
-    this.#waiting = this.#needed = 0;
-    while (this.#head === null) {
-      const section = this.#section(this.#rest.indexOf("\r\n") + 2);
-      if (section === null) return null;
-      const { start, fields } = section;
-      const status = Number(start.slice(9, 12));
-      if (status >= 200) this.#head = { status, reason: start.slice(13), headers: fields };
-      else this.#informational.push({ status, headers: fields });
-    }
-    const { status, headers } = this.#head;
-    if (this.#method === "HEAD" || status === 204 || status === 304) return this.#response(undefined);
-    if (headers.has("Transfer-Encoding")) {
-      if (!this.#readChunks()) return null;
-      const trailers = this.#section(0);
-      return trailers === null ? null : this.#response(trailers.fields.length > 0 ? trailers.fields : undefined);
-    }
-    const length = headers.get("Content-Length");
-    this.#take(length === null ? this.#rest.length : Math.min(Number(length) - this.#size, this.#rest.length));
-    return (length === null ? closed : this.#size === Number(length)) ? this.#response(undefined) : null;
-  }
-
-  /** Field lines, and the line before them where there is one. @param at where the field lines begin */
-  #section(at: number): { start: string; fields: Fields } | null {
-    const reader = new FieldLinesReader(Infinity);
-    reader.reset(at);
-    const end = reader.read(this.#rest, 0, this.#rest.length);
-    if (end <= 0) return null;
-    const text = this.#rest.toString("latin1", 0, end);
-    this.#rest = this.#rest.subarray(end);
-    return { start: text.slice(0, Math.max(0, at - 2)), fields: new Fields(text, reader.spans) };
-  }
-
-  #readChunks(): boolean {
-    while (!this.#chunksEnded) {
-      const lineEnd = this.#rest.indexOf("\r\n");
-      if (lineEnd < 0) return false;
-      const size = Number.parseInt(this.#rest.toString("latin1", 0, lineEnd), 16);
-      const begin = lineEnd + 2;
-      if (size > 0 && this.#rest.length < begin + size + 2) {
-        this.#needed = begin + size + 2 - this.#rest.length;
-        return false;
-      }
-      this.#rest = this.#rest.subarray(begin);
-      if (size === 0) this.#chunksEnded = true;
-      else {
-        this.#take(size);
-        this.#rest = this.#rest.subarray(2);
-      }
-    }
-    return true;
-  }
-
-  #take(size: number): void {
-    this.#body.push(this.#rest.subarray(0, size));
-    this.#size += size;
-    this.#rest = this.#rest.subarray(size);
-  }
-
-  #response(trailers: Fields | undefined): InjectedResponse {
-    const body = Buffer.concat(this.#body);
-    return {
-      ...this.#head!,
-      body,
-      trailers,
-      informational: this.#informational,
-      text: () => body.toString("utf8"),
-      json: () => JSON.parse(body.toString("utf8")) as unknown,
-    };
-  }
-}

@@ -11,6 +11,9 @@ const FIRST_SIZE = 64 * 1024;
 const LINE_SIZE = 4 * 1024;
 const NEWLINE = 0x0a;
 
+/** What reads give: memory of its own, which is shared with no thread. Web streams and `Response` take no other. */
+type Bytes = Buffer<ArrayBuffer>;
+
 /**
  * Reads the content of a request. Reads may be mixed, each goes on where the last one ended, and take turns: one that is made while
  * another waits throws an Error. Where the rest will never come, they reject with PeerGoneError.
@@ -20,27 +23,27 @@ const NEWLINE = 0x0a;
  *
  * @source Python's `io.BufferedIOBase`
  */
-export interface RequestBody extends AsyncIterable<Buffer> {
+export interface RequestBody extends AsyncIterable<Buffer<ArrayBuffer>> {
   /**
    * Reads at most `n` bytes; fewer only at the end of the content. Without `n`, or with -1, all that is left, under the
    * server's `maxBodySize`.
    * @throws {RangeError} when n is NaN, or negative but not -1
    * @source Python's `BufferedIOBase.read`
    */
-  read(n?: number): Promise<Buffer>;
+  read(n?: number): Promise<Buffer<ArrayBuffer>>;
   /**
    * Reads what is there, at most `n` bytes (64 KiB when left out), and waits only when nothing is. Empty at the end of the content.
    * @throws {RangeError} when n is NaN, or negative but not -1
    * @source Python's `BufferedIOBase.read1`
    */
-  read1(n?: number): Promise<Buffer>;
+  read1(n?: number): Promise<Buffer<ArrayBuffer>>;
   /**
    * Reads up to a line feed, which the line ends with; without one at the end of the content, or when it is longer than `limit`
    * bytes. Empty at the end of the content. A limit bounds what a client can make a line take.
    * @throws {RangeError} when the limit is NaN, or negative but not -1
    * @source Python's `IOBase.readline`
    */
-  readLine(limit?: number): Promise<Buffer>;
+  readLine(limit?: number): Promise<Buffer<ArrayBuffer>>;
   /**
    * As `read1`, but into memory of the caller's, at most as much as it has room for. For much content it is the cheapest way: nothing
    * is made that has to be cleared away. Until the promise has settled, the memory must not be used otherwise.
@@ -55,17 +58,17 @@ export interface RequestBody extends AsyncIterable<Buffer> {
    * @throws {Error} on the event loop otherwise, which must not be blocked; {PeerGoneError} where the rest will never come; and as `read`
    * @source Python's `BufferedIOBase.read`
    */
-  readSync(n?: number): Buffer;
+  readSync(n?: number): Buffer<ArrayBuffer>;
   /** As `read1`, but blocks; throws as `readSync`. @source Python's `BufferedIOBase.read1` */
-  read1Sync(n?: number): Buffer;
+  read1Sync(n?: number): Buffer<ArrayBuffer>;
   /** As `readInto1`, but blocks; throws as `readSync`. @source Python's `BufferedIOBase.readinto1` */
   readInto1Sync(target: Uint8Array): number;
   /** As `readLine`, but blocks; throws as `readSync`. @source Python's `IOBase.readline` */
-  readLineSync(limit?: number): Buffer;
+  readLineSync(limit?: number): Buffer<ArrayBuffer>;
   /** Gives the rest in chunks, as they come. Python's iterates over lines: that is `readLine`. */
-  [Symbol.asyncIterator](): AsyncIterableIterator<Buffer>;
+  [Symbol.asyncIterator](): AsyncIterableIterator<Buffer<ArrayBuffer>>;
   /** The rest as a web stream, which reads when it is read. */
-  stream(): ReadableStream<Uint8Array>;
+  stream(): ReadableStream<Uint8Array<ArrayBuffer>>;
 }
 
 /** What a read that waits is for: so many bytes, whatever there is, a line. */
@@ -77,32 +80,32 @@ export class ContentReader implements RequestBody {
   /** How much of the content the exchange has given. */
   #consumed = 0;
   /** What was read behind the end of a line, for the next read. */
-  #ahead: Buffer = EMPTY;
+  #ahead: Bytes = EMPTY;
   // The read that is under way
   #aim: Aim = "all";
-  #buffer: Buffer = EMPTY;
+  #buffer: Bytes = EMPTY;
   /** `#buffer` is the caller's. */
   #intoTarget = false;
   #got = 0;
   #want = 0;
   /** All of the content is here. */
   #whole = false;
-  #resolve: ((bytes: Buffer) => void) | null = null;
+  #resolve: ((bytes: Bytes) => void) | null = null;
   #reject: ((error: Error) => void) | null = null;
 
   constructor(exchange: Exchange) {
     this.#exchange = exchange;
   }
 
-  read(n: number = -1): Promise<Buffer> {
+  read(n: number = -1): Promise<Bytes> {
     return this.#read("all", n, FIRST_SIZE);
   }
 
-  read1(n: number = -1): Promise<Buffer> {
+  read1(n: number = -1): Promise<Bytes> {
     return this.#read("some", n, FIRST_SIZE);
   }
 
-  readLine(limit: number = -1): Promise<Buffer> {
+  readLine(limit: number = -1): Promise<Bytes> {
     return this.#read("line", limit, LINE_SIZE);
   }
 
@@ -117,32 +120,32 @@ export class ContentReader implements RequestBody {
     return this.#readSync("some", memory.length, 0, memory).length;
   }
 
-  readSync(n: number = -1): Buffer {
+  readSync(n: number = -1): Bytes {
     return this.#readSync("all", n, FIRST_SIZE);
   }
 
-  read1Sync(n: number = -1): Buffer {
+  read1Sync(n: number = -1): Bytes {
     return this.#readSync("some", n, FIRST_SIZE);
   }
 
-  readLineSync(limit: number = -1): Buffer {
+  readLineSync(limit: number = -1): Bytes {
     return this.#readSync("line", limit, LINE_SIZE);
   }
 
-  [Symbol.asyncIterator](): AsyncIterableIterator<Buffer> {
-    const next = async (): Promise<IteratorResult<Buffer>> => {
+  [Symbol.asyncIterator](): AsyncIterableIterator<Bytes> {
+    const next = async (): Promise<IteratorResult<Bytes>> => {
       const value = await this.read1();
       return value.length > 0 ? { value, done: false } : { value: undefined, done: true };
     };
-    const iterator: AsyncIterableIterator<Buffer> = {
+    const iterator: AsyncIterableIterator<Bytes> = {
       next: () => quiet(next()), // a generator's promises could not be
       [Symbol.asyncIterator]: () => iterator,
     };
     return iterator;
   }
 
-  stream(): ReadableStream<Uint8Array> {
-    return new ReadableStream<Uint8Array>(
+  stream(): ReadableStream<Uint8Array<ArrayBuffer>> {
+    return new ReadableStream<Uint8Array<ArrayBuffer>>(
       {
         pull: async (controller) => {
           const chunk = await this.read1();
@@ -169,7 +172,7 @@ export class ContentReader implements RequestBody {
     return null;
   }
 
-  #keep(bytes: Buffer, most: number): void {
+  #keep(bytes: Bytes, most: number): void {
     if (bytes.length > most) throw tooMuch(most);
     this.#ahead = bytes;
     this.#whole = this.#exchange.head.method !== "CONNECT"; // behind whose content a tunnel may open
@@ -188,14 +191,14 @@ export class ContentReader implements RequestBody {
     if (this.#resolve !== null) this.#fail(why);
   }
 
-  #read(aim: Aim, n: number, firstSize: number): Promise<Buffer> {
+  #read(aim: Aim, n: number, firstSize: number): Promise<Bytes> {
     if (this.#begin(aim, n, firstSize)) return Promise.resolve(this.#take());
     return quiet(this.#wait());
   }
 
   /** What has been begun, once there is enough of it. */
-  #wait(): Promise<Buffer> {
-    const promise = new Promise<Buffer>((resolve, reject) => {
+  #wait(): Promise<Bytes> {
+    const promise = new Promise<Bytes>((resolve, reject) => {
       this.#resolve = resolve;
       this.#reject = reject;
     });
@@ -203,7 +206,7 @@ export class ContentReader implements RequestBody {
     return promise;
   }
 
-  #readSync(aim: Aim, n: number, firstSize: number, target: Buffer | null = null): Buffer {
+  #readSync(aim: Aim, n: number, firstSize: number, target: Bytes | null = null): Bytes {
     if (this.#exchange.block === undefined && !this.#whole)
       throw new Error(`cannot read: ${NO_BLOCKING}, give it a static bufferedBody, or await a read`);
     if (!this.#begin(aim, n, firstSize, target)) {
@@ -219,7 +222,7 @@ export class ContentReader implements RequestBody {
   }
 
   /** Begins a read. @returns whether it has all it wants */
-  #begin(aim: Aim, n: number, firstSize: number, target: Buffer | null = null): boolean {
+  #begin(aim: Aim, n: number, firstSize: number, target: Bytes | null = null): boolean {
     if (!(n >= 0) && n !== -1)
       throw new RangeError(`cannot read ${n} bytes: a number of bytes is 0 or more, or -1 for all`);
     if (this.#resolve !== null)
@@ -249,7 +252,7 @@ export class ContentReader implements RequestBody {
   }
 
   /** Begins with what an earlier read left. @returns whether that is enough */
-  #readAhead(ahead: Buffer): boolean {
+  #readAhead(ahead: Bytes): boolean {
     this.#buffer = ahead;
     this.#ahead = EMPTY;
     this.#got = ahead.length;
@@ -294,7 +297,7 @@ export class ContentReader implements RequestBody {
     return true;
   }
 
-  #take(): Buffer {
+  #take(): Bytes {
     let bytes = this.#buffer;
     // Who keeps what was read must not keep a buffer of many times its size.
     if (!this.#intoTarget && this.#got * 2 < bytes.length) bytes = Buffer.from(bytes.subarray(0, this.#got));
@@ -314,9 +317,10 @@ export class ContentReader implements RequestBody {
 const EMPTY = Buffer.alloc(0);
 
 /** @throws {TypeError} when it is none that can be read into */
-function viewOf(target: Uint8Array): Buffer {
+function viewOf(target: Uint8Array): Bytes {
   if (!(target instanceof Uint8Array)) throw new TypeError(`cannot read into ${show(target)}: it must be a Uint8Array`);
-  return Buffer.from(target.buffer, target.byteOffset, target.length);
+  // Memory that threads share will do, too: nothing but its length is given on.
+  return Buffer.from(target.buffer as ArrayBuffer, target.byteOffset, target.length);
 }
 
 function tooMuch(most: number): HTTPError {

@@ -12,7 +12,13 @@ import { Clock } from "./clock.ts";
 import { Dispatcher, type RequestRouter } from "./dispatch.ts";
 import { LoopExecutor } from "./executor.ts";
 import type { RequestHandlerClass } from "./handler.ts";
-import { inject, type InjectedRequest, type InjectedResponse } from "./inject.ts";
+import {
+  inject,
+  type InjectedRequest,
+  type InjectedResponse,
+  type InjectedStream,
+  type InjectedStreamRequest,
+} from "./inject.ts";
 import { Link, type LinkOwner } from "./link.ts";
 import { checkListeners, Listeners } from "./listeners.ts";
 import { describe, Log } from "./log.ts";
@@ -20,6 +26,7 @@ import type { RequestOutcome } from "./outcome.ts";
 import { handlerThread, listenerThread, programThread } from "./place.ts";
 import { type HTTPServerOptions, serverSettings, type ServerSettings } from "./server_options.ts";
 import type { Asker, Services } from "./services.ts";
+import { LONGEST_TIMER } from "./signals.ts";
 import { Turn } from "./turn.ts";
 
 /**
@@ -161,11 +168,17 @@ export class HTTPServer {
   /**
    * Runs a request through this server without a socket, for tests; it need not listen. Limits and deadlines hold, the log is
    * written, and the client's address is 127.0.0.1, port 0.
-   * @returns the answer, once it is whole; rejects with a TypeError for a request that cannot be sent, and with an Error when the
-   *   server closes the connection before the end of its answer
-   * @example const answer = await httpd.inject({ method: "POST", body: '{"val_a": 3, "val_b": 4}' });
+   * @returns the response, once it is whole; with `stream: true` once its head is there, and its content comes as it is read. Rejects
+   *   with a TypeError for a request that cannot be sent, with a ResponseCutError when the server closes the connection before the end
+   *   of its response, which has what has come, and with the reason of the request's `signal`
+   * @example const response = await httpd.inject({ method: "POST", body: '{"val_a": 3, "val_b": 4}' });
+   * @example
+   * const events = await httpd.inject({ path: "/events", stream: true });
+   * for await (const chunk of events.body) if (chunk.includes("data: 3")) break; // the client leaves
    */
-  async inject(request: InjectedRequest = {}): Promise<InjectedResponse> {
+  inject(request: InjectedStreamRequest): Promise<InjectedStream>;
+  inject(request?: InjectedRequest): Promise<InjectedResponse>;
+  async inject(request: InjectedRequest | InjectedStreamRequest = {}): Promise<InjectedResponse | InjectedStream> {
     const thread = programThread();
     if (thread !== null) return thread.park();
     if (this.#stopping) throw new Error("cannot run a request: this server has been shut down");
@@ -197,12 +210,12 @@ export class HTTPServer {
     return [];
   }
 
-  /** Makes what runs the handlers. */
+  /** Makes what runs the handlers. @internal */
   protected makeExecutor(services: Services): Executor {
-    return new LoopExecutor(services);
+    return new LoopExecutor(services, this.#options.handlerTimeout);
   }
 
-  /** Makes the protocol of a connection. */
+  /** Makes the protocol of a connection. @internal */
   protected makeConnection(host: Host): Connection {
     return new Http1Connection(host, this.#limits, this.#pool);
   }
@@ -365,6 +378,3 @@ export class HTTPServer {
       .then(this.#stop);
   }
 }
-
-/** The most milliseconds that a timer takes; it fires at once for more. */
-const LONGEST_TIMER = 2 ** 31 - 1;

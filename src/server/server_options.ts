@@ -4,10 +4,11 @@ import { show } from "../protocol/show.ts";
 import type { Transport } from "../transport/transport.ts";
 import type { LogOption } from "./log.ts";
 
-type Optional<T> = { readonly [K in keyof T]?: T[K] | undefined };
+/** The limits of a server, as its options: each may be left out. */
+export type LimitOptions = { readonly [Name in keyof Limits]?: Limits[Name] | undefined };
 
 /** Options of a server. Sizes are in bytes, times in milliseconds. */
-export interface HTTPServerOptions extends Optional<Limits> {
+export interface HTTPServerOptions extends LimitOptions {
   /** Where log lines go: "plain" (the default) to stderr, "none" nowhere, or a function that is given each line. */
   readonly log?: LogOption | undefined;
   /** Connections at a time; one more is closed at once. Default 16,384. */
@@ -16,6 +17,12 @@ export interface HTTPServerOptions extends Optional<Limits> {
   readonly sendTimeout?: number | undefined;
   /** How long a client may take to close its side after the server has closed its own. Default 2 s. */
   readonly lingerTimeout?: number | undefined;
+  /**
+   * How long a handler may run, reading and writing included. The client of one that takes longer gets a 503, or a cut connection where
+   * part of the response has left, and its `signal` aborts with a DOMException named "TimeoutError". On the event loop the handler
+   * itself goes on. Default: as long as it likes.
+   */
+  readonly handlerTimeout?: number | undefined;
   /** How long `shutdown` waits for running handlers. Default 10 s. */
   readonly shutdownTimeout?: number | undefined;
   /**
@@ -42,6 +49,7 @@ const DEFAULTS = {
   maxConnections: 16_384,
   sendTimeout: 60_000,
   lingerTimeout: 2_000,
+  handlerTimeout: Infinity,
   shutdownTimeout: 10_000,
   requestQueueSize: 511,
   listeners: 1,
@@ -63,15 +71,18 @@ export function serverSettings(
   more: readonly string[],
 ): { limits: Limits; settings: ServerSettings } {
   const limits = limitsFrom(options);
-  const known = [...OTHERS, ...Object.keys(DEFAULTS), ...Object.keys(limits), ...more];
+  const known = new Set([...OTHERS, ...Object.keys(DEFAULTS), ...Object.keys(limits), ...more]);
   for (const name of Object.keys(options))
-    if (!known.includes(name)) throw new TypeError(`there is no option ${name}; there are ${known.join(", ")}`);
+    if (!known.has(name)) throw new TypeError(`there is no option ${name}; there are ${[...known].join(", ")}`);
   const settings = { ...DEFAULTS };
   for (const name of Object.keys(DEFAULTS) as (keyof ServerSettings)[]) {
     const value = options[name];
     if (value === undefined) continue;
     if (typeof value !== "number" || !(value >= 0))
       throw new RangeError(`${name} must be a number, 0 or more, not ${show(value)}`);
+    // By which some would mean that there is no limit.
+    if (name === "handlerTimeout" && value === 0)
+      throw new RangeError("handlerTimeout must be more than 0; Infinity is no limit");
     settings[name] = value;
   }
   return { limits, settings };

@@ -9,11 +9,12 @@ import type { BaseHTTPRequestHandler, HandlerContext } from "./handler.ts";
 import { outcomeOf, type OutcomeReason } from "./outcome.ts";
 import { ContentReader } from "./rfile.ts";
 import type { Services } from "./services.ts";
+import { Signals } from "./signals.ts";
 
 export class Transaction implements Sink, ResponseWatcher, HandlerContext {
   /** For a handler's constructor, whose context this is. A field, so that a class may give a copy of its context to `super`. */
   readonly transaction: Transaction = this;
-  readonly exchange: Exchange;
+  exchange: Exchange;
   readonly services: Services;
   readonly answer: Answer;
   /** Why the peer is not there any more, once it is not. */
@@ -30,10 +31,12 @@ export class Transaction implements Sink, ResponseWatcher, HandlerContext {
   handler: BaseHTTPRequestHandler | null = null;
   /** The handler has settled. */
   settled = false;
+  /** It answers in the place of a handler that has taken too long. */
+  isLate = false;
   /** What the route's pattern found in the path, not decoded; null where no route was looked for. */
   routeParams: RouteParams | null = null;
   #reader: ContentReader | null = null;
-  #controller: AbortController | null = null;
+  #signals: Signals | null = null;
   #told = false;
 
   constructor(exchange: Exchange, services: Services) {
@@ -51,24 +54,49 @@ export class Transaction implements Sink, ResponseWatcher, HandlerContext {
     return reader;
   }
 
-  get signal(): AbortSignal {
-    if (this.#controller === null) {
-      this.#controller = new AbortController();
-      if (this.gone !== null) this.#controller.abort(new PeerGoneError(this.gone));
+  /** Made when a handler first asks for one. */
+  get signals(): Signals {
+    if (this.#signals === null) {
+      this.#signals = new Signals();
+      this.exchange.watch?.();
+      if (this.gone !== null) this.#signals.abort(new PeerGoneError(this.gone));
     }
-    return this.#controller.signal;
+    return this.#signals;
   }
 
   /** Whether the peer has gone, as far as can be told: most that only half-closed have. For the handler, which then knows. */
   get isGone(): boolean {
-    if (this.gone === null) this.exchange.poll?.();
+    if (this.gone === null) {
+      this.exchange.watch?.();
+      this.exchange.poll?.();
+    }
     this.#told = this.gone !== null;
     return this.#told;
   }
 
   /** Whether the handler has asked, and seen that the peer is gone. */
   get knowsGone(): boolean {
-    return this.#told || (this.gone !== null && this.#controller !== null);
+    return this.#told || (this.gone !== null && this.#signals !== null);
+  }
+
+  /**
+   * Others answer in the place of the handler, which goes on: it hears that nobody is there any more to answer, as the server has
+   * closed the connection.
+   * @param exchange what it has from now on
+   * @param reason what its signals abort with
+   */
+  abandon(exchange: Exchange, reason: Error): void {
+    this.exchange = exchange;
+    this.gone = { kind: "shutdown" };
+    this.#reader?.gone(this.gone);
+    this.answer.abandon(exchange);
+    this.signals.abort(reason);
+  }
+
+  /** The handler has come to its end, and is not waited for any more. */
+  settle(): void {
+    this.settled = true;
+    this.#signals?.end();
   }
 
   onReadable(): void {
@@ -84,7 +112,7 @@ export class Transaction implements Sink, ResponseWatcher, HandlerContext {
     if (why.canRespond === true) this.fault = why.error!;
     this.#reader?.gone(why);
     if (this.hasLeft) this.answer.peerGone();
-    this.#controller?.abort(new PeerGoneError(why));
+    this.#signals?.abort(new PeerGoneError(why));
   }
 
   /** Whether there is nobody any more to respond to. */

@@ -6,7 +6,7 @@ import { Buffer } from "node:buffer";
 import type { Exchange, Executor } from "../protocol/exchange.ts";
 import { pathOf } from "../server/target.ts";
 import { HTTPError } from "../server/errors.ts";
-import { LoopExecutor } from "../server/executor.ts";
+import { LoopExecutor, TOO_LONG } from "../server/executor.ts";
 import { describe } from "../server/log.ts";
 import { classesOf, type Handlers, isApart, isRouter, type Program } from "../server/program.ts";
 import { BaseHTTPRequestHandler } from "../server/handler.ts";
@@ -417,8 +417,7 @@ export class ThreadExecutor implements Executor, JobOwner, TurnTask {
     this.#account.failed();
     this.#leave(job);
     if (!job.lost && exchange.retract()) {
-      const detail = "The request took longer than this server lets one take.";
-      this.#refuse(job, overdue ? new HTTPError(503, { detail }) : new HTTPError(500));
+      this.#refuse(job, overdue ? new HTTPError(503, { detail: TOO_LONG }) : new HTTPError(500));
     } else {
       exchange.abort();
       this.#release(job, false, why);

@@ -149,6 +149,7 @@ export class Job implements Sink, Asker {
   /** Waits until its content is here, up to so much as is waited for; a client that waits itself is answered by the handler. */
   begin(): void {
     const { bodyLength, waitsForContinue } = this.exchange;
+    this.exchange.watch?.(); // whether the handler asks is known in its thread alone
     if (bodyLength === 0) this.#atEnd = true;
     if (bodyLength === 0 || this.#owner.limit(this.exchange) || waitsForContinue || this.#owner.threadBuffer === 0)
       this.#ready();

@@ -30,11 +30,11 @@ export interface ThreadingServer {
   stats(): ThreadingStats;
 }
 
-/** A class of servers. */
-type ServerClass = new (...args: any[]) => HTTPServer;
+/** A class of servers: HTTPServer, or one that extends it. */
+export type ServerClass = new (...args: any[]) => HTTPServer;
 
 /** The options that a class of servers takes. */
-type OptionsOf<Base extends ServerClass> =
+export type ServerOptionsOf<Base extends ServerClass> =
   ConstructorParameters<Base> extends [unknown, unknown, (infer Options)?] ? NonNullable<Options> : HTTPServerOptions;
 
 /** What ThreadingMixIn makes of a class of servers. */
@@ -42,7 +42,7 @@ export type ThreadingServerClass<Base extends ServerClass> = Omit<Base, "prototy
   (new (
     serverAddress: Address,
     RequestHandlerClass: RequestHandlerClass | RequestRouter,
-    options?: OptionsOf<Base> & ThreadingOptions,
+    options?: ServerOptionsOf<Base> & ThreadingOptions,
   ) => InstanceType<Base> & ThreadingServer);
 
 /**

@@ -16,8 +16,8 @@ export interface ThreadingOptions {
    */
   readonly queue?: number | undefined;
   /**
-   * How long a handler may run. One that takes longer is ended with its thread, even in an endless loop, and answered 503. Default: as
-   * long as it likes.
+   * How long a handler may run, as HTTPServer has it. In threads, one that takes longer is ended with its thread, even in an endless
+   * loop. Default: as long as it likes.
    */
   readonly handlerTimeout?: number | undefined;
   /**

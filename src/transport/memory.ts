@@ -40,7 +40,7 @@ export class MemoryClient {
   /** The server has reset the connection. */
   wasReset = false;
   readonly #socket: MemorySocket;
-  readonly #received: Uint8Array[] = [];
+  readonly #received: Uint8Array<ArrayBuffer>[] = [];
   #unread = 0;
   #changed: (() => void)[] = [];
   #handler!: SocketHandler;
@@ -89,7 +89,7 @@ export class MemoryClient {
   }
 
   /** What has been received and not taken, in the pieces that it came in. */
-  takeBytes(): Uint8Array[] {
+  takeBytes(): Uint8Array<ArrayBuffer>[] {
     const received = this.#received.splice(0);
     const wasFull = this.#unread >= HIGH_WATER;
     this.#unread = 0;

@@ -285,7 +285,7 @@ test("a line for each request on stderr, and with --log none no line", async (t)
     await program.ended;
   }
   const lines = plain.stderr.trimEnd().split("\n");
-  assert.match(lines[0], /^127\.0\.0\.1 - - \[.+\] "RICKROLL \/ HTTP\/1\.1" 200 -$/);
+  assert.match(lines[0], /^127\.0\.0\.1 - - \[.+\] "RICKROLL \/ HTTP\/1\.1" 200 51$/);
   assert.match(lines[1], /code 501, message Not Implemented$/);
   assert.equal(lines.length, 4);
   assert.equal(none.stderr, "");

@@ -16,3 +16,4 @@ export * from "./handlers/routing.ts";
 export * from "./handlers/shortcuts.ts";
 export * from "./handlers/stopping.ts";
 export * from "./handlers/streaming.ts";
+export * from "./handlers/timeouts.ts";

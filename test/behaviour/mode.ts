@@ -28,7 +28,7 @@ export interface Mode {
 
 /** The options that cases may set: numbers, so that they travel wherever the server is. */
 export type ServeOptions = Partial<Limits> &
-  Pick<HTTPServerOptions, "maxConnections" | "sendTimeout" | "lingerTimeout" | "shutdownTimeout">;
+  Pick<HTTPServerOptions, "maxConnections" | "sendTimeout" | "lingerTimeout" | "shutdownTimeout" | "handlerTimeout">;
 
 /** A server that runs: its `serveForever` has been called, and it listens. */
 export interface Served {

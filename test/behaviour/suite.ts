@@ -18,6 +18,7 @@ import { routing } from "./cases/routing.ts";
 import { shortcuts } from "./cases/shortcuts.ts";
 import { shutdown } from "./cases/shutdown.ts";
 import { streaming } from "./cases/streaming.ts";
+import { timeouts } from "./cases/timeouts.ts";
 import type { Mode } from "./mode.ts";
 import type { Register } from "./tools.ts";
 
@@ -31,6 +32,7 @@ const topics: Record<string, (mode: Mode, test: Register) => void> = {
   around,
   streaming,
   leaving,
+  timeouts,
   shutdown,
   logging,
   routing,

@@ -14,48 +14,10 @@ import { DEFAULT_LIMITS } from "plinth/protocol";
 import { fromSources, root } from "../support/places.ts";
 import { runtime, sharesPorts } from "../support/runtime.ts";
 import { requireProgram } from "../support/system.ts";
+import { type Block, readBlocks } from "./pages.ts";
 import { startProgram } from "./programs.ts";
 
 const curl = requireProgram("curl");
-
-interface Block {
-  /** Where it begins: "docs/GUIDE.md:12". */
-  readonly place: string;
-  /** Its file, without its ending, in a folder for each page: "guide/line-12", or as its first line says, so that others can import it. */
-  readonly name: string;
-  readonly code: string;
-  readonly serves: boolean;
-  /** What a console block behind it shows: commands, and what they print. */
-  readonly commands: readonly { command: string; output: string }[];
-  /** What a text block behind it says that it prints. */
-  readonly output: string | null;
-}
-
-/** The blocks of TypeScript in a page, each with the block of another kind that comes before the next one and before a heading. */
-function blocksOf(file: string, markdown: string): Block[] {
-  const found: { line: number; language: string; code: string }[] = [];
-  for (const match of markdown.matchAll(/^(?:```(\w*)\n([^]*?)^```|##* .*)$/gm)) {
-    const line = markdown.slice(0, match.index).split("\n").length;
-    found.push({ line, language: match[1] ?? "#", code: match[2] ?? "" });
-  }
-  return found.flatMap(({ line, language, code }, i): Block[] => {
-    if (language !== "ts") return [];
-    const next = found[i + 1];
-    const behind = (kind: string): string | null => (next?.language === kind ? next.code : null);
-    const commands = [...(behind("console") ?? "").matchAll(/^\$ (.*)\n((?:(?!\$ ).*\n)*)/gm)];
-    const [, name] = /^\/\/ ([\w-]+)\.ts\n/.exec(code) ?? [];
-    return [
-      {
-        place: `${file}:${line}`,
-        name: `${path.parse(file).name.toLowerCase()}/${name ?? `line-${line}`}`,
-        code,
-        serves: code.includes("serveForever()"),
-        commands: commands.map(([, command, output]) => ({ command, output })),
-        output: behind("text"),
-      },
-    ];
-  });
-}
 
 /**
  * The same program, its handlers in a thread; null where they are already, several event loops accept, or nothing serves. There is one thread, since the pages
@@ -143,9 +105,7 @@ test("every program in README.md and the guides compiles, runs and does what the
   const pages = ["README.md", "docs/GUIDE.md", "docs/THREADS.md", ...(sharesPorts ? ["docs/RUNTIMES.md"] : [])];
   const blocks: Block[] = [];
   for (const page of pages) {
-    const found = blocksOf(page, await readFile(path.join(root, page), "utf8"));
-    assert.ok(found.length > 0, page);
-    for (const block of found) blocks.push(...[block, inThreads(block)].filter((one) => one !== null));
+    for (const block of await readBlocks(page)) blocks.push(...[block, inThreads(block)].filter((one) => one !== null));
   }
   await write(folder, blocks);
   const [out, ending] = fromSources ? [folder, "ts"] : [await compile(folder), "js"];

@@ -17,6 +17,7 @@ import { play, type Policy, POLICY_SIZE } from "../../examples/rollouts/policy.t
 import { normals, seedOf, uniforms } from "../../examples/rollouts/random.ts";
 import { chart, Progress } from "../../examples/rollouts/terminal.ts";
 import { Gate, until } from "../server/support.ts";
+import { collectGarbage } from "../support/garbage.ts";
 import { programFile } from "../support/places.ts";
 import { runtime, testOn } from "../support/runtime.ts";
 import { sendSignal } from "../support/system.ts";
@@ -402,6 +403,7 @@ testRollout(
     const tasks = [1, 2].map((seed) => ({ policies: [BAD], seed, episodes: 1 }));
     const stop = new AbortController();
     const both = new Actors([slow, good], 1, stop.signal, 1000);
+    setTimeout(collectGarbage, 200);
     assert.equal((await both.playAll(tasks)).length, 2);
     assert.deepEqual(both.origins, [good]);
     assert.equal(late.length, 1);

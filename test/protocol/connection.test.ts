@@ -152,6 +152,36 @@ describe("pipelining", () => {
     assert.equal(driver.call.body.length, 100_000);
   });
 
+  test("for who wants to hear of the peer's end, 64 KiB are read ahead", () => {
+    for (const asked of [0, 16_384, 20_000]) {
+      const driver = new Driver().feed(announce(200_000));
+      let fed = 0;
+      const feed = (): void => {
+        while (driver.connection.wantsRead && fed < 100_000) {
+          driver.feed("x".repeat(1024));
+          fed += 1024;
+        }
+      };
+      if (asked > 0) feed();
+      assert.equal(fed, asked === 0 ? 0 : 16_384);
+      if (asked === 20_000) driver.feed("x".repeat(4096)); // what one read brings
+      driver.wakes.length = 0;
+      driver.call.exchange.watch!();
+      driver.call.exchange.watch!();
+      assert.deepEqual(driver.wakes, asked === 0 ? [] : [false], "the host is told, once, that there is room");
+      feed();
+      assert.equal(fed + (asked === 20_000 ? 4096 : 0), 65_536);
+      driver.wakes.length = 0;
+      driver.call.read(1);
+      assert.deepEqual([driver.wakes, driver.connection.wantsRead], [[false], true]);
+      feed();
+      assert.equal(driver.connection.wantsRead, false);
+      driver.end();
+      assert.deepEqual(driver.call.heard, ["gone: half-closed"]);
+      driver.call.exchange.watch!();
+    }
+  });
+
   test("while the peer does not read its answers, no further request is dispatched", () => {
     const big = "x".repeat(40_000);
     const driver = new Driver({}, (call) => call.answer(big));

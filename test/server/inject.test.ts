@@ -1,8 +1,8 @@
 /** `inject`: a request without a socket gets what a network would have carried. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { BaseHTTPRequestHandler, HTTPServer, type InjectedRequest } from "plinth";
-import { Gate, inMemory, until } from "./support.ts";
+import { BaseHTTPRequestHandler, HTTPServer, type InjectedRequest, ResponseCutError } from "plinth";
+import { Gate, inMemory, turn, until } from "./support.ts";
 
 /** Says what came. */
 class Echo extends BaseHTTPRequestHandler {
@@ -246,4 +246,44 @@ test("a chunk that is much comes whole, and as fast as if it were counted", asyn
   const { body } = await serve(Handler).inject();
   assert.equal(body.length, 40_000_003);
   assert.equal(body.subarray(-4).toString(), "xend");
+});
+
+test("what has come of a response that is cut off is in the error", async () => {
+  class Handler extends BaseHTTPRequestHandler {
+    async do_GET(): Promise<void> {
+      this.sendInformational(103, { Link: "</a.css>" });
+      this.sendResponse(200);
+      this.sendHeader("X-A", "1");
+      if (this.path === "/counted") this.sendHeader("Content-Length", 100);
+      this.endHeaders();
+      this.wfile.write("so ");
+      await turn();
+      this.wfile.write("far");
+      await turn();
+      throw new Error("and no further");
+    }
+
+    do_CLOSE(): void {
+      this.server.serverClose();
+    }
+  }
+  for (const path of ["/chunked", "/counted"]) {
+    await assert.rejects(serve(Handler).inject({ path }), (error) => {
+      assert.ok(error instanceof ResponseCutError);
+      const message =
+        "the server has closed the connection before the end of its answer, 200, behind 6 bytes of content";
+      assert.deepEqual([error.name, error.message], ["ResponseCutError", message]);
+      const { status, reason, headers, body, trailers, informational } = error.response!;
+      assert.deepEqual([status, reason, headers.get("X-A"), trailers], [200, "OK", "1", undefined]);
+      assert.deepEqual([body.toString(), error.response!.text()], ["so far", "so far"]);
+      assert.equal(informational[0].headers.get("Link"), "</a.css>");
+      return true;
+    });
+  }
+  await assert.rejects(serve(Handler).inject({ method: "CLOSE" }), (error) => {
+    assert.ok(error instanceof ResponseCutError);
+    assert.equal(error.message, "the server has closed the connection before the end of its answer");
+    assert.equal(error.response, undefined);
+    return true;
+  });
 });

@@ -174,6 +174,7 @@ export class Call implements Sink {
     const fields: Pairs = [
       ["Date", DATE],
       ["Content-Type", "application/problem+json"],
+      ["Cache-Control", "no-store"],
     ];
     this.exchange.respond(status, title, fieldList(fields), content.length);
     this.exchange.write(bytes(content));

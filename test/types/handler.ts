@@ -101,15 +101,15 @@ export class Request_ extends BaseHTTPRequestHandler {
     const length = this.headers.get("Content-Length");
     is<Equal<typeof length, string | null>>();
     const chunk = await this.rfile.read(5);
-    is<Equal<typeof chunk, Buffer>>();
+    is<Equal<typeof chunk, Buffer<ArrayBuffer>>>();
     const line = await this.rfile.readLine();
-    is<Equal<typeof line, Buffer>>();
-    for await (const piece of this.rfile) is<Equal<typeof piece, Buffer>>();
-    is<Equal<ReturnType<typeof this.rfile.stream>, ReadableStream<Uint8Array>>>();
+    is<Equal<typeof line, Buffer<ArrayBuffer>>>();
+    for await (const piece of this.rfile) is<Equal<typeof piece, Buffer<ArrayBuffer>>>();
+    is<Equal<ReturnType<typeof this.rfile.stream>, ReadableStream<Uint8Array<ArrayBuffer>>>>();
     const text = await this.text();
     is<Equal<typeof text, string>>();
     const bytes = await this.bytes();
-    is<Equal<typeof bytes, Buffer>>();
+    is<Equal<typeof bytes, Buffer<ArrayBuffer>>>();
 
     // @ts-expect-error The request is not to be changed.
     this.method = "POST";

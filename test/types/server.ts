@@ -7,6 +7,7 @@ import {
   HTTPServer,
   type HTTPServerOptions,
   type InjectedRequest,
+  type InjectedStream,
   MemoryTransport,
   type RequestHandlerClass,
   type RequestRouter,
@@ -44,6 +45,7 @@ export function servers(): unknown[] {
     maxConnections: 1,
     sendTimeout: 1,
     lingerTimeout: 1,
+    handlerTimeout: 1,
     shutdownTimeout: 1,
     requestQueueSize: 1,
     reusePort: true,
@@ -153,10 +155,17 @@ export async function inject(httpd: HTTPServer): Promise<void> {
   const answer = await httpd.inject();
   is<Equal<typeof answer.status, number>>();
   is<Equal<typeof answer.headers, Fields>>();
-  is<Equal<typeof answer.body, Buffer>>();
+  is<Equal<typeof answer.body, Buffer<ArrayBuffer>>>();
   is<Equal<typeof answer.trailers, Fields | undefined>>();
   is<Equal<ReturnType<typeof answer.text>, string>>();
   is<Equal<ReturnType<typeof answer.json>, any>>();
+  const stream = await httpd.inject({ method: "POST", body: "x", stream: true });
+  is<Equal<typeof stream, InjectedStream>>();
+  is<Equal<typeof stream.headers, Fields>>();
+  for await (const chunk of stream.body) is<Equal<typeof chunk, Buffer<ArrayBuffer>>>();
+  stream.cancel();
+  // @ts-expect-error It is not there as a whole.
+  stream.text();
   const requests: InjectedRequest[] = [
     { method: "RICKROLL", path: "/a?b", headers: { Accept: "*/*", Age: 5 } },
     {

@@ -25,9 +25,9 @@ class Handler extends BaseHTTPRequestHandler {
   do_GET(): void {
     is<Equal<typeof this.clientGone, boolean>>();
     const content = this.rfile.readSync(5);
-    is<Equal<typeof content, Buffer>>();
-    is<Equal<ReturnType<typeof this.rfile.read1Sync>, Buffer>>();
-    is<Equal<ReturnType<typeof this.rfile.readLineSync>, Buffer>>();
+    is<Equal<typeof content, Buffer<ArrayBuffer>>>();
+    is<Equal<ReturnType<typeof this.rfile.read1Sync>, Buffer<ArrayBuffer>>>();
+    is<Equal<ReturnType<typeof this.rfile.readLineSync>, Buffer<ArrayBuffer>>>();
     const nothing = this.wfile.writeSync("text");
     is<Equal<typeof nothing, void>>();
     this.wfile.writeSync(new Uint8Array(5));

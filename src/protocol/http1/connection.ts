@@ -24,8 +24,10 @@ const EXCHANGE = 1;
 const DRAIN = 2;
 const CLOSING = 3;
 
-/** With so many bytes read ahead of the handler, no more are read. */
+/** With so many bytes read ahead of the handler, no more are read. The peer's end stands behind them, and is not seen then either. */
 const LOOK_AHEAD = 16 * 1024;
+/** The same for a handler that wants to hear of its peer's end. */
+const WATCHED_AHEAD = 64 * 1024;
 /** With so many bytes ready to leave, they leave without waiting for the end of the turn. */
 const BATCH = 16 * 1024;
 /** With so many bytes waiting to leave, writers are asked to hold on, and no further request is dispatched. */
@@ -46,11 +48,11 @@ function takeReader(limits: Limits): HeadReader {
 
 /** The protocol of one HTTP/1 connection. What it offers its carrier is in `Connection`; the rest is for its exchanges. */
 export class Http1Connection implements Connection {
-  /** What waits to leave. */
+  /** What waits to leave. @internal */
   readonly output: Output;
-  /** The peer has ended its side. */
+  /** The peer has ended its side. @internal */
   ended = false;
-  /** No new requests. */
+  /** No new requests. @internal */
   stopping = false;
   closing: "end" | "cut" | "reset" | null = null;
 
@@ -97,7 +99,8 @@ export class Http1Connection implements Connection {
     if (this.#phase === HEAD) return !this.#stalled;
     if (this.#phase !== EXCHANGE || this.#exchange!.refused) return true;
     // Who waits needs more than there is, however much that is: a trailer section stays in the input until it is complete.
-    return this.#exchange!.waiting || this.#input.length < LOOK_AHEAD;
+    const exchange = this.#exchange!;
+    return exchange.waiting || this.#input.length < lookAhead(exchange);
   }
 
   get deadline(): number {
@@ -188,14 +191,14 @@ export class Http1Connection implements Connection {
 
   // What follows is for the exchange.
 
-  /** Output, or what depends on it, has changed. */
+  /** Output, or what depends on it, has changed. @internal */
   wake(now: boolean): void {
     // Where a handler settles in the very call that it was started in, one word for all of its answer will do.
     if (!now && this.#advancing) this.#wakes = true;
     else this.#host.wake(now);
   }
 
-  /** Content was added to the output. @returns whether it is full */
+  /** Content was added to the output. @internal @returns whether it is full */
   wrote(): boolean {
     this.wake(this.output.length >= BATCH);
     return this.#isFull;
@@ -205,13 +208,14 @@ export class Http1Connection implements Connection {
     return this.output.length >= HIGH_WATER || this.output.lends;
   }
 
-  /** Reads content for the handler. @returns as `Exchange.readInto` does */
+  /** Reads content for the handler. @internal @returns as `Exchange.readInto` does */
   readBody(exchange: Http1Exchange, to: Uint8Array, at: number, max: number): number {
     if (this.#phase === CLOSING || exchange.refused) return 0; // the handler gave up, or the content is at fault
     const input = this.#input;
     const before = input.length;
     const n = exchange.body.read(input, to, at, max);
-    if (before >= LOOK_AHEAD && input.length < LOOK_AHEAD) this.#host.wake(false);
+    const bound = lookAhead(exchange);
+    if (before >= bound && input.length < bound) this.#host.wake(false);
     if (n > 0) {
       exchange.bytesReceived += n;
       if (exchange.body.remaining !== 0) this.#earn(exchange, n);
@@ -225,7 +229,7 @@ export class Http1Connection implements Connection {
       } else if (!exchange.waiting) {
         exchange.waiting = true;
         this.#waitingSince = this.#host.now;
-        if (input.length >= LOOK_AHEAD) this.#host.wake(false); // more is read all the same
+        if (input.length >= bound) this.#host.wake(false); // more is read all the same
       }
     }
     return n;
@@ -237,7 +241,12 @@ export class Http1Connection implements Connection {
     this.#bodyBudget = Math.min(bodyTimeout, this.#bodyBudget + (bytes * 1000) / minBodyRate);
   }
 
-  /** Whether the connection will go on behind what the handler leaves unread. The response says so, and that is kept: see `#drain`. */
+  /** The handler wants to hear of its peer's end, so more is read ahead of it. @internal */
+  watched(): void {
+    if (this.#input.length >= LOOK_AHEAD) this.#host.wake(false);
+  }
+
+  /** Whether the connection goes on behind what a handler leaves unread. The response says so, and it is kept: see `#drain`. @internal */
   canDrain(body: BodyReader, continueOwed: boolean): boolean {
     const { remaining } = body;
     if (remaining === 0) return true;
@@ -246,12 +255,12 @@ export class Http1Connection implements Connection {
     return remaining <= this.#limits.maxDrainSize;
   }
 
-  /** The limits of an exchange's content have changed. */
+  /** The limits of an exchange's content have changed. @internal */
   limited(exchange: Http1Exchange): void {
     this.#bodyBudget = exchange.limits.bodyTimeout;
   }
 
-  /** Ends the connection once the output has left. */
+  /** Ends the connection once the output has left. @internal */
   close(how: "end" | "cut" | "reset"): void {
     if (this.#phase === CLOSING && this.closing !== "end") return;
     this.#phase = CLOSING;
@@ -263,11 +272,11 @@ export class Http1Connection implements Connection {
     this.#host.wake(true);
   }
 
-  /** The handler has settled. */
+  /** The handler has settled. @internal */
   released(exchange: Http1Exchange): void {
     if (this.#exchange !== exchange) return;
     if (this.#phase === CLOSING) this.#exchange = null;
-    if (exchange.watched) this.output.watch(exchange);
+    if (exchange.hasWatcher) this.output.watch(exchange);
     this.#answered = true;
     if (!this.#advancing) {
       this.#advance();
@@ -444,4 +453,8 @@ export class Http1Connection implements Connection {
     exchange.waiting = exchange.full = false;
     if (!exchange.done) exchange.sink.onGone(why);
   }
+}
+
+function lookAhead({ watched }: Http1Exchange): number {
+  return watched ? WATCHED_AHEAD : LOOK_AHEAD;
 }

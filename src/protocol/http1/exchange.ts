@@ -37,6 +37,8 @@ export class Http1Exchange implements Exchange, Departing {
   /** `write` said false, and there has been no room since. */
   full = false;
   gone: GoneReason | null = null;
+  /** Somebody wants to hear of the peer's end. */
+  watched = false;
   body: BodyReader;
   /** CONNECT was answered with 2xx: from then on, content is what comes, and what goes, until the connection ends. */
   tunnel = false;
@@ -120,6 +122,12 @@ export class Http1Exchange implements Exchange, Departing {
   readInto(to: Uint8Array, at: number, max: number): number {
     if (this.gone !== null) return 0;
     return this.#connection.readBody(this, to, at, max);
+  }
+
+  watch(): void {
+    if (this.watched || this.gone !== null) return;
+    this.watched = true;
+    this.#connection.watched();
   }
 
   inform(status: number, fields: FieldList): void {
@@ -275,7 +283,7 @@ export class Http1Exchange implements Exchange, Departing {
   }
 
   /** Whether somebody wants to know when the response has left. */
-  get watched(): boolean {
+  get hasWatcher(): boolean {
     return this.#watcher !== null;
   }
 

@@ -41,6 +41,21 @@ export function leaving(mode: Mode, test: Register): void {
     });
   }
 
+  for (const path of ["/unread", "/unread/asks"]) {
+    test(`it is heard of though less than 64 KiB of content lie unread (${path})`, async (t) => {
+      const served = await mode.serve(t, Leaving);
+      const heard = (): number => served.log().filter((line) => line.includes("] unread: PeerGoneError")).length;
+      for (const length of [10, 20_000, 64 * 1024 - 1]) {
+        for (const leave of mode.has.halfClose ? (["leave", "end"] as const) : (["leave"] as const)) {
+          const before = heard();
+          const { client } = await begun(served, path, "x".repeat(length));
+          await client[leave]();
+          await until(() => heard() > before, `the handler hears of ${leave} behind ${length} bytes`);
+        }
+      }
+    });
+  }
+
   test("reads that wait, and later ones, reject with PeerGoneError; a signal first asked for then is aborted", async (t) => {
     const served = await mode.serve(t, Leaving);
     const { client } = await begun(served, "/read", "hel");
@@ -93,7 +108,14 @@ export function leaving(mode: Mode, test: Register): void {
     await logged(served, /endless: over/);
   });
 
-  for (const path of ["/throws/signal", "/throws/read", "/throws/sleep", "/answers", "/answers-not"]) {
+  for (const path of [
+    "/throws/signal",
+    "/throws/read",
+    "/throws/sleep",
+    "/throws/wrapped",
+    "/answers",
+    "/answers-not",
+  ]) {
     test(`a handler that gives up, or goes on, because its client has left is no fault (${path})`, async (t) => {
       const served = await mode.serve(t, Leaving);
       const { client } = await begun(served, path, "");

@@ -1,6 +1,6 @@
 /** Handlers whose client leaves. What they saw of it they log: there is nobody left to answer. */
 import { setTimeout as sleep } from "node:timers/promises";
-import { BaseHTTPRequestHandler, PeerGoneError } from "plinth";
+import { BaseHTTPRequestHandler, HTTPError, PeerGoneError } from "plinth";
 import { type Act, act, begin, nextTurn } from "./common.ts";
 
 /** What a peer that has gone is known by: "PeerGoneError closed". */
@@ -32,6 +32,18 @@ const acts: Record<string, Act> = {
     await aborted(handler);
     handler.logMessage("signal: %s", show(signal.reason));
     handler.logMessage("first read: %s", await readToFailure(handler));
+  },
+  /** Reads nothing of its content. */
+  "/unread": async (handler) => {
+    const { signal } = handler;
+    handler.logMessage("begun");
+    await aborted(handler);
+    handler.logMessage("unread: %s", show(signal.reason));
+  },
+  "/unread/asks": async (handler) => {
+    handler.logMessage("begun");
+    while (!handler.clientGone) await nextTurn();
+    handler.logMessage("unread: %s", show(handler.signal.reason));
   },
   "/read": async (handler) => {
     handler.logMessage("begun, %s", String(await handler.rfile.read(2)));
@@ -98,6 +110,12 @@ const acts: Record<string, Act> = {
   "/throws/sleep": async (handler) => {
     handler.logMessage("begun");
     await sleep(60_000, null, { signal: handler.signal }); // its AbortError has the reason as its cause
+  },
+  "/throws/wrapped": async (handler) => {
+    handler.logMessage("begun");
+    await sleep(60_000, null, { signal: handler.signal }).catch((cause: unknown) => {
+      throw new HTTPError(502, { cause }); // whose cause has a cause
+    });
   },
   "/throws/bug": async (handler) => {
     handler.logMessage("begun");
