@@ -147,6 +147,7 @@ export class LoopExecutor implements Executor {
     exchange.sink = late;
     late.isLate = true;
     late.began = transaction.began;
+    late.error = reason;
     this.running++;
     this.#deadlines!.add(late, performance.now());
     // While this handler goes on, its connection takes no other request: a peer must not have two that pays for one.

@@ -15,7 +15,7 @@ import { type ChunkPool, Output } from "../output.ts";
 import { type BodyReader, CountedReader, END, FAULT, NO_BODY } from "./body.ts";
 import { ChunkedReader } from "./chunked.ts";
 import { Http1Exchange } from "./exchange.ts";
-import { HeadReader } from "./head.ts";
+import { giveReader, type HeadReader, takeReader } from "./head.ts";
 import { Input } from "./input.ts";
 import { writeRefusal } from "./refusal.ts";
 
@@ -32,19 +32,6 @@ const WATCHED_AHEAD = 64 * 1024;
 const BATCH = 16 * 1024;
 /** With so many bytes waiting to leave, writers are asked to hold on, and no further request is dispatched. */
 const HIGH_WATER = 64 * 1024;
-
-/**
- * A reader that nobody needs at the moment. Most heads come whole: then one reader serves all connections, and one that is idle
- * has none.
- */
-let spareReader: HeadReader | null = null;
-
-function takeReader(limits: Limits): HeadReader {
-  const reader = spareReader;
-  if (reader === null || reader.limits !== limits) return new HeadReader(limits);
-  spareReader = null;
-  return reader;
-}
 
 /** The protocol of one HTTP/1 connection. What it offers its carrier is in `Connection`; the rest is for its exchanges. */
 export class Http1Connection implements Connection {
@@ -356,7 +343,7 @@ export class Http1Connection implements Connection {
     }
     const head = reader.take(input.bytes, input.pos, length);
     input.pos += length;
-    spareReader = reader;
+    giveReader(reader);
     this.#reader = null;
     let body = NO_BODY;
     if (head.chunked) body = new ChunkedReader(this.#limits);

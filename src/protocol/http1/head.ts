@@ -268,6 +268,24 @@ export class HeadReader {
 }
 
 /**
+ * A reader that nobody needs at the moment. Most heads come whole: then one reader serves all connections, and one that is idle
+ * has none.
+ */
+let spareReader: HeadReader | null = null;
+
+export function takeReader(limits: Limits): HeadReader {
+  const reader = spareReader;
+  if (reader === null || reader.limits !== limits) return new HeadReader(limits);
+  spareReader = null;
+  return reader;
+}
+
+/** Gives back a reader that has been reset. */
+export function giveReader(reader: HeadReader): void {
+  spareReader = reader;
+}
+
+/**
  * Whether `lower`, letters and hyphens, stands at `at`, in either case. The bit makes letters small and leaves a hyphen; the only
  * other byte that it makes a hyphen of is CR, which is in no name and no value.
  */
