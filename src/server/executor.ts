@@ -12,12 +12,17 @@ export class LoopExecutor implements Executor {
   running = 0;
   readonly #services: Services;
   #drained: (() => void)[] = [];
+  readonly #start = (exchange: Exchange): void => this.#startHere(exchange);
 
   constructor(services: Services) {
     this.#services = services;
   }
 
   start(exchange: Exchange): void {
+    this.#services.context.run(this.#start, exchange);
+  }
+
+  #startHere(exchange: Exchange): void {
     const transaction = new Transaction(exchange, this.#services);
     exchange.sink = transaction;
     this.running++;

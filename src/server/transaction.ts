@@ -1,4 +1,5 @@
 /** One request being handled: the handler, what it reads from and writes to, and what it hears of its peer. */
+import { AsyncResource } from "node:async_hooks";
 import type { Exchange, GoneReason, Sink } from "../protocol/exchange.ts";
 import { Answer } from "./answer.ts";
 import type { RouteParams } from "./dispatch.ts";
@@ -23,6 +24,8 @@ export class Transaction implements Sink, HandlerContext {
   routeParams: RouteParams | null = null;
   #reader: ContentReader | null = null;
   #controller: AbortController | null = null;
+  /** The context in which the handler has asked for the signal first: who listens to it hears of it there. */
+  #context: AsyncResource | null = null;
   #told = false;
 
   constructor(exchange: Exchange, services: Services) {
@@ -43,6 +46,7 @@ export class Transaction implements Sink, HandlerContext {
   get signal(): AbortSignal {
     if (this.#controller === null) {
       this.#controller = new AbortController();
+      this.#context = new AsyncResource("plinth.signal");
       if (this.gone !== null) this.#controller.abort(new PeerGoneError(this.gone));
     }
     return this.#controller.signal;
@@ -72,6 +76,7 @@ export class Transaction implements Sink, HandlerContext {
     this.gone = why;
     this.#reader?.gone(why);
     if (why.kind !== "half-closed") this.answer.peerGone();
-    this.#controller?.abort(new PeerGoneError(why));
+    const controller = this.#controller;
+    if (controller !== null) this.#context!.runInAsyncScope(() => controller.abort(new PeerGoneError(why)));
   }
 }

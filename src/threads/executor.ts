@@ -62,6 +62,7 @@ export class ThreadExecutor implements Executor, JobOwner, TurnTask {
   /** When something was last done in this turn for the first time, by `now`: exact enough for how long requests wait. */
   #turnAt = 0;
   readonly #account: Account;
+  readonly #writeLine = (line: string): void => this.#services.log.write(line);
   /** What was said last of where the server listens: with port 0, it is not known from the beginning. */
   #address: readonly [host: string, port: number] | null = null;
 
@@ -92,7 +93,7 @@ export class ThreadExecutor implements Executor, JobOwner, TurnTask {
       settings,
       { program, silent: services.log.silent, threadData, options: view },
       {
-        log: (message, ...args) => services.server.logError(message, ...args),
+        log: services.logError,
         onSize: (size, replaced) => this.#account.crew(size, replaced),
         onReady: (needsRoutes) => {
           this.#routes = this.#routes === true || needsRoutes;
@@ -172,7 +173,7 @@ export class ThreadExecutor implements Executor, JobOwner, TurnTask {
   }
 
   log(line: string): void {
-    this.#services.log.write(line);
+    this.#services.context.run(this.#writeLine, line);
   }
 
   jobDone(job: Job, restFollows: boolean): void {
@@ -230,9 +231,9 @@ export class ThreadExecutor implements Executor, JobOwner, TurnTask {
     let route: Route | null = null;
     if (this.#routes) {
       try {
-        route = this.#find(job.exchange);
+        route = this.#services.context.run(this.#find, job.exchange);
       } catch (error) {
-        this.#services.server.logError("the router has thrown: %s", describe(error));
+        this.#services.logError("the router has thrown: %s", describe(error));
         this.#hold(-1);
         this.#refuse(job, new HTTPError(500));
         return true;
@@ -250,7 +251,7 @@ export class ThreadExecutor implements Executor, JobOwner, TurnTask {
     return true;
   }
 
-  #find({ head }: Exchange): Route | null {
+  readonly #find = ({ head }: Exchange): Route | null => {
     const { target } = head;
     if (target === "*") return null;
     const found = (this.#handlers as Exclude<Handlers, new (...args: never) => unknown>).find(pathOf(target));
@@ -258,7 +259,7 @@ export class ThreadExecutor implements Executor, JobOwner, TurnTask {
     const index = this.#classes.indexOf(found.Handler);
     if (index < 0) throw new Error("the router has found a class that is not among its handlers");
     return { index, params: found.params, fallback: found.fallback === true };
-  }
+  };
 
   #feed(): void {
     while (this.#first < this.#waiting.length) {
@@ -380,7 +381,7 @@ export class ThreadExecutor implements Executor, JobOwner, TurnTask {
     const overdue = thread.overdue === job.ticket;
     if (!thread.leaving) {
       const what = overdue ? `it took more than ${this.#settings.handlerTimeout} ms` : whyOf(why);
-      this.#services.server.logError("a thread was lost while it ran %s %s: %s", method, target, what);
+      this.#services.logError("a thread was lost while it ran %s %s: %s", method, target, what);
     }
     this.#account.failed();
     this.#leave(job);
