@@ -159,8 +159,11 @@ export class Dispatcher {
   }
 }
 
-/** @throws {TypeError} or {RangeError} where it is no number of bytes */
-function bufferedBodyOf(Handler: RequestHandlerClass): number {
+/**
+ * How much content a class wants to be there before its methods are called; -1 where it says nothing.
+ * @throws {TypeError} or {RangeError} where it is no number of bytes
+ */
+export function bufferedBodyOf(Handler: RequestHandlerClass): number {
   const { bufferedBody } = Handler as { bufferedBody?: unknown };
   if (bufferedBody === undefined) return -1;
   if (typeof bufferedBody === "number" && bufferedBody >= 0) return bufferedBody;

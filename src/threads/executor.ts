@@ -12,13 +12,16 @@ import { classesOf, type Handlers, isApart, isRouter, type Program } from "../se
 import type { Services } from "../server/services.ts";
 import type { TurnTask } from "../server/turn.ts";
 import { Crew } from "./crew.ts";
+import { Gathering } from "./gathering.ts";
 import { headSizeFor, type Route } from "./heads.ts";
 import { Job, type JobOwner, type Rings } from "./job.ts";
+import { Line } from "./line.ts";
 import { LOOKING, now, PoolMemory } from "./memory.ts";
 import type { FromThread } from "./messages.ts";
 import { ContentRing, RecordReader } from "./rings.ts";
 import type { Settings, ThreadingOptions } from "./settings.ts";
 import { Account } from "./stats.ts";
+import { Streams } from "./streams.ts";
 import { type Thread, whyOf } from "./thread.ts";
 
 /** How long one thread may take for what waits before another is woken as well. In milliseconds. */
@@ -28,14 +31,19 @@ const QUICK = 0.1;
 /** How much the last handler counts in how long handlers run. */
 const WEIGHT = 1 / 16;
 
+// Why a request is answered 503
+const ALL_BUSY = "All threads are busy, and as many requests as may wait for one do.";
+const ALL_STREAM =
+  "All threads that take content while it comes are busy, and as many requests as may wait for one of them do.";
+
 export class ThreadExecutor implements Executor, JobOwner, TurnTask {
   readonly memory: PoolMemory;
-  readonly threadBuffer: number;
   readonly maxDrainSize: number;
   readonly scratch: Buffer;
   readonly #services: Services;
   readonly #settings: Settings;
   readonly #handlers: Handlers;
+  readonly #gathering: Gathering;
   readonly #crew: Crew;
   /** Answers what no thread answers. */
   readonly #loop: LoopExecutor;
@@ -47,13 +55,14 @@ export class ThreadExecutor implements Executor, JobOwner, TurnTask {
   readonly #jobs: (Job | null)[];
   readonly #free: number[];
   readonly #rings: Rings[] = [];
-  /** Requests for which there is no slot yet, and where the first of them is. */
-  #waiting: (Job | null)[] = [];
-  #first = 0;
+  /** Requests for which there is no slot yet. */
+  readonly #waiting = new Line<Job>();
+  /** Requests whose content is still coming. */
+  readonly #streams: Streams;
   /** Requests that the rest of an answer is to come for, by their tickets, and the thread it comes from. */
   readonly #resting = new Map<number, { job: Job; thread: number }>();
   #running = 0;
-  /** How many of them are ready, and run or wait. */
+  /** How many of them are ready, and run or wait; those that wait in `#streams` do not count. */
   #held = 0;
   #queued = false;
   #drained: (() => void)[] = [];
@@ -71,9 +80,10 @@ export class ThreadExecutor implements Executor, JobOwner, TurnTask {
     const headSize = headSizeFor(services.limits);
     this.memory = new PoolMemory({ threads: settings.max, slots, headSize, ringSize });
     this.#account = new Account(this.memory);
-    this.threadBuffer = settings.threadBuffer;
     this.maxDrainSize = services.limits.maxDrainSize;
-    this.scratch = Buffer.allocUnsafeSlow(Math.max(1, settings.threadBuffer));
+    this.scratch = Buffer.allocUnsafeSlow(settings.threadBuffer + 1); // whose one byte more shows that there is more
+    this.#streams = new Streams(settings.streamingThreads, settings.queue);
+    this.#gathering = new Gathering(settings.threadBuffer, handlers, services);
     this.#services = services;
     this.#settings = settings;
     this.#handlers = handlers;
@@ -106,7 +116,7 @@ export class ThreadExecutor implements Executor, JobOwner, TurnTask {
         look: () => {
           for (const job of this.#jobs) if (job?.isRunning === true) job.look();
         },
-        running: () => this.#jobs.filter((job): job is Job => job?.isRunning === true),
+        running: () => this.#runningJobs(),
       },
     );
   }
@@ -137,16 +147,29 @@ export class ThreadExecutor implements Executor, JobOwner, TurnTask {
 
   // What jobs tell
 
+  limitFor(exchange: Exchange): number {
+    // A client that asks before it sends content is not told to send it for nothing.
+    return exchange.waitsForContinue && this.#isFull ? 0 : this.#gathering.limitFor(exchange);
+  }
+
   jobReady(job: Job): void {
-    const { max, queue } = this.#settings;
-    if (this.#held >= max + queue) return this.#refuse(job, this.#busyError());
-    this.#hold(1);
+    if (this.#isFull) return this.#refuse(job, this.#busyError(ALL_BUSY));
     this.#lookLater();
-    job.readyAt = this.#turnAt;
-    if (this.#first < this.#waiting.length || !this.#enter(job)) {
+    job.readyAt = job.queuedAt = this.#turnAt;
+    if (job.streams && !this.#streams.admits(job)) {
+      if (!this.#streams.add(job)) return this.#refuse(job, this.#busyError(ALL_STREAM));
+      job.keepContent();
+      return this.#recount();
+    }
+    this.#hold(1);
+    if (this.#waiting.size > 0 || !this.#enter(job)) {
       job.keepContent();
       this.#waiting.push(job);
     }
+  }
+
+  leavePlace(job: Job): void {
+    if (this.#streams.leave(job)) this.#lookLater();
   }
 
   ringsOf(slot: number): Rings {
@@ -158,13 +181,9 @@ export class ThreadExecutor implements Executor, JobOwner, TurnTask {
 
   jobDropped(job: Job): void {
     if (job.slot >= 0) this.#leave(job);
-    else {
-      const at = this.#waiting.indexOf(job);
-      if (at >= 0) {
-        this.#waiting[at] = null;
-        this.#hold(-1);
-      }
-    }
+    else if (this.#waiting.remove(job)) this.#hold(-1);
+    else if (this.#streams.remove(job)) this.#recount();
+    this.leavePlace(job);
     this.#release(job);
   }
 
@@ -262,28 +281,39 @@ export class ThreadExecutor implements Executor, JobOwner, TurnTask {
   };
 
   #feed(): void {
-    while (this.#first < this.#waiting.length) {
-      const job = this.#waiting[this.#first];
-      if (job !== null && !this.#enter(job)) break;
-      this.#waiting[this.#first++] = null;
+    for (let job; (job = this.#streams.next()) !== undefined;) {
+      this.#hold(1);
+      job.queuedAt = this.#turnAt;
+      this.#waiting.push(job);
     }
-    if (this.#first === this.#waiting.length || this.#first > 1024) {
-      this.#waiting.splice(0, this.#first);
-      this.#first = 0;
-    }
+    for (let job; (job = this.#waiting.first) !== undefined && this.#enter(job);) this.#waiting.shift();
   }
 
-  /** When the request was ready that has waited longest; Infinity where none waits. */
+  /** When the request came into the queue that has waited longest; Infinity where none waits. */
   #oldest(): number {
     const slot = this.memory.first;
-    const job = slot === undefined ? this.#waiting[this.#first] : this.#jobs[slot];
-    return job?.readyAt ?? Infinity;
+    const job = slot === undefined ? this.#waiting.first : this.#jobs[slot];
+    return job?.queuedAt ?? Infinity;
+  }
+
+  #runningJobs(): Job[] {
+    return this.#jobs.filter((job): job is Job => job?.isRunning === true);
+  }
+
+  /** Whether as many requests run or wait as may. */
+  get #isFull(): boolean {
+    const { max, queue } = this.#settings;
+    return this.#held >= max + queue;
   }
 
   /** More requests, or fewer, are ready, and run or wait. */
   #hold(more: number): void {
     this.#held += more;
-    this.#account.holds(this.#held);
+    this.#recount();
+  }
+
+  #recount(): void {
+    this.#account.holds(this.#held + this.#streams.waiting);
   }
 
   /** A slot is free again. */
@@ -293,7 +323,8 @@ export class ThreadExecutor implements Executor, JobOwner, TurnTask {
     this.memory.free(job.slot);
     job.slot = -1;
     this.#hold(-1);
-    if (this.#first < this.#waiting.length) this.#lookLater();
+    this.leavePlace(job);
+    if (this.#waiting.size > 0) this.#lookLater();
   }
 
   #release(job: Job): void {
@@ -313,6 +344,7 @@ export class ThreadExecutor implements Executor, JobOwner, TurnTask {
 
   /** Answers in the place of a handler. The job has no slot, and is not held any more. */
   #refuse(job: Job, error: HTTPError): void {
+    this.leavePlace(job);
     job.settled = true;
     this.#running--;
     this.#refusal = error;
@@ -321,11 +353,11 @@ export class ThreadExecutor implements Executor, JobOwner, TurnTask {
     this.#checkDrained();
   }
 
-  #busyError(): HTTPError {
+  #busyError(detail: string): HTTPError {
     const { queue, max } = this.#settings;
     const seconds = this.#mean === Infinity ? 1 : Math.ceil((this.#mean * (1 + queue / max)) / 1000);
     return new HTTPError(503, {
-      detail: "All threads are busy, and as many requests as may wait for one do.",
+      detail,
       headers: { "Retry-After": Math.min(60, Math.max(1, seconds)) },
     });
   }
@@ -396,10 +428,10 @@ export class ThreadExecutor implements Executor, JobOwner, TurnTask {
 
   /** There is no thread, and none can be started now. */
   #giveUpWaiting(): void {
-    const waiting = this.#waiting.slice(this.#first).filter((job): job is Job => job !== null);
-    this.#waiting = [];
-    this.#first = 0;
+    const waiting = this.#waiting.clear();
     this.#hold(-waiting.length);
+    waiting.push(...this.#streams.clear());
+    this.#recount();
     for (const job of this.#jobs) {
       if (job === null || !this.memory.cancel(job.slot)) continue;
       this.#leave(job);
