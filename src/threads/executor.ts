@@ -20,6 +20,7 @@ import { LOOKING, now, PoolMemory } from "./memory.ts";
 import type { FromThread } from "./messages.ts";
 import { ContentRing, RecordReader } from "./rings.ts";
 import type { Settings, ThreadingOptions } from "./settings.ts";
+import { Stalls } from "./stalls.ts";
 import { Account } from "./stats.ts";
 import { Streams } from "./streams.ts";
 import { type Thread, whyOf } from "./thread.ts";
@@ -71,6 +72,7 @@ export class ThreadExecutor implements Executor, JobOwner, TurnTask {
   /** When something was last done in this turn for the first time, by `now`: exact enough for how long requests wait. */
   #turnAt = 0;
   readonly #account: Account;
+  readonly #stalls: Stalls;
   readonly #writeLine = (line: string): void => this.#services.log.write(line);
   /** What was said last of where the server listens: with port 0, it is not known from the beginning. */
   #address: readonly [host: string, port: number] | null = null;
@@ -84,6 +86,7 @@ export class ThreadExecutor implements Executor, JobOwner, TurnTask {
     this.scratch = Buffer.allocUnsafeSlow(settings.threadBuffer + 1); // whose one byte more shows that there is more
     this.#streams = new Streams(settings.streamingThreads, settings.queue);
     this.#gathering = new Gathering(settings.threadBuffer, handlers, services);
+    this.#stalls = new Stalls(settings, services.logError);
     this.#services = services;
     this.#settings = settings;
     this.#handlers = handlers;
@@ -115,6 +118,7 @@ export class ThreadExecutor implements Executor, JobOwner, TurnTask {
         oldest: () => this.#oldest(),
         look: () => {
           for (const job of this.#jobs) if (job?.isRunning === true) job.look();
+          this.#stalls.look(this.#oldest(), this.#held, () => this.#runningJobs());
         },
         running: () => this.#runningJobs(),
       },

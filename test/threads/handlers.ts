@@ -112,6 +112,14 @@ export class Queued extends Steered {
     this.sendText(String(length));
   }
 
+  /** Asks its own server, and waits for the response. */
+  async asksItself(): Promise<void> {
+    this.count(BEGUN);
+    const [host, port] = this.server.serverAddress;
+    const response = await fetch(`http://${host}:${port}/quick`, { headers: { Connection: "close" } });
+    this.sendText(`it said ${await response.text()}`);
+  }
+
   /** As `content`, and is held when it has all of it. */
   async holdsContent(): Promise<void> {
     this.count(BEGUN);
