@@ -42,7 +42,9 @@ export class HTTPServer {
   readonly #clock: Clock;
   readonly #turn: Turn;
   readonly #log: Log;
+  /** Where requests begin: where this server was constructed, then where it was first activated. */
   readonly #context = new StartContext();
+  #isStarted = false;
   readonly #writeLine = (line: string): void => this.#log.write(line);
   readonly #pool = new ChunkPool();
   readonly #links = new Set<Link>();
@@ -103,14 +105,18 @@ export class HTTPServer {
   }
 
   /**
-   * Binds and listens. `serveForever` does it where nobody has.
+   * Binds and listens. `serveForever` does it where nobody has. Requests begin in the asynchronous context in which this is called
+   * first: what an `AsyncLocalStorage` holds there, each of them sees.
    * @returns rejects with an Error that says what stood in the way, its `code` the system's (EADDRINUSE …)
    * @source Python's `server_bind` and `server_activate`
    */
   serverActivate(): Promise<void> {
     const thread = programThread();
-    // That is the server's start; but not where it listens already, nor where a handler calls this in a thread.
-    if (this.#activation === null && thread?.isHandling !== true) this.#context.renew();
+    // This is its start: but for calls that follow, and those of handlers in a thread.
+    if (!this.#isStarted && thread?.isHandling !== true) {
+      this.#isStarted = true;
+      this.#context.renew();
+    }
     return thread?.park() ?? this.#activateOnce();
   }
 
@@ -118,6 +124,7 @@ export class HTTPServer {
     if (this.#stopping) return Promise.reject(new Error("cannot listen: this server has been shut down"));
     return (this.#activation ??= this.#activate().catch((error: unknown) => {
       this.#activation = null; // it may be tried again
+      this.#isStarted = false;
       throw error;
     }));
   }

@@ -1,55 +1,50 @@
 /** Who waits, in the order in which they came; one may leave from anywhere. */
 
-/** Places of those that have left are let go when there are so many of them. */
+/** The places of those that were served are given up when there are so many of them. */
 const MANY = 1024;
 
-export class Line<T extends object> {
-  /** How many wait. */
-  size = 0;
-  /** null where one has left. */
-  readonly #places: (T | null)[] = [];
+export class Line<T> {
+  /** Those that were served are undefined, and come before all that wait. */
+  readonly #places: (T | undefined)[] = [];
   #first = 0;
+
+  /** How many wait. */
+  get size(): number {
+    return this.#places.length - this.#first;
+  }
 
   /** The one that has waited longest. */
   get first(): T | undefined {
-    if (this.size === 0) return undefined;
-    while (this.#places[this.#first] === null) this.#first++;
-    return this.#places[this.#first]!;
+    return this.#places[this.#first];
   }
 
   push(one: T): void {
-    this.size++;
     this.#places.push(one);
   }
 
   /** Takes the one that has waited longest. */
   shift(): T | undefined {
-    const one = this.first;
-    if (one === undefined) return undefined;
-    this.#places[this.#first++] = null;
-    this.#left();
+    if (this.size === 0) return undefined;
+    const one = this.#places[this.#first];
+    this.#places[this.#first++] = undefined;
+    if (this.size === 0 || this.#first > MANY) {
+      this.#places.splice(0, this.#first);
+      this.#first = 0;
+    }
     return one;
   }
 
   /** @returns whether it has waited here */
   remove(one: T): boolean {
     const at = this.#places.indexOf(one, this.#first);
-    if (at < 0) return false;
-    this.#places[at] = null;
-    this.#left();
-    return true;
+    if (at >= 0) this.#places.splice(at, 1);
+    return at >= 0;
   }
 
   /** Takes all. */
   clear(): T[] {
-    const all = this.#places.slice(this.#first).filter((one) => one !== null);
-    this.#places.length = this.#first = this.size = 0;
+    const all = this.#places.slice(this.#first) as T[];
+    this.#places.length = this.#first = 0;
     return all;
-  }
-
-  #left(): void {
-    if (--this.size > 0 && this.#first <= MANY) return;
-    this.#places.splice(0, this.size === 0 ? Infinity : this.#first);
-    this.#first = 0;
   }
 }
