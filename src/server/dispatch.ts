@@ -219,6 +219,11 @@ function numberOf(Handler: RequestHandlerClass, name: "bufferedBody" | keyof Bod
   throw typeof value === "number" ? new RangeError(message) : new TypeError(message);
 }
 
+/** How much content a class wants to be there before its methods are called; -1 where it says nothing. Throws as `numberOf`. */
+export function bufferedBodyOf(Handler: RequestHandlerClass): number {
+  return numberOf(Handler, "bufferedBody") ?? -1;
+}
+
 function isRouter(handler: RequestHandlerClass | RequestRouter): handler is RequestRouter {
   return typeof handler === "object" && handler !== null && typeof handler.find === "function";
 }

@@ -22,6 +22,9 @@ export class LoopExecutor implements Executor {
   /** Null where handlers may take as long as they like. */
   readonly #deadlines: Deadlines<Transaction> | null = null;
   #drained: (() => void)[] = [];
+  /** When the head of the request that is being started was complete; undefined where its exchange says so, or it was just now. */
+  #began: number | undefined = undefined;
+  readonly #start = (exchange: Exchange): void => this.#startHere(exchange);
 
   /** @param handlerTimeout how long a handler may run, in milliseconds */
   constructor(services: Services, handlerTimeout: number = Infinity) {
@@ -33,7 +36,13 @@ export class LoopExecutor implements Executor {
   }
 
   /** @param began when the request's head was complete, in milliseconds by `performance.now`; undefined where that was just now */
-  start(exchange: Exchange, began: number | undefined = exchange.began): void {
+  start(exchange: Exchange, began?: number): void {
+    this.#began = began;
+    this.#services.context.run(this.#start, exchange);
+  }
+
+  #startHere(exchange: Exchange): void {
+    const began = this.#began ?? exchange.began;
     const transaction = new Transaction(exchange, this.#services);
     exchange.sink = transaction;
     transaction.began = this.#timed ? (began ?? performance.now()) : this.#services.clock.now;
@@ -179,7 +188,9 @@ export class LoopExecutor implements Executor {
     this.#deadlines?.remove(transaction);
     transaction.answer.seal();
     transaction.settle();
-    transaction.exchange.release(this.#watched || isWatched(transaction.handler) ? transaction : null);
+    const watcher = this.#watched || isWatched(transaction.handler) ? transaction : null;
+    watcher?.keepContext();
+    transaction.exchange.release(watcher);
     if (--this.running > 0 || this.#drained.length === 0) return;
     const drained = this.#drained;
     this.#drained = [];

@@ -23,6 +23,7 @@ function handOver(): void {
 
 enterListenerThread({
   silent,
+  isHandling: false, // as far as can be told
   writeLog(line) {
     if (lines.push(line) === 1) setImmediate(handOver);
   },

@@ -11,6 +11,8 @@ interface ProgramThread {
   readonly silent: boolean;
   /** Hands a line over to the log of the server that serves, its control characters escaped already. */
   readonly writeLog: (line: string) => void;
+  /** It is a handler that calls. */
+  readonly isHandling: boolean;
   /**
    * A server would begin to serve.
    * @returns what never resolves: the rest of the program is not for this thread. In a handler, rejects

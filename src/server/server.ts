@@ -9,6 +9,7 @@ import { ChunkPool } from "../protocol/output.ts";
 import type { Address, Listener, Socket, SocketHandler, Transport } from "../transport/transport.ts";
 import { checkAddress, listenError } from "./address.ts";
 import { Clock } from "./clock.ts";
+import { StartContext } from "./context.ts";
 import { Dispatcher, type RequestRouter } from "./dispatch.ts";
 import { LoopExecutor } from "./executor.ts";
 import type { RequestHandlerClass } from "./handler.ts";
@@ -49,6 +50,10 @@ export class HTTPServer {
   readonly #clock: Clock;
   readonly #turn: Turn;
   readonly #log: Log;
+  /** Where requests begin: where this server was constructed, then where it was first activated. */
+  readonly #context = new StartContext();
+  #isStarted = false;
+  readonly #writeLine = (line: string): void => this.#log.write(line);
   readonly #pool = new ChunkPool();
   readonly #links = new Set<Link>();
   readonly #reusePort: boolean;
@@ -108,18 +113,26 @@ export class HTTPServer {
   }
 
   /**
-   * Binds and listens. `serveForever` does it where nobody has.
+   * Binds and listens. `serveForever` does it where nobody has. Requests begin in the asynchronous context in which this is called
+   * first: what an `AsyncLocalStorage` holds there, each of them sees.
    * @returns rejects with an Error that says what stood in the way, its `code` the system's (EADDRINUSE …)
    * @source Python's `server_bind` and `server_activate`
    */
   serverActivate(): Promise<void> {
-    return programThread()?.park() ?? this.#activateOnce();
+    const thread = programThread();
+    // This is its start: but for calls that follow, and those of handlers in a thread.
+    if (!this.#isStarted && thread?.isHandling !== true) {
+      this.#isStarted = true;
+      this.#context.renew();
+    }
+    return thread?.park() ?? this.#activateOnce();
   }
 
   #activateOnce(): Promise<void> {
     if (this.#stopping) return Promise.reject(new Error("cannot listen: this server has been shut down"));
     return (this.#activation ??= this.#activate().catch((error: unknown) => {
       this.#activation = null; // it may be tried again
+      this.#isStarted = false;
       throw error;
     }));
   }
@@ -205,6 +218,11 @@ export class HTTPServer {
    */
   requestEnded(_outcome: RequestOutcome): void {}
 
+  /** Logs it in the context of the server's start, and not in that of the request in which it happens to be found out. */
+  #report(message: string, ...args: unknown[]): void {
+    this.#context.run(() => this.logError(message, ...args), undefined);
+  }
+
   /** The names of options that a class takes beside those of HTTPServer, and looks at itself. */
   protected get ownOptions(): readonly string[] {
     return [];
@@ -225,7 +243,7 @@ export class HTTPServer {
     const options = {
       backlog: this.#options.requestQueueSize,
       reusePort: this.#reusePort,
-      onError: (error: Error) => this.logError("cannot accept connections: %s", error.message),
+      onError: (error: Error) => this.#report("cannot accept connections: %s", error.message),
     };
     await owner.executor.open?.();
     if (this.#stopping) return; // meanwhile
@@ -275,8 +293,8 @@ export class HTTPServer {
     const isPlain = this.constructor === HTTPServer && typeof this.RequestHandlerClass === "function";
     const start = { silent: log === "none", options: isPlain ? others : null };
     return new Listeners(listeners, this.RequestHandlerClass, start, {
-      writeLog: (line) => this.#log.write(line),
-      logError: (message, ...args) => this.logError(message, ...args),
+      writeLog: (line) => this.#context.run(this.#writeLine, line),
+      logError: (message, ...args) => this.#report(message, ...args),
       shutdown: (atOnce) => (atOnce ? this.serverClose() : void this.shutdown()),
       onGone: () => this.#checkStopped(),
     });
@@ -293,6 +311,8 @@ export class HTTPServer {
       log: this.#log,
       watched: handlerThread === null && this.requestEnded !== HTTPServer.prototype.requestEnded,
       told: (call) => this.#tell(call),
+      context: this.#context,
+      logError: (message, ...args) => this.#report(message, ...args),
       serverFor: (transaction) => {
         if (this.#asker === null) queueMicrotask(this.#forgetAsker);
         this.#asker = transaction;
@@ -322,7 +342,7 @@ export class HTTPServer {
       sendTimeout: this.#options.sendTimeout,
       lingerTimeout: this.#options.lingerTimeout,
       linkRefused: (link, error) =>
-        this.logError("%s refused: %s, %d. %s", link.peer[0], error.code, error.status, error.message),
+        this.#report("%s refused: %s, %d. %s", link.peer[0], error.code, error.status, error.message),
       linkClosed: (link) => {
         this.#links.delete(link);
         this.#checkStopped();
@@ -334,7 +354,7 @@ export class HTTPServer {
     if (this.#links.size >= this.#options.maxConnections || this.#stopping) {
       if (!this.#toldOfCrowd && !this.#stopping) {
         this.#toldOfCrowd = true;
-        this.logError("too many connections: with %d open, further ones are closed at once", this.#links.size);
+        this.#report("too many connections: with %d open, further ones are closed at once", this.#links.size);
       }
       socket.destroy();
       return { onData() {}, onEnd() {}, onDrain() {}, onClose() {} };
@@ -374,7 +394,7 @@ export class HTTPServer {
     this.#log.flush();
     for (const { resolve } of this.#waiting.splice(0)) resolve();
     void Promise.all([this.#owner?.executor.close(), this.#listeners?.close()])
-      .catch((error: unknown) => this.logError("cannot let go of what ran the handlers: %s", String(error)))
+      .catch((error: unknown) => this.#report("cannot let go of what ran the handlers: %s", String(error)))
       .then(this.#stop);
   }
 }

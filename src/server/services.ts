@@ -1,6 +1,7 @@
 /** What a server has for those who run its handlers, and for the handlers' own class; not for users. */
 import type { Limits } from "../protocol/limits.ts";
 import type { Clock } from "./clock.ts";
+import type { StartContext } from "./context.ts";
 import type { Dispatcher } from "./dispatch.ts";
 import type { Log } from "./log.ts";
 import type { HTTPServer } from "./server.ts";
@@ -19,6 +20,10 @@ export interface Services {
   readonly watched: boolean;
   /** Calls what a user has written for the end of requests: what it throws is logged, and harms nobody. */
   told(call: () => unknown): void;
+  /** Where requests begin, and where everything is called that belongs to no request. */
+  readonly context: StartContext;
+  /** As the server's own, in the context of its start: for what belongs to no request. */
+  logError(message: string, ...args: unknown[]): void;
   /** The server, for a handler that reads `this.server`: if the next thing is a call of `shutdown`, it is the handler's. */
   serverFor(transaction: Transaction): HTTPServer;
   /** Whose code runs, up to its first await; null when it has come back. A `shutdown` meanwhile is called by it. */

@@ -1,4 +1,5 @@
 /** One request being handled: the handler, what it reads from and writes to, and what it hears of its peer. */
+import { AsyncResource } from "node:async_hooks";
 import { performance } from "node:perf_hooks";
 import type { ProtocolError } from "../protocol/errors.ts";
 import type { Exchange, GoneReason, ResponseWatcher, Sink } from "../protocol/exchange.ts";
@@ -37,6 +38,8 @@ export class Transaction implements Sink, ResponseWatcher, HandlerContext {
   routeParams: RouteParams | null = null;
   #reader: ContentReader | null = null;
   #signals: Signals | null = null;
+  /** The context of the handler's end. */
+  #context: AsyncResource | null = null;
   #told = false;
 
   constructor(exchange: Exchange, services: Services) {
@@ -120,7 +123,17 @@ export class Transaction implements Sink, ResponseWatcher, HandlerContext {
     return this.gone !== null && this.gone.kind !== "half-closed" && this.gone.canRespond !== true;
   }
 
+  /** What is told of the request's end is told in the present context, whoever brings the news. */
+  keepContext(): void {
+    this.#context = new AsyncResource("plinth.end");
+  }
+
   onSent(whole: boolean): void {
+    if (this.#context !== null) this.#context.runInAsyncScope(this.#tell, this, whole);
+    else this.services.context.run((sent) => this.#tell(sent), whole);
+  }
+
+  #tell(whole: boolean): void {
     const { services, error } = this;
     const duration = performance.now() - this.began;
     const { code } = this.fault ?? this.gone?.error ?? {};

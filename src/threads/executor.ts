@@ -6,21 +6,24 @@ import { Buffer } from "node:buffer";
 import type { Exchange, Executor } from "../protocol/exchange.ts";
 import { pathOf } from "../server/target.ts";
 import { HTTPError } from "../server/errors.ts";
-import { LoopExecutor, TOO_LONG } from "../server/executor.ts";
+import { TOO_LONG } from "../server/executor.ts";
 import { describe } from "../server/log.ts";
 import { classesOf, type Handlers, isApart, isRouter, type Program } from "../server/program.ts";
-import { BaseHTTPRequestHandler } from "../server/handler.ts";
 import type { Services } from "../server/services.ts";
-import { Transaction } from "../server/transaction.ts";
 import type { TurnTask } from "../server/turn.ts";
 import { Crew } from "./crew.ts";
+import { Gathering } from "./gathering.ts";
 import { headSizeFor, type Route } from "./heads.ts";
 import { Job, type JobOwner, type Rings } from "./job.ts";
-import { LOOKING, now, origin, PoolMemory } from "./memory.ts";
+import { Line } from "./line.ts";
+import { LOOKING, now, PoolMemory } from "./memory.ts";
 import type { FromThread } from "./messages.ts";
+import { Refusals } from "./refusals.ts";
 import { ContentRing, RecordReader } from "./rings.ts";
 import type { Settings, ThreadingOptions } from "./settings.ts";
+import { Stalls } from "./stalls.ts";
 import { Account } from "./stats.ts";
+import { Streams } from "./streams.ts";
 import { type Thread, whyOf } from "./thread.ts";
 
 /** How long one thread may take for what waits before another is woken as well. In milliseconds. */
@@ -30,19 +33,22 @@ const QUICK = 0.1;
 /** How much the last handler counts in how long handlers run. */
 const WEIGHT = 1 / 16;
 
+// Why a request is answered 503
+const ALL_BUSY = "All threads are busy, and as many requests as may wait for one do.";
+const ALL_STREAM =
+  "All threads that take content while it comes are busy, and as many requests as may wait for one of them do.";
+
 export class ThreadExecutor implements Executor, JobOwner, TurnTask {
   readonly memory: PoolMemory;
-  readonly threadBuffer: number;
   readonly scratch: Buffer;
   readonly #services: Services;
   /** Somebody wants to know how long requests took. */
   readonly #timed: boolean;
   readonly #settings: Settings;
   readonly #handlers: Handlers;
+  readonly #gathering: Gathering;
   readonly #crew: Crew;
-  /** Answers what no thread answers. */
-  readonly #loop: LoopExecutor;
-  #refusal: HTTPError | null = null;
+  readonly #refusals: Refusals;
   /** The router runs here, and threads are told what it finds; null until a thread has said whether it has one of its own. */
   #routes: boolean | null;
   readonly #classes: readonly unknown[];
@@ -50,13 +56,14 @@ export class ThreadExecutor implements Executor, JobOwner, TurnTask {
   readonly #jobs: (Job | null)[];
   readonly #free: number[];
   readonly #rings: Rings[] = [];
-  /** Requests for which there is no slot yet, and where the first of them is. */
-  #waiting: (Job | null)[] = [];
-  #first = 0;
+  /** Requests for which there is no slot yet. */
+  readonly #waiting = new Line<Job>();
+  /** Requests whose content is still coming. */
+  readonly #streams: Streams;
   /** Requests that the rest of an answer is to come for, by their tickets, and the thread it comes from. */
   readonly #resting = new Map<number, { job: Job; thread: number }>();
   #running = 0;
-  /** How many of them are ready, and run or wait. */
+  /** How many of them are ready, and run or wait; those that wait in `#streams` do not count. */
   #held = 0;
   #queued = false;
   #drained: (() => void)[] = [];
@@ -65,6 +72,8 @@ export class ThreadExecutor implements Executor, JobOwner, TurnTask {
   /** When something was last done in this turn for the first time, by `now`: exact enough for how long requests wait. */
   #turnAt = 0;
   readonly #account: Account;
+  readonly #stalls: Stalls;
+  readonly #writeLine = (line: string): void => this.#services.log.write(line);
   /** What was said last of where the server listens: with port 0, it is not known from the beginning. */
   #address: readonly [host: string, port: number] | null = null;
 
@@ -73,9 +82,12 @@ export class ThreadExecutor implements Executor, JobOwner, TurnTask {
     const headSize = headSizeFor(services.limits);
     this.memory = new PoolMemory({ threads: settings.max, slots, headSize, ringSize });
     this.#account = new Account(this.memory);
-    this.threadBuffer = settings.threadBuffer;
     this.#timed = services.watched || services.dispatcher.watched || !services.log.silent;
-    this.scratch = Buffer.allocUnsafeSlow(Math.max(1, settings.threadBuffer));
+    this.scratch = Buffer.allocUnsafeSlow(settings.threadBuffer + 1); // whose one byte more shows that there is more
+    this.#streams = new Streams(settings.streamingThreads, settings.queue);
+    this.#gathering = new Gathering(settings.threadBuffer, handlers, services);
+    this.#stalls = new Stalls(settings, services.logError);
+    this.#refusals = new Refusals(services);
     this.#services = services;
     this.#settings = settings;
     this.#handlers = handlers;
@@ -83,14 +95,6 @@ export class ThreadExecutor implements Executor, JobOwner, TurnTask {
     this.#classes = classesOf(handlers);
     this.#jobs = new Array<Job | null>(slots).fill(null);
     this.#free = Array.from({ length: slots }, (_, i) => slots - 1 - i);
-    const dispatcher = {
-      watched: services.dispatcher.watched,
-      limitsFor: () => null,
-      dispatch: () => {
-        throw this.#refusal ?? new HTTPError(500);
-      },
-    };
-    this.#loop = new LoopExecutor({ ...services, dispatcher });
     const { threadData, ...view } = options;
     const { maxBodySize, minBodyRate, bodyTimeout } = services.limits;
     this.#crew = new Crew(
@@ -98,7 +102,7 @@ export class ThreadExecutor implements Executor, JobOwner, TurnTask {
       settings,
       { program, silent: services.log.silent, threadData, options: { ...view, maxBodySize, minBodyRate, bodyTimeout } },
       {
-        log: (message, ...args) => services.server.logError(message, ...args),
+        log: services.logError,
         onSize: (size, replaced) => this.#account.crew(size, replaced),
         onReady: (needsRoutes) => {
           this.#routes = this.#routes === true || needsRoutes;
@@ -110,14 +114,15 @@ export class ThreadExecutor implements Executor, JobOwner, TurnTask {
         oldest: () => this.#oldest(),
         look: () => {
           for (const job of this.#jobs) if (job?.isRunning === true) job.look();
+          this.#stalls.look(this.#oldest(), this.#held, () => this.#runningJobs());
         },
-        running: () => this.#jobs.filter((job): job is Job => job?.isRunning === true),
+        running: () => this.#runningJobs(),
       },
     );
   }
 
   get running(): number {
-    return this.#running + this.#loop.running;
+    return this.#running + this.#refusals.loop.running;
   }
 
   open(): Promise<void> {
@@ -134,7 +139,7 @@ export class ThreadExecutor implements Executor, JobOwner, TurnTask {
   }
 
   async drain(): Promise<void> {
-    await this.#loop.drain();
+    await this.#refusals.loop.drain();
     if (this.#running > 0) await new Promise<void>((resolve) => this.#drained.push(resolve));
   }
 
@@ -144,23 +149,29 @@ export class ThreadExecutor implements Executor, JobOwner, TurnTask {
 
   // What jobs tell
 
-  limit(exchange: Exchange): boolean {
-    const { dispatcher, limits } = this.#services;
-    const own = dispatcher.limitsFor(exchange.head);
-    if (own !== null) exchange.limitBody(own);
-    return exchange.bodyLength > (own ?? limits).maxBodySize;
+  limitFor(exchange: Exchange): number {
+    // A client that asks before it sends content is not told to send it for nothing.
+    return exchange.waitsForContinue && this.#isFull ? 0 : this.#gathering.limitFor(exchange);
   }
 
   jobReady(job: Job): void {
-    const { max, queue } = this.#settings;
-    if (this.#held >= max + queue) return this.#refuse(job, this.#busyError());
-    this.#hold(1);
+    if (this.#isFull) return this.#refuse(job, this.#busyError(ALL_BUSY));
     this.#lookLater();
-    job.readyAt = this.#turnAt;
-    if (this.#first < this.#waiting.length || !this.#enter(job)) {
+    job.readyAt = job.queuedAt = this.#turnAt;
+    if (job.streams && !this.#streams.admits(job)) {
+      if (!this.#streams.add(job)) return this.#refuse(job, this.#busyError(ALL_STREAM));
+      job.keepContent();
+      return this.#recount();
+    }
+    this.#hold(1);
+    if (this.#waiting.size > 0 || !this.#enter(job)) {
       job.keepContent();
       this.#waiting.push(job);
     }
+  }
+
+  leavePlace(job: Job): void {
+    if (this.#streams.leave(job)) this.#lookLater();
   }
 
   ringsOf(slot: number): Rings {
@@ -172,13 +183,9 @@ export class ThreadExecutor implements Executor, JobOwner, TurnTask {
 
   jobDropped(job: Job): void {
     if (job.slot >= 0) this.#leave(job);
-    else {
-      const at = this.#waiting.indexOf(job);
-      if (at >= 0) {
-        this.#waiting[at] = null;
-        this.#hold(-1);
-      }
-    }
+    else if (this.#waiting.remove(job)) this.#hold(-1);
+    else if (this.#streams.remove(job)) this.#recount();
+    this.leavePlace(job);
     this.#release(job, false);
   }
 
@@ -187,7 +194,7 @@ export class ThreadExecutor implements Executor, JobOwner, TurnTask {
   }
 
   log(line: string): void {
-    this.#services.log.write(line);
+    this.#services.context.run(this.#writeLine, line);
   }
 
   jobDone(job: Job, restFollows: boolean): void {
@@ -245,9 +252,9 @@ export class ThreadExecutor implements Executor, JobOwner, TurnTask {
     let route: Route | null = null;
     if (this.#routes) {
       try {
-        route = this.#find(job.exchange);
+        route = this.#services.context.run(this.#find, job.exchange);
       } catch (error) {
-        this.#services.server.logError("the router has thrown: %s", describe(error));
+        this.#services.logError("the router has thrown: %s", describe(error));
         this.#hold(-1);
         this.#refuse(job, new HTTPError(500));
         return true;
@@ -265,7 +272,7 @@ export class ThreadExecutor implements Executor, JobOwner, TurnTask {
     return true;
   }
 
-  #find({ head }: Exchange): Route | null {
+  readonly #find = ({ head }: Exchange): Route | null => {
     const { target } = head;
     if (target === "*") return null;
     const found = (this.#handlers as Exclude<Handlers, new (...args: never) => unknown>).find(pathOf(target));
@@ -273,31 +280,42 @@ export class ThreadExecutor implements Executor, JobOwner, TurnTask {
     const index = this.#classes.indexOf(found.Handler);
     if (index < 0) throw new Error("the router has found a class that is not among its handlers");
     return { index, params: found.params, fallback: found.fallback === true };
-  }
+  };
 
   #feed(): void {
-    while (this.#first < this.#waiting.length) {
-      const job = this.#waiting[this.#first];
-      if (job !== null && !this.#enter(job)) break;
-      this.#waiting[this.#first++] = null;
+    for (let job; (job = this.#streams.next()) !== undefined;) {
+      this.#hold(1);
+      job.queuedAt = this.#turnAt;
+      this.#waiting.push(job);
     }
-    if (this.#first === this.#waiting.length || this.#first > 1024) {
-      this.#waiting.splice(0, this.#first);
-      this.#first = 0;
-    }
+    for (let job; (job = this.#waiting.first) !== undefined && this.#enter(job);) this.#waiting.shift();
   }
 
-  /** When the request was ready that has waited longest; Infinity where none waits. */
+  /** When the request came into the queue that has waited longest; Infinity where none waits. */
   #oldest(): number {
     const slot = this.memory.first;
-    const job = slot === undefined ? this.#waiting[this.#first] : this.#jobs[slot];
-    return job?.readyAt ?? Infinity;
+    const job = slot === undefined ? this.#waiting.first : this.#jobs[slot];
+    return job?.queuedAt ?? Infinity;
+  }
+
+  #runningJobs(): Job[] {
+    return this.#jobs.filter((job): job is Job => job?.isRunning === true);
+  }
+
+  /** Whether as many requests run or wait as may. */
+  get #isFull(): boolean {
+    const { max, queue } = this.#settings;
+    return this.#held >= max + queue;
   }
 
   /** More requests, or fewer, are ready, and run or wait. */
   #hold(more: number): void {
     this.#held += more;
-    this.#account.holds(this.#held);
+    this.#recount();
+  }
+
+  #recount(): void {
+    this.#account.holds(this.#held + this.#streams.waiting);
   }
 
   /** A slot is free again. */
@@ -307,7 +325,8 @@ export class ThreadExecutor implements Executor, JobOwner, TurnTask {
     this.memory.free(job.slot);
     job.slot = -1;
     this.#hold(-1);
-    if (this.#first < this.#waiting.length) this.#lookLater();
+    this.leavePlace(job);
+    if (this.#waiting.size > 0) this.#lookLater();
   }
 
   /**
@@ -317,21 +336,8 @@ export class ThreadExecutor implements Executor, JobOwner, TurnTask {
   #release(job: Job, handled = true, why?: Error): void {
     job.settled = true;
     this.#running--;
-    job.exchange.release(this.#watcherOf(job, handled, why)); // may start the next one, before it returns
+    job.exchange.release(this.#refusals.watcherOf(job, handled, why)); // may start the next one, before it returns
     this.#checkDrained();
-  }
-
-  /** Who tells the server how a request ended, and the log where no thread has done so. */
-  #watcherOf(job: Job, handled: boolean, why: Error | undefined): Transaction | null {
-    const services = this.#services;
-    if (!services.watched && (handled || services.log.silent)) return null;
-    const transaction = new Transaction(job.exchange, services);
-    if (!handled) transaction.handler = new BaseHTTPRequestHandler(transaction);
-    if (job.gone !== null) transaction.onGone(job.gone);
-    transaction.brokenOff = job.aborted || (!handled && job.gone === null);
-    transaction.error = why;
-    transaction.began = job.beganAt - origin;
-    return transaction;
   }
 
   #checkDrained(): void {
@@ -344,19 +350,18 @@ export class ThreadExecutor implements Executor, JobOwner, TurnTask {
 
   /** Answers in the place of a handler. The job has no slot, and is not held any more. */
   #refuse(job: Job, error: HTTPError): void {
+    this.leavePlace(job);
     job.settled = true;
     this.#running--;
-    this.#refusal = error;
-    this.#loop.start(job.exchange, job.beganAt === 0 ? undefined : job.beganAt - origin);
-    this.#refusal = null;
+    this.#refusals.refuse(job, error);
     this.#checkDrained();
   }
 
-  #busyError(): HTTPError {
+  #busyError(detail: string): HTTPError {
     const { queue, max } = this.#settings;
     const seconds = this.#mean === Infinity ? 1 : Math.ceil((this.#mean * (1 + queue / max)) / 1000);
     return new HTTPError(503, {
-      detail: "All threads are busy, and as many requests as may wait for one do.",
+      detail,
       headers: { "Retry-After": Math.min(60, Math.max(1, seconds)) },
     });
   }
@@ -412,7 +417,7 @@ export class ThreadExecutor implements Executor, JobOwner, TurnTask {
     const overdue = thread.overdue === job.ticket;
     if (!thread.leaving) {
       const what = overdue ? `it took more than ${this.#settings.handlerTimeout} ms` : whyOf(why);
-      this.#services.server.logError("a thread was lost while it ran %s %s: %s", method, target, what);
+      this.#services.logError("a thread was lost while it ran %s %s: %s", method, target, what);
     }
     this.#account.failed();
     this.#leave(job);
@@ -426,10 +431,10 @@ export class ThreadExecutor implements Executor, JobOwner, TurnTask {
 
   /** There is no thread, and none can be started now. */
   #giveUpWaiting(): void {
-    const waiting = this.#waiting.slice(this.#first).filter((job): job is Job => job !== null);
-    this.#waiting = [];
-    this.#first = 0;
+    const waiting = this.#waiting.clear();
     this.#hold(-waiting.length);
+    waiting.push(...this.#streams.clear());
+    this.#recount();
     for (const job of this.#jobs) {
       if (job === null || !this.memory.cancel(job.slot)) continue;
       this.#leave(job);

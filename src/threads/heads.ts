@@ -138,10 +138,12 @@ export function readTrailers(memory: PoolMemory, slot: number): Fields {
   return new Fields(textAt(memory, slot, length), spansAt(memory, slot, length));
 }
 
-/** Content that has come already. */
-export function writeContent(memory: PoolMemory, slot: number, content: Uint8Array): void {
-  copy(content, 0, content.length, memory.bytes, memory.inAt(slot));
-  memory.words[memory.slotAt(slot) + IN_PUT] = content.length;
+/** Content that has come already, as much of it as the ring holds. @returns how many bytes */
+export function writeContent(memory: PoolMemory, slot: number, content: Uint8Array): number {
+  const n = Math.min(content.length, memory.layout.ringSize);
+  copy(content, 0, n, memory.bytes, memory.inAt(slot));
+  memory.words[memory.slotAt(slot) + IN_PUT] = n;
+  return n;
 }
 
 function writeText(memory: PoolMemory, slot: number, text: string, spans: readonly number[]): boolean {

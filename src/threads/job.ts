@@ -45,15 +45,15 @@ interface AnswerWords {
 /** Whom a job tells. */
 export interface JobOwner {
   readonly memory: PoolMemory;
-  /** How much content is waited for. */
-  readonly threadBuffer: number;
-  /** Sets the limits for the content of a request. @returns whether the head says that it is too much */
-  limit(exchange: Exchange): boolean;
+  /** Sets limits for the content of a request. @returns how much is gathered before it is ready; 0: none; -1: it is too much */
+  limitFor(exchange: Exchange): number;
   /** Room to gather content in; of use until the next turn. */
   readonly scratch: Buffer;
   ringsOf(slot: number): Rings;
   /** Its content is here, or as much of it as is waited for. */
   jobReady(job: Job): void;
+  /** The last of its content has come: it counts no more among those whose content streams. */
+  leavePlace(job: Job): void;
   /** Its client has gone before a thread has taken it. */
   jobDropped(job: Job): void;
   /** A thread that runs it should look. */
@@ -72,13 +72,18 @@ export class Job implements Sink, Asker {
   beganAt = 0;
   /** When it was ready, by `now`. */
   readyAt = 0;
+  /** When it began to wait for a thread, whichever becomes free: when it was ready, or had a place among those that stream. */
+  queuedAt = 0;
+  /** It counts among those whose content streams. */
+  hasPlace = false;
   settled = false;
   readonly #owner: JobOwner;
   #rings: Rings | null = null;
-  /** What has been gathered before there was a slot. */
+  /** What has been gathered before there was a slot, where it has memory of its own; then, what its ring did not hold of that. */
   #content: Buffer | null = null;
   #gathered = 0;
   #gathering = true;
+  #limit = 0;
   /** `readInto` may be asked, and `write` called. */
   #readable = true;
   #writable = true;
@@ -119,6 +124,11 @@ export class Job implements Sink, Asker {
     return this.#lost;
   }
 
+  /** Whether more of its content may come. */
+  get streams(): boolean {
+    return !this.#atEnd && this.#limit >= 0 && this.#gone?.canRespond !== true;
+  }
+
   /** When its handler was started, by `now`; 0 while it waits. */
   get startedAt(): number {
     const { memory } = this.#owner;
@@ -146,38 +156,27 @@ export class Job implements Sink, Asker {
 
   // Before a thread is given
 
-  /** Waits until its content is here, up to so much as is waited for; a client that waits itself is answered by the handler. */
+  /** Waits until its content is here, up to so much as is waited for. A client that waits itself is told to send that. */
   begin(): void {
-    const { bodyLength, waitsForContinue } = this.exchange;
     this.exchange.watch?.(); // whether the handler asks is known in its thread alone
-    if (bodyLength === 0) this.#atEnd = true;
-    if (bodyLength === 0 || this.#owner.limit(this.exchange) || waitsForContinue || this.#owner.threadBuffer === 0)
-      this.#ready();
-    else {
-      this.#demand();
-      this.#gather();
-    }
+    if (this.exchange.bodyLength === 0) this.#atEnd = true;
+    else this.#limit = this.#owner.limitFor(this.exchange);
+    if (this.#limit <= 0) return this.#ready();
+    this.#demand();
+    this.#gather();
   }
 
   #gather(): void {
     const { exchange } = this;
-    const { threadBuffer, scratch } = this.#owner;
-    const limit = exchange.bodyLength < 0 ? threadBuffer : Math.min(threadBuffer, exchange.bodyLength);
+    const limit = this.#limit;
     // What is whole already, as small content is, needs no memory of its own.
-    let buffer = this.#content ?? scratch;
+    let buffer = this.#content ?? this.#owner.scratch;
     while (this.#gathered < limit) {
-      if (this.#gathered === buffer.length) {
-        buffer = Buffer.allocUnsafeSlow(Math.min(limit, 2 * buffer.length));
-        this.#content!.copy(buffer);
-        this.#content = buffer;
-      }
+      if (this.#gathered === buffer.length) buffer = this.#makeRoom();
       const n = exchange.readInto(buffer, this.#gathered, Math.min(limit, buffer.length) - this.#gathered);
       if (this.#lost || !this.#gathering) return;
       if (n === 0) {
-        if (this.#content === null) {
-          this.#content = Buffer.allocUnsafeSlow(Math.min(limit, Math.max(1024, 2 * this.#gathered)));
-          scratch.copy(this.#content, 0, 0, this.#gathered);
-        }
+        if (this.#content === null) this.#makeRoom();
         return;
       }
       if (n < 0) {
@@ -188,6 +187,13 @@ export class Job implements Sink, Asker {
     }
     if (this.#gathered === exchange.bodyLength) this.#atEnd = true;
     this.#ready();
+  }
+
+  /** Gives memory of its own to what has been gathered, with room for more. */
+  #makeRoom(): Buffer {
+    const buffer = Buffer.allocUnsafeSlow(Math.min(this.#limit, Math.max(1024, 2 * this.#gathered)));
+    (this.#content ?? this.#owner.scratch).copy(buffer, 0, 0, this.#gathered);
+    return (this.#content = buffer);
   }
 
   #ready(): void {
@@ -209,10 +215,13 @@ export class Job implements Sink, Asker {
     this.slot = slot;
     this.#rings = this.#owner.ringsOf(slot);
     this.#rings.answer.open();
-    if (this.#gathered > 0) writeContent(memory, slot, (this.#content ?? scratch).subarray(0, this.#gathered));
-    this.#content = null;
+    if (this.#gathered > 0) {
+      const content = (this.#content ?? scratch).subarray(0, this.#gathered);
+      const put = writeContent(memory, slot, content);
+      this.#content = put < content.length ? Buffer.from(content.subarray(put)) : null;
+    }
     // Trailers take the place of the head, so they come when that has been read, and they are asked for.
-    if (this.#atEnd && this.exchange.trailers === undefined) this.#tellEnd();
+    if (this.#atEnd && this.#content === null && this.exchange.trailers === undefined) this.#tellEnd();
     if (this.#gone !== null) this.#tellGone(this.#gone);
     return true;
   }
@@ -373,13 +382,13 @@ export class Job implements Sink, Asker {
     this.#demand();
     const ring = this.#rings!.content;
     let filled = false;
-    while (!this.#atEnd) {
+    while (!this.#atEnd || this.#content !== null) {
       if (ring.room === 0) {
         this.#store(IN_FULL, 1);
         if (ring.room === 0) break;
         this.#store(IN_FULL, 0); // there is some now
       }
-      const n = ring.fill(this.exchange);
+      const n = ring.fill(this.#content === null ? this.exchange : this.#gatheredRest);
       if (this.#lost) return;
       if (n === 0) {
         this.#readable = false;
@@ -388,9 +397,22 @@ export class Job implements Sink, Asker {
       if (n > 0) filled = true;
       else this.#atEnd = true;
     }
-    if (this.#atEnd) this.#tellEnd();
-    filled ||= this.#atEnd;
-    if (filled && this.#load(IN_WAITING) === 1) this.#nudge();
+    const ended = this.#atEnd && this.#content === null;
+    if (ended) this.#tellEnd();
+    if ((filled || ended) && this.#load(IN_WAITING) === 1) this.#nudge();
+    if (ended && this.hasPlace) this.#owner.leavePlace(this);
+  }
+
+  /** What was gathered and is not in the ring yet, to be read as an exchange is. */
+  get #gatheredRest(): Pick<Exchange, "readInto"> {
+    return {
+      readInto: (to, at, max) => {
+        const content = this.#content!;
+        const n = content.copy(to as Buffer, at, 0, max);
+        this.#content = n < content.length ? content.subarray(n) : null;
+        return n;
+      },
+    };
   }
 
   #nudge(): void {

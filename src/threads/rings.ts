@@ -206,7 +206,7 @@ export class ContentRing {
    * Fills what room there is in one piece.
    * @returns as Exchange.readInto; 0 too where there is no room
    */
-  fill(exchange: Exchange): number {
+  fill(exchange: Pick<Exchange, "readInto">): number {
     const { words, bytes } = this.#memory;
     const put = words[this.#words + IN_PUT];
     const at = put & (this.#size - 1);

@@ -26,10 +26,17 @@ export interface ThreadingOptions {
    */
   readonly threadData?: unknown;
   /**
-   * How much content of a request is waited for before a thread is given to it, and how much of an answer is taken from the thread at
-   * once, whether or not its client reads. More than that passes through as it comes. Up to 16 MiB. Default 64 KiB.
+   * How much content of a request is waited for before a thread is given to it; where its class has a larger `bufferedBody`, that much.
+   * More than that passes through as it comes. With 0, nothing is waited for. As much of a response is taken from a thread at once, at
+   * least, whether or not its client reads. Up to 16 MiB. Default 64 KiB.
    */
   readonly threadBuffer?: number | undefined;
+  /**
+   * How many threads, at most, may run requests whose content is still coming, because it is more than is waited for. Further ones wait
+   * until one of those has all its content; up to `queue` of them, and others are answered 503. Requests whose content is there pass
+   * them. From 1 to `threads.max`. Default: half of `threads.max`, at least 1.
+   */
+  readonly streamingThreads?: number | undefined;
   /** How many threads may be started in a second in place of those that were lost; Infinity for no limit. Default 10. */
   readonly replacementRate?: number | undefined;
   /** How much memory a thread may take, as `worker_threads` has it. Default: Node's. */
@@ -44,6 +51,7 @@ export interface Settings {
   readonly handlerTimeout: number;
   readonly threadData: unknown;
   readonly threadBuffer: number;
+  readonly streamingThreads: number;
   /** Bytes of each ring, a power of two. */
   readonly ringSize: number;
   /** Requests that are in shared memory at a time, at most 256. */
@@ -58,6 +66,7 @@ export const OPTION_NAMES: readonly (keyof ThreadingOptions)[] = [
   "handlerTimeout",
   "threadData",
   "threadBuffer",
+  "streamingThreads",
   "replacementRate",
   "resourceLimits",
 ];
@@ -101,6 +110,11 @@ export function settingsFrom(options: ThreadingOptions): Settings {
   const threadBuffer = whole("threadBuffer", options.threadBuffer, 64 * 1024);
   if (threadBuffer > LARGEST_BUFFER)
     throw new RangeError(`threadBuffer must be at most ${LARGEST_BUFFER}, not ${show(threadBuffer)}`);
+  const streamingThreads = whole("streamingThreads", options.streamingThreads, Math.max(1, max >> 1));
+  if (streamingThreads < 1 || streamingThreads > max)
+    throw new RangeError(
+      `streamingThreads must be from 1 to threads.max, ${max}, not ${show(streamingThreads)}: without any, content of more than threadBuffer could not be handled`,
+    );
   let ringSize = SMALLEST_RING;
   while (ringSize < threadBuffer) ringSize *= 2;
   const ahead = Math.min(AHEAD, Math.floor(MOST_SHARED / (2 * ringSize)) - max);
@@ -115,6 +129,7 @@ export function settingsFrom(options: ThreadingOptions): Settings {
     handlerTimeout: some("handlerTimeout", options.handlerTimeout, Infinity),
     threadData: options.threadData,
     threadBuffer,
+    streamingThreads,
     ringSize,
     slots: max + ahead,
     replacementRate: some("replacementRate", options.replacementRate, 10),

@@ -38,6 +38,10 @@ class Thread implements HandlerThread {
     else tell({ log: line });
   };
 
+  get isHandling(): boolean {
+    return runner.current !== null;
+  }
+
   get serverAddress(): readonly [host: string, port: number] {
     return memory.address;
   }
@@ -47,7 +51,7 @@ class Thread implements HandlerThread {
   }
 
   park(): Promise<never> {
-    if (runner.current !== null)
+    if (this.isHandling)
       return Promise.reject(new Error("a server that was constructed in a thread of handlers does not serve"));
     return this.finding.park();
   }

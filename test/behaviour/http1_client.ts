@@ -43,18 +43,12 @@ async function patiently<T>(promise: Promise<T>): Promise<T> {
 }
 
 export class Http1Client implements Client {
-  #channel: Channel;
-  #reader: ResponseReader;
-  readonly #reconnect: (() => Promise<Channel>) | null;
+  readonly #channel: Channel;
+  readonly #reader: ResponseReader;
   #exchange: Http1Exchange | null = null;
 
-  /**
-   * @param reconnect for a client that asks, by Expect: 100-continue, before it sends content in pieces: what comes of that is its own
-   *   affair. A server that answers before it has agreed ends the connection (RFC 9110 §10.1.1).
-   */
-  constructor(channel: Channel, reconnect: (() => Promise<Channel>) | null = null) {
+  constructor(channel: Channel) {
     this.#channel = channel;
-    this.#reconnect = reconnect;
     this.#reader = new ResponseReader(() => patiently(channel.receive()));
   }
 
@@ -65,11 +59,7 @@ export class Http1Client implements Client {
   async request({ body, trailers, ...head }: Request = {}): Promise<Response> {
     if (body === undefined) return (await this.open(head)).response();
     const whole = typeof body === "string" || body instanceof Uint8Array;
-    const exchange = await this.#open(
-      head,
-      whole ? Buffer.byteLength(body) : "unknown",
-      this.#reconnect !== null && !whole,
-    );
+    const exchange = await this.open(head, whole ? Buffer.byteLength(body) : "unknown");
     // The answer may come before all has been sent, and instead of it: then it counts, and not what became of the rest.
     let fault: unknown;
     send(exchange, body, trailers).catch((error: unknown) => {
@@ -82,26 +72,15 @@ export class Http1Client implements Client {
     });
   }
 
-  open(head: RequestHead = {}, content: number | "unknown" = 0): Promise<Exchange> {
-    return this.#open(head, content, this.#reconnect !== null);
-  }
-
-  async #open(head: RequestHead, content: number | "unknown", asks: boolean): Promise<Exchange> {
+  async open(head: RequestHead = {}, content: number | "unknown" = 0): Promise<Exchange> {
     assert.ok(this.#exchange?.done !== false, "a client makes one request after the other");
-    if (this.#exchange?.isLast === true) {
-      assert.ok(await this.#reader.atEnd());
-      const channel = (this.#channel = await this.#reconnect!());
-      this.#reader = new ResponseReader(() => patiently(channel.receive()));
-    }
     assert.equal(this.#reader.rest, "", "bytes have come that no answer accounts for");
     const { method = "GET", path = "/", headers = [] } = head;
     let text = `${method} ${path} HTTP/1.1\r\nHost: ${method === "CONNECT" ? path : "localhost"}\r\n`;
     for (const [name, value] of headers) text += `${name}: ${value}\r\n`;
     if (content === "unknown" && method !== "CONNECT") text += "Transfer-Encoding: chunked\r\n";
     else if (content !== 0 && content !== "unknown") text += `Content-Length: ${content}\r\n`;
-    asks &&= content !== 0 && method !== "CONNECT" && !headers.some(([name]) => name.toLowerCase() === "expect");
-    if (asks) text += "Expect: 100-continue\r\n";
-    this.#exchange = new Http1Exchange(this.#channel, this.#reader, method, content, asks);
+    this.#exchange = new Http1Exchange(this.#channel, this.#reader, method, content);
     await this.#channel.send(Buffer.from(text + "\r\n", "latin1"));
     return this.#exchange;
   }
@@ -149,11 +128,7 @@ class Http1Exchange implements Exchange {
   /** The answer has been read to its end. */
   done = false;
 
-  /** It has asked whether it may send content. */
-  readonly #asks: boolean;
-
-  constructor(channel: Channel, reader: ResponseReader, method: string, content: number | "unknown", asks: boolean) {
-    this.#asks = asks;
+  constructor(channel: Channel, reader: ResponseReader, method: string, content: number | "unknown") {
     this.#channel = channel;
     this.#reader = reader;
     this.#method = method;
@@ -175,15 +150,9 @@ class Http1Exchange implements Exchange {
     return this.#channel.send(Buffer.from(`0\r\n${lines}\r\n`, "latin1"));
   }
 
-  /** Because it has asked, nothing can follow. */
-  get isLast(): boolean {
-    return this.#asks && this.#head?.headers.get("connection") === "close";
-  }
-
   async next(): Promise<ResponseHead> {
     assert.equal(this.#head, null, "the final answer has been read");
     const head = await this.#reader.head(this.#method);
-    if (head.status === 100 && this.#asks) return this.next();
     if (head.status < 200) this.#informational.push(head);
     else this.#head = head;
     return head;

@@ -8,7 +8,7 @@ import { MemoryChannel } from "./memory_channel.ts";
 import type { Mode, Served } from "./mode.ts";
 import { TcpChannel } from "./tcp_channel.ts";
 
-const HTTP1 = { version: "HTTP/1.1", has: { reasons: true, nameCase: true, halfClose: true } } as const;
+const HTTP1 = { version: "HTTP/1.1", has: { reasons: true, nameCase: true, halfClose: true, earlyHandlers: true } };
 
 type Listening = Pick<HTTPServerOptions, "transport"> & {
   readonly address: readonly [host: string, port: number];
@@ -21,11 +21,8 @@ type MakeServer = (address: Address, handler: RequestHandlerClass | Router, opti
 
 const onTheEventLoop: MakeServer = (address, handler, options) => new HTTPServer(address, handler, options);
 
-/**
- * @param listen tells how a new server is reached
- * @param asks the client asks before it sends content (Expect: 100-continue), unless it sends all of it with the head
- */
-function http1(name: string, listen: () => Listening, makeServer = onTheEventLoop, asks = false): Mode {
+/** @param listen tells how a new server is reached */
+function http1(name: string, listen: () => Listening, makeServer = onTheEventLoop): Mode {
   return {
     name,
     ...HTTP1,
@@ -40,10 +37,7 @@ function http1(name: string, listen: () => Listening, makeServer = onTheEventLoo
         address: httpd.serverAddress,
         done,
         async client() {
-          const client = new Http1Client(
-            await connect(httpd.serverAddress),
-            asks ? () => connect(httpd.serverAddress) : null,
-          );
+          const client = new Http1Client(await connect(httpd.serverAddress));
           t.after(() => client.dispose());
           return client;
         },
@@ -69,17 +63,14 @@ function tcp(transport?: HTTPServerOptions["transport"]): Listening {
   };
 }
 
-/**
- * HTTP/1.1 over TCP, the handlers in threads. A thread is given to a request when its content is here, so a client that would hear
- * of its handler before it sends content asks for that.
- */
+/** HTTP/1.1 over TCP, the handlers in threads. A thread is given to a request when its content is here, up to `threadBuffer` of it. */
 export function inThreads(name: string, options: ThreadingOptions): Mode {
   const makeServer: MakeServer = (address, handler, others) => {
     for (const Handler of typeof handler === "function" ? [handler] : handler.handlers)
       if (Handler !== BaseHTTPRequestHandler) Object.defineProperty(Handler, "module", { value: HANDLERS });
     return new ThreadingHTTPServer(address, handler, { ...others, ...options });
   };
-  return http1(name, tcp, makeServer, options.threadBuffer !== 0);
+  return { ...http1(name, tcp, makeServer), has: { ...HTTP1.has, earlyHandlers: options.threadBuffer === 0 } };
 }
 
 /** What threads import, since the tests are no program that could be imported once more. */

@@ -10,7 +10,7 @@ export interface Mode {
   readonly name: string;
   /** What a handler's `requestVersion` says: "HTTP/1.1". */
   readonly version: string;
-  /** What not every version of HTTP has. Cases about it are not registered, or ask for less. */
+  /** What not every version of HTTP has, nor every way to run handlers. Cases about it are not registered, or ask for less. */
   readonly has: {
     /** Answers carry reason phrases. */
     readonly reasons: boolean;
@@ -18,6 +18,8 @@ export interface Mode {
     readonly nameCase: boolean;
     /** A client may end its side of the connection and still get its answer. */
     readonly halfClose: boolean;
+    /** A handler runs when its request's head is there, and not only when its content is. */
+    readonly earlyHandlers: boolean;
   };
   /**
    * Serves until the test ends.

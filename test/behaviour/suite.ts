@@ -22,7 +22,10 @@ import { timeouts } from "./cases/timeouts.ts";
 import type { Mode } from "./mode.ts";
 import type { Register } from "./tools.ts";
 
-const topics: Record<string, (mode: Mode, test: Register) => void> = {
+/** @param testEarly registers a case whose handler runs before its content is there */
+type Topic = (mode: Mode, test: Register, testEarly: Register) => void;
+
+const topics: Record<string, Topic> = {
   dispatch,
   request,
   reading,
@@ -42,5 +45,8 @@ const topics: Record<string, (mode: Mode, test: Register) => void> = {
 
 /** Registers every case for a mode. */
 export function behaviour(mode: Mode, test: Register): void {
-  for (const [topic, register] of Object.entries(topics)) register(mode, (name, run) => test(`${topic}: ${name}`, run));
+  for (const [topic, register] of Object.entries(topics)) {
+    const testOfTopic: Register = (name, run) => test(`${topic}: ${name}`, run);
+    register(mode, testOfTopic, mode.has.earlyHandlers ? testOfTopic : () => {});
+  }
 }

@@ -112,6 +112,22 @@ export class Queued extends Steered {
     this.sendText(String(length));
   }
 
+  /** Asks its own server, and waits for the response. */
+  async asksItself(): Promise<void> {
+    this.count(BEGUN);
+    const [host, port] = this.server.serverAddress;
+    const response = await fetch(`http://${host}:${port}/quick`, { headers: { Connection: "close" } });
+    this.sendText(`it said ${await response.text()}`);
+  }
+
+  /** As `content`, and is held when it has all of it. */
+  async holdsContent(): Promise<void> {
+    this.count(BEGUN);
+    const { length } = await this.bytes();
+    this.hold();
+    this.sendText(String(length));
+  }
+
   /** So many bytes in writes of so many, none of which is waited for. */
   large(): void {
     const [size, piece = size] = this.numbers;
@@ -134,6 +150,17 @@ export class Queued extends Steered {
     } finally {
       this.count(ENDED);
     }
+  }
+}
+
+/** Has its content when its method is called. */
+export class Buffering extends Steered {
+  static module = import.meta.url;
+  static bufferedBody = 1_000_000;
+
+  buffering(): void {
+    const content = this.rfile.readSync();
+    this.sendText(`${content.length} ${digest(content)}`);
   }
 }
 

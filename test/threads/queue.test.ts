@@ -257,32 +257,53 @@ test("slow readers hold no thread, of answers that fit, and of larger ones that 
   }
 });
 
-test("who asks before it sends content is heard at its head, and told to go on when the handler reads", async () => {
+/** A request whose client asks before it sends its content. */
+function asking(path: string, length: number): string {
+  return `POST ${path} HTTP/1.1\r\nHost: a\r\nContent-Length: ${length}\r\nExpect: 100-continue\r\n\r\n`;
+}
+
+test("who asks before it sends content that is waited for is told at once to send it, and holds no thread", async () => {
   one.reset();
-  const head = (path: string): string =>
-    `POST ${path} HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\nExpect: 100-continue\r\n\r\n`;
+  for (const path of ["/asks", "/asksSync", "/quick"]) {
+    const client = one.connect();
+    await client.send(asking(path, 5));
+    assert.deepEqual(
+      client.reading.answers.map(({ status }) => status),
+      [100],
+    );
+    assert.equal((await one.get("/quick")).body, "quick");
+    assert.deepEqual([one.httpd.stats().busy, one.httpd.stats().waiting], [0, 0]);
+    await client.send("hello");
+    assert.equal((await client.answers(1))[0].body, path === "/quick" ? "quick" : "hello");
+    assert.equal(client.reading.answers.length, 2, "100 comes once");
+  }
+});
+
+test("who asks before it sends more than that is heard at its head, and told to go on when the handler reads", async () => {
+  one.reset();
+  const content = "x".repeat(70_000);
   for (const path of ["/asks", "/asksSync"]) {
     const client = one.connect();
-    await client.send(head(path));
+    await client.send(asking(path, content.length));
     await until(() => client.reading.answers.length > 0, "100 Continue");
     assert.deepEqual(
       client.reading.answers.map(({ status }) => status),
       [100],
     );
     assert.equal(one.httpd.stats().busy, 1);
-    await client.send("hello");
-    assert.equal((await client.answers(1))[0].body, "hello");
+    await client.send(content);
+    assert.equal((await client.answers(1))[0].body, content);
   }
   // A handler that does not read answers without it.
   const client = one.connect();
-  await client.send(head("/quick"));
+  await client.send(asking("/quick", content.length));
   const answer = await client.answer("POST");
-  assert.deepEqual([answer.status, client.text], [200, ""]);
+  assert.deepEqual([answer.status, answer.get("connection"), client.text], [200, "close", ""]);
 });
 
 test("and must send then: the body rate's deadline ends its read, and the thread is free", async (t) => {
   const server = await serve(t, Queued, { threads: 1, bodyTimeout: 200 });
-  const head = "POST /asksSync HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\nExpect: 100-continue\r\n\r\n";
+  const head = asking("/asksSync", 70_000);
   const client = server.connect();
   await client.send(head);
   await client.endOfConnection();
@@ -294,11 +315,14 @@ test("and must send then: the body rate's deadline ends its read, and the thread
   assert.equal((await server.get("/quick")).status, 200);
   // So it is for content that is waited for before there is a thread: its handler learns it by its first read.
   const slow = server.connect();
-  await slow.send(head.replace("\r\nExpect: 100-continue", "") + "1");
+  await slow.send(post("12").slice(0, -1));
+  const silent = server.connect();
+  await silent.send(asking("/asksSync", 5));
   await slow.endOfConnection();
+  await silent.endOfConnection();
   assert.deepEqual(
-    slow.reading.answers.map(({ status }) => status),
-    [408],
+    [slow, silent].map(({ reading }) => reading.answers.map(({ status }) => status)),
+    [[408], [100, 408]],
   );
   assert.deepEqual([server.words[BEGUN], server.words[ENDED], server.httpd.stats().failed], [2, 2, 0]);
 });

@@ -16,11 +16,11 @@ function setUp() {
   let nudges = 0;
   const owner: JobOwner = {
     memory,
-    threadBuffer: 0,
-    limit: () => false,
+    limitFor: () => 0,
     scratch: Buffer.alloc(1),
     ringsOf: (slot) => ({ content: new ContentRing(memory, slot), answer: new RecordReader(memory, slot) }),
     jobReady() {},
+    leavePlace() {},
     jobDropped() {},
     nudge: () => nudges++,
     log() {},

@@ -51,6 +51,7 @@ const all: Required<ThreadingOptions> = {
   handlerTimeout: 1,
   threadData: new SharedArrayBuffer(8),
   threadBuffer: 1,
+  streamingThreads: 1,
   replacementRate: Infinity,
   resourceLimits: { maxOldGenerationSizeMb: 64 },
 };

@@ -4,7 +4,7 @@ import { Answering, Named, Timed } from "../handlers.ts";
 import type { Mode } from "../mode.ts";
 import { connect, logged, readText, type Register } from "../tools.ts";
 
-export function answering(mode: Mode, test: Register): void {
+export function answering(mode: Mode, test: Register, testEarly: Register): void {
   test("status, reason, headers and content are what the handler sent, in its order, with Server and Date", async (t) => {
     const client = await connect(t, mode, Answering);
     const answer = await client.request({ path: "/fields" });
@@ -164,7 +164,7 @@ export function answering(mode: Mode, test: Register): void {
     });
   }
 
-  test("interim answers leave at once, before the final one", async (t) => {
+  testEarly("interim answers leave at once, before the final one", async (t) => {
     const client = await connect(t, mode, Answering);
     const exchange = await client.open({ method: "POST", path: "/interim" }, "unknown");
     const hints = await exchange.next();

@@ -9,7 +9,7 @@ const HTML = "text/html; charset=utf-8";
 /** What a browser says that it takes. */
 const BROWSER = "text/html,application/xhtml+xml,application/xml;q=0.9,image/avif,*/*;q=0.8";
 
-export function errors(mode: Mode, test: Register): void {
+export function errors(mode: Mode, test: Register, testEarly: Register): void {
   const reasonOf = (reason: string): string => (mode.has.reasons ? reason : "");
 
   test("an HTTPError becomes a problem document, with its title, detail, members and headers", async (t) => {
@@ -150,7 +150,7 @@ export function errors(mode: Mode, test: Register): void {
   }
 
   for (const path of cuts) {
-    test(`when part of the answer has left, it is cut off so that the client can tell (${path})`, async (t) => {
+    testEarly(`when part of the answer has left, it is cut off so that the client can tell (${path})`, async (t) => {
       const served = await mode.serve(t, Failing);
       const exchange = await (await served.client()).open({ method: "POST", path }, "unknown");
       if (!["/cut/flushed", "/cut/above"].includes(path)) {
@@ -174,7 +174,7 @@ export function errors(mode: Mode, test: Register): void {
     assert.equal(all.headers.get("x-prepared"), null);
   });
 
-  test("sendError throws when part of an answer has left", async (t) => {
+  testEarly("sendError throws when part of an answer has left", async (t) => {
     const client = await connect(t, mode, Failing);
     const exchange = await client.open({ method: "POST", path: "/send/late" }, "unknown");
     assert.equal(await readText(exchange, 4), "part");

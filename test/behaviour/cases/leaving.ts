@@ -27,9 +27,9 @@ function faults(served: Served): string[] {
   return served.log().filter((line) => /Error\b|cannot/.test(line));
 }
 
-export function leaving(mode: Mode, test: Register): void {
+export function leaving(mode: Mode, test: Register, testEarly: Register): void {
   for (const way of ["leaves", "gives its request up"]) {
-    test(`a client that ${way} aborts the signal, whose reason is a PeerGoneError that says so`, async (t) => {
+    testEarly(`a client that ${way} aborts the signal, whose reason is a PeerGoneError that says so`, async (t) => {
       const served = await mode.serve(t, Leaving);
       const { client, exchange } = await begun(served, "/signal", "");
       await logged(served, /begun, false/);
@@ -56,20 +56,23 @@ export function leaving(mode: Mode, test: Register): void {
     });
   }
 
-  test("reads that wait, and later ones, reject with PeerGoneError; a signal first asked for then is aborted", async (t) => {
-    const served = await mode.serve(t, Leaving);
-    const { client } = await begun(served, "/read", "hel");
-    client.leave();
-    const [, first, second, signal] = await logged(
-      served,
-      /reads: PeerGoneError (.*), PeerGoneError (.*); signal: (.*)/,
-    );
-    assert.match(first, /^(closed|cancelled)$/);
-    assert.deepEqual([second, signal], [first, `PeerGoneError ${first}`]);
-    await checkServer(served);
-  });
+  testEarly(
+    "reads that wait, and later ones, reject with PeerGoneError; a signal first asked for then is aborted",
+    async (t) => {
+      const served = await mode.serve(t, Leaving);
+      const { client } = await begun(served, "/read", "hel");
+      client.leave();
+      const [, first, second, signal] = await logged(
+        served,
+        /reads: PeerGoneError (.*), PeerGoneError (.*); signal: (.*)/,
+      );
+      assert.match(first, /^(closed|cancelled)$/);
+      assert.deepEqual([second, signal], [first, `PeerGoneError ${first}`]);
+      await checkServer(served);
+    },
+  );
 
-  test("a stream of content fails with PeerGoneError as well", async (t) => {
+  testEarly("a stream of content fails with PeerGoneError as well", async (t) => {
     const served = await mode.serve(t, Leaving);
     const { client } = await begun(served, "/read/stream", "hel");
     await logged(served, /piece: hel/);
@@ -77,7 +80,7 @@ export function leaving(mode: Mode, test: Register): void {
     await logged(served, /reads: PeerGoneError (closed|cancelled)$/);
   });
 
-  test("reads and writes that nobody awaits bring nothing down", async (t) => {
+  testEarly("reads and writes that nobody awaits bring nothing down", async (t) => {
     const served = await mode.serve(t, Leaving);
     const { client } = await begun(served, "/unawaited", "hel");
     client.leave();
@@ -116,7 +119,7 @@ export function leaving(mode: Mode, test: Register): void {
     "/answers",
     "/answers-not",
   ]) {
-    test(`a handler that gives up, or goes on, because its client has left is no fault (${path})`, async (t) => {
+    testEarly(`a handler that gives up, or goes on, because its client has left is no fault (${path})`, async (t) => {
       const served = await mode.serve(t, Leaving);
       const { client } = await begun(served, path, "");
       client.leave();
@@ -134,7 +137,7 @@ export function leaving(mode: Mode, test: Register): void {
     await checkServer(served);
   });
 
-  test("nobody else notices: requests that are under way go on", async (t) => {
+  testEarly("nobody else notices: requests that are under way go on", async (t) => {
     const served = await mode.serve(t, Leaving);
     const staying = await Promise.all(
       Array.from({ length: 4 }, async (_, i) => {
@@ -182,7 +185,7 @@ export function leaving(mode: Mode, test: Register): void {
     assert.equal((await exchange.response()).text, "hello");
   });
 
-  test("a client that ends its side in the middle of its content is told so: 400", async (t) => {
+  testEarly("a client that ends its side in the middle of its content is told so: 400", async (t) => {
     const served = await mode.serve(t, Leaving);
     const { client, exchange } = await begun(served, "/throws/read", "hel");
     await client.end();

@@ -6,7 +6,7 @@ import { inPieces, logged, type Register, until } from "../tools.ts";
 
 const PROBLEM = "application/problem+json";
 
-export function limits(mode: Mode, test: Register): void {
+export function limits(mode: Mode, test: Register, testEarly: Register): void {
   test("content may have maxBodySize bytes, announced or not; from one more on it is 413", async (t) => {
     const served = await mode.serve(t, Limited, { maxBodySize: 1000 });
     for (const method of ["POST", "STREAM"]) {
@@ -23,7 +23,7 @@ export function limits(mode: Mode, test: Register): void {
     assert.equal((await (await served.client()).request({ path: "/" })).status, 200, "the server goes on");
   });
 
-  test("too much that was announced is refused before any handler runs, else under its read", async (t) => {
+  testEarly("too much that was announced is refused before any handler runs, else under its read", async (t) => {
     const served = await mode.serve(t, Limited, { maxBodySize: 1000 });
     const begun = (): number => served.log().filter((line) => line.endsWith("] begun")).length;
     const announced = await (await served.client()).open({ method: "POST" }, 1001);
@@ -38,7 +38,7 @@ export function limits(mode: Mode, test: Register): void {
     assert.equal(served.log().filter((line) => /" 413 /.test(line)).length, 2);
   });
 
-  test("when the answer has begun, too much content cuts it off", async (t) => {
+  testEarly("when the answer has begun, too much content cuts it off", async (t) => {
     const served = await mode.serve(t, Limited, { maxBodySize: 1000 });
     const exchange = await (await served.client()).open({ method: "STREAM" }, "unknown");
     assert.equal((await exchange.head()).status, 200);
@@ -72,7 +72,7 @@ export function limits(mode: Mode, test: Register): void {
     assert.equal((await (await served.client()).request({ headers: headers(101) })).status, 431);
   });
 
-  test("content that a handler waits for in vain is 408, and the read rejects", async (t) => {
+  testEarly("content that a handler waits for in vain is 408, and the read rejects", async (t) => {
     const served = await mode.serve(t, Limited, { bodyTimeout: 100 });
     const exchange = await (await served.client()).open({ method: "POST" }, 10);
     await exchange.send("hello");

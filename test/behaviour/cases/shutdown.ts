@@ -21,8 +21,8 @@ async function soon(promise: Promise<unknown>, what: string): Promise<void> {
   await until(() => done, what, 5000);
 }
 
-export function shutdown(mode: Mode, test: Register): void {
-  test("shutdown lets what runs finish, closes what idles, takes nothing new, and resolves then", async (t) => {
+export function shutdown(mode: Mode, test: Register, testEarly: Register): void {
+  testEarly("shutdown lets what runs finish, closes what idles, takes nothing new, and resolves then", async (t) => {
     const served = await mode.serve(t, Stopping);
     const [fresh, idle] = [await served.client(), await served.client()];
     assert.equal((await idle.request({ path: "/quick" })).text, "quick");
@@ -45,7 +45,7 @@ export function shutdown(mode: Mode, test: Register): void {
     await soon(served.done, "serveForever");
   });
 
-  test("shutdown is one thing, however often it is asked for", async (t) => {
+  testEarly("shutdown is one thing, however often it is asked for", async (t) => {
     const served = await mode.serve(t, Stopping);
     const { client, exchange } = await begun(served, "/hold");
     const downs = [served.shutdown(), served.shutdown(), served.done];
@@ -65,7 +65,7 @@ export function shutdown(mode: Mode, test: Register): void {
     await soon(served.done, "serveForever");
   });
 
-  test("serverClose cuts what runs; the signal says shutdown", async (t) => {
+  testEarly("serverClose cuts what runs; the signal says shutdown", async (t) => {
     const served = await mode.serve(t, Stopping);
     const { exchange } = await begun(served, "/stay");
     await served.close();
@@ -75,7 +75,7 @@ export function shutdown(mode: Mode, test: Register): void {
     await assert.rejects(served.client(), "nobody listens");
   });
 
-  test("serverClose cuts while shutdown waits", async (t) => {
+  testEarly("serverClose cuts while shutdown waits", async (t) => {
     const served = await mode.serve(t, Stopping);
     const { exchange } = await begun(served, "/stay/deaf");
     const down = served.shutdown();
@@ -84,7 +84,7 @@ export function shutdown(mode: Mode, test: Register): void {
     await assert.rejects(exchange.response(), CutOff);
   });
 
-  test("what does not finish within shutdownTimeout is cut", async (t) => {
+  testEarly("what does not finish within shutdownTimeout is cut", async (t) => {
     const served = await mode.serve(t, Stopping, { shutdownTimeout: 50 });
     const running = [await begun(served, "/stay"), await begun(served, "/stay/deaf")];
     await soon(served.shutdown(), "shutdown");
@@ -104,7 +104,7 @@ export function shutdown(mode: Mode, test: Register): void {
     });
   }
 
-  test("a handler that waits for shutdown waits for the others", async (t) => {
+  testEarly("a handler that waits for shutdown waits for the others", async (t) => {
     const served = await mode.serve(t, Stopping);
     const { client, exchange } = await begun(served, "/hold");
     const idle = await served.client();
@@ -122,7 +122,7 @@ export function shutdown(mode: Mode, test: Register): void {
     assert.equal((await down.response()).text, "down");
   });
 
-  test("handlers that wait for the same shutdown do not wait for each other", async (t) => {
+  testEarly("handlers that wait for the same shutdown do not wait for each other", async (t) => {
     const served = await mode.serve(t, Stopping);
     const path = "/down/later";
     const running = [await begun(served, path), await begun(served, path), await begun(served, path)];
@@ -134,7 +134,7 @@ export function shutdown(mode: Mode, test: Register): void {
     await soon(served.done, "serveForever");
   });
 
-  test("a handler may close its server at once", async (t) => {
+  testEarly("a handler may close its server at once", async (t) => {
     const served = await mode.serve(t, Stopping);
     const { exchange: other } = await begun(served, "/stay");
     const exchange = await (await served.client()).open({ method: "POST", path: "/down/now" });

@@ -5,9 +5,9 @@ import { Streaming } from "../handlers.ts";
 import type { Mode } from "../mode.ts";
 import { connect, logged, pattern, readText, type Register } from "../tools.ts";
 
-export function streaming(mode: Mode, test: Register): void {
+export function streaming(mode: Mode, test: Register, testEarly: Register): void {
   for (const path of ["/words", "/words/counted"]) {
-    test(`the first of an answer arrives before the last is written (${path})`, async (t) => {
+    testEarly(`the first of an answer arrives before the last is written (${path})`, async (t) => {
       const client = await connect(t, mode, Streaming);
       const exchange = await client.open({ method: "POST", path }, 2);
       const head = await exchange.head();
@@ -20,7 +20,7 @@ export function streaming(mode: Mode, test: Register): void {
     });
   }
 
-  test("a head without content leaves by itself too", async (t) => {
+  testEarly("a head without content leaves by itself too", async (t) => {
     const client = await connect(t, mode, Streaming);
     const exchange = await client.open({ method: "POST", path: "/head" }, 1);
     assert.equal((await exchange.head()).headers.get("content-type"), "text/event-stream");
@@ -28,7 +28,7 @@ export function streaming(mode: Mode, test: Register): void {
     assert.equal((await exchange.response()).text, "data: 1\n\n");
   });
 
-  test("content and answer may flow at the same time", async (t) => {
+  testEarly("content and answer may flow at the same time", async (t) => {
     const client = await connect(t, mode, Streaming);
     const exchange = await client.open({ method: "POST", path: "/echo" }, "unknown");
     for (const piece of ["a", "bcd", "e".repeat(1000)]) {
@@ -47,7 +47,7 @@ export function streaming(mode: Mode, test: Register): void {
     assert.equal((await client.request({ path: "/turns" })).text, wanted);
   });
 
-  test("a handler that waits holds up nobody else", async (t) => {
+  testEarly("a handler that waits holds up nobody else", async (t) => {
     const served = await mode.serve(t, Streaming);
     const slow = [];
     for (let i = 0; i < 5; i++) slow.push(await (await served.client()).open({ method: "POST", path: "/slow" }, 4));

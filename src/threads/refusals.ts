@@ -1,0 +1,51 @@
+/** Responds to requests that no thread handles, or handles to their end, and tells how they ended. */
+import { HTTPError } from "../server/errors.ts";
+import { LoopExecutor } from "../server/executor.ts";
+import { BaseHTTPRequestHandler } from "../server/handler.ts";
+import type { Services } from "../server/services.ts";
+import { Transaction } from "../server/transaction.ts";
+import type { Job } from "./job.ts";
+import { origin } from "./memory.ts";
+
+export class Refusals {
+  /** Runs nothing but what throws the error that is to be sent. */
+  readonly loop: LoopExecutor;
+  readonly #services: Services;
+  #error: HTTPError | null = null;
+
+  constructor(services: Services) {
+    this.#services = services;
+    const dispatcher = {
+      watched: services.dispatcher.watched,
+      limitsFor: () => null,
+      dispatch: () => {
+        throw this.#error ?? new HTTPError(500);
+      },
+    };
+    this.loop = new LoopExecutor({ ...services, dispatcher });
+  }
+
+  /** Sends an error in the place of a handler's response. */
+  refuse({ exchange, beganAt }: Job, error: HTTPError): void {
+    this.#error = error;
+    this.loop.start(exchange, beganAt === 0 ? undefined : beganAt - origin);
+    this.#error = null;
+  }
+
+  /**
+   * Who tells the server how a request ended, and the log where no thread has done so.
+   * @param handled a thread's handler has settled, and knows how its request ended
+   * @param why the thread was lost
+   */
+  watcherOf(job: Job, handled: boolean, why: Error | undefined): Transaction | null {
+    const services = this.#services;
+    if (!services.watched && (handled || services.log.silent)) return null;
+    const transaction = new Transaction(job.exchange, services);
+    if (!handled) transaction.handler = new BaseHTTPRequestHandler(transaction);
+    if (job.gone !== null) transaction.onGone(job.gone);
+    transaction.brokenOff = job.aborted || (!handled && job.gone === null);
+    transaction.error = why;
+    transaction.began = job.beganAt - origin;
+    return transaction;
+  }
+}

@@ -1,0 +1,53 @@
+/** Tells of threads that are all busy while requests wait for long: handlers may wait for each other, and would do so for ever. */
+import type { Job } from "./job.ts";
+import { now } from "./memory.ts";
+import type { Settings } from "./settings.ts";
+
+/** A request that has waited for so long is told of. In milliseconds. */
+const LONG = 5_000;
+/** The next is told of when the first in the queue has waited for less than this in between. In milliseconds. */
+const SHORT = 1_000;
+
+export class Stalls {
+  readonly #settings: Settings;
+  readonly #log: (message: string, ...args: unknown[]) => void;
+  #isTold = false;
+
+  constructor(settings: Settings, log: (message: string, ...args: unknown[]) => void) {
+    this.#settings = settings;
+    this.#log = log;
+  }
+
+  /**
+   * Looks whether there is one; now and then.
+   * @param oldest when the request came into the queue that has waited longest, by `now`; Infinity where none waits
+   * @param held how many run or wait
+   * @param runningJobs gives the requests that run
+   */
+  look(oldest: number, held: number, runningJobs: () => readonly Job[]): void {
+    const time = now();
+    const waited = time - oldest;
+    if (waited < SHORT) this.#isTold = false;
+    if (waited < LONG || this.#isTold) return;
+    const running = runningJobs();
+    const { max, handlerTimeout } = this.#settings;
+    if (running.length < max) return; // threads are being started, or replaced, which is told of by others
+    this.#isTold = true;
+    const { exchange, startedAt } = running.reduce((first, job) => (job.startedAt < first.startedAt ? job : first));
+    this.#log(
+      "all %d threads are busy, and %d requests wait for one, the first of them for %s s; %s %s has run longest, for %s s." +
+        " Handlers that ask their own server wait for each other for ever: handlerTimeout, which is %s, ends them. docs/THREADS.md says more",
+      max,
+      held - max,
+      seconds(waited),
+      exchange.head.method,
+      exchange.head.target,
+      seconds(time - startedAt),
+      handlerTimeout === Infinity ? "not set" : `${handlerTimeout} ms`,
+    );
+  }
+}
+
+function seconds(milliseconds: number): string {
+  return (milliseconds / 1000).toFixed(1);
+}
