@@ -179,7 +179,9 @@ test("apps and examples use what everybody can use", () => {
         .slice(0, folder === "apps" ? 2 : 1)
         .join("/");
       const library = folder === "apps" && ["zod", "lossless-json"].includes(one.to);
-      return one.to === "src/mod.ts" || one.to === "plinth" || ofNode(one) || inside(own, one) || library;
+      return (
+        ["src/mod.ts", "src/protocol/mod.ts", "plinth"].includes(one.to) || ofNode(one) || inside(own, one) || library
+      );
     });
   }
 });
