@@ -178,7 +178,8 @@ export class BaseHTTPRequestHandler {
   /**
    * Aborts when the client goes away, with a PeerGoneError as its reason. One that only half-closed (`reason.reason` is
    * "half-closed") still gets its answer: most have gone, some have just sent all they had to say. Who passes the signal on gives
-   * up on both. With `handlerTimeout`, it also aborts when the handler's time is over, with a DOMException named "TimeoutError".
+   * up on both. It also aborts when more than 64 KiB were written as content of a response that has none, such as that to a HEAD
+   * ("head-only"); and with `handlerTimeout`, when the handler's time is over, with a DOMException named "TimeoutError".
    *
    * The end of a connection comes behind what the client has sent before. So it is heard of as long as less than 64 KiB of that lie
    * unread; with more, when the handler has read some of it, or when a write fails.
@@ -382,8 +383,8 @@ export class BaseHTTPRequestHandler {
     explain?: string,
     options: Pick<HTTPErrorOptions, "headers" | "problem"> = {},
   ): void {
-    if (!this.#transaction.answer.retract())
-      throw new Error(`cannot answer with ${code}: another answer has left already`);
+    const { answer } = this.#transaction;
+    if (!answer.retract()) throw answer.mistake(`cannot answer with ${code}: another answer has left already`);
     const title = message ?? (reasonOf(code) || `Error ${code}`);
     this.logError("code %d, message %s", code, title);
     this.sendResponse(code, message !== undefined && isFieldText(message) ? message : undefined);
