@@ -67,7 +67,10 @@ export interface Exchange {
 
   // Lists of fields may be used again on return.
 
-  /** Sends an interim answer, 100 to 199 but 101 (RFC 9110 §15.2). Vanishes where the peer cannot take one (HTTP/1.0). */
+  /**
+   * Sends an interim answer, 100 to 199 but 101 (RFC 9110 §15.2), at once and in a write of its own. It is dropped where the peer
+   * cannot take one (HTTP/1.0), or shall get none; but the 100 that a peer waits for is always sent.
+   */
   inform(status: number, fields: FieldList): void;
   /**
    * Sends the head of the answer. Framing is the protocol's: `fields` holds no Content-Length and no Transfer-Encoding. Fields

@@ -317,8 +317,11 @@ export class BaseHTTPRequestHandler {
   }
 
   /**
-   * Sends an interim answer at once, such as 103 Early Hints (RFC 8297); HTTP/1.0 clients do not get it.
+   * Sends an interim answer at once, such as 103 Early Hints (RFC 8297), to the clients that the server's option `informational`
+   * names, by default those of HTTP/2 and later. For others it does nothing, and says nothing: an interim response is never needed.
+   * A 100 that the client has asked for is sent in any case. HTTP/1.0 clients get none.
    * @param code 100 to 199, but not 101
+   * @throws {RangeError} for another code; {TypeError} as `sendHeader` does; {Error} when the answer has left
    */
   sendInformational(code: number, headers: HeaderFields = {}): void {
     const fields = new FieldList();

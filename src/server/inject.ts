@@ -38,7 +38,7 @@ export interface InjectedHead {
   readonly reason: string;
   /** The header section. */
   readonly headers: Fields;
-  /** The interim responses (1xx) before it. */
+  /** The interim responses (1xx) before it; which are sent, the server's option `informational` says. */
   readonly informational: readonly { readonly status: number; readonly headers: Fields }[];
 }
 
