@@ -2,7 +2,7 @@
 import type { GoneReason } from "../protocol/exchange.ts";
 import { show } from "../protocol/show.ts";
 import { reasonOf } from "../protocol/status.ts";
-import type { HeaderFields } from "./header_fields.ts";
+import { type HeaderFields, keepFields } from "./header_fields.ts";
 
 /** What an HTTPError carries beside its status and message. */
 export interface HTTPErrorOptions {
@@ -33,7 +33,7 @@ export class HTTPError extends Error {
   /**
    * @param status the status code, 400 to 599
    * @param message the title of the error; its reason phrase when left out, and then the options may stand in its place
-   * @throws {RangeError} for a status that is no error's; {TypeError} for a message that is no string
+   * @throws {RangeError} for a status that is no error's; {TypeError} for a message that is no string, and for headers that are none
    */
   constructor(status: number, message?: string, options?: HTTPErrorOptions);
   constructor(status: number, options: HTTPErrorOptions);
@@ -52,7 +52,7 @@ export class HTTPError extends Error {
     }
     this.name = "HTTPError";
     this.status = status;
-    this.headers = options.headers ?? {};
+    this.headers = options.headers === undefined ? {} : keepFields(options.headers);
     this.detail = options.detail;
     this.problem = options.problem ?? {};
   }

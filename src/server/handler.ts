@@ -66,7 +66,7 @@ export class BaseHTTPRequestHandler {
   /** What a class defines with such a name is the method of its requests; a field of such a name is refused. */
   [method: `do_${string}`]: RequestMethod | undefined;
 
-  /** What `versionString` says. @source Python's `server_version` */
+  /** What `versionString` says. "" leaves the Server field out. @source Python's `server_version` */
   declare serverVersion: string;
   /**
    * The page of an error: `%(code)d`, `%(message)s` and `%(explain)s` stand for what `sendError` is given, escaped for HTML. Clients
@@ -267,7 +267,7 @@ export class BaseHTTPRequestHandler {
   }
 
   /**
-   * Begins the answer with a status, and with Server and Date.
+   * Begins the answer with a status, and with Server (where `versionString` says something) and Date.
    * @param code status code, 200 to 599
    * @param message reason phrase; the registered one when left out
    * @throws {RangeError} for another status; {Error} when the answer has begun already
@@ -277,7 +277,7 @@ export class BaseHTTPRequestHandler {
     const { answer, services } = this.#transaction;
     answer.begin(code, message);
     const software = this.versionString();
-    if (software !== SOFTWARE) answer.add("Server", software);
+    if (software !== SOFTWARE && software !== "") answer.add("Server", software);
     answer.addLines(software === SOFTWARE ? SOFTWARE_AND_DATE.at(services.clock.date) : DATE.at(services.clock.date));
   }
 
@@ -392,11 +392,12 @@ export class BaseHTTPRequestHandler {
     this.logError("code %d, message %s", code, title);
     this.sendResponse(code, message !== undefined && isFieldText(message) ? message : undefined);
     let saysCaching = code < 400;
-    eachField(options.headers ?? {}, (name, value) => {
-      const lower = name.toLowerCase();
-      if (lower !== "content-type") this.sendHeader(name, value); // which is the document's to say
-      saysCaching ||= lower === "cache-control";
-    });
+    if (options.headers !== undefined)
+      eachField(options.headers, (name, value) => {
+        const lower = String(name).toLowerCase();
+        if (lower !== "content-type") this.sendHeader(name, value); // which is the document's to say
+        saysCaching ||= lower === "cache-control";
+      });
     if (!saysCaching) this.sendHeader("Cache-Control", ERROR_CACHING);
     if (hasNoContent(code) || code === 205) return this.endHeaders();
     const page = { format: this.errorMessageFormat, type: this.errorContentType };
@@ -424,7 +425,7 @@ export class BaseHTTPRequestHandler {
     this.wfile.write(content);
   }
 
-  /** What the Server field says. @source Python's `version_string` */
+  /** What the Server field says; "" for none. @source Python's `version_string` */
   versionString(): string {
     return this.serverVersion;
   }
