@@ -7,7 +7,7 @@ export {
   type RequestHandlerClass,
   type RequestMethod,
 } from "./server/handler.ts";
-export { HTTPError, type HTTPErrorOptions, PeerGoneError } from "./server/errors.ts";
+export { HTTPError, type HTTPErrorOptions, PeerGoneError, type PeerGoneReason } from "./server/errors.ts";
 export type { OutcomeReason, RequestOutcome } from "./server/outcome.ts";
 export type { HeaderFields } from "./server/header_fields.ts";
 export {

@@ -67,7 +67,10 @@ export interface Exchange {
 
   // Lists of fields may be used again on return.
 
-  /** Sends an interim answer, 100 to 199 but 101 (RFC 9110 §15.2). Vanishes where the peer cannot take one (HTTP/1.0). */
+  /**
+   * Sends an interim answer, 100 to 199 but 101 (RFC 9110 §15.2), at once and in a write of its own. It is dropped where the peer
+   * cannot take one (HTTP/1.0), or shall get none; but the 100 that a peer waits for is always sent.
+   */
   inform(status: number, fields: FieldList): void;
   /**
    * Sends the head of the answer. Framing is the protocol's: `fields` holds no Content-Length and no Transfer-Encoding. Fields
@@ -79,7 +82,8 @@ export interface Exchange {
    */
   respond(status: number, reason: string, fields: FieldList, length: number): void;
   /**
-   * Sends content, all of it; the bytes may be reused on return. Where the answer has no content (HEAD, 204, 304) they vanish.
+   * Sends content, all of it; the bytes may be reused on return. Where the answer has no content (HEAD, 204, 205, 304), and after
+   * the peer has gone, they are dropped without a word: whoever writes for a handler tells it (`ResponseBody.write`).
    * @returns false when enough is waiting to leave: hold on until `sink.onWritable`
    * @throws {Error} before `respond`, after `end`, or past the length announced: mistakes of the caller's
    */
@@ -130,7 +134,7 @@ export interface Sink {
   /**
    * The peer has gone, or was sent away. After any reason nothing more can be read but, after "half-closed", what is there. Where
    * the peer can still get a response ("half-closed", and a reason with `canRespond`), writing goes on as before and `onWritable`
-   * still comes; after the others what is written vanishes, and an `onReadable` or `onWritable` that was still to come does not.
+   * still comes; after the others what is written is dropped, and an `onReadable` or `onWritable` that was still to come does not.
    * May come again, with a reason after which there is no response.
    */
   onGone(why: GoneReason): void;

@@ -1,6 +1,7 @@
 /** Header and trailer sections: `Fields` as they came in, `FieldList` as they go out (RFC 9110 §5). */
 import { latin1Bytes } from "./bytes.ts";
 import { equalsIgnoringCase, isFieldText, isToken } from "./grammar.ts";
+import { addElements } from "./list_elements.ts";
 import { show } from "./show.ts";
 
 /**
@@ -33,7 +34,7 @@ export class Fields implements Iterable<[name: string, value: string]> {
 
   /**
    * The value of the first field of that name, whatever the case of its letters; null where there is none. One character a
-   * byte (ISO-8859-1), white space around it removed. `getAll` gives the others.
+   * byte (ISO-8859-1), white space around it removed. `getAll` gives the others; of a field that is a list, `list` gives the elements.
    */
   get(name: string): string | null {
     const at = this.#find(name, 0);
@@ -47,6 +48,20 @@ export class Fields implements Iterable<[name: string, value: string]> {
       values.push(this.#text.substring(this.#spans[at + 2], this.#spans[at + 3]));
     }
     return values;
+  }
+
+  /**
+   * The elements of a field that is a list, such as Accept, Vary or X-Forwarded-For: those of every field line of that name, in the
+   * order they came (RFC 9110 §5.6.1). White space around an element is removed, an empty one left out; commas in quoted strings
+   * separate nothing. Empty where there is none. Not for fields that have commas elsewhere, such as Date, Set-Cookie, or Link.
+   * @example headers.list("X-Forwarded-For").at(-1) // the address that the nearest proxy has added
+   */
+  list(name: string): string[] {
+    const elements: string[] = [];
+    for (let at = this.#find(name, 0); at >= 0; at = this.#find(name, at + 4)) {
+      addElements(this.#text.substring(this.#spans[at + 2], this.#spans[at + 3]), elements);
+    }
+    return elements;
   }
 
   /** Whether there is a field of that name. */

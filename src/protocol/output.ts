@@ -116,10 +116,15 @@ export class Output {
 
   /** Adds bytes without a copy: they must stay as they are for as long as `lends` is true. No others must be lent then. */
   lend(bytes: Uint8Array, lender: Lender): void {
-    if (this.#used > 0) this.#complete(this.#tail!);
+    this.alone(bytes);
     this.#lent = bytes;
     this.#lentLength = bytes.length;
     this.#lender = lender;
+  }
+
+  /** Adds bytes that are a batch of their own, and stay as they are until that has left. */
+  alone(bytes: Uint8Array): void {
+    if (this.#used > 0) this.#complete(this.#tail!);
     this.#full.push(bytes);
     this.#fullChunks.push(null);
     this.length += bytes.length;

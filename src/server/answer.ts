@@ -7,13 +7,14 @@
 /// <reference types="node" preserve="true" />
 import { Buffer } from "node:buffer";
 import { encode } from "../protocol/bytes.ts";
-import { isHeadOnly } from "../protocol/answer_account.ts";
-import type { Exchange, Lender } from "../protocol/exchange.ts";
+import type { Exchange, GoneReason, Lender } from "../protocol/exchange.ts";
 import { FieldList, type Lines, NOT_IN_TRAILERS } from "../protocol/fields.ts";
 import { isFieldText } from "../protocol/grammar.ts";
 import { show } from "../protocol/show.ts";
 import { hasNoContent, reasonOf } from "../protocol/status.ts";
-import { NO_BLOCKING } from "./rfile.ts";
+import { contentStream } from "./content_stream.ts";
+import { PeerGoneError, type PeerGoneReason } from "./errors.ts";
+import { NO_BLOCKING, quiet } from "./rfile.ts";
 import type { Turn, TurnTask } from "./turn.ts";
 
 /** With so much content held back, it leaves, its length unknown. */
@@ -25,6 +26,8 @@ const BATCH = 16 * 1024;
 const SHARE = 256 * 1024;
 /** What a write counts for beside its content: one of nothing costs time too. */
 const A_WRITE = 64;
+/** Of content that is not sent, as behind the head of a HEAD's response, so much is discarded before writes reject. */
+const MOST_DISCARDED = 64 * 1024;
 
 /** Writes the content of an answer. */
 export interface ResponseBody {
@@ -32,8 +35,10 @@ export interface ResponseBody {
    * Writes bytes, or a string as UTF-8.
    * @returns undefined when taken; when much is waiting to leave, or has been written without a pause, a promise that resolves
    *   when there is room again, and others have had their turn. The chunk may be reused when it has returned undefined, or the promise
-   *   has resolved, which may be after the handler's end. After the peer has left, writes vanish: who writes
-   *   without an end looks at `signal.aborted`.
+   *   has resolved, which may be after the handler's end. A write that waits when the client leaves resolves. Each later write
+   *   returns a promise that rejects with PeerGoneError; it never causes an unhandled rejection, so nobody needs to catch it.
+   *   A response without content (HEAD, 204, 205, 304) discards what is written: once that is more than 64 KiB, writes reject in the
+   *   same way, with the `reason` "head-only". A client that only half-closed still gets its response: writes to it go on.
    * @throws {Error} before `endHeaders`, after the end; {RangeError} past the Content-Length that was announced
    * @source Python's `BufferedIOBase.write`
    */
@@ -42,14 +47,15 @@ export interface ResponseBody {
    * Writes and sends at once, as Python's does, and blocks until the client has taken enough of what was written before: for
    * handlers of a ThreadingHTTPServer. What it writes to a client that does not read leaves memory constant. Without a
    * Content-Length the answer goes out in chunks.
-   * @throws {Error} on the event loop, which must not be blocked; and as `write`
+   * @throws {Error} on the event loop, which must not be blocked; {PeerGoneError} where `write` would reject; and as `write`
    * @source Python's `BufferedIOBase.write`
    */
   writeSync(chunk: Uint8Array | string): void;
   /** Sends what has been written now, instead of at the end of this turn of the event loop. */
   flush(): void;
   /**
-   * As a web stream, which waits where `write` does. To close it ends nothing: more may be written behind it.
+   * As a web stream, which waits where `write` does, and fails with PeerGoneError where `write` rejects. To close it ends nothing:
+   * more may be written behind it.
    * @example await readable.pipeTo(this.wfile.stream(), { signal: this.signal })
    */
   stream(): WritableStream<Uint8Array | string>;
@@ -71,14 +77,25 @@ function takeList(): FieldList {
 
 const OVER = "the handler has ended, and the answer with it (is an await, or a return, missing in front of a call?)";
 
+/** Who is told of what becomes of an answer. */
+export interface AnswerOwner {
+  /** Much was written that is never sent, since the response has no content, and writes reject from now on. */
+  contentUnwanted(): void;
+}
+
+const HEAD_ONLY: PeerGoneReason = Object.freeze({ kind: "head-only" });
+
 const NONE = 0;
 const HEAD = 1;
 const BODY = 2;
 const DONE = 3;
 
 export class Answer implements ResponseBody, TurnTask, Lender {
+  /** Why writes reject; null while they do not. */
+  gone: PeerGoneReason | null = null;
   #exchange: Exchange;
   readonly #turn: Turn;
+  readonly #owner: AnswerOwner;
   #state = NONE;
   #status = 0;
   #reason = "";
@@ -90,9 +107,11 @@ export class Answer implements ResponseBody, TurnTask, Lender {
   /** The head has been given to the protocol. */
   #committed = false;
   #held: Uint8Array[] | null = null;
+  /** How much content is held, or was discarded. */
   #heldSize = 0;
+  /** The response has no content: what is written is discarded. */
+  #headOnly = false;
   #queued = false;
-  #gone = false;
   /** How much was written since the writer last waited. */
   #unpaused = 0;
   /** The exchange has said that it is full, and not yet that there is room. */
@@ -101,15 +120,19 @@ export class Answer implements ResponseBody, TurnTask, Lender {
   #lends = false;
   #room: Promise<void> | null = null;
   #makeRoom: (() => void) | null = null;
+  /** What the writes of this turn are given that reject at its end, and what makes it reject. */
+  #refusal: Promise<void> | null = null;
+  #refuse: (() => void) | null = null;
 
-  constructor(exchange: Exchange, turn: Turn) {
+  constructor(exchange: Exchange, turn: Turn, owner: AnswerOwner) {
     this.#exchange = exchange;
     this.#turn = turn;
+    this.#owner = owner;
   }
 
   begin(status: number, reason: string | undefined): void {
     if (this.#state !== NONE) {
-      throw new Error(
+      throw this.mistake(
         `cannot answer with ${status}: ${this.#state === DONE ? OVER : `the answer has already begun with ${this.#status}`}`,
       );
     }
@@ -126,6 +149,11 @@ export class Answer implements ResponseBody, TurnTask, Lender {
     this.#status = status;
     this.#reason = reason ?? reasonOf(status);
     this.#state = HEAD;
+  }
+
+  /** An error for a call that comes too late. Where writes reject, a handler that catches that and answers anew is not at fault. */
+  mistake(message: string): Error {
+    return new Error(message, this.gone === null ? undefined : { cause: new PeerGoneError(this.gone) });
   }
 
   /** Adds fields of our own, unless what was called meanwhile has ended the headers. */
@@ -177,9 +205,10 @@ export class Answer implements ResponseBody, TurnTask, Lender {
     }
     this.#state = BODY;
     const { method } = this.#exchange.head;
+    const noContent = hasNoContent(this.#status) || this.#status === 205;
+    this.#headOnly = noContent || method === "HEAD";
     // Where nothing is left to find out, the head is final; behind CONNECT, the tunnel only opens with it.
-    if (this.#length >= 0 || hasNoContent(this.#status) || this.#status === 205 || method === "CONNECT")
-      this.#commit(this.#length);
+    if (this.#length >= 0 || noContent || method === "CONNECT") this.#commit(this.#length);
     else this.#atTurnEnd();
   }
 
@@ -193,6 +222,9 @@ export class Answer implements ResponseBody, TurnTask, Lender {
     if (!(chunk instanceof Uint8Array) && typeof chunk !== "string") {
       throw new TypeError(`cannot write ${typeof chunk} as content: it must be bytes (Uint8Array, Buffer) or a string`);
     }
+    // A writer that does not wait for room is told of its peer all the same.
+    if (this.#full) this.#exchange.poll?.();
+    if (this.#headOnly) return this.#discard(typeof chunk === "string" ? Buffer.byteLength(chunk) : chunk.length);
     if (!this.#committed) {
       const bytes = typeof chunk === "string" ? encode(chunk) : Buffer.from(chunk);
       if (bytes.length > 0) (this.#held ??= []).push(bytes);
@@ -200,15 +232,18 @@ export class Answer implements ResponseBody, TurnTask, Lender {
       this.#unpaused += A_WRITE;
       if (this.#heldSize < BATCH) {
         this.#atTurnEnd();
+        if (this.gone !== null) return this.#whenRefused();
         return this.#unpaused < SHARE ? undefined : this.#whenRoom();
       }
       this.#full = !this.#commitHeld();
+      if (this.gone !== null) return this.#whenRefused();
       return this.#full ? this.#whenRoom() : undefined;
     }
     const bytes = typeof chunk === "string" ? encode(chunk) : chunk;
     this.#full = !this.#give(bytes);
+    if (this.gone !== null) return this.#whenRefused();
     this.#unpaused += bytes.length + A_WRITE;
-    if (!this.#full && !this.#gone && this.#unpaused < SHARE) return undefined;
+    if (!this.#full && this.#unpaused < SHARE) return undefined;
     if (!this.#full) this.#atTurnEnd();
     return this.#whenRoom();
   }
@@ -216,14 +251,17 @@ export class Answer implements ResponseBody, TurnTask, Lender {
   writeSync(chunk: Uint8Array | string): void {
     const { block } = this.#exchange;
     if (block === undefined) throw new Error(`cannot write: ${NO_BLOCKING}, or await a write`);
+    // A handler that never waits for room hears of its client here.
+    if (this.gone === null) this.#exchange.poll?.();
     void this.write(chunk);
+    if (this.gone !== null) throw new PeerGoneError(this.gone);
     this.flush();
-    while (this.#full && !this.#gone) block.call(this.#exchange);
+    while (this.#full && this.gone === null) block.call(this.#exchange);
     this.#unpaused = 0;
   }
 
   stream(): WritableStream<Uint8Array | string> {
-    return new WritableStream({ write: (chunk) => this.write(chunk) });
+    return contentStream((chunk) => this.write(chunk));
   }
 
   flush(): void {
@@ -235,23 +273,27 @@ export class Answer implements ResponseBody, TurnTask, Lender {
     this.#queued = false;
     if (this.#state === BODY && !this.#committed) this.#commitHeld();
     if (!this.#full) this.writable();
+    if (this.#refuse !== null) {
+      this.#refuse();
+      this.#refusal = this.#refuse = null;
+    }
   }
 
   /** There is nobody any more to write to, nor to wait for. */
-  peerGone(): void {
-    this.#gone = true;
+  peerGone(why: PeerGoneReason): void {
+    this.gone = why;
     this.writable();
   }
 
   /** Others answer in the place of the handler, which is told as if its peer had gone. @param exchange takes what it still says */
-  abandon(exchange: Exchange): void {
+  abandon(exchange: Exchange, why: GoneReason): void {
     this.#exchange = exchange;
-    this.peerGone();
+    this.peerGone(why);
   }
 
   /** Ends an answer of which all has been given that was announced, though its handler goes on. @returns whether it is such */
   endIfWhole(): boolean {
-    const isCounted = this.#length >= 0 || isHeadOnly(this.#exchange.head.method, this.#status);
+    const isCounted = this.#length >= 0 || this.#headOnly;
     if (this.#state !== BODY || !this.#committed || !isCounted) return false;
     try {
       this.#exchange.end(this.#trailers);
@@ -300,6 +342,7 @@ export class Answer implements ResponseBody, TurnTask, Lender {
     this.#committed = false;
     this.#held = null;
     this.#heldSize = 0;
+    if (this.gone === HEAD_ONLY) this.gone = null; // the next response may have content
     return true;
   }
 
@@ -316,6 +359,22 @@ export class Answer implements ResponseBody, TurnTask, Lender {
   returned(): void {
     this.#lends = false;
     if (!this.#full) this.writable(); // the handler has ended, or its client has gone: nobody else will say so
+  }
+
+  /** Counts content that is not sent; so Content-Length is computed for HEAD as well. */
+  #discard(size: number): void | Promise<void> {
+    this.#heldSize += size;
+    this.#unpaused += size + A_WRITE;
+    if (!this.#committed) this.#atTurnEnd();
+    if (this.#heldSize > MOST_DISCARDED && this.gone === null) {
+      if (!this.#committed) this.#commit(-1);
+      this.peerGone(HEAD_ONLY);
+      this.#owner.contentUnwanted();
+    }
+    if (this.gone !== null) return this.#whenRefused();
+    if (this.#unpaused < SHARE) return undefined;
+    this.#atTurnEnd();
+    return this.#whenRoom();
   }
 
   /** @returns whether there is room for more */
@@ -382,5 +441,13 @@ export class Answer implements ResponseBody, TurnTask, Lender {
 
   #whenRoom(): Promise<void> {
     return (this.#room ??= new Promise((resolve) => (this.#makeRoom = resolve)));
+  }
+
+  /** Rejects, but not before the end of this turn: a writer that goes on all the same must not keep the event loop to itself. */
+  #whenRefused(): Promise<void> {
+    this.#atTurnEnd();
+    if (this.#refusal !== null) return this.#refusal;
+    const why = new PeerGoneError(this.gone!);
+    return (this.#refusal = quiet(new Promise((_, reject) => (this.#refuse = () => reject(why)))));
   }
 }

@@ -2,7 +2,7 @@
 import type { GoneReason } from "../protocol/exchange.ts";
 import { show } from "../protocol/show.ts";
 import { reasonOf } from "../protocol/status.ts";
-import type { HeaderFields } from "./header_fields.ts";
+import { type HeaderFields, keepFields } from "./header_fields.ts";
 
 /** What an HTTPError carries beside its status and message. */
 export interface HTTPErrorOptions {
@@ -33,7 +33,7 @@ export class HTTPError extends Error {
   /**
    * @param status the status code, 400 to 599
    * @param message the title of the error; its reason phrase when left out, and then the options may stand in its place
-   * @throws {RangeError} for a status that is no error's; {TypeError} for a message that is no string
+   * @throws {RangeError} for a status that is no error's; {TypeError} for a message that is no string, and for headers that are none
    */
   constructor(status: number, message?: string, options?: HTTPErrorOptions);
   constructor(status: number, options: HTTPErrorOptions);
@@ -52,28 +52,33 @@ export class HTTPError extends Error {
     }
     this.name = "HTTPError";
     this.status = status;
-    this.headers = options.headers ?? {};
+    this.headers = options.headers === undefined ? {} : keepFields(options.headers);
     this.detail = options.detail;
     this.problem = options.problem ?? {};
   }
 }
 
+/** Why a handler is told that its peer is not there any more: as the protocol has it, or that nobody wants its content. */
+export type PeerGoneReason = GoneReason | { readonly kind: "head-only"; readonly error?: undefined };
+
 /**
- * The peer is not there any more: it closed, was too slow, or broke the protocol. Reads of content that will never come reject
- * with it, and it is the reason that `signal` aborts with. Not a fault of the handler's: thrown on, it is not logged.
+ * The peer is not there any more: it closed, was too slow, or broke the protocol. Reads of content that will never come, and writes
+ * that nobody will receive, reject with it, and it is the reason that `signal` aborts with. Not a fault of the handler's: thrown on,
+ * it is not logged.
  */
 export class PeerGoneError extends Error {
   /**
    * "half-closed": the peer sends nothing more, but its answer still reaches it. "closed": the connection is gone. "cancelled":
    * this request is not wanted any more. "malformed", "timeout": it broke the protocol, or was too slow, and was told.
-   * "shutdown": this server closed the connection.
+   * "shutdown": this server closed the connection. "head-only": the peer is there, but the response has no content, as that to a
+   * HEAD, and the handler went on writing some.
    */
-  readonly reason: GoneReason["kind"];
+  readonly reason: PeerGoneReason["kind"];
   /** What it did wrong, where `reason` is "malformed" or "timeout", by the names of docs/ERRORS.md: "BODY_TOO_LARGE" … */
   readonly code: string | undefined;
 
   /** @param why what the protocol says of it */
-  constructor(why: GoneReason) {
+  constructor(why: PeerGoneReason) {
     super(MESSAGES[why.kind] + (why.error === undefined ? "" : `: ${why.error.message}`));
     this.name = "PeerGoneError";
     this.reason = why.kind;
@@ -81,11 +86,12 @@ export class PeerGoneError extends Error {
   }
 }
 
-const MESSAGES: Record<GoneReason["kind"], string> = {
+const MESSAGES: Record<PeerGoneReason["kind"], string> = {
   "half-closed": "the peer has ended its side of the connection",
   closed: "the peer has closed the connection",
   cancelled: "the peer has cancelled the request",
   malformed: "the peer sent what is refused",
   timeout: "the peer was too slow",
   shutdown: "this server has closed the connection",
+  "head-only": "the response has no content, and its head is complete",
 };

@@ -102,13 +102,16 @@ export class LoopExecutor implements Executor {
       transaction.error = error;
       this.#report(transaction, error);
       if (transaction.hasLeft) return this.#release(transaction);
+      // It has stopped writing content that is not sent: the response of a HEAD is whole with its head.
+      if (transaction.answer.gone?.kind === "head-only" && isOfGoing(error, transaction))
+        return this.#settled(transaction);
       if (!transaction.answer.retract()) return this.#giveUp(transaction);
       const handler = (transaction.handler ??= new BaseHTTPRequestHandler(transaction));
       const { fault } = transaction;
       const sent: unknown =
         error instanceof HTTPError
           ? handler.sendError(error.status, error.message, error.detail, error)
-          : fault !== null && isOfGoing(error, transaction.signals.main.reason)
+          : fault !== null && isOfGoing(error, transaction)
             ? handler.sendError(fault.status, undefined, fault.message, { problem: { code: fault.code } })
             : handler.sendError(500);
       // One of the class's own may be asynchronous.
@@ -180,7 +183,7 @@ export class LoopExecutor implements Executor {
   /** Logs what the people who run the server should know: faults of the handler, not those of its peers. */
   #report(transaction: Transaction, error: unknown): void {
     if (error instanceof HTTPError && error.cause === undefined) return; // sendError says it
-    if (transaction.gone !== null && isOfGoing(error, transaction.signals.main.reason)) return;
+    if (isOfGoing(error, transaction)) return;
     (transaction.handler ?? this.#services.server).logError("%s", describe(error));
   }
 
@@ -202,7 +205,9 @@ export class LoopExecutor implements Executor {
 const MOST_CAUSES = 10;
 
 /** Whether an error only says that nobody is there any more: what was thrown for it, what passed the signal's reason on, or has it as a cause. */
-function isOfGoing(error: unknown, reason: unknown): boolean {
+function isOfGoing(error: unknown, transaction: Transaction): boolean {
+  if (transaction.gone === null && transaction.answer.gone === null) return false;
+  const { reason } = transaction.signals.main as { reason: unknown };
   for (let one = error, i = 0; one instanceof Error && i < MOST_CAUSES; one = one.cause, i++)
     if (one instanceof PeerGoneError || one === reason) return true;
   return error === reason;

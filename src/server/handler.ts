@@ -66,7 +66,7 @@ export class BaseHTTPRequestHandler {
   /** What a class defines with such a name is the method of its requests; a field of such a name is refused. */
   [method: `do_${string}`]: RequestMethod | undefined;
 
-  /** What `versionString` says. @source Python's `server_version` */
+  /** What `versionString` says. "" leaves the Server field out. @source Python's `server_version` */
   declare serverVersion: string;
   /**
    * The page of an error: `%(code)d`, `%(message)s` and `%(explain)s` stand for what `sendError` is given, escaped for HTML. Clients
@@ -178,7 +178,8 @@ export class BaseHTTPRequestHandler {
   /**
    * Aborts when the client goes away, with a PeerGoneError as its reason. One that only half-closed (`reason.reason` is
    * "half-closed") still gets its answer: most have gone, some have just sent all they had to say. Who passes the signal on gives
-   * up on both. With `handlerTimeout`, it also aborts when the handler's time is over, with a DOMException named "TimeoutError".
+   * up on both. It also aborts when more than 64 KiB were written as content of a response that has none, such as that to a HEAD
+   * ("head-only"); and with `handlerTimeout`, when the handler's time is over, with a DOMException named "TimeoutError".
    *
    * The end of a connection comes behind what the client has sent before. So it is heard of as long as less than 64 KiB of that lie
    * unread; with more, when the handler has read some of it, or when a write fails.
@@ -266,7 +267,7 @@ export class BaseHTTPRequestHandler {
   }
 
   /**
-   * Begins the answer with a status, and with Server and Date.
+   * Begins the answer with a status, and with Server (where `versionString` says something) and Date.
    * @param code status code, 200 to 599
    * @param message reason phrase; the registered one when left out
    * @throws {RangeError} for another status; {Error} when the answer has begun already
@@ -276,7 +277,7 @@ export class BaseHTTPRequestHandler {
     const { answer, services } = this.#transaction;
     answer.begin(code, message);
     const software = this.versionString();
-    if (software !== SOFTWARE) answer.add("Server", software);
+    if (software !== SOFTWARE && software !== "") answer.add("Server", software);
     answer.addLines(software === SOFTWARE ? SOFTWARE_AND_DATE.at(services.clock.date) : DATE.at(services.clock.date));
   }
 
@@ -316,8 +317,11 @@ export class BaseHTTPRequestHandler {
   }
 
   /**
-   * Sends an interim answer at once, such as 103 Early Hints (RFC 8297); HTTP/1.0 clients do not get it.
+   * Sends an interim answer at once, such as 103 Early Hints (RFC 8297), to the clients that the server's option `informational`
+   * names, by default those of HTTP/2 and later. For others it does nothing, and says nothing: an interim response is never needed.
+   * A 100 that the client has asked for is sent in any case. HTTP/1.0 clients get none.
    * @param code 100 to 199, but not 101
+   * @throws {RangeError} for another code; {TypeError} as `sendHeader` does; {Error} when the answer has left
    */
   sendInformational(code: number, headers: HeaderFields = {}): void {
     const fields = new FieldList();
@@ -382,17 +386,18 @@ export class BaseHTTPRequestHandler {
     explain?: string,
     options: Pick<HTTPErrorOptions, "headers" | "problem"> = {},
   ): void {
-    if (!this.#transaction.answer.retract())
-      throw new Error(`cannot answer with ${code}: another answer has left already`);
+    const { answer } = this.#transaction;
+    if (!answer.retract()) throw answer.mistake(`cannot answer with ${code}: another answer has left already`);
     const title = message ?? (reasonOf(code) || `Error ${code}`);
     this.logError("code %d, message %s", code, title);
     this.sendResponse(code, message !== undefined && isFieldText(message) ? message : undefined);
     let saysCaching = code < 400;
-    eachField(options.headers ?? {}, (name, value) => {
-      const lower = name.toLowerCase();
-      if (lower !== "content-type") this.sendHeader(name, value); // which is the document's to say
-      saysCaching ||= lower === "cache-control";
-    });
+    if (options.headers !== undefined)
+      eachField(options.headers, (name, value) => {
+        const lower = String(name).toLowerCase();
+        if (lower !== "content-type") this.sendHeader(name, value); // which is the document's to say
+        saysCaching ||= lower === "cache-control";
+      });
     if (!saysCaching) this.sendHeader("Cache-Control", ERROR_CACHING);
     if (hasNoContent(code) || code === 205) return this.endHeaders();
     const page = { format: this.errorMessageFormat, type: this.errorContentType };
@@ -420,7 +425,7 @@ export class BaseHTTPRequestHandler {
     this.wfile.write(content);
   }
 
-  /** What the Server field says. @source Python's `version_string` */
+  /** What the Server field says; "" for none. @source Python's `version_string` */
   versionString(): string {
     return this.serverVersion;
   }

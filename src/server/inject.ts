@@ -5,6 +5,7 @@ import { FieldList, type Fields } from "../protocol/fields.ts";
 import { isToken } from "../protocol/grammar.ts";
 import { MemoryClient } from "../transport/memory.ts";
 import type { Socket, SocketHandler } from "../transport/transport.ts";
+import { eachField, type HeaderFields } from "./header_fields.ts";
 import { ResponseReader } from "./response_reader.ts";
 
 /** A request for `inject`. */
@@ -14,10 +15,7 @@ export interface InjectedRequest {
   /** The request target: path and query, percent-encoded. "/" when left out. */
   readonly path?: string | undefined;
   /** Host is added where it is missing, and what frames the body. */
-  readonly headers?:
-    | Readonly<Record<string, string | number>>
-    | Iterable<readonly [name: string, value: string | number]>
-    | undefined;
+  readonly headers?: HeaderFields | undefined;
   /** Bytes, or a string as UTF-8, sent with their Content-Length; or pieces of them, which are sent in chunks. */
   readonly body?: string | Uint8Array | AsyncIterable<string | Uint8Array> | undefined;
   /** Aborted, the client leaves. */
@@ -38,7 +36,7 @@ export interface InjectedHead {
   readonly reason: string;
   /** The header section. */
   readonly headers: Fields;
-  /** The interim responses (1xx) before it. */
+  /** The interim responses (1xx) before it; which are sent, the server's option `informational` says. */
   readonly informational: readonly { readonly status: number; readonly headers: Fields }[];
 }
 
@@ -241,11 +239,10 @@ function headOf({ method = "GET", path = "/", headers = {}, body }: InjectedRequ
       `cannot send ${typeof body} as a body: it must be a string, bytes, or pieces of them as they come`,
     );
   const fields = new FieldList();
-  for (const [name, value] of Symbol.iterator in headers ? headers : Object.entries(headers)) {
+  eachField(headers, (name, value) => {
     // It is ours to say; who says the same is right, though.
-    if (String(name).toLowerCase() === "content-length" && Number(value) === (length ?? 0)) continue;
-    fields.add(name, value);
-  }
+    if (String(name).toLowerCase() !== "content-length" || Number(value) !== (length ?? 0)) fields.add(name, value);
+  });
   let text = `${method} ${path} HTTP/1.1\r\n`;
   if (![...fields].some(([name]) => name.toLowerCase() === "host")) text += "Host: localhost\r\n";
   for (const [name, value] of fields) text += `${name}: ${value}\r\n`;

@@ -235,7 +235,7 @@ export class HTTPServer {
 
   /** Makes the protocol of a connection. @internal */
   protected makeConnection(host: Host): Connection {
-    return new Http1Connection(host, this.#limits, this.#pool);
+    return new Http1Connection(host, this.#limits, this.#pool, this.#options.informational === "always");
   }
 
   async #activate(): Promise<void> {

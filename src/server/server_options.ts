@@ -41,9 +41,17 @@ export interface HTTPServerOptions extends LimitOptions {
    * docs/RUNTIMES.md says where a port can be shared. Default 1.
    */
   readonly listeners?: number | undefined;
+  /**
+   * To whom `sendInformational` sends interim responses (1xx): "never" to nobody, "http2" to clients of HTTP/2 and later, "always" to
+   * clients of HTTP/1.1 as well, among which may be proxies that mix up responses behind one: docs/GUIDE.md names some. The 100 that a
+   * client asks for is sent in any case. Default "http2".
+   */
+  readonly informational?: "never" | "http2" | "always" | undefined;
   /** What carries the connections: the runtime's sockets by default, a MemoryTransport in tests. */
   readonly transport?: Transport | undefined;
 }
+
+const INFORMATIONAL: readonly string[] = ["never", "http2", "always"];
 
 const DEFAULTS = {
   maxConnections: 16_384,
@@ -55,11 +63,11 @@ const DEFAULTS = {
   listeners: 1,
 };
 
-/** The options that are numbers, and what stands in for those that are not there. */
-export type ServerSettings = typeof DEFAULTS;
+/** The options that are numbers, and some others, and what stands in for those that are not there. */
+export type ServerSettings = typeof DEFAULTS & { readonly informational: string };
 
 /** Options that are neither numbers nor limits. */
-const OTHERS = ["log", "transport", "reusePort"];
+const OTHERS = ["log", "transport", "reusePort", "informational"];
 
 /**
  * Checks the options of a server.
@@ -74,8 +82,11 @@ export function serverSettings(
   const known = new Set([...OTHERS, ...Object.keys(DEFAULTS), ...Object.keys(limits), ...more]);
   for (const name of Object.keys(options))
     if (!known.has(name)) throw new TypeError(`there is no option ${name}; there are ${[...known].join(", ")}`);
-  const settings = { ...DEFAULTS };
-  for (const name of Object.keys(DEFAULTS) as (keyof ServerSettings)[]) {
+  const { informational = "http2" } = options;
+  if (!INFORMATIONAL.includes(informational))
+    throw new RangeError(`informational must be "never", "http2" or "always", not ${show(informational)}`);
+  const settings = { ...DEFAULTS, informational };
+  for (const name of Object.keys(DEFAULTS) as (keyof typeof DEFAULTS)[]) {
     const value = options[name];
     if (value === undefined) continue;
     if (typeof value !== "number" || !(value >= 0))

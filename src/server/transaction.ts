@@ -3,7 +3,7 @@ import { AsyncResource } from "node:async_hooks";
 import { performance } from "node:perf_hooks";
 import type { ProtocolError } from "../protocol/errors.ts";
 import type { Exchange, GoneReason, ResponseWatcher, Sink } from "../protocol/exchange.ts";
-import { Answer } from "./answer.ts";
+import { Answer, type AnswerOwner } from "./answer.ts";
 import type { RouteParams } from "./dispatch.ts";
 import { PeerGoneError } from "./errors.ts";
 import type { BaseHTTPRequestHandler, HandlerContext } from "./handler.ts";
@@ -12,7 +12,7 @@ import { ContentReader } from "./rfile.ts";
 import type { Services } from "./services.ts";
 import { Signals } from "./signals.ts";
 
-export class Transaction implements Sink, ResponseWatcher, HandlerContext {
+export class Transaction implements Sink, ResponseWatcher, HandlerContext, AnswerOwner {
   /** For a handler's constructor, whose context this is. A field, so that a class may give a copy of its context to `super`. */
   readonly transaction: Transaction = this;
   exchange: Exchange;
@@ -45,7 +45,7 @@ export class Transaction implements Sink, ResponseWatcher, HandlerContext {
   constructor(exchange: Exchange, services: Services) {
     this.exchange = exchange;
     this.services = services;
-    this.answer = new Answer(exchange, services.turn);
+    this.answer = new Answer(exchange, services.turn, this);
   }
 
   get reader(): ContentReader {
@@ -62,7 +62,8 @@ export class Transaction implements Sink, ResponseWatcher, HandlerContext {
     if (this.#signals === null) {
       this.#signals = new Signals();
       this.exchange.watch?.();
-      if (this.gone !== null) this.#signals.abort(new PeerGoneError(this.gone));
+      const why = this.gone ?? this.answer.gone;
+      if (why !== null) this.#signals.abort(new PeerGoneError(why));
     }
     return this.#signals;
   }
@@ -73,7 +74,7 @@ export class Transaction implements Sink, ResponseWatcher, HandlerContext {
       this.exchange.watch?.();
       this.exchange.poll?.();
     }
-    this.#told = this.gone !== null;
+    this.#told = this.gone !== null || this.answer.gone !== null;
     return this.#told;
   }
 
@@ -92,7 +93,7 @@ export class Transaction implements Sink, ResponseWatcher, HandlerContext {
     this.exchange = exchange;
     this.gone = { kind: "shutdown" };
     this.#reader?.gone(this.gone);
-    this.answer.abandon(exchange);
+    this.answer.abandon(exchange, this.gone);
     this.signals.abort(reason);
   }
 
@@ -114,7 +115,7 @@ export class Transaction implements Sink, ResponseWatcher, HandlerContext {
     this.gone = why;
     if (why.canRespond === true) this.fault = why.error!;
     this.#reader?.gone(why);
-    if (this.hasLeft) this.answer.peerGone();
+    if (this.hasLeft) this.answer.peerGone(why);
     this.#signals?.abort(new PeerGoneError(why));
   }
 
@@ -148,5 +149,9 @@ export class Transaction implements Sink, ResponseWatcher, HandlerContext {
     const { gone } = this;
     if (gone !== null && gone.kind !== "half-closed") return gone.kind;
     return whole ? "complete" : "closed";
+  }
+
+  contentUnwanted(): void {
+    this.#signals?.abort(new PeerGoneError(this.answer.gone!));
   }
 }

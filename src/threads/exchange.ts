@@ -93,7 +93,7 @@ export class ThreadExchange implements Exchange, TurnTask {
   #tunnel = false;
   #continued: boolean;
   #gone = 0;
-  /** The peer has gone altogether: nothing can be read, and what is written vanishes. */
+  /** The peer has gone altogether: nothing can be read, and what is written is dropped. */
   #lost = false;
   #waiting = false;
   #atEnd = false;

@@ -28,9 +28,12 @@ export interface Mode {
   serve(t: TestContext, handler: RequestHandlerClass | Router, options?: ServeOptions): Promise<Served>;
 }
 
-/** The options that cases may set: numbers, so that they travel wherever the server is. */
+/** The options that cases may set: numbers and words, so that they travel wherever the server is. */
 export type ServeOptions = Partial<Limits> &
-  Pick<HTTPServerOptions, "maxConnections" | "sendTimeout" | "lingerTimeout" | "shutdownTimeout" | "handlerTimeout">;
+  Pick<
+    HTTPServerOptions,
+    "maxConnections" | "sendTimeout" | "lingerTimeout" | "shutdownTimeout" | "handlerTimeout" | "informational"
+  >;
 
 /** A server that runs: its `serveForever` has been called, and it listens. */
 export interface Served {

@@ -104,7 +104,8 @@ class AddingHandler extends BaseHTTPRequestHandler {
 /** Serves in this process until the test ends. */
 export async function startAdder(t: TestContext): Promise<{ port: number; log: string[] }> {
   const log: string[] = [];
-  const httpd = new HTTPServer(["127.0.0.1", 0], AddingHandler, { log: (line) => log.push(line) });
+  const options = { log: (line: string) => log.push(line), informational: "always" } as const;
+  const httpd = new HTTPServer(["127.0.0.1", 0], AddingHandler, options);
   await httpd.serverActivate();
   t.after(() => httpd.serverClose());
   return { port: httpd.serverAddress[1], log };

@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { type Call, Driver, type Pairs } from "../support/driver.ts";
 import { readResponses } from "../support/responses.ts";
-import { GET, request } from "../support/wire.ts";
+import { announce, GET, request } from "../support/wire.ts";
 
 const OLD = request("GET / HTTP/1.0");
 const OLD_KEPT = request("GET / HTTP/1.0", "Connection: keep-alive");
@@ -322,8 +322,47 @@ describe("interim answers (RFC 9110 §15.2)", () => {
     driver.call.inform(102);
     driver.call.inform(199);
     driver.call.answer("x");
-    const [{ interim, status, body }] = readResponses(driver.take(), ["GET"]);
+    const batches = [driver.pull()!, driver.pull()!, driver.pull()!];
+    assert.deepEqual(
+      batches.map((batch) => batch.split(" ")[1]),
+      ["102", "199", "200"],
+      "a batch each",
+    );
+    const [{ interim, status, body }] = readResponses(batches.join(""), ["GET"]);
     assert.deepEqual([interim.map((it) => it.status), status, body], [[102, 199], 200, "x"]);
+  });
+
+  test("leave alone, also behind another answer, and leave that which follows to be taken back", () => {
+    const driver = new Driver({}, (call) => {
+      if (call.exchange.head.target === "/1") call.answer("first");
+    });
+    driver.feed(GET.replace("/", "/1") + GET);
+    driver.call.inform(103);
+    driver.call.respond(200, 5);
+    driver.call.write("wrong");
+    assert.equal(driver.call.retract(), true);
+    driver.call.answer("right");
+    const [first, hint, final, nothing] = [driver.pull(), driver.pull(), driver.pull(), driver.pull()];
+    assert.ok(first!.endsWith("first"));
+    assert.equal(hint, "HTTP/1.1 103 Early Hints\r\n\r\n");
+    assert.ok(final!.startsWith("HTTP/1.1 200 Test") && final!.endsWith("right"));
+    assert.equal(nothing, null);
+  });
+
+  test("are not sent where the connection sends none, but for the 100 that is waited for", () => {
+    for (const [request, expected] of [
+      [GET, ""],
+      [announce(5, "Expect: 100-continue"), "HTTP/1.1 100 Continue\r\n\r\n"],
+    ]) {
+      const driver = new Driver({}, () => {}, false).feed(request);
+      driver.call.inform(103, [["Link", "</a>"]]);
+      driver.call.inform(100);
+      driver.call.inform(100);
+      driver.call.demand();
+      assert.equal(driver.take(), expected);
+      driver.call.answer("x");
+      assert.equal(readResponses(driver.take(), ["GET"])[0].status, 200);
+    }
   });
 
   test('are not sent to HTTP/1.0: "a server MUST NOT send a 1xx response to an HTTP/1.0 client"', () => {

@@ -212,7 +212,7 @@ test("handlers that do anything, peers that do anything", async (t) => {
       return this.#run();
     }
   }
-  const server = await inMemory(t, Handler, { maxBodySize: 1_000_000 });
+  const server = await inMemory(t, Handler, { maxBodySize: 1_000_000, informational: "always" });
 
   const property = fc.asyncProperty(
     fc.array(sent, { minLength: 1, maxLength: 4 }),

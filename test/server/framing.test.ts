@@ -1,8 +1,8 @@
 /** How answers are framed: who computes lengths, which answers have no content, interim answers, trailers, and the connection's end. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { BaseHTTPRequestHandler, type RequestHandlerClass } from "plinth";
-import { Gate, GET, inMemory, microtask, request, turn } from "./support.ts";
+import { BaseHTTPRequestHandler, HTTPServer, type RequestHandlerClass } from "plinth";
+import { Gate, GET, inMemory, microtask, request, turn, until } from "./support.ts";
 
 /** A class whose GET is the function given. */
 function handling(get: (this: BaseHTTPRequestHandler) => void | Promise<void>): RequestHandlerClass {
@@ -202,7 +202,7 @@ test("interim answers leave at once, before the answer, and do not reach HTTP/1.
     this.sendResponse(200);
     this.endHeaders();
   });
-  const peer = (await inMemory(t, Handler)).connect();
+  const peer = (await inMemory(t, Handler, { informational: "always" })).connect();
   await peer.send(GET);
   await turn();
   const { answers } = peer.reading;
@@ -218,7 +218,7 @@ test("interim answers leave at once, before the answer, and do not reach HTTP/1.
 
   gate = new Gate();
   gate.open();
-  const old = (await inMemory(t, Handler)).connect();
+  const old = (await inMemory(t, Handler, { informational: "always" })).connect();
   await old.send(request("GET", "/", "1.0"));
   await old.answers(1);
   assert.equal(old.reading.answers.length, 1);
@@ -233,13 +233,76 @@ test("what is no interim answer cannot be sent as one, nor one after the answer 
     await nextTurn();
     assert.throws(() => this.sendInformational(103), /final one has begun/);
   });
-  const peer = (await inMemory(t, Handler)).connect();
+  const peer = (await inMemory(t, Handler, { informational: "always" })).connect();
   await peer.send(GET);
   await peer.answers(1);
   assert.deepEqual(
     peer.reading.answers.map(({ status }) => status),
     [103, 200],
   );
+});
+
+test("an interim answer is a write of its own, whatever stands in front of it and behind", async (t) => {
+  const Handler = handling(function () {
+    this.sendInformational(103, { Link: "</a.css>" });
+    if (this.path === "/two") this.sendInformational(103, { Link: "</b.css>" });
+    this.sendText("x");
+  });
+  const peer = (await inMemory(t, Handler, { informational: "always" })).connect();
+  await peer.send(request("GET", "/one") + request("GET", "/two") + request("HEAD", "/one"));
+  const pieces: string[] = [];
+  const count = (): number => pieces.join("").split("200 OK").length - 1;
+  await until(() => {
+    for (const bytes of peer.client.takeBytes()) pieces.push(Buffer.from(bytes).toString("latin1"));
+    return count() === 3;
+  }, "three answers");
+  for (const piece of pieces)
+    assert.ok(!piece.includes("103") || /^HTTP\/1\.1 103 Early Hints\r\nLink: [^\r]*\r\n\r\n$/.test(piece), piece);
+  assert.equal(pieces.filter((piece) => piece.includes("103")).length, 4);
+});
+
+for (const informational of [undefined, "http2", "never"] as const) {
+  test(`by default HTTP/1.1 gets no interim answer but the 100 that it asked for (${String(informational)})`, async (t) => {
+    const Handler = handling(async function () {
+      this.sendInformational(103, { Link: "</a.css>" });
+      assert.throws(() => this.sendInformational(200), RangeError);
+      assert.throws(() => this.sendInformational(103, { Link: "a\r\nb" }), TypeError);
+      if (this.path === "/100") this.sendInformational(100);
+      if (this.path === "/100") this.sendInformational(100);
+      this.sendText(await this.text());
+    });
+    const peer = (await inMemory(t, Handler, informational === undefined ? {} : { informational })).connect();
+    const content = "Content-Length: 5\r\n";
+    await peer.send(`${GET.slice(0, -2)}${content}\r\nhello`);
+    assert.deepEqual([(await peer.answers(1))[0].body, peer.reading.answers.length], ["hello", 1]);
+    for (const path of ["/100", "/read"]) {
+      peer.text = "";
+      await peer.send(request("GET", path).slice(0, -2) + content + "Expect: 100-continue\r\n\r\n");
+      await until(() => peer.reading.answers.length === 1, "the 100");
+      await peer.send("hello");
+      assert.equal((await peer.answers(1))[0].body, "hello");
+      assert.deepEqual(
+        peer.reading.answers.map(({ status }) => status),
+        [100, 200],
+        path,
+      );
+    }
+    // Nobody has asked for that one.
+    peer.text = "";
+    assert.equal((await peer.ask(request("GET", "/100"))).body, "");
+  });
+}
+
+test("the option says to whom interim answers go in three words", () => {
+  const make = (informational: unknown) => () =>
+    new HTTPServer(
+      ["127.0.0.1", 0],
+      handling(() => {}),
+      { informational: informational as "never" },
+    );
+  for (const informational of ["never", "http2", "always", undefined]) make(informational)();
+  for (const informational of ["http1", "", true, false, null, 103, {}])
+    assert.throws(make(informational), /^RangeError: informational must be "never", "http2" or "always", not /);
 });
 
 test("a status that is no answer's throws, and an answer begins and ends once", async (t) => {

@@ -37,7 +37,7 @@ class Echo extends BaseHTTPRequestHandler {
 }
 
 function serve(Handler: typeof BaseHTTPRequestHandler = Echo): HTTPServer {
-  return new HTTPServer(["127.0.0.1", 0], Handler, { log: "none" });
+  return new HTTPServer(["127.0.0.1", 0], Handler, { log: "none", informational: "always" });
 }
 
 test("the request is sent as it is said", async () => {

@@ -1,8 +1,9 @@
 /** What `wfile` promises: what a write gives back, when it holds the handler up, and what it does not allow. */
 import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
+import process from "node:process";
 import { test } from "node:test";
-import { BaseHTTPRequestHandler, HTTPServer, type ResponseBody } from "plinth";
+import { BaseHTTPRequestHandler, HTTPError, HTTPServer, PeerGoneError, type ResponseBody } from "plinth";
 import { beside, Gate, GET, inMemory, onSocket, post, request, turn, until } from "./support.ts";
 
 /** Twice what may wait to leave a connection. */
@@ -181,16 +182,22 @@ test("where no length was announced, writes after the end throw as well", async 
   assert.throws(() => kept!.write(""), /ended/);
 });
 
-test("when the peer leaves, a write that waits goes on, and later ones vanish", async (t) => {
+test("when the peer leaves, a write that waits goes on, and the next one ends the handler, which is not logged", async (t) => {
   const gate = new Gate();
   let writes = 0;
   class Handler extends BaseHTTPRequestHandler {
     async do_GET(): Promise<void> {
       this.sendResponse(200);
       this.endHeaders();
-      for (; writes < 20; writes++) await this.wfile.write(Buffer.alloc(MUCH));
-      this.wfile.flush();
-      gate.open();
+      try {
+        for (; ; writes++) await this.wfile.write(Buffer.alloc(MUCH));
+      } catch (error) {
+        assert.ok(error instanceof PeerGoneError && error.reason === "closed");
+        this.wfile.flush();
+        throw error;
+      } finally {
+        gate.open();
+      }
     }
   }
   const server = await inMemory(t, Handler);
@@ -200,8 +207,96 @@ test("when the peer leaves, a write that waits goes on, and later ones vanish", 
   assert.equal(writes, 0);
   peer.destroy();
   await gate.opened;
-  assert.equal(writes, 20);
+  assert.equal(writes, 1);
+  await turn();
   assert.deepEqual(beside(server.log), [], "no fault of the handler's");
+});
+
+test("mistakes throw at the call, though the peer has left", async (t) => {
+  const gate = new Gate();
+  const seen: unknown[] = [];
+  class Handler extends BaseHTTPRequestHandler {
+    async do_GET(): Promise<void> {
+      await new Promise((resolve) => this.signal.addEventListener("abort", resolve));
+      assert.throws(() => this.wfile.write("early"), /sendResponse comes first/);
+      this.sendResponse(200);
+      this.sendHeader("Content-Length", 5);
+      this.endHeaders();
+      assert.throws(() => this.wfile.write(5 as unknown as string), TypeError);
+      seen.push(this.wfile.write("hel"), this.wfile.write("l"));
+      assert.throws(() => this.wfile.write("lo"), RangeError);
+      seen.push(await Promise.allSettled(seen as Promise<void>[]));
+      gate.open();
+    }
+  }
+  const server = await inMemory(t, Handler);
+  const peer = server.connect();
+  await peer.send(GET);
+  await turn();
+  peer.destroy();
+  await gate.opened;
+  assert.equal(seen[0], seen[1], "those of one turn share a promise");
+  for (const result of seen[2] as PromiseSettledResult<void>[])
+    assert.ok(result.status === "rejected" && result.reason instanceof PeerGoneError);
+  assert.deepEqual(beside(server.log), []);
+});
+
+test("writes that nobody awaits, to a peer that has left, leave memory as it is", async (t) => {
+  const gate = new Gate();
+  let grown = Infinity;
+  class Handler extends BaseHTTPRequestHandler {
+    async do_GET(): Promise<void> {
+      this.sendResponse(200);
+      this.endHeaders();
+      await new Promise((resolve) => this.signal.addEventListener("abort", resolve));
+      const chunk = Buffer.alloc(10_000);
+      const before = process.memoryUsage().rss;
+      for (let i = 0; i < 100_000; i++) void this.wfile.write(chunk);
+      grown = process.memoryUsage().rss - before;
+      gate.open();
+    }
+  }
+  const peer = (await inMemory(t, Handler)).connect();
+  await peer.send(GET);
+  await turn();
+  peer.destroy();
+  await gate.opened;
+  assert.ok(grown < 100e6, `${grown} bytes for a gigabyte that was written`);
+});
+
+test("a peer that half-closes still gets all that is written", async (t) => {
+  class Handler extends BaseHTTPRequestHandler {
+    async do_GET(): Promise<void> {
+      await new Promise((resolve) => this.signal.addEventListener("abort", resolve));
+      this.sendResponse(200);
+      this.endHeaders();
+      for (let i = 0; i < 20; i++) await this.wfile.write(Buffer.alloc(MUCH));
+    }
+  }
+  const peer = (await inMemory(t, Handler)).connect();
+  await peer.send(GET);
+  await turn();
+  await peer.end();
+  assert.equal((await peer.answers(1))[0].body.length, 20 * MUCH);
+});
+
+test("an error behind content that is not sent is answered while the head can be taken back, with content where it has some", async (t) => {
+  class Handler extends BaseHTTPRequestHandler {
+    do_GET(): void {
+      this.sendResponse(this.path === "/204" ? 204 : 200);
+      this.endHeaders();
+      for (let i = 0; i < 100; i++) void this.wfile.write(Buffer.alloc(1000));
+      throw new HTTPError(404, { detail: "not here" });
+    }
+  }
+  const { connect, log } = await inMemory(t, Handler);
+  const peer = connect();
+  const answer = await peer.ask(request("GET", "/204"));
+  assert.equal(answer.status, 404);
+  assert.match(answer.body, /not here/);
+  const head = await peer.ask(request("HEAD"));
+  assert.deepEqual([head.status, head.get("content-length"), head.body], [404, String(answer.body.length), ""]);
+  assert.ok(!log.some((line) => line.includes("Error")), log.join("\n"));
 });
 
 test("a peer that leaves in mid-write over TCP brings nothing down", async (t) => {
@@ -214,11 +309,14 @@ test("a peer that leaves in mid-write over TCP brings nothing down", async (t) =
       this.endHeaders();
       begun++;
       // Some awaited, some not: neither may end as an unhandled rejection.
-      for (let i = 0; i < 50; i++) {
-        const wait = this.wfile.write(Buffer.alloc(MUCH));
-        if (i % 2 === 0) await wait;
+      try {
+        for (let i = 0; i < 50; i++) {
+          const wait = this.wfile.write(Buffer.alloc(MUCH));
+          if (i % 2 === 0) await wait;
+        }
+      } finally {
+        settled++;
       }
-      settled++;
     }
   }
   const server = await onSocket(t, Handler);
@@ -228,7 +326,7 @@ test("a peer that leaves in mid-write over TCP brings nothing down", async (t) =
     await peer.send(post("hello"));
     await until(() => begun > 0, "the response has begun");
     peer.socket[how]();
-    await until(() => settled > 0, "the handler goes on to its end");
+    await until(() => settled > 0, "the handler comes to its end");
     settled = begun = 0;
   }
   const peer = await server.connect();
@@ -288,7 +386,7 @@ test("who writes without an end to a client that has left keeps the event loop f
       this.endHeaders();
       const chunk = Buffer.alloc(1000);
       while (!stop.isOpen) {
-        await this.wfile.write(chunk);
+        await this.wfile.write(chunk)?.catch(() => {});
         writes++;
       }
     }
@@ -301,7 +399,7 @@ test("who writes without an end to a client that has left keeps the event loop f
   await turn();
   const before = writes;
   for (let i = 0; i < 3; i++) assert.equal((await connect().ask(GET)).body, "served");
-  await until(() => writes > before, "writes that vanish, one a turn");
+  await until(() => writes > before, "writes that reject, one a turn");
   stop.open();
 });
 

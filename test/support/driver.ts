@@ -222,10 +222,13 @@ export class Driver implements Host {
   #shared = new Uint8Array(256);
   #fed = 0;
 
-  /** @param handler called for each exchange; without one, exchanges wait for the test to act */
-  constructor(limits: Partial<Limits> = {}, handler: Handler = () => {}) {
+  /**
+   * @param handler called for each exchange; without one, exchanges wait for the test to act
+   * @param sendsInformational as the connection's
+   */
+  constructor(limits: Partial<Limits> = {}, handler: Handler = () => {}, sendsInformational = true) {
     this.#handler = handler;
-    this.connection = new Http1Connection(this, limitsFrom(limits), new ChunkPool());
+    this.connection = new Http1Connection(this, limitsFrom(limits), new ChunkPool(), sendsInformational);
   }
 
   /** The exchange started last. */

@@ -10,6 +10,7 @@ const packages = {
   chromium: "chromium",
   curl: "curl",
   h2load: "nghttp2-client",
+  haproxy: "haproxy",
   nginx: "nginx",
   python3: "python3",
   wrk: "wrk",

@@ -289,14 +289,55 @@ export class Blocking extends Steered {
     }
   }
 
-  /** Writes until the client has left. */
-  leftWriting(): void {
+  /** Writes without an end. */
+  async leftWriting(): Promise<void> {
+    const [method, size] = this.args;
+    this.count(BEGUN);
+    this.begin();
+    const chunk = Buffer.alloc(Number(size));
+    try {
+      for (; ; this.count(NOTED)) {
+        if (method === "write") await this.wfile.write(chunk);
+        else this.wfile.writeSync(chunk);
+      }
+    } catch (error) {
+      const { reason } = error as PeerGoneError;
+      this.logMessage("left writing: %s, %s, %s", reason, error instanceof PeerGoneError, this.signal.aborted);
+      throw error;
+    } finally {
+      this.count(ENDED);
+    }
+  }
+
+  /** Writes until the client has left, and a little longer. */
+  leftBlocked(): void {
     this.count(BEGUN);
     this.begin();
     const chunk = Buffer.alloc(64 * 1024);
     for (; !this.clientGone; this.count(NOTED)) this.wfile.writeSync(chunk);
-    this.wfile.writeSync(chunk); // vanishes
-    this.logMessage("left behind some writes, %s", this.signal.aborted);
+    const names: string[] = [];
+    for (let i = 0; i < 2; i++) {
+      try {
+        this.wfile.writeSync("more");
+      } catch (error) {
+        names.push(error instanceof PeerGoneError ? error.reason : String(error));
+      }
+    }
+    this.logMessage("left blocked: %s, %s", names.join(", "), this.signal.aborted);
+    this.count(ENDED);
+  }
+
+  /** Writes in one go until the client has left, without waiting for room, and then as much again. */
+  leftFlooding(): void {
+    this.count(BEGUN);
+    this.begin();
+    const chunk = Buffer.alloc(64 * 1024);
+    const { signal } = this;
+    const deadline = performance.now() + 20_000;
+    while (!signal.aborted && performance.now() < deadline) void this.wfile.write(chunk);
+    const before = process.memoryUsage().arrayBuffers;
+    for (let i = 0; i < 10_000; i++) void this.wfile.write(chunk);
+    this.logMessage("left flooding: %s", process.memoryUsage().arrayBuffers - before < 50e6);
     this.count(ENDED);
   }
 

@@ -218,6 +218,19 @@ export class Answers extends BaseHTTPRequestHandler {
     this.sendInformational(103, { Link: [true] });
     // @ts-expect-error
     this.sendJson({}, 200, { "X-Flag": false });
+    this.sendJson({}, 200, new Headers({ Location: "/7" }));
+    this.sendJson({}, 200, this.headers);
+    this.sendText("text", 200, new Map([["Location", "/7"]]));
+    this.sendInformational(103, [
+      ["Link", "</a.css>"],
+      ["Age", [0, 1]],
+    ]);
+    // @ts-expect-error Fields are pairs, not names and values by turns.
+    this.sendInformational(103, ["Link", "</a.css>"]);
+    // @ts-expect-error
+    this.sendText("text", 200, "Location: /7");
+    // @ts-expect-error
+    this.sendText("text", 200, Promise.resolve({ Location: "/7" }));
     // @ts-expect-error The status comes behind the value.
     this.sendJson(200, { sum: 7 });
     // @ts-expect-error

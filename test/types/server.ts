@@ -50,6 +50,7 @@ export function servers(): unknown[] {
     requestQueueSize: 1,
     reusePort: true,
     listeners: 1,
+    informational: "always",
     maxTargetSize: 1,
     maxHeadSize: 1,
     maxFields: 1,

@@ -42,6 +42,8 @@ export class Http1Connection implements Connection {
   /** No new requests. @internal */
   stopping = false;
   closing: "end" | "cut" | "reset" | null = null;
+  /** Whether interim responses are sent that no client has asked for. @internal */
+  readonly sendsInformational: boolean;
 
   readonly #host: Host;
   readonly #limits: Limits;
@@ -68,9 +70,11 @@ export class Http1Connection implements Connection {
   /**
    * @param host who carries it; its `start` is given the exchanges
    * @param pool spare chunks for the output; one may serve many connections
+   * @param sendsInformational whether interim responses (1xx) are sent, other than the 100 that a client asks for
    */
-  constructor(host: Host, limits: Limits, pool: ChunkPool) {
+  constructor(host: Host, limits: Limits, pool: ChunkPool, sendsInformational: boolean = true) {
     this.#host = host;
+    this.sendsInformational = sendsInformational;
     this.#limits = limits;
     this.output = new Output(pool);
     this.#deadline = host.now + limits.headTimeout;

@@ -114,9 +114,7 @@ export class Http1Exchange implements Exchange, Departing {
     // "A server MUST NOT send a 100 (Continue) … if it has already sent a final status" (RFC 9110 §10.1.1)
     if (this.#continued || !this.#account.unanswered || this.gone !== null) return;
     this.#continued = true;
-    if (this.body.remaining === 0) return;
-    this.#connection.output.text("HTTP/1.1 100 Continue\r\n\r\n");
-    this.#connection.wake(true);
+    if (this.body.remaining !== 0) this.#sendInterim("HTTP/1.1 100 Continue\r\n\r\n");
   }
 
   readInto(to: Uint8Array, at: number, max: number): number {
@@ -132,13 +130,17 @@ export class Http1Exchange implements Exchange, Departing {
 
   inform(status: number, fields: FieldList): void {
     this.#account.checkInterim(status);
+    const isAskedFor = status === 100 && this.waitsForContinue;
     if (status === 100) this.#continued = true;
     // HTTP/1.0 has no 1xx: "a server MUST NOT send a 1xx response to an HTTP/1.0 client" (RFC 9110 §15.2)
     if (this.gone !== null || this.head.minor === 0) return;
-    const { output } = this.#connection;
-    output.bytes(statusLine(status, reasonOf(status)));
-    fields.writeTo(output);
-    output.bytes(CRLF);
+    if (isAskedFor || this.#connection.sendsInformational)
+      this.#sendInterim(`HTTP/1.1 ${status} ${reasonOf(status)}\r\n${fields.lines}\r\n`);
+  }
+
+  /** Sends an interim response in a write of its own: some proxies lose what comes in the same one (HAProxy 2.6 does). */
+  #sendInterim(text: string): void {
+    this.#connection.output.alone(latin1Bytes(text));
     this.#connection.wake(true);
   }
 

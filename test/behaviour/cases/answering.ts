@@ -164,23 +164,35 @@ export function answering(mode: Mode, test: Register, testEarly: Register): void
     });
   }
 
-  testEarly("interim answers leave at once, before the final one", async (t) => {
-    const client = await connect(t, mode, Answering);
-    const exchange = await client.open({ method: "POST", path: "/interim" }, "unknown");
-    const hints = await exchange.next();
-    assert.equal(hints.status, 103);
-    if (mode.has.reasons) assert.equal(hints.reason, "Early Hints");
-    assert.deepEqual(
-      hints.headers.lines.map(([name, value]) => [name.toLowerCase(), value]),
-      [
-        ["link", "</a.css>; rel=preload"],
-        ["x-a", "1"],
-      ],
-    );
-    assert.equal((await exchange.next()).status, 102);
-    await exchange.end();
-    const answer = await exchange.response();
-    assert.deepEqual([answer.status, answer.text, answer.informational.length], [200, "final", 2]);
+  testEarly(
+    "interim answers leave at once, before the final one, where the server sends them to everybody",
+    async (t) => {
+      const client = await connect(t, mode, Answering, { informational: "always" });
+      const exchange = await client.open({ method: "POST", path: "/interim" }, "unknown");
+      const hints = await exchange.next();
+      assert.equal(hints.status, 103);
+      if (mode.has.reasons) assert.equal(hints.reason, "Early Hints");
+      assert.deepEqual(
+        hints.headers.lines.map(([name, value]) => [name.toLowerCase(), value]),
+        [
+          ["link", "</a.css>; rel=preload"],
+          ["x-a", "1"],
+        ],
+      );
+      assert.equal((await exchange.next()).status, 102);
+      await exchange.end();
+      const answer = await exchange.response();
+      assert.deepEqual([answer.status, answer.text, answer.informational.length], [200, "final", 2]);
+    },
+  );
+
+  test("HTTP/1.1 gets no interim answer otherwise, since proxies mix up what comes behind one", async (t) => {
+    for (const options of [{}, { informational: "never" }] as const) {
+      const client = await connect(t, mode, Answering, options);
+      const answer = await client.request({ method: "POST", path: "/interim", body: "x" });
+      const expected = mode.version === "HTTP/1.1" || "informational" in options ? [] : [103, 102];
+      assert.deepEqual([answer.status, answer.informational.map(({ status }) => status)], [200, expected]);
+    }
   });
 
   test("an interim answer has a status from 100 to 199, but not 101: others are a RangeError", async (t) => {

@@ -89,26 +89,93 @@ export function leaving(mode: Mode, test: Register, testEarly: Register): void {
     assert.deepEqual(faults(served), []);
   });
 
-  test("a write that waits goes on, and later ones vanish", async (t) => {
+  test("a write that waits does not wait for ever, and writes reject with PeerGoneError", async (t) => {
     const served = await mode.serve(t, Leaving);
     const { client } = await begun(served, "/write");
-    assert.ok(!served.log().some((line) => line.includes("written to the end")));
+    await checkServer(served);
+    assert.ok(!served.log().some((line) => line.includes("writes:")));
     client.leave();
-    await logged(served, /written to the end, true/);
+    await logged(served, /writes: PeerGoneError, PeerGoneError; signal: PeerGoneError (closed|cancelled)$/);
+    await checkServer(served);
+  });
+
+  test("a handler that writes without an end is ended by its client's leaving, and that is no fault", async (t) => {
+    const served = await mode.serve(t, Leaving);
+    const over = (): number => served.log().filter((line) => line.includes("] over")).length;
+    // Writes of 64 KiB wait for room, those of 10 bytes only for a turn now and then.
+    const paths = ["?size=65536", "?size=10", "/announced", "/stream", "/writer", "/caught", "/caught?text"];
+    for (const [i, path] of paths.entries()) {
+      const { client } = await begun(served, `/endless${path}`);
+      client.leave();
+      await until(() => over() > i, `the end of ${path}`);
+    }
     await checkServer(served);
     assert.deepEqual(faults(served), []);
   });
 
-  test("who writes without end to a client that has left does not keep the server from the others", async (t) => {
+  test("who goes on, though each write rejects, does not keep the server from the others", async (t) => {
     const served = await mode.serve(t, Leaving);
     const other = await served.client();
-    const { client } = await begun(served, "/endless");
+    const { client } = await begun(served, "/stubborn");
     client.leave();
-    assert.equal((await logged(served, /endless: (.*)/))[1], "alone", "the server hears of it before the writer ends");
+    assert.equal((await logged(served, /stubborn: (.*)/))[1], "alone", "the server hears of it before the writer ends");
     assert.equal((await other.request({ path: "/quick" })).text, "quick");
     await checkServer(served);
-    assert.ok(!served.log().some((line) => line.includes("endless: over")), "it was answered before that was over");
-    await logged(served, /endless: over/);
+    assert.ok(!served.log().some((line) => line.includes("stubborn: over")), "it was answered before that was over");
+    await logged(served, /stubborn: over, true/);
+  });
+
+  test("a response without content ends a handler that writes without an end, and its connection is kept", async (t) => {
+    const served = await mode.serve(t, Leaving);
+    const client = await served.client();
+    for (const [method, path, status, length] of [
+      ["HEAD", "?size=65536", 200, null],
+      ["HEAD", "?size=10", 200, null],
+      ["HEAD", "/announced", 200, "1000000000000"],
+      ["HEAD", "/stream", 200, null],
+      ["HEAD", "/caught", 200, null],
+      ["HEAD", "/204", 204, null],
+      ["GET", "/204", 204, null],
+    ] as const) {
+      const answer = await client.request({ method, path: `/endless${path}` });
+      assert.deepEqual([answer.status, answer.text, answer.headers.get("Content-Length")], [status, "", length], path);
+      assert.equal((await client.request({ path: "/quick" })).text, "quick", "the handler has ended");
+    }
+    await logged(served, /\] over/);
+    assert.deepEqual(faults(served), []);
+  });
+
+  test("a HEAD whose method writes up to 64 KiB gets its length, and hears of nothing; with one byte more, writes reject", async (t) => {
+    const served = await mode.serve(t, Leaving);
+    const client = await served.client();
+    const sized = (): string | undefined => served.log().findLast((line) => line.includes("] sized"));
+    for (const size of [1, 1000, 20_000, 65_536, 65_537]) {
+      const answer = await client.request({ method: "HEAD", path: `/sized?size=${size}` });
+      const isTooMuch = size > 65_536;
+      assert.equal(answer.headers.get("Content-Length"), isTooMuch ? null : String(size));
+      const said = isTooMuch ? "PeerGoneError, true, PeerGoneError head-only" : "nothing, false, nothing";
+      await until(() => sized()?.endsWith(`] sized ${size}: ${said}`) === true, `${size}: ${said}`);
+    }
+    assert.equal((await client.request({ path: "/sized?size=65538" })).body.length, 65_538, "GET has all of it");
+    await logged(served, /sized 65538: nothing, false, nothing$/);
+  });
+
+  test("the content of a HEAD can be read behind that", async (t) => {
+    const served = await mode.serve(t, Leaving);
+    const client = await served.client();
+    const exchange = await client.open({ method: "HEAD", path: "/reads-on" }, "unknown");
+    await exchange.head();
+    await exchange.send("all ");
+    await exchange.send("of it");
+    await exchange.end();
+    await logged(served, /reads on: PeerGoneError, all of it$/);
+  });
+
+  test("a real fault behind that is logged", async (t) => {
+    const served = await mode.serve(t, Leaving);
+    const client = await served.client();
+    await client.request({ method: "HEAD", path: "/late-error" });
+    await logged(served, /RangeError: a bug/);
   });
 
   for (const path of [

@@ -180,18 +180,25 @@ export function reading(mode: Mode, test: Register, testEarly: Register): void {
     const ask = (trailers: Request["trailers"]): Promise<Response> =>
       client.request({
         method: "POST",
-        path: pathOf(["trailers", "read(2)", "trailers", "read", "trailers"]),
+        path: pathOf(["trailers", "read(2)", "trailers", "read", "trailers", "list"]),
         body: inPieces("he", "llo"),
         ...(trailers === undefined ? {} : { trailers }),
       });
     const name = (given: string): string => (mode.has.nameCase ? given : given.toLowerCase());
     const lines = [
-      ["X-Sum", "7"],
+      ["X-Sum", "7,9"],
       ["x-sum", "8"],
     ] as const;
     const seen = (await ask(lines)).json();
-    assert.deepEqual(seen, [null, "he", null, "llo", lines.map(([given, value]) => [name(given), value])]);
-    assert.deepEqual((await ask(undefined)).json(), [null, "he", null, "llo", null]);
+    assert.deepEqual(seen, [
+      null,
+      "he",
+      null,
+      "llo",
+      lines.map(([given, value]) => [name(given), value]),
+      ["7", "9", "8"],
+    ]);
+    assert.deepEqual((await ask(undefined)).json(), [null, "he", null, "llo", null, null]);
     assert.deepEqual(await taken(client, "hello", "read", "trailers"), ["hello", null]);
   });
 

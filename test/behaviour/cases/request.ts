@@ -124,7 +124,7 @@ export function request(mode: Mode, test: Register, testEarly: Register): void {
     });
   }
 
-  test("headers are found whatever the case of their names: the first by get, all by getAll, null for none", async (t) => {
+  test("headers are found whatever the case of their names: the first by get, all by getAll, their elements by list", async (t) => {
     const client = await connect(t, mode, Requests);
     const headers: FieldLines = [
       ["X-A", "1"],
@@ -137,6 +137,8 @@ export function request(mode: Mode, test: Register, testEarly: Register): void {
     const seen = (await client.request({ path, headers })).json();
     assert.deepEqual(seen.get, ["1", "1", "", "3", null, null, null]);
     assert.deepEqual(seen.getAll, [["1", 'caf\xe9, "2"'], ["1", 'caf\xe9, "2"'], [""], ["3"], [], [], []]);
+    const elements = ["1", "caf\xe9", '"2"'];
+    assert.deepEqual(seen.list, [elements, elements, [], ["3"], [], [], []]);
     assert.deepEqual(seen.has, [true, true, true, true, false, false, false]);
   });
 

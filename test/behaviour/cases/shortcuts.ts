@@ -39,6 +39,35 @@ export function shortcuts(mode: Mode, test: Register, testEarly: Register): void
     }
   });
 
+  for (const call of ["sendText", "sendJson", "sendError", "HTTPError", "sendInformational"]) {
+    test(`header fields may be an object, pairs, a Map, those of the request, or Headers (${call})`, async (t) => {
+      const client = await connect(t, mode, Shortcuts, { informational: "always" });
+      for (const [form, expected] of Object.entries({
+        object: ["x-a: 1", "x-b: 2", "x-b: 3", "x-c: 4"],
+        pairs: ["x-a: 1", "x-b: 2", "x-b: 3", "x-c: 4"],
+        map: ["x-a: 1", "x-b: 2", "x-b: 3", "x-c: 4"],
+        request: ["x-r: 1", "x-r: 2", "x-q: 3"],
+        headers: ["set-cookie: a=1, 2", "set-cookie: b=2", "x-a: 1"],
+      })) {
+        const headers = [
+          ["X-R", "1"],
+          ["X-R", "2"],
+          ["X-Q", "3"],
+        ] as const;
+        const answer = await client.request({ path: `/fields/${form}?call=${call}`, headers });
+        const { lines } = call === "sendInformational" ? answer.informational[0].headers : answer.headers;
+        const seen = lines.map(([name, value]) => `${name.toLowerCase()}: ${value}`);
+        if (form === "headers") seen.sort(); // runtimes order those as they like
+        assert.deepEqual(
+          seen.filter((line) => /^(x-|set-cookie)/.test(line)),
+          expected,
+          form,
+        );
+        if (form === "headers" && !call.endsWith("Error")) assert.ok(seen.includes("content-type: text/csv"));
+      }
+    });
+  }
+
   test("bytes() gives the content, json() what it says, whatever its type", async (t) => {
     const client = await connect(t, mode, Shortcuts);
     const bytes = await client.request({ path: "/read/bytes", body: Uint8Array.from([0, 255, 13, 10]) });

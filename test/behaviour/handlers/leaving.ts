@@ -1,7 +1,7 @@
 /** Handlers whose client leaves. What they saw of it they log: there is nobody left to answer. */
 import { setTimeout as sleep } from "node:timers/promises";
 import { BaseHTTPRequestHandler, HTTPError, PeerGoneError } from "plinth";
-import { type Act, act, begin, nextTurn } from "./common.ts";
+import { type Act, act, begin, failureOf, nextTurn } from "./common.ts";
 
 /** What a peer that has gone is known by: "PeerGoneError closed". */
 function show(error: unknown): string {
@@ -21,6 +21,18 @@ async function readToFailure(handler: BaseHTTPRequestHandler): Promise<string> {
   } catch (error) {
     return show(error);
   }
+}
+
+/** Why the signal has aborted; "nothing" where it has not. */
+function reasonOf({ signal }: BaseHTTPRequestHandler): string {
+  return signal.aborted ? show(signal.reason) : "nothing";
+}
+
+/** Writes pieces of so many bytes for as long as that goes. */
+async function writeOn(handler: BaseHTTPRequestHandler, size: number): Promise<void> {
+  const chunk = Buffer.alloc(size);
+  handler.logMessage("begun");
+  for (;;) await handler.wfile.write(chunk);
 }
 
 const MUCH = 1024 * 1024;
@@ -70,33 +82,98 @@ const acts: Record<string, Act> = {
     void handler.wfile.write("x");
     handler.wfile.flush();
   },
+  /** The client leaves while a write waits. */
   "/write": async (handler) => {
     begin(handler);
-    const chunk = Buffer.alloc(MUCH);
-    let waits = 0;
-    for (let i = 0; i < 100; i++) {
-      const wait = handler.wfile.write(chunk);
-      if (wait !== undefined && ++waits === 1) handler.logMessage("begun");
-      await wait;
-    }
+    const first = await failureOf(() => writeOn(handler, MUCH));
+    const second = await failureOf(async () => handler.wfile.write(""));
     handler.wfile.flush();
-    handler.logMessage("written to the end, %s", String(handler.signal.aborted));
+    handler.logMessage("writes: %s, %s; signal: %s", first, second, reasonOf(handler));
   },
-  /** Writes on and on, whether anybody is there or not; it only notes that nobody is. It would never end, were there no clock. */
+  /** Writes on and on, and lets pass whatever comes of it. */
   "/endless": async (handler) => {
+    begin(handler);
+    await writeOn(handler, Number(handler.query.get("size")));
+  },
+  /** The same, with a status that comes without content. */
+  "/endless/204": async (handler) => {
+    begin(handler, 204);
+    await writeOn(handler, 10_000);
+  },
+  "/endless/announced": async (handler) => {
+    handler.sendResponse(200);
+    handler.sendHeader("Content-Length", 1e12);
+    handler.endHeaders();
+    await writeOn(handler, 10_000);
+  },
+  "/endless/stream": async (handler) => {
+    begin(handler);
+    handler.logMessage("begun");
+    const source = new ReadableStream({ pull: (controller) => controller.enqueue(new Uint8Array(64 * 1024)) });
+    await source.pipeTo(handler.wfile.stream());
+  },
+  /** Writes to a stream whose promises nobody looks at. */
+  "/endless/writer": async (handler) => {
+    begin(handler);
+    const writer = handler.wfile.stream().getWriter();
+    handler.logMessage("begun");
+    while (!handler.signal.aborted) {
+      void writer.write(new Uint8Array(64 * 1024));
+      await nextTurn();
+    }
+    for (let i = 0; i < 5; i++) {
+      void writer.write("to nobody");
+      await nextTurn();
+    }
+    void writer.close();
+  },
+  /** Catches what a write rejects with, as any error, and answers with one. */
+  "/endless/caught": async (handler) => {
+    try {
+      begin(handler);
+      await writeOn(handler, 64 * 1024);
+    } catch {
+      if (handler.query.has("text")) handler.sendText("sorry", 500);
+      else handler.sendError(500);
+    }
+  },
+  /** Writes on and on for a while, whatever comes of it. */
+  "/stubborn": async (handler) => {
     begin(handler);
     const { signal } = handler;
     const chunk = Buffer.alloc(64 * 1024);
     let waits = 0;
+    let failures = 0;
     for (let end = Infinity; performance.now() < end;) {
       const wait = handler.wfile.write(chunk);
       if (wait !== undefined && ++waits === 1) handler.logMessage("begun");
-      await wait;
+      await wait?.catch(() => failures++);
       if (!signal.aborted || end < Infinity) continue;
-      handler.logMessage("endless: alone");
+      handler.logMessage("stubborn: alone");
       end = performance.now() + 1500;
     }
-    handler.logMessage("endless: over");
+    handler.logMessage("stubborn: over, %s", failures > 1);
+  },
+  /** So much content, in pieces of at most 1,000 bytes, and what the signal and the writes say of it. */
+  "/sized": async (handler) => {
+    const size = Number(handler.query.get("size"));
+    begin(handler);
+    let failure = "nothing";
+    for (let left = size; left > 0 && failure === "nothing"; left -= 1000)
+      failure = await failureOf(async () => handler.wfile.write("x".repeat(Math.min(1000, left))));
+    handler.logMessage("sized %d: %s, %s, %s", size, failure, handler.clientGone, reasonOf(handler));
+  },
+  /** A HEAD with content of its own, which can be read though nobody wants more of the response's. */
+  "/reads-on": async (handler) => {
+    begin(handler);
+    const failure = await failureOf(() => writeOn(handler, 10_000));
+    handler.logMessage("reads on: %s, %s", failure, await handler.text());
+  },
+  /** Fails behind much content that nobody gets. */
+  "/late-error": async (handler) => {
+    begin(handler);
+    await failureOf(() => writeOn(handler, 10_000));
+    throw new RangeError("a bug");
   },
   "/throws/signal": async (handler) => {
     handler.logMessage("begun");

@@ -43,6 +43,8 @@ async function take(handler: BaseHTTPRequestHandler, step: string): Promise<unkn
       return handler.text();
     case "trailers":
       return handler.trailers === undefined ? null : [...handler.trailers];
+    case "list":
+      return handler.trailers?.list("x-sum");
     default:
       throw new TypeError(`no step is called ${step}`);
   }

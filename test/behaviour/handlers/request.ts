@@ -17,6 +17,7 @@ export class Requests extends BaseHTTPRequestHandler {
       length: headers.length,
       get: names.map((name) => headers.get(name)),
       getAll: names.map((name) => headers.getAll(name)),
+      list: names.map((name) => headers.list(name)),
       has: names.map((name) => headers.has(name)),
       client: this.clientAddress,
       server: this.server.serverAddress,

@@ -1,5 +1,5 @@
 /** Handlers that use the short calls, and web streams. */
-import { BaseHTTPRequestHandler, type StandardSchemaV1 } from "plinth";
+import { BaseHTTPRequestHandler, type HeaderFields, HTTPError, type StandardSchemaV1 } from "plinth";
 import { type Act, act, begin, nextTurn, thrownBy } from "./common.ts";
 
 /** Two numbers, which may be texts of numbers; a schema as any library makes them. */
@@ -62,6 +62,35 @@ const acts: Record<string, Act> = {
     handler.sendJson(thrown);
   },
 
+  "/fields/object": (handler) => sendAll(handler, { "X-A": "1", "X-B": ["2", 3], "X-C": 4 }),
+  "/fields/pairs": (handler) =>
+    sendAll(handler, [
+      ["X-A", "1"],
+      ["X-B", "2"],
+      ["X-B", 3],
+      ["X-C", 4],
+    ]),
+  "/fields/map": (handler) =>
+    sendAll(
+      handler,
+      new Map<string, string | number | (string | number)[]>([
+        ["X-A", "1"],
+        ["X-B", ["2", 3]],
+        ["X-C", 4],
+      ]),
+    ),
+  "/fields/request": (handler) =>
+    sendAll(
+      handler,
+      [...handler.headers].filter(([name]) => /^x-/i.test(name)),
+    ),
+  "/fields/headers": (handler) => {
+    const headers = new Headers({ "X-A": "1", "Content-Type": "text/csv" });
+    headers.append("Set-Cookie", "a=1, 2");
+    headers.append("Set-Cookie", "b=2");
+    sendAll(handler, headers);
+  },
+
   "/read/bytes": async (handler) => handler.sendJson([...(await handler.bytes())]),
   "/read/json": async (handler) => handler.sendJson({ value: await handler.json() }),
   "/read/pair": async (handler) => {
@@ -90,6 +119,23 @@ const acts: Record<string, Act> = {
     await handler.rfile.stream().pipeTo(handler.wfile.stream(), { signal: handler.signal });
   },
 };
+
+/** Sends fields by the call that the query names. */
+function sendAll(handler: BaseHTTPRequestHandler, headers: HeaderFields): void {
+  switch (handler.query.get("call")) {
+    case "sendInformational":
+      handler.sendInformational(103, headers);
+      return handler.sendText("x");
+    case "sendJson":
+      return handler.sendJson("x", 200, headers);
+    case "sendError":
+      return handler.sendError(400, "x", "x", { headers });
+    case "HTTPError":
+      throw new HTTPError(400, { headers });
+    default:
+      return handler.sendText("x", 200, headers);
+  }
+}
 
 export class Shortcuts extends BaseHTTPRequestHandler {
   do_GET(): void | Promise<void> {
