@@ -1,8 +1,9 @@
 /** Accepts on several threads: beside the program's own event loop, others that listen on the same port, each in a thread. */
-import { Worker } from "node:worker_threads";
+import type { Worker } from "node:worker_threads";
 import { show } from "../protocol/show.ts";
-import { describe, thrown } from "./log.ts";
-import { count, describeProgram, EXEC_ARGV, fileBeside, type Handlers, keyOf, type Program } from "./program.ts";
+import { loggable, thrown } from "./log.ts";
+import { count, describeProgram, type Handlers, keyOf, type Program } from "./program.ts";
+import { fileBeside, startThread } from "./start_thread.ts";
 
 /** The most threads of a server that accept. */
 const MOST_LISTENERS = 192;
@@ -136,7 +137,7 @@ export class Listeners {
 
   #add(): void {
     const workerData: ListenerStart = { ...this.#start, program: this.#program, address: this.#address };
-    const worker = new Worker(PROGRAM, { workerData, ...EXEC_ARGV });
+    const worker = startThread(PROGRAM, { workerData });
     const listener: Listener = { worker, ready: false, why: null };
     this.#listeners.add(listener);
     worker.on("message", (sent: Envelope<FromListener> | null) => {
@@ -172,7 +173,7 @@ export class Listeners {
     if (this.#opening !== null)
       return this.#opening.reject(why ?? new Error(`a listener has ended while it started: exit code ${code}`));
     const what = ready ? "has ended, and its connections with it" : "could not be started";
-    this.#owner.logError("a listener %s: %s", what, why === null ? `exit code ${code}` : describe(why));
+    this.#owner.logError("a listener %s: %s", what, why ?? `exit code ${code}`);
     this.#addLater();
   }
 
@@ -183,7 +184,7 @@ export class Listeners {
         this.#add();
       } catch (error) {
         // The system has no thread to give.
-        this.#owner.logError("a listener could not be started: %s", describe(error));
+        this.#owner.logError("a listener could not be started: %s", loggable(error));
         this.#addLater();
       }
     }, REPLACEMENT_DELAY);

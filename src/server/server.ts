@@ -1,6 +1,5 @@
 /** The server class, as Python's `http.server.HTTPServer`: an address, a handler class, and a life. */
 /// <reference types="node" preserve="true" />
-import { format } from "node:util";
 import { transport as platform } from "#transport";
 import type { Connection, Executor, Host } from "../protocol/exchange.ts";
 import { Http1Connection } from "../protocol/http1/connection.ts";
@@ -21,7 +20,7 @@ import {
 } from "./inject.ts";
 import { Link, type LinkOwner } from "./link.ts";
 import { checkListeners, Listeners } from "./listeners.ts";
-import { describe, Log } from "./log.ts";
+import { Log, loggable } from "./log.ts";
 import type { RequestOutcome } from "./outcome.ts";
 import { handlerThread, listenerThread, programThread } from "./place.ts";
 import { type HTTPServerOptions, serverSettings, type ServerSettings } from "./server_options.ts";
@@ -192,9 +191,9 @@ export class HTTPServer {
     return this.shutdown();
   }
 
-  /** Logs an error that belongs to no request; `%s` and `%d` stand for the arguments by turns. May be overridden. */
+  /** Logs an error that belongs to no request, as a handler's `logMessage` writes a line. May be overridden. */
   logError(message: string, ...args: unknown[]): void {
-    this.#log.line(`- - - [${this.#clock.logTime}] ${format(message, ...args)}`);
+    this.#log.message(`- - - [${this.#clock.logTime}] `, message, args);
   }
 
   /**
@@ -305,7 +304,7 @@ export class HTTPServer {
   }
 
   #tell(call: () => unknown): void {
-    const failed = (error: unknown): void => this.logError("requestEnded has failed: %s", describe(error));
+    const failed = (error: unknown): void => this.logError("requestEnded has failed: %s", loggable(error));
     try {
       const result = call();
       if (result instanceof Promise) result.catch(failed);
@@ -374,7 +373,7 @@ export class HTTPServer {
     this.#log.flush();
     for (const { resolve } of this.#waiting.splice(0)) resolve();
     void Promise.all([this.#owner?.executor.close(), this.#listeners?.close()])
-      .catch((error: unknown) => this.logError("cannot let go of what ran the handlers: %s", String(error)))
+      .catch((error: unknown) => this.logError("cannot let go of what ran the handlers: %s", loggable(error)))
       .then(this.#stop);
   }
 }

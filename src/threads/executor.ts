@@ -7,7 +7,7 @@ import type { Exchange, Executor } from "../protocol/exchange.ts";
 import { pathOf } from "../server/target.ts";
 import { HTTPError } from "../server/errors.ts";
 import { LoopExecutor, TOO_LONG } from "../server/executor.ts";
-import { describe } from "../server/log.ts";
+import { loggable } from "../server/log.ts";
 import { classesOf, type Handlers, isApart, isRouter, type Program } from "../server/program.ts";
 import { BaseHTTPRequestHandler } from "../server/handler.ts";
 import type { Services } from "../server/services.ts";
@@ -247,7 +247,7 @@ export class ThreadExecutor implements Executor, JobOwner, TurnTask {
       try {
         route = this.#find(job.exchange);
       } catch (error) {
-        this.#services.server.logError("the router has thrown: %s", describe(error));
+        this.#services.server.logError("the router has thrown: %s", loggable(error));
         this.#hold(-1);
         this.#refuse(job, new HTTPError(500));
         return true;
