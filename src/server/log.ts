@@ -1,6 +1,6 @@
 /** Log lines as Python's http.server writes them, to stderr, gathered so that a busy server writes once a turn. */
-import process from "node:process";
 import { format, inspect, types } from "node:util";
+import { writeToStderr } from "./stderr.ts";
 import type { Turn, TurnTask } from "./turn.ts";
 
 /**
@@ -68,14 +68,14 @@ export class Log implements TurnTask {
   flush(): void {
     const lines = this.#lines;
     this.#lines = "";
-    if (lines !== "") process.stderr.write(lines);
+    if (lines !== "") writeToStderr(lines);
   }
 }
 
 /** A log is called from anywhere, where nobody could do better with its error: one that fails must not end the server. */
 function complain(line: string, error: unknown): void {
   const text = describe(error).split("\n").map(escape).join("\n    ");
-  process.stderr.write(`${line}\nthe function given as the option log has failed: ${text}\n`);
+  writeToStderr(`${line}\nthe function given as the option log has failed: ${text}\n`);
 }
 
 /** What most lines are made of; others are looked at character by character. */
