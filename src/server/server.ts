@@ -7,6 +7,7 @@ import type { Limits } from "../protocol/limits.ts";
 import { ChunkPool } from "../protocol/output.ts";
 import type { Address, Listener, Socket, SocketHandler, Transport } from "../transport/transport.ts";
 import { checkAddress, listenError } from "./address.ts";
+import { Admission } from "./admission.ts";
 import { Clock } from "./clock.ts";
 import { Dispatcher, type RequestRouter } from "./dispatch.ts";
 import { LoopExecutor } from "./executor.ts";
@@ -69,7 +70,7 @@ export class HTTPServer {
   };
   /** Handlers that wait for `shutdown` themselves; it does not wait for them. */
   readonly #waiting: { asker: Asker; resolve: () => void }[] = [];
-  #toldOfCrowd = false;
+  readonly #admission: Admission;
 
   /**
    * @param serverAddress `[host, port]` ("" for every address, port 0 for a free one), or the path of a Unix socket
@@ -88,6 +89,10 @@ export class HTTPServer {
     this.#limits = limits;
     this.#options = settings;
     this.#dispatcher = new Dispatcher(RequestHandlerClass, limits);
+    this.#admission = new Admission(settings.maxConnections, (why) => {
+      if (listenerThread === null) this.logError("%s", why);
+      else listenerThread.crowded(why); // said once for all event loops
+    });
     this.#turn = new Turn((task) => this.#transport.endOfTurn(task));
     const { silent, writeLog } = programThread() ?? {};
     const log = writeLog === undefined ? options.log : silent === true ? "none" : writeLog;
@@ -226,13 +231,14 @@ export class HTTPServer {
       reusePort: this.#reusePort,
       onError: (error: Error) => this.logError("cannot accept connections: %s", error.message),
     };
+    this.#leaveDescriptors(owner.executor.mostThreads ?? 0);
     await owner.executor.open?.();
     if (this.#stopping) return; // meanwhile
     const wanted = this.#address;
     try {
       this.#listener = await this.#transport.listen(this.#address, options, (socket) => this.#accept(socket, owner));
       this.#address = this.#listener.address;
-      if (!this.#stopping) await this.#listeners?.open(this.serverAddress);
+      if (!this.#stopping) await this.#listeners?.open(this.serverAddress, this.#admission.most);
     } catch (error) {
       this.#listener?.close();
       this.#listener = null;
@@ -262,8 +268,9 @@ export class HTTPServer {
       listenerThread.constructed({
         server: this,
         stopped: this.#stopped,
-        listen: (address) => {
+        listen: (address, maxConnections) => {
           this.#address = address;
+          this.#admission.most = maxConnections;
           return this.#activateOnce();
         },
       });
@@ -276,6 +283,7 @@ export class HTTPServer {
     return new Listeners(listeners, this.RequestHandlerClass, start, {
       writeLog: (line) => this.#log.write(line),
       logError: (message, ...args) => this.logError(message, ...args),
+      crowded: (why) => this.#admission.refused(why, this.#clock.now),
       shutdown: (atOnce) => (atOnce ? this.serverClose() : void this.shutdown()),
       onGone: () => this.#checkStopped(),
     });
@@ -292,6 +300,7 @@ export class HTTPServer {
       log: this.#log,
       watched: handlerThread === null && this.requestEnded !== HTTPServer.prototype.requestEnded,
       told: (call) => this.#tell(call),
+      admitsThread: () => this.#admission.admitsThread,
       serverFor: (transaction) => {
         if (this.#asker === null) queueMicrotask(this.#forgetAsker);
         this.#asker = transaction;
@@ -330,11 +339,7 @@ export class HTTPServer {
   }
 
   #accept(socket: Socket, owner: LinkOwner): Link | SocketHandler {
-    if (this.#links.size >= this.#options.maxConnections || this.#stopping) {
-      if (!this.#toldOfCrowd && !this.#stopping) {
-        this.#toldOfCrowd = true;
-        this.logError("too many connections: with %d open, further ones are closed at once", this.#links.size);
-      }
+    if (this.#stopping || !this.#admission.admits(this.#links.size, this.#clock.now)) {
       socket.destroy();
       return { onData() {}, onEnd() {}, onDrain() {}, onClose() {} };
     }
@@ -343,10 +348,20 @@ export class HTTPServer {
     return link;
   }
 
+  /** Of the file descriptors of the process, connections leave enough for everything else. */
+  #leaveDescriptors(threads: number): void {
+    const descriptors = this.#transport.descriptors?.() ?? null;
+    if (descriptors === null) return;
+    this.#admission.watch();
+    if (listenerThread !== null) return; // it was told how many connections it may have
+    const warning = this.#admission.bound(descriptors, threads, this.#options.listeners);
+    if (warning !== null) this.logError("%s", warning);
+  }
+
   #tick(): void {
     const { now } = this.#clock;
     for (const link of this.#links) link.tick(now);
-    if (this.#links.size < this.#options.maxConnections) this.#toldOfCrowd = false;
+    this.#admission.tick(this.#links.size, now);
     this.#checkStopped();
   }
 
@@ -370,6 +385,7 @@ export class HTTPServer {
     if (this.#deadline !== null) clearTimeout(this.#deadline);
     this.#deadline = null;
     this.#clock.stop();
+    this.#admission.close();
     this.#log.flush();
     for (const { resolve } of this.#waiting.splice(0)) resolve();
     void Promise.all([this.#owner?.executor.close(), this.#listeners?.close()])

@@ -19,6 +19,8 @@ export interface Services {
   readonly watched: boolean;
   /** Calls what a user has written for the end of requests: what it throws is logged, and harms nobody. */
   told(call: () => unknown): void;
+  /** Whether there are file descriptors for one more thread. */
+  admitsThread(): boolean;
   /** The server, for a handler that reads `this.server`: if the next thing is a call of `shutdown`, it is the handler's. */
   serverFor(transaction: Transaction): HTTPServer;
   /** Whose code runs, up to its first await; null when it has come back. A `shutdown` meanwhile is called by it. */

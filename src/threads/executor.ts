@@ -99,6 +99,7 @@ export class ThreadExecutor implements Executor, JobOwner, TurnTask {
       { program, silent: services.log.silent, threadData, options: { ...view, maxBodySize, minBodyRate, bodyTimeout } },
       {
         log: (message, ...args) => services.server.logError(message, ...args),
+        admitsThread: () => services.admitsThread(),
         onSize: (size, replaced) => this.#account.crew(size, replaced),
         onReady: (needsRoutes) => {
           this.#routes = this.#routes === true || needsRoutes;
@@ -118,6 +119,10 @@ export class ThreadExecutor implements Executor, JobOwner, TurnTask {
 
   get running(): number {
     return this.#running + this.#loop.running;
+  }
+
+  get mostThreads(): number {
+    return this.#settings.max;
   }
 
   open(): Promise<void> {
