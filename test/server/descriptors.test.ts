@@ -203,7 +203,7 @@ for (const [where, { server, limit, loops }] of Object.entries(servers)) {
       crowd.leave();
       await isServedAgain(run);
       await ends(run);
-      const others = run.log().filter((line) => !line.endsWith(' "GET / HTTP/1.1" 200 -'));
+      const others = run.log().filter((line) => !line.endsWith(' "GET / HTTP/1.1" 200 6'));
       assert.deepEqual(
         others.filter((line) => !WARNING.test(line) && !told2.includes(line) && !/extra certs/.test(line)),
         [],

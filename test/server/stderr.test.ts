@@ -114,7 +114,7 @@ for (const [where, server] of Object.entries(servers)) {
         env: { ...process.env, NODE_V8_COVERAGE: "" },
       });
       assert.equal(stdout, "200 x 50\nended\n");
-      assert.match(stderr, /^127\.0\.0\.1 - - \[.*\] "GET \/ HTTP\/1\.1" 200 -\n$/);
+      assert.match(stderr, /^127\.0\.0\.1 - - \[.*\] "GET \/ HTTP\/1\.1" 200 6\n$/);
     });
 
     const full = { skip: existsSync("/dev/full") ? false : "this system has no /dev/full" };
@@ -216,5 +216,5 @@ test("a log in a file is whole", async (t) => {
   const run = start(folder, log);
   assert.deepEqual(await run.end(), { status: 0, lines: ["200 x 20", "ended"] });
   closeSync(log);
-  assert.equal(readFileSync(file, "utf8").match(/ "GET \/ HTTP\/1\.1" 200 -\n/g)?.length, 20);
+  assert.equal(readFileSync(file, "utf8").match(/ "GET \/ HTTP\/1\.1" 200 6\n/g)?.length, 20);
 });
