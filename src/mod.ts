@@ -36,7 +36,15 @@ export type { ResponseBody } from "./server/answer.ts";
 export type { RequestBody } from "./server/rfile.ts";
 export type { LogOption } from "./server/log.ts";
 export type { BodyLimits, Limits } from "./protocol/limits.ts";
-export type { Address, Listener, ListenOptions, Socket, SocketHandler, Transport } from "./transport/transport.ts";
+export type {
+  Address,
+  Descriptors,
+  Listener,
+  ListenOptions,
+  Socket,
+  SocketHandler,
+  Transport,
+} from "./transport/transport.ts";
 export { type MemoryClient, MemoryTransport } from "./transport/memory.ts";
 export type { ProtocolError } from "./protocol/errors.ts";
 export type { GoneReason, Peer } from "./protocol/exchange.ts";

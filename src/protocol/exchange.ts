@@ -176,6 +176,8 @@ export interface Executor {
   start(exchange: Exchange): void;
   /** How many exchanges have been started and not released. */
   readonly running: number;
+  /** How many threads it may start: file descriptors are left for them. Default 0. */
+  readonly mostThreads?: number;
   /** Resolves when no exchange is running any more. */
   drain(): Promise<void>;
   /** Nothing will be started any more, and what still runs is of no interest: lets go of whatever it holds. */

@@ -58,10 +58,7 @@ export class Clock {
     const second = Math.floor(wall.getTime() / 1000);
     if (second !== this.#logSecond) {
       this.#logSecond = second;
-      const two = (n: number) => String(n).padStart(2, "0");
-      this.#logTime =
-        `${two(wall.getDate())}/${MONTHS[wall.getMonth()]}/${wall.getFullYear()} ` +
-        `${two(wall.getHours())}:${two(wall.getMinutes())}:${two(wall.getSeconds())}`;
+      this.#logTime = logTimeOf(wall);
     }
     return this.#logTime;
   }
@@ -73,4 +70,13 @@ export class Clock {
     this.#dateUntil = this.now + 1000 - (wall % 1000);
     this.#date = new Date(wall).toUTCString();
   }
+}
+
+/** A local time as Python's logs have it: 22/Nov/2026 13:05:09. */
+export function logTimeOf(wall: Date): string {
+  const two = (n: number) => String(n).padStart(2, "0");
+  return (
+    `${two(wall.getDate())}/${MONTHS[wall.getMonth()]}/${wall.getFullYear()} ` +
+    `${two(wall.getHours())}:${two(wall.getMinutes())}:${two(wall.getSeconds())}`
+  );
 }

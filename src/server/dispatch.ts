@@ -5,7 +5,7 @@ import type { BodyLimits } from "../protocol/limits.ts";
 import { show } from "../protocol/show.ts";
 import { HTTPError } from "./errors.ts";
 import { BaseHTTPRequestHandler, isWatched, type RequestHandlerClass } from "./handler.ts";
-import { describe } from "./log.ts";
+import { loggable } from "./log.ts";
 import { allowed, checkFields, type MethodFunction, methodsOf, STANDARD_METHODS } from "./methods.ts";
 import { pathOf } from "./target.ts";
 import type { Transaction } from "./transaction.ts";
@@ -146,7 +146,7 @@ export class Dispatcher {
       await handler.finish();
     } catch (error) {
       if (failure === null) throw error;
-      handler.logError("finish has failed as well: %s", describe(error)); // the answer is that of the first failure
+      handler.logError("finish has failed as well: %s", loggable(error)); // the answer is that of the first failure
     }
     if (failure !== null) throw failure.error;
   }

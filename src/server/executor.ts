@@ -6,7 +6,7 @@ import { AbandonedExchange } from "./abandoned.ts";
 import { Deadlines } from "./deadlines.ts";
 import { HTTPError, PeerGoneError } from "./errors.ts";
 import { BaseHTTPRequestHandler, isWatched, type RequestHandlerClass } from "./handler.ts";
-import { describe } from "./log.ts";
+import { loggable } from "./log.ts";
 import type { Services } from "./services.ts";
 import { LONGEST_TIMER, timeoutError } from "./signals.ts";
 import { Transaction } from "./transaction.ts";
@@ -131,7 +131,7 @@ export class LoopExecutor implements Executor {
   /** What the class overrides has failed, or the error asks for what cannot be sent: then without either. */
   #failedAgain(transaction: Transaction, second: unknown): void {
     try {
-      this.#services.server.logError("cannot answer with an error: %s", describe(second));
+      this.#services.server.logError("cannot answer with an error: %s", loggable(second));
       if (transaction.hasLeft) return this.#release(transaction);
       if (!transaction.answer.retract()) return this.#giveUp(transaction);
       new BaseHTTPRequestHandler(transaction).sendError(500);
@@ -184,7 +184,7 @@ export class LoopExecutor implements Executor {
   #report(transaction: Transaction, error: unknown): void {
     if (error instanceof HTTPError && error.cause === undefined) return; // sendError says it
     if (isOfGoing(error, transaction)) return;
-    (transaction.handler ?? this.#services.server).logError("%s", describe(error));
+    (transaction.handler ?? this.#services.server).logError("%s", loggable(error));
   }
 
   #release(transaction: Transaction): void {

@@ -1,7 +1,6 @@
 /** The class that request handlers extend, as Python's `http.server.BaseHTTPRequestHandler`. */
 /// <reference types="node" preserve="true" />
 import type { Buffer } from "node:buffer";
-import { format } from "node:util";
 import { encode } from "../protocol/bytes.ts";
 import type { Fields } from "../protocol/fields.ts";
 import { FieldList } from "../protocol/fields.ts";
@@ -456,19 +455,23 @@ export class BaseHTTPRequestHandler {
     this.logMessage('"%s" %s %s', this.requestLine, code, reason === "complete" ? size : `${size} ${reason}`);
   }
 
-  /** Logs an error. @source Python's `log_error` */
+  /**
+   * Logs an error. What the handler threw is given as `("%s", error)`: the Error itself, or a description of anything else.
+   * @source Python's `log_error`
+   */
   logError(message: string, ...args: unknown[]): void {
     this.logMessage(message, ...args);
   }
 
   /**
-   * Writes to the server's log, which escapes control characters; who overrides it and writes elsewhere does so too. `%s` and `%d`
-   * stand for the arguments by turns.
+   * Writes one line to the server's log. `%s` and `%d` stand for the arguments by turns. Control characters and everything else that
+   * could forge a line or hide a part of one are escaped. Of an Error among the arguments, the first line of its stack stands in the
+   * line and the others stand below it, indented. An override that writes elsewhere is given all of it as it is, and escapes it itself.
    * @source Python's `log_message`
    */
   logMessage(message: string, ...args: unknown[]): void {
     const { log } = this.#transaction.services;
-    log.line(`${this.addressString()} - - [${this.logDateTimeString()}] ${format(message, ...args)}`);
+    log.message(`${this.addressString()} - - [${this.logDateTimeString()}] `, message, args);
   }
 }
 

@@ -5,7 +5,7 @@ import type { Envelope, FromListener, ListenerStart } from "./listeners.ts";
 import { enterListenerThread, type ListeningServer } from "./place.ts";
 import { isApart, keyOf, keyOfProgram, load } from "./program.ts";
 
-const { program, address, silent, options } = workerData as ListenerStart;
+const { program, address, maxConnections, silent, options } = workerData as ListenerStart;
 const port = parentPort!;
 const finding = new Finding<ListeningServer>();
 
@@ -29,6 +29,7 @@ enterListenerThread({
   },
   constructed: (one) => finding.constructed(keyOf(one.server.RequestHandlerClass), one),
   park: () => finding.park(),
+  crowded: (why) => tell({ crowded: why }),
   shutdown: (atOnce) => tell({ shutdown: true, atOnce }),
 });
 
@@ -37,7 +38,7 @@ try {
   port.on("message", (message: Envelope<string> | null) => {
     if (message?.plinth === "shutdown") void one.server.shutdown();
   });
-  await one.listen(address);
+  await one.listen(address, maxConnections);
   tell({ ready: true });
   await one.stopped;
   handOver();

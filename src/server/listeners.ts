@@ -1,8 +1,9 @@
 /** Accepts on several threads: beside the program's own event loop, others that listen on the same port, each in a thread. */
-import { Worker } from "node:worker_threads";
+import type { Worker } from "node:worker_threads";
 import { show } from "../protocol/show.ts";
-import { describe, thrown } from "./log.ts";
-import { count, describeProgram, EXEC_ARGV, fileBeside, type Handlers, keyOf, type Program } from "./program.ts";
+import { loggable, thrown } from "./log.ts";
+import { count, describeProgram, type Handlers, keyOf, type Program } from "./program.ts";
+import { fileBeside, startThread } from "./start_thread.ts";
 
 /** The most threads of a server that accept. */
 const MOST_LISTENERS = 192;
@@ -17,6 +18,8 @@ export interface ListenerStart {
   readonly program: Program;
   /** Where the others listen. */
   readonly address: readonly [host: string, port: number];
+  /** How many connections it may have at a time. */
+  readonly maxConnections: number;
   /** Nobody would see a line of the log. */
   readonly silent: boolean;
   /** For a server that the listener constructs itself; null where only the program can. */
@@ -31,6 +34,8 @@ export type FromListener =
   | { readonly failed: Error }
   /** Lines for the log. */
   | { readonly log: readonly string[] }
+  /** It closes connections at once from now on, and why. */
+  | { readonly crowded: string }
   /** The server was asked to shut down there. */
   | { readonly shutdown: true; readonly atOnce: boolean }
   /** It has shut down. */
@@ -45,11 +50,16 @@ export interface ListenersOwner {
   /** Writes a line of the log that is whole already. */
   writeLog(line: string): void;
   logError(message: string, ...args: unknown[]): void;
+  /** One of them closes connections at once from now on. */
+  crowded(why: string): void;
   /** A handler has asked for it. */
   shutdown(atOnce: boolean): void;
   /** The last has ended. */
   onGone(): void;
 }
+
+/** What is known of it when the server is constructed. */
+type Start = Omit<ListenerStart, "program" | "address" | "maxConnections">;
 
 interface Listener {
   readonly worker: Worker;
@@ -59,23 +69,19 @@ interface Listener {
 
 export class Listeners {
   readonly #program: Program;
-  readonly #start: Omit<ListenerStart, "program" | "address">;
+  readonly #start: Start;
   readonly #owner: ListenersOwner;
   readonly #count: number;
   readonly #listeners = new Set<Listener>();
   #address: readonly [host: string, port: number] = ["", 0];
+  #maxConnections = 0;
   #closing = false;
   #opening: { resolve: () => void; reject: (why: Error) => void } | null = null;
   readonly #later = new Set<ReturnType<typeof setTimeout>>();
   #gone: (() => void)[] = [];
 
   /** @param number how many listen, the program's own event loop among them */
-  constructor(
-    number: number,
-    handlers: Handlers,
-    start: Omit<ListenerStart, "program" | "address">,
-    owner: ListenersOwner,
-  ) {
+  constructor(number: number, handlers: Handlers, start: Start, owner: ListenersOwner) {
     this.#count = number - 1;
     // Counted apart from threading servers with such handlers.
     this.#program = describeProgram(handlers, count(`listeners ${keyOf(handlers)}`));
@@ -89,8 +95,9 @@ export class Listeners {
   }
 
   /** Starts all of them. Rejects when one cannot listen; then none does. */
-  async open(address: readonly [host: string, port: number]): Promise<void> {
+  async open(address: readonly [host: string, port: number], maxConnections: number): Promise<void> {
     this.#address = address;
+    this.#maxConnections = maxConnections;
     this.#closing = false;
     try {
       await new Promise<void>((resolve, reject) => {
@@ -135,8 +142,13 @@ export class Listeners {
   }
 
   #add(): void {
-    const workerData: ListenerStart = { ...this.#start, program: this.#program, address: this.#address };
-    const worker = new Worker(PROGRAM, { workerData, ...EXEC_ARGV });
+    const workerData: ListenerStart = {
+      ...this.#start,
+      program: this.#program,
+      address: this.#address,
+      maxConnections: this.#maxConnections,
+    };
+    const worker = startThread(PROGRAM, { workerData });
     const listener: Listener = { worker, ready: false, why: null };
     this.#listeners.add(listener);
     worker.on("message", (sent: Envelope<FromListener> | null) => {
@@ -144,6 +156,7 @@ export class Listeners {
       if (message === undefined) return;
       if ("ready" in message) this.#ready(listener);
       else if ("log" in message) for (const line of message.log) this.#owner.writeLog(line);
+      else if ("crowded" in message) this.#owner.crowded(message.crowded);
       else if ("shutdown" in message) this.#owner.shutdown(message.atOnce);
       else {
         if ("failed" in message) listener.why = message.failed;
@@ -172,7 +185,7 @@ export class Listeners {
     if (this.#opening !== null)
       return this.#opening.reject(why ?? new Error(`a listener has ended while it started: exit code ${code}`));
     const what = ready ? "has ended, and its connections with it" : "could not be started";
-    this.#owner.logError("a listener %s: %s", what, why === null ? `exit code ${code}` : describe(why));
+    this.#owner.logError("a listener %s: %s", what, why ?? `exit code ${code}`);
     this.#addLater();
   }
 
@@ -183,7 +196,7 @@ export class Listeners {
         this.#add();
       } catch (error) {
         // The system has no thread to give.
-        this.#owner.logError("a listener could not be started: %s", describe(error));
+        this.#owner.logError("a listener could not be started: %s", loggable(error));
         this.#addLater();
       }
     }, REPLACEMENT_DELAY);

@@ -37,13 +37,15 @@ export interface ListeningServer {
   readonly server: HTTPServer;
   /** Resolves when it has shut down. */
   readonly stopped: Promise<void>;
-  /** Lets it listen where others do. */
-  listen(address: readonly [host: string, port: number]): Promise<void>;
+  /** Lets it listen where others do, and have so many connections at a time. */
+  listen(address: readonly [host: string, port: number], maxConnections: number): Promise<void>;
 }
 
 /** What a thread has that accepts connections. */
 export interface ListenerThread extends ProgramThread {
   constructed(one: ListeningServer): void;
+  /** Connections are closed at once from now on. */
+  crowded(why: string): void;
   /** The server was asked to shut down, or to close at once: so should the others that listen with it. */
   shutdown(atOnce: boolean): void;
 }

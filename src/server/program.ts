@@ -118,18 +118,6 @@ export function keyOfProgram({ classes }: Program): string {
   return classes.map(({ name }) => name).join();
 }
 
-/** The file of that name beside another: sources and what is built of them lie side by side, whatever they are called. */
-export function fileBeside(url: string, name: string): URL {
-  return new URL(`./${name}${url.slice(url.lastIndexOf("."))}`, url);
-}
-
-/** For a thread: a program that was given on the command line may have been called a module there, which Node does not take of a file. */
-export const EXEC_ARGV: { readonly execArgv?: [] } = process.execArgv.some((option) =>
-  option.startsWith("--input-type"),
-)
-  ? { execArgv: [] }
-  : {};
-
 /** Imports the file of a class. Rejects where it does not export the class. */
 export async function load(url: string, { name }: ClassPlace): Promise<RequestHandlerClass> {
   const Handler = findClass((await import(url)) as Record<string, unknown>, name);

@@ -1,6 +1,5 @@
 /** The server class, as Python's `http.server.HTTPServer`: an address, a handler class, and a life. */
 /// <reference types="node" preserve="true" />
-import { format } from "node:util";
 import { transport as platform } from "#transport";
 import type { Connection, Executor, Host } from "../protocol/exchange.ts";
 import { Http1Connection } from "../protocol/http1/connection.ts";
@@ -8,6 +7,7 @@ import type { Limits } from "../protocol/limits.ts";
 import { ChunkPool } from "../protocol/output.ts";
 import type { Address, Listener, Socket, SocketHandler, Transport } from "../transport/transport.ts";
 import { checkAddress, listenError } from "./address.ts";
+import { Admission } from "./admission.ts";
 import { Clock } from "./clock.ts";
 import { StartContext } from "./context.ts";
 import { Dispatcher, type RequestRouter } from "./dispatch.ts";
@@ -22,7 +22,7 @@ import {
 } from "./inject.ts";
 import { Link, type LinkOwner } from "./link.ts";
 import { checkListeners, Listeners } from "./listeners.ts";
-import { describe, Log } from "./log.ts";
+import { Log, loggable } from "./log.ts";
 import type { RequestOutcome } from "./outcome.ts";
 import { handlerThread, listenerThread, programThread } from "./place.ts";
 import { type HTTPServerOptions, serverSettings, type ServerSettings } from "./server_options.ts";
@@ -75,7 +75,7 @@ export class HTTPServer {
   };
   /** Handlers that wait for `shutdown` themselves; it does not wait for them. */
   readonly #waiting: { asker: Asker; resolve: () => void }[] = [];
-  #toldOfCrowd = false;
+  readonly #admission: Admission;
 
   /**
    * @param serverAddress `[host, port]` ("" for every address, port 0 for a free one), or the path of a Unix socket
@@ -94,6 +94,10 @@ export class HTTPServer {
     this.#limits = limits;
     this.#options = settings;
     this.#dispatcher = new Dispatcher(RequestHandlerClass, limits);
+    this.#admission = new Admission(settings.maxConnections, (why) => {
+      if (listenerThread === null) this.#report("%s", why);
+      else listenerThread.crowded(why); // said once for all event loops
+    });
     this.#turn = new Turn((task) => this.#transport.endOfTurn(task));
     const { silent, writeLog } = programThread() ?? {};
     const log = writeLog === undefined ? options.log : silent === true ? "none" : writeLog;
@@ -205,9 +209,9 @@ export class HTTPServer {
     return this.shutdown();
   }
 
-  /** Logs an error that belongs to no request; `%s` and `%d` stand for the arguments by turns. May be overridden. */
+  /** Logs an error that belongs to no request, as a handler's `logMessage` writes a line. May be overridden. */
   logError(message: string, ...args: unknown[]): void {
-    this.#log.line(`- - - [${this.#clock.logTime}] ${format(message, ...args)}`);
+    this.#log.message(`- - - [${this.#clock.logTime}] `, message, args);
   }
 
   /**
@@ -245,13 +249,14 @@ export class HTTPServer {
       reusePort: this.#reusePort,
       onError: (error: Error) => this.#report("cannot accept connections: %s", error.message),
     };
+    this.#leaveDescriptors(owner.executor.mostThreads ?? 0);
     await owner.executor.open?.();
     if (this.#stopping) return; // meanwhile
     const wanted = this.#address;
     try {
       this.#listener = await this.#transport.listen(this.#address, options, (socket) => this.#accept(socket, owner));
       this.#address = this.#listener.address;
-      if (!this.#stopping) await this.#listeners?.open(this.serverAddress);
+      if (!this.#stopping) await this.#listeners?.open(this.serverAddress, this.#admission.most);
     } catch (error) {
       this.#listener?.close();
       this.#listener = null;
@@ -281,8 +286,9 @@ export class HTTPServer {
       listenerThread.constructed({
         server: this,
         stopped: this.#stopped,
-        listen: (address) => {
+        listen: (address, maxConnections) => {
           this.#address = address;
+          this.#admission.most = maxConnections;
           return this.#activateOnce();
         },
       });
@@ -295,6 +301,7 @@ export class HTTPServer {
     return new Listeners(listeners, this.RequestHandlerClass, start, {
       writeLog: (line) => this.#context.run(this.#writeLine, line),
       logError: (message, ...args) => this.#report(message, ...args),
+      crowded: (why) => this.#admission.refused(why, this.#clock.now),
       shutdown: (atOnce) => (atOnce ? this.serverClose() : void this.shutdown()),
       onGone: () => this.#checkStopped(),
     });
@@ -313,6 +320,7 @@ export class HTTPServer {
       told: (call) => this.#tell(call),
       context: this.#context,
       logError: (message, ...args) => this.#report(message, ...args),
+      admitsThread: () => this.#admission.admitsThread,
       serverFor: (transaction) => {
         if (this.#asker === null) queueMicrotask(this.#forgetAsker);
         this.#asker = transaction;
@@ -325,7 +333,7 @@ export class HTTPServer {
   }
 
   #tell(call: () => unknown): void {
-    const failed = (error: unknown): void => this.logError("requestEnded has failed: %s", describe(error));
+    const failed = (error: unknown): void => this.#report("requestEnded has failed: %s", loggable(error));
     try {
       const result = call();
       if (result instanceof Promise) result.catch(failed);
@@ -351,11 +359,7 @@ export class HTTPServer {
   }
 
   #accept(socket: Socket, owner: LinkOwner): Link | SocketHandler {
-    if (this.#links.size >= this.#options.maxConnections || this.#stopping) {
-      if (!this.#toldOfCrowd && !this.#stopping) {
-        this.#toldOfCrowd = true;
-        this.#report("too many connections: with %d open, further ones are closed at once", this.#links.size);
-      }
+    if (this.#stopping || !this.#admission.admits(this.#links.size, this.#clock.now)) {
       socket.destroy();
       return { onData() {}, onEnd() {}, onDrain() {}, onClose() {} };
     }
@@ -364,10 +368,20 @@ export class HTTPServer {
     return link;
   }
 
+  /** Of the file descriptors of the process, connections leave enough for everything else. */
+  #leaveDescriptors(threads: number): void {
+    const descriptors = this.#transport.descriptors?.() ?? null;
+    if (descriptors === null) return;
+    this.#admission.watch();
+    if (listenerThread !== null) return; // it was told how many connections it may have
+    const warning = this.#admission.bound(descriptors, threads, this.#options.listeners);
+    if (warning !== null) this.logError("%s", warning);
+  }
+
   #tick(): void {
     const { now } = this.#clock;
     for (const link of this.#links) link.tick(now);
-    if (this.#links.size < this.#options.maxConnections) this.#toldOfCrowd = false;
+    this.#admission.tick(this.#links.size, now);
     this.#checkStopped();
   }
 
@@ -391,10 +405,11 @@ export class HTTPServer {
     if (this.#deadline !== null) clearTimeout(this.#deadline);
     this.#deadline = null;
     this.#clock.stop();
+    this.#admission.close();
     this.#log.flush();
     for (const { resolve } of this.#waiting.splice(0)) resolve();
     void Promise.all([this.#owner?.executor.close(), this.#listeners?.close()])
-      .catch((error: unknown) => this.#report("cannot let go of what ran the handlers: %s", String(error)))
+      .catch((error: unknown) => this.#report("cannot let go of what ran the handlers: %s", loggable(error)))
       .then(this.#stop);
   }
 }

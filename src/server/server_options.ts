@@ -9,9 +9,15 @@ export type LimitOptions = { readonly [Name in keyof Limits]?: Limits[Name] | un
 
 /** Options of a server. Sizes are in bytes, times in milliseconds. */
 export interface HTTPServerOptions extends LimitOptions {
-  /** Where log lines go: "plain" (the default) to stderr, "none" nowhere, or a function that is given each line. */
+  /**
+   * Where log lines go: "plain" (the default) to stderr, "none" nowhere, or a function that is given each line. A promise that the
+   * function returns is not waited for.
+   */
   readonly log?: LogOption | undefined;
-  /** Connections at a time; one more is closed at once. Default 16,384. */
+  /**
+   * Connections at a time; one more is closed at once. Fewer where the process may not have as many file descriptors, which the log
+   * then says. Default 16,384.
+   */
   readonly maxConnections?: number | undefined;
   /** How long a client may leave an answer unread before its connection is closed. Default 60 s. */
   readonly sendTimeout?: number | undefined;

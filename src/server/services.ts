@@ -24,6 +24,8 @@ export interface Services {
   readonly context: StartContext;
   /** As the server's own, in the context of its start: for what belongs to no request. */
   logError(message: string, ...args: unknown[]): void;
+  /** Whether there are file descriptors for one more thread. */
+  admitsThread(): boolean;
   /** The server, for a handler that reads `this.server`: if the next thing is a call of `shutdown`, it is the handler's. */
   serverFor(transaction: Transaction): HTTPServer;
   /** Whose code runs, up to its first await; null when it has come back. A `shutdown` meanwhile is called by it. */

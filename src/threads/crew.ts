@@ -10,6 +10,8 @@ import { Thread, whyOf } from "./thread.ts";
 const PATIENCE = 5;
 /** How long a request may wait for a thread that is expected to look for itself. In milliseconds. */
 const SOON = 2;
+/** When there were too few file descriptors for one more thread, it is tried again after so long. In milliseconds. */
+const GROWTH_PAUSE = 250;
 /** How often what runs is looked at unasked. In milliseconds. */
 const LOOK = 250;
 /** How often idle threads are looked for, and how many times in a row one must be found so until it ends. */
@@ -18,6 +20,8 @@ const IDLE_CHECKS = 15;
 
 export interface CrewOwner {
   log(message: string, ...args: unknown[]): void;
+  /** Whether there are file descriptors for one more thread. */
+  admitsThread(): boolean;
   /** There are so many threads that take requests, and so many were started in place of others. */
   onSize(size: number, replaced: number): void;
   onReady(needsRoutes: boolean): void;
@@ -61,6 +65,8 @@ export class Crew {
   #soon: NodeJS.Timeout | null = null;
   #soonSet = false;
   #growing: ReturnType<typeof setTimeout> | null = null;
+  /** Until then no thread is started, by `now`: there were too few file descriptors. */
+  #growAgainAt = 0;
   readonly #timers: ReturnType<typeof setInterval>[] = [];
   readonly #hold: ReturnType<typeof setInterval>;
 
@@ -205,6 +211,7 @@ export class Crew {
     const { layout, buffer } = this.#memory;
     const start = { ...this.#start, index, layout, buffer };
     try {
+      if (!this.#owner.admitsThread()) throw new Error("too few file descriptors are left (ulimit -n)");
       this.#threads[index] = new Thread(this.#memory, start, this.#settings.resourceLimits, {
         onReady: (_thread, needsRoutes) => this.#ready(needsRoutes),
         onMessage: (thread, message) => this.#owner.onMessage(thread, message),
@@ -312,12 +319,15 @@ export class Crew {
   /** No thread rests, and requests wait. */
   #growSoon(): void {
     if (this.#growing !== null || this.#closed || this.#opened === null || !this.#canGrow()) return;
-    const wait = Math.max(1, this.#owner.oldest() + PATIENCE - now());
+    const wait = Math.max(1, this.#owner.oldest() + PATIENCE - now(), this.#growAgainAt - now());
     if (wait === Infinity) return;
     this.#growing = setTimeout(() => {
       this.#growing = null;
       if (this.#closed || !this.#canGrow()) return;
-      if (this.#owner.oldest() + PATIENCE <= now() + 1) this.#add();
+      if (this.#owner.oldest() + PATIENCE <= now() + 1) {
+        if (this.#owner.admitsThread()) this.#add();
+        else this.#growAgainAt = now() + GROWTH_PAUSE;
+      }
       this.#growSoon();
     }, wait);
   }

@@ -7,7 +7,7 @@ import type { Exchange, Executor } from "../protocol/exchange.ts";
 import { pathOf } from "../server/target.ts";
 import { HTTPError } from "../server/errors.ts";
 import { TOO_LONG } from "../server/executor.ts";
-import { describe } from "../server/log.ts";
+import { loggable } from "../server/log.ts";
 import { classesOf, type Handlers, isApart, isRouter, type Program } from "../server/program.ts";
 import type { Services } from "../server/services.ts";
 import type { TurnTask } from "../server/turn.ts";
@@ -87,7 +87,7 @@ export class ThreadExecutor implements Executor, JobOwner, TurnTask {
     this.#streams = new Streams(settings.streamingThreads, settings.queue);
     this.#gathering = new Gathering(settings.threadBuffer, handlers, services);
     this.#stalls = new Stalls(settings, services.logError);
-    this.#refusals = new Refusals(services);
+    this.#refusals = new Refusals(services, settings);
     this.#services = services;
     this.#settings = settings;
     this.#handlers = handlers;
@@ -103,6 +103,7 @@ export class ThreadExecutor implements Executor, JobOwner, TurnTask {
       { program, silent: services.log.silent, threadData, options: { ...view, maxBodySize, minBodyRate, bodyTimeout } },
       {
         log: services.logError,
+        admitsThread: () => services.admitsThread(),
         onSize: (size, replaced) => this.#account.crew(size, replaced),
         onReady: (needsRoutes) => {
           this.#routes = this.#routes === true || needsRoutes;
@@ -123,6 +124,10 @@ export class ThreadExecutor implements Executor, JobOwner, TurnTask {
 
   get running(): number {
     return this.#running + this.#refusals.loop.running;
+  }
+
+  get mostThreads(): number {
+    return this.#settings.max;
   }
 
   open(): Promise<void> {
@@ -155,11 +160,11 @@ export class ThreadExecutor implements Executor, JobOwner, TurnTask {
   }
 
   jobReady(job: Job): void {
-    if (this.#isFull) return this.#refuse(job, this.#busyError(ALL_BUSY));
+    if (this.#isFull) return this.#refuse(job, this.#refusals.busy(ALL_BUSY, this.#mean));
     this.#lookLater();
     job.readyAt = job.queuedAt = this.#turnAt;
     if (job.streams && !this.#streams.admits(job)) {
-      if (!this.#streams.add(job)) return this.#refuse(job, this.#busyError(ALL_STREAM));
+      if (!this.#streams.add(job)) return this.#refuse(job, this.#refusals.busy(ALL_STREAM, this.#mean));
       job.keepContent();
       return this.#recount();
     }
@@ -254,7 +259,7 @@ export class ThreadExecutor implements Executor, JobOwner, TurnTask {
       try {
         route = this.#services.context.run(this.#find, job.exchange);
       } catch (error) {
-        this.#services.logError("the router has thrown: %s", describe(error));
+        this.#services.logError("the router has thrown: %s", loggable(error));
         this.#hold(-1);
         this.#refuse(job, new HTTPError(500));
         return true;
@@ -355,15 +360,6 @@ export class ThreadExecutor implements Executor, JobOwner, TurnTask {
     this.#running--;
     this.#refusals.refuse(job, error);
     this.#checkDrained();
-  }
-
-  #busyError(detail: string): HTTPError {
-    const { queue, max } = this.#settings;
-    const seconds = this.#mean === Infinity ? 1 : Math.ceil((this.#mean * (1 + queue / max)) / 1000);
-    return new HTTPError(503, {
-      detail,
-      headers: { "Retry-After": Math.min(60, Math.max(1, seconds)) },
-    });
   }
 
   #hear(thread: Thread, message: Exclude<FromThread, { ready: true } | { failed: Error }>): void {

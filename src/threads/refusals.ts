@@ -6,15 +6,18 @@ import type { Services } from "../server/services.ts";
 import { Transaction } from "../server/transaction.ts";
 import type { Job } from "./job.ts";
 import { origin } from "./memory.ts";
+import type { Settings } from "./settings.ts";
 
 export class Refusals {
   /** Runs nothing but what throws the error that is to be sent. */
   readonly loop: LoopExecutor;
   readonly #services: Services;
+  readonly #settings: Settings;
   #error: HTTPError | null = null;
 
-  constructor(services: Services) {
+  constructor(services: Services, settings: Settings) {
     this.#services = services;
+    this.#settings = settings;
     const dispatcher = {
       watched: services.dispatcher.watched,
       limitsFor: () => null,
@@ -23,6 +26,13 @@ export class Refusals {
       },
     };
     this.loop = new LoopExecutor({ ...services, dispatcher });
+  }
+
+  /** Says that a request may not even wait. @param mean how long handlers run, in milliseconds */
+  busy(detail: string, mean: number): HTTPError {
+    const { queue, max } = this.#settings;
+    const seconds = mean === Infinity ? 1 : Math.ceil((mean * (1 + queue / max)) / 1000);
+    return new HTTPError(503, { detail, headers: { "Retry-After": Math.min(60, Math.max(1, seconds)) } });
   }
 
   /** Sends an error in the place of a handler's response. */

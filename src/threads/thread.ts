@@ -1,7 +1,7 @@
 /** One thread, as the event loop sees it: a worker, its words in shared memory, and what it says. */
-import { Worker } from "node:worker_threads";
-import { describe, thrown } from "../server/log.ts";
-import { EXEC_ARGV, fileBeside } from "../server/program.ts";
+import type { Worker } from "node:worker_threads";
+import { thrown } from "../server/log.ts";
+import { fileBeside, startThread } from "../server/start_thread.ts";
 import { BELL, BLOCKED, BUSY, COUNT, LEAVING, MAIL, MODE, PARKED, type PoolMemory, RESTING, SINCE } from "./memory.ts";
 import { type FromThread, openMessage, type ThreadStart, type ToThread } from "./messages.ts";
 
@@ -43,10 +43,9 @@ export class Thread {
     this.#memory = memory;
     this.#at = memory.threadAt(start.index);
     memory.words.fill(0, this.#at, memory.threadAt(start.index + 1));
-    this.#worker = new Worker(PROGRAM, {
+    this.#worker = startThread(PROGRAM, {
       workerData: start,
       name: `plinth ${start.index}`,
-      ...EXEC_ARGV,
       ...(resourceLimits === undefined ? {} : { resourceLimits }),
     });
     this.#worker.on("message", (sent: unknown) => {
@@ -172,7 +171,7 @@ function exitOf(code: number): Error {
   return error;
 }
 
-/** Why a thread has ended, for the log. */
-export function whyOf(error: Error): string {
-  return error.name === "ThreadExit" ? error.message : describe(error);
+/** Why a thread has ended, for the log: an error, of which it shows the stack, or a message. */
+export function whyOf(error: Error): Error | string {
+  return error.name === "ThreadExit" ? error.message : error;
 }

@@ -2,6 +2,7 @@
 import { lookup } from "node:dns/promises";
 import type { Peer } from "../protocol/exchange.ts";
 import type { Address, Listener, ListenOptions, Socket, SocketHandler, Transport } from "./transport.ts";
+import { readDescriptors } from "./descriptors.ts";
 import { overLitter } from "./unix.ts";
 
 export const transport: Transport = {
@@ -10,6 +11,8 @@ export const transport: Transport = {
   endOfTurn(task) {
     setImmediate(task);
   },
+
+  descriptors: readDescriptors,
 };
 
 // What this file knows of Bun: https://bun.com/reference/bun/listen

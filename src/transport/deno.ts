@@ -3,6 +3,7 @@
  * costs more (docs/RUNTIMES.md).
  */
 import process from "node:process";
+import { readDescriptors } from "./descriptors.ts";
 import type { Transport } from "./transport.ts";
 import {
   type ClientHandle,
@@ -18,7 +19,12 @@ interface DenoListenHandle extends ListenHandle {
   readonly constructor: new (kind: 0) => ClientHandle;
   /** Makes a handle that of a connection. @returns 0, or an error's number */
   accept?(client: ClientHandle): number;
+  /** Listens, and accepts again where accepting has stopped. @returns 0, or an error's number */
+  listen?(backlog: number): number;
 }
+
+/** How often accepting is begun anew. In milliseconds. */
+const REVIVAL = 250;
 
 /** What `process.binding` has of streams. */
 interface StreamBinding {
@@ -34,6 +40,14 @@ const ofDeno: Ways = {
     if (typeof handle.accept !== "function") return undefined;
     const client = new handle.constructor(0);
     return handle.accept(client) === 0 ? client : undefined;
+  },
+
+  /** When Deno cannot accept a connection, since no file descriptor is left, it never accepts another, and does not say so. */
+  listening(listening, backlog) {
+    const handle = listening as DenoListenHandle;
+    const timer = setInterval(() => handle.listen?.(backlog), REVIVAL);
+    timer.unref();
+    return () => clearInterval(timer);
   },
 
   writeLike(request) {
@@ -59,6 +73,26 @@ function streamBinding(): StreamBinding {
   }
 }
 
+declare const Deno: {
+  readonly permissions: { querySync(permission: { name: string }): { readonly state: string } };
+};
+
+/** Deno lets /proc be read only where everything is allowed; anything less might ask the person at the terminal. */
+function mayReadAll(): boolean {
+  const names = ["read", "write", "net", "env", "sys", "run", "ffi"];
+  return names.every((name) => Deno.permissions.querySync({ name }).state === "granted");
+}
+
+/**
+ * Deno opens what it needs for signals when it first needs it, and panics where no file descriptor is left then. So it is told of a
+ * signal that does nothing.
+ */
+function prepareForSignals(): void {
+  const ignore = (): void => {};
+  process.on("SIGURG", ignore);
+  process.off("SIGURG", ignore);
+}
+
 /** Makes a transport on Deno's `net`. @param options as those of a transport on Node's */
 export function denoTransport({ direct = true }: Pick<NodeTransportOptions, "direct"> = {}): Transport {
   const onNet = nodeTransport({ direct, ways: ofDeno });
@@ -66,6 +100,7 @@ export function denoTransport({ direct = true }: Pick<NodeTransportOptions, "dir
     ...onNet,
 
     async listen(address, options, accept) {
+      prepareForSignals();
       try {
         return await onNet.listen(address, options, accept);
       } catch (error) {
@@ -75,6 +110,8 @@ export function denoTransport({ direct = true }: Pick<NodeTransportOptions, "dir
         throw error;
       }
     },
+
+    descriptors: () => (mayReadAll() ? readDescriptors() : null),
   };
 }
 

@@ -3,6 +3,7 @@ import net from "node:net";
 import process from "node:process";
 import type { Peer } from "../protocol/exchange.ts";
 import type { Address, Listener, ListenOptions, Socket, SocketHandler, Transport } from "./transport.ts";
+import { readDescriptors } from "./descriptors.ts";
 import { overLitter } from "./unix.ts";
 
 /** How much one read may bring. */
@@ -27,6 +28,8 @@ export interface Ways {
    * @returns its handle; undefined where there is none to be had so
    */
   accept(listening: ListenHandle, client: ClientHandle | undefined): ClientHandle | undefined;
+  /** A handle has begun to listen. @returns what is to be called when it stops */
+  listening?(handle: ListenHandle, backlog: number): () => void;
   /**
    * How to write to a handle past its stream, learnt from a write of the stream's.
    * @param request what the runtime has given with it
@@ -43,6 +46,8 @@ export function nodeTransport({ direct = true, ways = ofNode }: NodeTransportOpt
     endOfTurn(task) {
       setImmediate(task);
     },
+
+    descriptors: readDescriptors,
   };
 }
 
@@ -64,11 +69,14 @@ function listenOn(address: Address, options: ListenOptions, accept: Accept, ways
     const ready = () => {
       server.removeListener("error", reject);
       server.on("error", options.onError);
-      if (ways !== null) goDirect(server, accept, ways);
+      const stop = ways === null ? undefined : goDirect(server, accept, ways, options.backlog);
       const bound = server.address();
       resolve({
         address: bound === null || typeof bound === "string" ? (bound ?? "") : [bound.address, bound.port],
-        close: () => void server.close(),
+        close() {
+          stop?.();
+          server.close();
+        },
       });
     };
     const { backlog, reusePort = false } = options;
@@ -114,11 +122,12 @@ export interface WriteRequest {
 /**
  * Takes accepted connections from the listening handle itself, and makes sockets of them that are read into one buffer:
  * `net` has that for clients (its option `onread`), but not for servers.
+ * @returns what is to be called when it stops to listen
  */
-function goDirect(server: net.Server, accept: Accept, ways: Ways): void {
+function goDirect(server: net.Server, accept: Accept, ways: Ways, backlog: number): (() => void) | undefined {
   const handle = (server as { _handle?: ListenHandle | null })._handle;
   const usual = handle?.onconnection;
-  if (handle === undefined || handle === null || typeof usual !== "function") return;
+  if (handle === undefined || handle === null || typeof usual !== "function") return undefined;
   const buffer = Buffer.allocUnsafeSlow(READ_SIZE);
   handle.onconnection = function (this: ListenHandle, status, given) {
     const client = status === 0 ? ways.accept(this, given) : undefined;
@@ -140,6 +149,7 @@ function goDirect(server: net.Server, accept: Accept, ways: Ways): void {
     const handler = accept(wrapped);
     wrapped.attach(handler);
   };
+  return ways.listening?.(handle, backlog);
 }
 
 /** Writes to a handle past its stream. @returns 0 when all is taken, the request that does the rest, or else an error's number */

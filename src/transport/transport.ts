@@ -14,6 +14,19 @@ export interface Transport {
   listen(address: Address, options: ListenOptions, accept: (socket: Socket) => SocketHandler): Promise<Listener>;
   /** Runs `task` once, when the present turn of the event loop is over: behind all microtasks. */
   endOfTurn(task: () => void): void;
+  /**
+   * The file descriptors of the process, of which each connection takes one.
+   * @returns null where that cannot be told; a transport whose connections take none does not have this call
+   */
+  descriptors?(): Descriptors | null;
+}
+
+/** The file descriptors of the process. */
+export interface Descriptors {
+  /** How many it may have: its soft limit (`ulimit -n`). */
+  readonly limit: number;
+  /** How many it has now. */
+  readonly open: number;
 }
 
 /** How to listen. */

@@ -1,6 +1,9 @@
 /** The log: lines as Python's http.server writes them, no line that a request could forge, and where they go. */
 import assert from "node:assert/strict";
 import { test, type TestContext } from "node:test";
+import { format } from "node:util";
+import { runInNewContext } from "node:vm";
+import * as fc from "fast-check";
 import { BaseHTTPRequestHandler, HTTPError, HTTPServer, type LogOption } from "plinth";
 import { GET, inMemory, onSocket, request, turn } from "./support.ts";
 
@@ -53,6 +56,94 @@ test("control characters are escaped, so that nobody forges a line", async (t) =
     "/\\x0d\\x0a127.0.0.1 - - forged",
     '"GET /%0d%0a127.0.0.1%20-%20-%20forged HTTP/1.1" 200 -',
   ]);
+});
+
+test("so is what nobody would see, or what turns the rest of the line around, and halves of characters", async (t) => {
+  const seen: [text: string, escaped: string][] = [
+    ["\u2028 \u2029", "\\u2028 \\u2029"],
+    ["\u202a\u202b\u202c\u202d\u202e", "\\u202a\\u202b\\u202c\\u202d\\u202e"],
+    ["\u2066\u2067\u2068\u2069", "\\u2066\\u2067\\u2068\\u2069"],
+    ["\u200e\u200f\u061c", "\\u200e\\u200f\\u061c"],
+    ["\ufeff\u200b\u200d\u2060\u00ad", "\\ufeff\\u200b\\u200d\\u2060\\xad"],
+    ["\x80\x85\x9f\x7f", "\\x80\\x85\\x9f\\x7f"],
+    ["a\ud83d", "a\\ud83d"],
+    ["\udc00b\ud800", "\\udc00b\\ud800"],
+    ["\u{e0041}\u{e0001}", "\\U000e0041\\U000e0001"],
+    ["\u{1f600} é ß 漢字 عربي \xa0 \u3000", "\u{1f600} é ß 漢字 عربي \xa0 \u3000"],
+    ["%s %d 100%", "%s %d 100%"],
+    ["\\u2028", "\\\\u2028"],
+  ];
+  class Logging extends BaseHTTPRequestHandler {
+    do_GET(): void {
+      for (const [text] of seen) this.logMessage("%s", text);
+      this.sendText("");
+    }
+  }
+  const server = await inMemory(t, Logging);
+  await server.connect().ask(GET);
+  assert.deepEqual(
+    server.log.slice(0, seen.length).map((line) => line.replace(/^.*?\] /, "")),
+    seen.map(([, escaped]) => escaped),
+  );
+});
+
+test("no text of whatever characters makes more lines than one", () => {
+  fc.assert(
+    fc.property(fc.array(fc.string({ unit: "binary" })), fc.string({ unit: "binary" }), (args, message) => {
+      const lines: string[] = [];
+      const httpd = new HTTPServer(["127.0.0.1", 0], Handler, { log: (line) => lines.push(line) });
+      httpd.logError(message, ...args);
+      assert.equal(lines.length, 1);
+      assert.doesNotMatch(lines[0], /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\p{Cs}]/u);
+      // What was escaped can be read back.
+      const text = lines[0].replace(/\\(?:\\|x(..)|u(....)|U(.{8}))/g, (_, ...hex) => {
+        const code = hex.slice(0, 3).find((digits) => digits !== undefined) as string | undefined;
+        return code === undefined ? "\\" : String.fromCodePoint(Number.parseInt(code, 16));
+      });
+      assert.ok(text.endsWith(`] ${format(message, ...args)}`));
+    }),
+  );
+});
+
+test("an error among the arguments stands in its line, and the rest of its stack below it", async (t) => {
+  const lines: string[] = [];
+  const httpd = new HTTPServer(["127.0.0.1", 0], Handler, { log: (line) => lines.push(line) });
+  t.after(() => httpd.serverClose());
+  const first = new RangeError("out\n127.0.0.1 - - forged\u2028", { cause: new Error("in\r") });
+  const second = runInNewContext('new TypeError("of another realm")') as unknown;
+  httpd.logError("%s at %d, %s", first, 7, second, "more\n");
+  assert.equal(lines.length, 1);
+  const [line, ...below] = lines[0].split("\n");
+  assert.match(line, /\] RangeError: out at 7, TypeError: of another realm more\\x0a$/);
+  assert.equal(below[0], "    127.0.0.1 - - forged\\u2028");
+  assert.ok(
+    below.every((one) => /^ {4}[ -~]+$/.test(one)),
+    lines[0],
+  );
+  assert.ok(
+    below.some((one) => one.includes("Error: in\\x0d")),
+    lines[0],
+  );
+});
+
+test("logError is given the very error that a handler threw; anything else that is thrown, as text", async (t) => {
+  const given: unknown[][] = [];
+  const boom = new Error("boom");
+  const thrown: Record<string, unknown> = { "/error": boom, "/text": "text\nforged", "/object": { a: { b: 1 } } };
+  class Own extends BaseHTTPRequestHandler {
+    do_GET(): void {
+      throw thrown[this.path];
+    }
+    override logError(...all: [message: string, ...args: unknown[]]): void {
+      given.push(all);
+    }
+  }
+  const peer = (await inMemory(t, Own)).connect();
+  for (const path of Object.keys(thrown)) assert.equal((await peer.ask(request("GET", path))).status, 500);
+  const errors = given.filter(([message]) => message === "%s");
+  assert.equal(errors[0][1], boom);
+  assert.equal(errors[1][1], "text\nforged");
+  assert.match(String(errors[2][1]), /^\{ a: \{ b: 1 \} \}$/);
 });
 
 test("a request that is refused is a line, with its code and without its bytes", async (t) => {
@@ -137,6 +228,24 @@ test("a log function that throws ends neither the answer nor the server", async 
     assert.equal((await peer.ask("X\r\n")).status, 400);
   });
   assert.match(text, /the disk is full/);
+});
+
+test("nor does one that is asynchronous, and rejects", async (t) => {
+  const log = async (): Promise<void> => {
+    await turn();
+    throw new Error("the disk is full\n127.0.0.1 - - forged");
+  };
+  const server = await inMemory(t, Handler, { log });
+  const text = await stderrOf(t, async () => {
+    const peer = server.connect();
+    for (let i = 0; i < 2; i++) assert.equal((await peer.ask(GET)).status, 200);
+    await turn();
+    await turn();
+  });
+  const lines = text.split("\n").slice(0, -1);
+  assert.equal(lines.filter((line) => line.includes("the disk is full")).length, 2, text);
+  assert.equal(lines.filter((line) => line.includes('"GET / HTTP/1.1" 200 -')).length, 2, text);
+  assert.ok(!lines.some((line) => line.startsWith("127.0.0.1")), text);
 });
 
 test("an option log that is none is refused", () => {

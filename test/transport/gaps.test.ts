@@ -3,11 +3,8 @@
  * runtime has changed, and that page with it.
  */
 import assert from "node:assert/strict";
-import { spawn } from "node:child_process";
 import { once } from "node:events";
 import net from "node:net";
-import process from "node:process";
-import { createInterface } from "node:readline";
 import { test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
 import { Worker } from "node:worker_threads";
@@ -71,20 +68,4 @@ test("who does not read does not hear of a reset; on Bun who does not read hears
   socket.resetAndDestroy();
   await sleep(100);
   assert.equal(gone !== null, here({ node: false, bun: true, deno: false }));
-});
-
-test("with no file descriptor left, a server waits for one; Bun takes a core for that", async (t) => {
-  const limited = 'ulimit -n 60; exec "$0" "$@"';
-  const args = ["-c", limited, process.execPath, ...(runtime === "deno" ? ["run", "--allow-all", "--no-check"] : [])];
-  const child = spawn("/bin/sh", [...args, programFile("test/transport/programs/full")], {
-    stdio: ["ignore", "pipe", "inherit"],
-  });
-  t.after(() => child.kill("SIGKILL"));
-  const lines = createInterface(child.stdout)[Symbol.asyncIterator]();
-  const next = async (): Promise<number> => Number((await lines.next()).value);
-  const port = await next();
-  const sockets = Array.from({ length: 90 }, () => net.connect(port, "127.0.0.1").on("error", () => {}));
-  t.after(() => sockets.forEach((socket) => socket.destroy()));
-  await next(); // in this half second they came
-  assert.equal((await next()) > 100, here({ node: false, bun: true, deno: false }));
 });

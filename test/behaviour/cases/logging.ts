@@ -1,6 +1,6 @@
 /** The log: lines as Python's http.server writes them, and none that a request could forge. */
 import assert from "node:assert/strict";
-import { Logging, OwnLog } from "../handlers.ts";
+import { FORGED, Logging, OwnLog } from "../handlers.ts";
 import type { Client, Mode, Served } from "../mode.ts";
 import { logged, type Register, until } from "../tools.ts";
 
@@ -80,6 +80,34 @@ export function logging(mode: Mode, test: Register): void {
     assert.match(input, /handlers[\\/]+logging[^]*RangeError: in[^]*handlers[\\/]+logging/);
     assert.ok(rest.length > 3 && rest.every((line) => line.startsWith("    ")), input);
     await logged(served, /code 500/);
+  });
+
+  test("what a client says begins no line of the log, whichever way it gets there", async (t) => {
+    const served = await mode.serve(t, Logging);
+    const client = await served.client();
+    const forgeries = [
+      `\n    ${FORGED}`,
+      `\n${FORGED}`,
+      `a\r${FORGED}`,
+      `\u2028    ${FORGED}\u2029${FORGED}`,
+      `\x85${FORGED}\x0b`,
+    ];
+    for (const way of ["message", "title", "error", "stack", "thrown", "words", "object"]) {
+      for (const said of forgeries) {
+        const before = served.log().length;
+        const path = `/forging/${way}?said=${encodeURIComponent(said)}`;
+        await client.request({ path });
+        await until(() => served.log().at(-1)?.includes(path) === true, "the line of the answer");
+        const text = served.log().slice(before).join("\n");
+        // Whatever a program takes for an end of a line.
+        for (const line of text.split(/[\n\r\v\f\x85\u2028\u2029]/)) assert.ok(!line.startsWith(FORGED), text);
+        assert.match(text, /^[\n\x20-\x7e]+$/);
+        assert.ok(text.replaceAll(path, "").includes("GET /admin"), text);
+        // Only the stack of an error has lines of its own.
+        const below = text.split("\n").filter((line) => line.startsWith("    "));
+        assert.equal(below.length > 0, way === "stack" || way === "thrown", text);
+      }
+    }
   });
 
   test("so is the cause of an HTTPError; one without is only its line", async (t) => {

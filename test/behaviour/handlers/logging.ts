@@ -3,7 +3,7 @@ import { BaseHTTPRequestHandler, HTTPError } from "plinth";
 import { type Act, act, nextTurn } from "./common.ts";
 
 /** What a line would look like that somebody else made. */
-const FORGED = '127.0.0.1 - - [01/Jan/2026 00:00:00] "GET /admin HTTP/1.1" 200 -';
+export const FORGED = '127.0.0.1 - - [01/Jan/2026 00:00:00] "GET /admin HTTP/1.1" 200 -';
 
 const acts: Record<string, Act> = {
   "/": (handler) => handler.sendText("hello"),
@@ -27,7 +27,40 @@ const acts: Record<string, Act> = {
     handler.logMessage("%s", decodeURIComponent(handler.query.get("said") ?? ""));
     handler.sendText("hello");
   },
+  "/forging/message": (handler) => {
+    handler.logMessage("q=%s", said(handler));
+    handler.logMessage(`q=${said(handler)}`);
+    handler.logError("q=%s", said(handler));
+    handler.logMessage("%o and %j", { q: said(handler) }, { q: said(handler) });
+    handler.sendText("hello");
+  },
+  "/forging/title": (handler) => handler.sendError(422, said(handler)),
+  "/forging/error": (handler) => {
+    throw new HTTPError(422, said(handler));
+  },
+  "/forging/stack": (handler) => handler.sendText("hello", logStack(handler)),
+  "/forging/thrown": (handler) => {
+    throw new Error(said(handler), { cause: said(handler) });
+  },
+  "/forging/words": (handler) => {
+    throw said(handler);
+  },
+  "/forging/object": (handler) => {
+    throw { q: said(handler), stack: said(handler) };
+  },
 };
+
+/** What the client would like to have in the log. */
+function said(handler: BaseHTTPRequestHandler): string {
+  return handler.query.get("said") ?? "";
+}
+
+function logStack(handler: BaseHTTPRequestHandler): number {
+  const error = new RangeError(said(handler));
+  handler.logError("%s, it says", error);
+  handler.logError("%s", error.stack);
+  return 200;
+}
 
 export class Logging extends BaseHTTPRequestHandler {
   do_GET(): void | Promise<void> {
