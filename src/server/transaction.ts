@@ -41,6 +41,7 @@ export class Transaction implements Sink, ResponseWatcher, HandlerContext, Answe
   /** The context of the handler's end. */
   #context: AsyncResource | null = null;
   #told = false;
+  #abandoned = false;
 
   constructor(exchange: Exchange, services: Services) {
     this.exchange = exchange;
@@ -90,11 +91,13 @@ export class Transaction implements Sink, ResponseWatcher, HandlerContext, Answe
    * @param reason what its signals abort with
    */
   abandon(exchange: Exchange, reason: Error): void {
+    this.#abandoned = true;
+    const { signals } = this; // made behind `gone`, they would abort with that
     this.exchange = exchange;
     this.gone = { kind: "shutdown" };
     this.#reader?.gone(this.gone);
     this.answer.abandon(exchange, this.gone);
-    this.signals.abort(reason);
+    signals.abort(reason);
   }
 
   /** The handler has come to its end, and is not waited for any more. */
@@ -147,7 +150,8 @@ export class Transaction implements Sink, ResponseWatcher, HandlerContext, Answe
     if (this.brokenOff && !this.hasLeft) return this.error === undefined ? "closed" : "failed";
     if (this.fault !== null) return this.fault.status === 408 ? "timeout" : "malformed";
     const { gone } = this;
-    if (gone !== null && gone.kind !== "half-closed") return gone.kind;
+    // To a handler that the server has given up, the peer is gone; but where its response was whole, that peer has got it.
+    if (gone !== null && gone.kind !== "half-closed" && !(whole && this.#abandoned)) return gone.kind;
     return whole ? "complete" : "closed";
   }
 

@@ -4,7 +4,7 @@ import { execFile } from "node:child_process";
 import { access } from "node:fs/promises";
 import { test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
-import { BaseHTTPRequestHandler, HTTPError, HTTPServer, PeerGoneError } from "plinth";
+import { BaseHTTPRequestHandler, HTTPError, HTTPServer, PeerGoneError, type RequestOutcome } from "plinth";
 import { fromSources, root } from "../support/places.ts";
 import { runtime, testOnNode } from "../support/runtime.ts";
 import { Gate, GET, inMemory, onSocket, post, request, turn, until } from "./support.ts";
@@ -56,6 +56,23 @@ test("the signal aborts with a TimeoutError, and nothing that the handler still 
   assert.match(server.log[0], /POST \/ took more than 100 ms$/);
   assert.match(server.log[1], /code 503, message Service Unavailable$/);
   assert.match(server.log[2], /"POST \/ HTTP\/1\.1" 503 112$/);
+});
+
+test("a signal first asked for when the time is over is aborted with the same reason", async (t) => {
+  const gate = new Gate();
+  const names: string[] = [];
+  class Handler extends BaseHTTPRequestHandler {
+    async do_GET(): Promise<void> {
+      await gate.opened;
+      names.push(...[this.timeout(60_000), this.signal].map(({ reason }) => (reason as Error).name));
+    }
+  }
+  const peer = (await inMemory(t, Handler, { handlerTimeout: LIMIT })).connect();
+  await peer.send(GET);
+  assert.equal((await peer.answer()).status, 503);
+  gate.open();
+  await until(() => names.length === 2, "the handler's end");
+  assert.deepEqual(names, ["TimeoutError", "TimeoutError"]);
 });
 
 for (const [name, how] of Object.entries({
@@ -261,6 +278,50 @@ test("one that has announced more than it has written is cut off", async (t) => 
   assert.match(server.log[0], /GET \/ took more than 100 ms$/);
   assert.match(server.log[1], /"GET \/ HTTP\/1\.1" 200 6 failed$/);
 });
+
+test("each request that took too long has one outcome, which says what became of its response", async (t) => {
+  const outcomes: RequestOutcome[] = [];
+  const gate = new Gate();
+  class Handler extends BaseHTTPRequestHandler {
+    async do_GET(): Promise<void> {
+      if (this.path === "/whole") this.sendText("whole");
+      if (this.path === "/part") {
+        this.sendResponse(200);
+        this.endHeaders();
+        this.wfile.write("part");
+      }
+      await gate.opened;
+    }
+
+    override requestEnded(outcome: RequestOutcome): void {
+      outcomes.push(outcome);
+    }
+  }
+  const server = await onSocket(t, Handler, { handlerTimeout: LIMIT });
+  for (const path of ["/none", "/part", "/whole"]) {
+    const peer = await server.connect();
+    await peer.send(request("GET", path));
+    if (path === "/whole") await sleep(2 * LIMIT);
+    else await peer.endOfConnection();
+    if (path === "/whole") gate.open();
+    await until(() => outcomes.at(-1)?.path === path, `the outcome of ${path}`);
+    peer.destroy();
+  }
+  await server.httpd.shutdown();
+  assert.deepEqual(
+    outcomes.map(({ path, status, reason, bytesSent, error }) => [path, status, reason, bytesSent, nameOf(error)]),
+    [
+      ["/none", 503, "complete", 112, "HTTPError"],
+      ["/part", 200, "failed", 4, "TimeoutError"],
+      ["/whole", 200, "complete", 5, "undefined"],
+    ],
+  );
+  for (const { duration } of outcomes) assert.ok(duration > LIMIT - 10, `${duration} ms`);
+});
+
+function nameOf(error: unknown): string {
+  return error instanceof Error ? error.name : String(error);
+}
 
 test("a writer that waits for a client which does not read is over time as well", async (t) => {
   let over = false;
