@@ -15,7 +15,7 @@ export interface RequestHead {
   readonly method: string;
   /** The request target as it was sent (RFC 9112 §3.2), one character a byte. */
   readonly target: string;
-  /** Who was asked: the authority of the target where it has one, else the Host field, else null (RFC 9110 §7.1). */
+  /** Who was asked: the authority of the target where it has one, else the Host field; null where both are empty (RFC 9110 §7.1). */
   readonly authority: string | null;
   /** "HTTP/1.0", "HTTP/1.1", "HTTP/2". */
   readonly version: string;

@@ -150,6 +150,17 @@ export class BaseHTTPRequestHandler {
     return `${method} ${target} ${version}`;
   }
 
+  /**
+   * The host that the client asked for, and the port where it named one, as it was sent: `"example.com:8000"`. A target that names a
+   * host (absolute-form, or CONNECT's) counts, and the Host field beside it does not; any other target leaves it to the Host field.
+   * Null where neither names one, which HTTP/1.0 and `OPTIONS *` allow. The client chooses it: compare it with the names that you serve
+   * before you build a link from it.
+   * @source RFC 9112 §3.2.2 and §3.3
+   */
+  get authority(): string | null {
+    return this.#transaction.exchange.head.authority;
+  }
+
   /** The header section. @source Python's `headers` */
   get headers(): Fields {
     return this.#transaction.exchange.head.fields;
