@@ -23,7 +23,10 @@ export interface RequestHead {
   readonly fields: Fields;
 }
 
-/** A peer's address and port; ["", 0] where it has none, as behind a Unix socket. */
+/**
+ * A peer's address and port; ["", 0] where none is known: behind a Unix socket, and of a client that was gone when it was accepted.
+ * IPv4 addresses are not mapped to IPv6.
+ */
 export type Peer = readonly [host: string, port: number];
 
 /** One request and its answer. Made by a protocol, used by exactly one executor. */

@@ -15,6 +15,7 @@ import type { HTTPErrorOptions } from "./errors.ts";
 import { eachField, type HeaderFields } from "./header_fields.ts";
 import type { RequestOutcome } from "./outcome.ts";
 import { decodeText, parseJson, validate } from "./json.ts";
+import { loggedAddress } from "./log.ts";
 import { quiet, type RequestBody } from "./rfile.ts";
 import type { HTTPServer } from "./server.ts";
 import type { StandardSchemaV1 } from "./standard_schema.ts";
@@ -176,7 +177,11 @@ export class BaseHTTPRequestHandler {
     return this.#transaction.exchange.trailers;
   }
 
-  /** The client's address and port. @source Python's `client_address` */
+  /**
+   * The client's address and port. An IPv4 client has an IPv4 address, also on a socket that takes IPv6 as well. `["", 0]` behind a Unix
+   * socket, and where the client was gone when its connection was accepted.
+   * @source Python's `client_address`
+   */
   get clientAddress(): readonly [host: string, port: number] {
     return this.#transaction.exchange.peer;
   }
@@ -446,9 +451,9 @@ export class BaseHTTPRequestHandler {
     return this.#transaction.services.clock.logTime;
   }
 
-  /** The client's address as the log has it. @source Python's `address_string` */
+  /** The client's address as the log has it; `-` where none is known. @source Python's `address_string` */
   addressString(): string {
-    return this.clientAddress[0];
+    return loggedAddress(this.clientAddress);
   }
 
   /**

@@ -1,6 +1,7 @@
 /** Log lines as Python's http.server writes them, to stderr, gathered so that a busy server writes once a turn. */
 import process from "node:process";
 import { inspect } from "node:util";
+import type { Peer } from "../protocol/exchange.ts";
 import type { Turn, TurnTask } from "./turn.ts";
 
 /** Where log lines go: "plain" to stderr, "none" nowhere, a function is given each line, without its end. */
@@ -63,6 +64,11 @@ function escape(text: string): string {
   return text.replace(/\n(?! {4})|[\x00-\x09\x0b-\x1f\x7f-\x9f\\]/g, (c) =>
     c === "\\" ? "\\\\" : "\\x" + c.charCodeAt(0).toString(16).padStart(2, "0"),
   );
+}
+
+/** A client's address as a line of the log has it: a word, whether it is known or not. */
+export function loggedAddress([host]: Peer): string {
+  return host === "" ? "-" : host;
 }
 
 /** Anything can be thrown in a thread; whoever hears of it has an Error. */

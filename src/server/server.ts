@@ -22,7 +22,7 @@ import {
 } from "./inject.ts";
 import { Link, type LinkOwner } from "./link.ts";
 import { checkListeners, Listeners } from "./listeners.ts";
-import { describe, Log } from "./log.ts";
+import { describe, Log, loggedAddress } from "./log.ts";
 import type { RequestOutcome } from "./outcome.ts";
 import { handlerThread, listenerThread, programThread } from "./place.ts";
 import { type HTTPServerOptions, serverSettings, type ServerSettings } from "./server_options.ts";
@@ -342,7 +342,7 @@ export class HTTPServer {
       sendTimeout: this.#options.sendTimeout,
       lingerTimeout: this.#options.lingerTimeout,
       linkRefused: (link, error) =>
-        this.#report("%s refused: %s, %d. %s", link.peer[0], error.code, error.status, error.message),
+        this.#report("%s refused: %s, %d. %s", loggedAddress(link.peer), error.code, error.status, error.message),
       linkClosed: (link) => {
         this.#links.delete(link);
         this.#checkStopped();

@@ -2,6 +2,7 @@
 import { lookup } from "node:dns/promises";
 import type { Peer } from "../protocol/exchange.ts";
 import type { Address, Listener, ListenOptions, Socket, SocketHandler, Transport } from "./transport.ts";
+import { peerOf } from "./peer.ts";
 import { overLitter } from "./unix.ts";
 
 export const transport: Transport = {
@@ -98,7 +99,7 @@ class Connection implements Socket {
 
   constructor(socket: BunSocket) {
     this.#socket = socket;
-    this.peer = [socket.remoteAddress ?? "", socket.remotePort ?? 0];
+    this.peer = peerOf(socket.remoteAddress, socket.remotePort);
   }
 
   received(bytes: Uint8Array): void {

@@ -3,6 +3,7 @@ import net from "node:net";
 import process from "node:process";
 import type { Peer } from "../protocol/exchange.ts";
 import type { Address, Listener, ListenOptions, Socket, SocketHandler, Transport } from "./transport.ts";
+import { peerOf } from "./peer.ts";
 import { overLitter } from "./unix.ts";
 
 /** How much one read may bring. */
@@ -204,7 +205,7 @@ class NodeSocket implements Socket {
     this.#socket = socket;
     this.#ways = ways;
     this.#handle = typeof handle?.writeBuffer === "function" ? handle : null;
-    this.peer = [socket.remoteAddress ?? "", socket.remotePort ?? 0];
+    this.peer = peerOf(socket.remoteAddress, socket.remotePort);
   }
 
   attach(handler: SocketHandler): void {

@@ -333,12 +333,16 @@ for (const [name, { transport, isShared }] of Object.entries(transports)) {
       serve(
         transport,
         echo,
-        async ([host, port]) => {
+        async ([host, port], next) => {
           assert.equal(host, "::");
           for (const to of ["127.0.0.1", "::1"]) {
+            const accepted = next();
             const client = connect([to, Number(port)]);
+            await once(client, "connect");
+            const { localPort } = client;
             client.end("any");
             assert.equal(await collect(client), "any");
+            assert.deepEqual((await accepted).socket.peer, [to, localPort], "no IPv4 address mapped to IPv6");
           }
         },
         ["", 0],
@@ -387,15 +391,28 @@ for (const [name, { transport, isShared }] of Object.entries(transports)) {
         }));
     }
 
+    test("a client that was gone when it was accepted has no address", () =>
+      serve(transport, echo, async ([, port], next) => {
+        const accepted = next();
+        // This process accepts nothing meanwhile.
+        const code = `const client = require("node:net").connect(${port}, "127.0.0.1", () => client.resetAndDestroy())`;
+        spawnSync(process.execPath, ["-e", code]);
+        const { socket, closed } = await accepted;
+        assert.deepEqual(socket.peer, ["", 0]);
+        await closed;
+      }));
+
     test("a Unix socket, also over the file of one that was killed", async () => {
       const folder = mkdtempSync(path.join(tmpdir(), "plinth-"));
       const file = path.join(folder, "socket");
       try {
-        const use = async (address: Listener["address"]) => {
+        const use = async (address: Listener["address"], next: () => Promise<Recorder>) => {
           assert.equal(address, file);
+          const accepted = next();
           const client = connect(address);
           client.end("unix");
           assert.equal(await collect(client), "unix");
+          assert.deepEqual((await accepted).socket.peer, ["", 0]);
         };
         await serve(transport, echo, use, file);
         // A server that is killed leaves its file behind.
