@@ -95,6 +95,8 @@ class Connection implements Socket {
   readonly #socket: BunSocket;
   /** What the kernel has not taken of the last write; `onDrain` is owed for it. */
   #rest: Uint8Array | null = null;
+  /** How much that is. */
+  waiting = 0;
   #closed = false;
 
   constructor(socket: BunSocket) {
@@ -113,8 +115,12 @@ class Connection implements Socket {
   drained(): void {
     if (this.#rest === null || this.#closed) return; // Bun says so also when nothing has waited
     const rest = this.#rest;
+    const length = this.waiting;
     this.#rest = null;
-    if (this.write(rest)) this.handler.onDrain();
+    this.waiting = 0;
+    // Its owner has transferred the memory elsewhere: what was announced cannot come any more.
+    if (rest.length < length) this.destroy();
+    else if (this.write(rest)) this.handler.onDrain();
   }
 
   gone(): void {
@@ -126,7 +132,10 @@ class Connection implements Socket {
     const taken = this.#socket.write(bytes);
     if (taken === bytes.length || this.#closed) return true;
     if (taken < 0) this.#socket.close(); // the peer has gone, which Bun itself would take for an end of its side
-    else this.#rest = taken > 0 ? bytes.subarray(taken) : bytes;
+    else {
+      this.#rest = taken > 0 ? bytes.subarray(taken) : bytes;
+      this.waiting = this.#rest.length;
+    }
     return false;
   }
 
