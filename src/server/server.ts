@@ -26,6 +26,7 @@ import { describe, Log, loggedAddress } from "./log.ts";
 import type { RequestOutcome } from "./outcome.ts";
 import { handlerThread, listenerThread, programThread } from "./place.ts";
 import { type HTTPServerOptions, serverSettings, type ServerSettings } from "./server_options.ts";
+import { SendQueues } from "./send_queues.ts";
 import type { Asker, Services } from "./services.ts";
 import { LONGEST_TIMER } from "./signals.ts";
 import { Turn } from "./turn.ts";
@@ -56,6 +57,7 @@ export class HTTPServer {
   readonly #writeLine = (line: string): void => this.#log.write(line);
   readonly #pool = new ChunkPool();
   readonly #links = new Set<Link>();
+  readonly #sendQueues: SendQueues;
   readonly #reusePort: boolean;
   /** The threads that accept beside this one; null where there are none. */
   readonly #listeners: Listeners | null;
@@ -94,6 +96,7 @@ export class HTTPServer {
     this.#limits = limits;
     this.#options = settings;
     this.#dispatcher = new Dispatcher(RequestHandlerClass, limits);
+    this.#sendQueues = new SendQueues(settings.sendTimeout / 8);
     this.#turn = new Turn((task) => this.#transport.endOfTurn(task));
     const { silent, writeLog } = programThread() ?? {};
     const log = writeLog === undefined ? options.log : silent === true ? "none" : writeLog;
@@ -341,6 +344,8 @@ export class HTTPServer {
       executor: this.makeExecutor(this.makeServices()),
       sendTimeout: this.#options.sendTimeout,
       lingerTimeout: this.#options.lingerTimeout,
+      maxLingerTime: this.#options.maxLingerTime,
+      sendQueues: this.#sendQueues,
       linkRefused: (link, error) =>
         this.#report("%s refused: %s, %d. %s", loggedAddress(link.peer), error.code, error.status, error.message),
       linkClosed: (link) => {
@@ -367,6 +372,7 @@ export class HTTPServer {
   #tick(): void {
     const { now } = this.#clock;
     for (const link of this.#links) link.tick(now);
+    void this.#sendQueues.look(now, this.serverAddress[1]);
     if (this.#links.size < this.#options.maxConnections) this.#toldOfCrowd = false;
     this.#checkStopped();
   }

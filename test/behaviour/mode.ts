@@ -30,7 +30,10 @@ export interface Mode {
 
 /** The options that cases may set: numbers, so that they travel wherever the server is. */
 export type ServeOptions = Partial<Limits> &
-  Pick<HTTPServerOptions, "maxConnections" | "sendTimeout" | "lingerTimeout" | "shutdownTimeout" | "handlerTimeout">;
+  Pick<
+    HTTPServerOptions,
+    "maxConnections" | "sendTimeout" | "lingerTimeout" | "maxLingerTime" | "shutdownTimeout" | "handlerTimeout"
+  >;
 
 /** A server that runs: its `serveForever` has been called, and it listens. */
 export interface Served {
