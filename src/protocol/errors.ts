@@ -93,8 +93,8 @@ export const HOST_REPEATED = error("HOST_REPEATED", 400, "A request must not hav
 export const HOST_INVALID = error(
   "HOST_INVALID",
   400,
-  "The Host field must be a host and, where it has one, a port.",
-  "RFC 9112 §3.2; RFC 9110 §7.2",
+  "The Host field must be a host and, where it has one, a port. Only a target that needs no Host field may leave it empty.",
+  "RFC 9112 §3.2; RFC 9110 §4.2.1",
 );
 export const CONNECTION_INVALID = error(
   "CONNECTION_INVALID",

@@ -15,7 +15,7 @@ export interface RequestHead {
   readonly method: string;
   /** The request target as it was sent (RFC 9112 §3.2), one character a byte. */
   readonly target: string;
-  /** Who was asked: the authority of the target where it has one, else the Host field, else null (RFC 9110 §7.1). */
+  /** Who was asked: the authority of the target where it has one, else the Host field; null where both are empty (RFC 9110 §7.1). */
   readonly authority: string | null;
   /** "HTTP/1.0", "HTTP/1.1", "HTTP/2". */
   readonly version: string;
@@ -23,7 +23,10 @@ export interface RequestHead {
   readonly fields: Fields;
 }
 
-/** A peer's address and port; ["", 0] where it has none, as behind a Unix socket. */
+/**
+ * A peer's address and port; ["", 0] where none is known: behind a Unix socket, and of a client that was gone when it was accepted.
+ * IPv4 addresses are not mapped to IPv6.
+ */
 export type Peer = readonly [host: string, port: number];
 
 /** One request and its answer. Made by a protocol, used by exactly one executor. */

@@ -81,6 +81,11 @@ export class Output {
     this.#pool = pool;
   }
 
+  /** Whether something waits to leave, or was pulled and has not been recycled. */
+  get isLeaving(): boolean {
+    return this.length > 0 || this.#leaving !== null;
+  }
+
   /** Adds text, one byte a character. */
   text(text: string): void {
     const tail = this.#room(text.length);

@@ -10,6 +10,11 @@ const MONTHS = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "
 export class Clock {
   /** Milliseconds, never going back, as of the last tick. */
   now = performance.now();
+  /**
+   * Milliseconds that the last tick counts for: those since the one before, but no more than two ticks take. Where something has held
+   * the event loop up for longer, what happened meanwhile has not been seen.
+   */
+  step = 0;
   #date = "";
   /** There are no ticks where handlers block: the time is looked at when it is asked for. */
   readonly #live: boolean;
@@ -37,7 +42,9 @@ export class Clock {
     if (this.#timer !== null) return;
     this.#update();
     this.#timer = setInterval(() => {
-      const late = performance.now() - this.now > 4 * TICK;
+      const passed = performance.now() - this.now;
+      const late = passed > 4 * TICK;
+      this.step = Math.min(passed, 2 * TICK);
       this.#update();
       // When something held the event loop up, what the peers sent meanwhile has not been read yet: they are not the ones
       // who were slow. Deadlines wait for the next tick, but for no more than one: the event loop may always be held up.

@@ -14,6 +14,7 @@ import type { HTTPErrorOptions } from "./errors.ts";
 import { eachField, type HeaderFields } from "./header_fields.ts";
 import type { RequestOutcome } from "./outcome.ts";
 import { decodeText, parseJson, validate } from "./json.ts";
+import { loggedAddress } from "./log.ts";
 import { quiet, type RequestBody } from "./rfile.ts";
 import type { HTTPServer } from "./server.ts";
 import type { StandardSchemaV1 } from "./standard_schema.ts";
@@ -149,6 +150,17 @@ export class BaseHTTPRequestHandler {
     return `${method} ${target} ${version}`;
   }
 
+  /**
+   * The host that the client asked for, and the port where it named one, as it was sent: `"example.com:8000"`. A target that names a
+   * host (absolute-form, or CONNECT's) counts, and the Host field beside it does not; any other target leaves it to the Host field.
+   * Null where neither names one, which HTTP/1.0 and `OPTIONS *` allow. The client chooses it: compare it with the names that you serve
+   * before you build a link from it.
+   * @source RFC 9112 §3.2.2 and §3.3
+   */
+  get authority(): string | null {
+    return this.#transaction.exchange.head.authority;
+  }
+
   /** The header section. @source Python's `headers` */
   get headers(): Fields {
     return this.#transaction.exchange.head.fields;
@@ -164,7 +176,11 @@ export class BaseHTTPRequestHandler {
     return this.#transaction.exchange.trailers;
   }
 
-  /** The client's address and port. @source Python's `client_address` */
+  /**
+   * The client's address and port. An IPv4 client has an IPv4 address, also on a socket that takes IPv6 as well. `["", 0]` behind a Unix
+   * socket, and where the client was gone when its connection was accepted.
+   * @source Python's `client_address`
+   */
   get clientAddress(): readonly [host: string, port: number] {
     return this.#transaction.exchange.peer;
   }
@@ -439,9 +455,9 @@ export class BaseHTTPRequestHandler {
     return this.#transaction.services.clock.logTime;
   }
 
-  /** The client's address as the log has it. @source Python's `address_string` */
+  /** The client's address as the log has it; `-` where none is known. @source Python's `address_string` */
   addressString(): string {
-    return this.clientAddress[0];
+    return loggedAddress(this.clientAddress);
   }
 
   /**

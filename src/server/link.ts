@@ -3,6 +3,7 @@ import type { Connection, Exchange, Executor, Host, Peer } from "../protocol/exc
 import type { ProtocolError } from "../protocol/errors.ts";
 import type { Socket, SocketHandler } from "../transport/transport.ts";
 import type { Clock } from "./clock.ts";
+import type { Sender, SendQueues } from "./send_queues.ts";
 import type { Turn, TurnTask } from "./turn.ts";
 
 /** What links have in common, and whom they tell. */
@@ -10,26 +11,35 @@ export interface LinkOwner {
   readonly clock: Clock;
   readonly turn: Turn;
   readonly executor: Executor;
-  /** Milliseconds in which what was written must leave. */
+  /** Milliseconds for which a peer may take nothing of what was written. */
   readonly sendTimeout: number;
-  /** Milliseconds that a peer has to close its side after we have closed ours. */
+  /** Milliseconds for which a peer may send nothing after we have ended our side. */
   readonly lingerTimeout: number;
+  /** Milliseconds for which we read on in all after that. */
+  readonly maxLingerTime: number;
+  readonly sendQueues: SendQueues;
   linkRefused(link: Link, error: ProtocolError): void;
   linkClosed(link: Link): void;
 }
 
-export class Link implements Host, SocketHandler, TurnTask {
+export class Link implements Host, SocketHandler, TurnTask, Sender {
   readonly #owner: LinkOwner;
   readonly #socket: Socket;
   readonly #connection: Connection;
   /** What the socket has not taken all of. */
   #blocked: Uint8Array | null = null;
-  #blockedSince = 0;
+  /** For how many milliseconds of these the peer has taken nothing, as far as it is known. */
+  #idle = 0;
+  /** How much the socket, and the kernel, held when it last took something. */
+  #waiting: number | undefined = 0;
+  #sendQueue = -1;
   #paused = false;
   #queued = false;
   #flushing = false;
   /** Our side has ended, and when. */
   #endedAt = -1;
+  /** When the peer last sent something, from then on. */
+  #heardAt = 0;
   #closed = false;
 
   /** @param connect makes the protocol of this connection, for this host */
@@ -76,6 +86,10 @@ export class Link implements Host, SocketHandler, TurnTask {
   // The socket's handler
 
   onData(bytes: Uint8Array, length: number): void {
+    if (this.#endedAt >= 0) {
+      this.#heardAt = this.#owner.clock.now; // it is dropped
+      return;
+    }
     this.#connection.receive(bytes, length);
     this.#afterInput();
   }
@@ -107,9 +121,37 @@ export class Link implements Host, SocketHandler, TurnTask {
 
   /** A tick of the clock. */
   tick(now: number): void {
-    if (this.#endedAt >= 0 && now - this.#endedAt >= this.#owner.lingerTimeout) this.#socket.destroy();
-    else if (this.#blocked !== null && now - this.#blockedSince >= this.#owner.sendTimeout) this.#socket.destroy();
-    else if (now >= this.#connection.deadline) this.#connection.tick();
+    const { lingerTimeout, maxLingerTime } = this.#owner;
+    if (this.#endedAt >= 0) {
+      if (now - this.#heardAt >= lingerTimeout || now - this.#endedAt >= maxLingerTime) this.#socket.destroy();
+      return;
+    }
+    if (this.#blocked !== null) this.#checkProgress();
+    if (now >= this.#connection.deadline) this.#connection.tick();
+  }
+
+  /** Whether the peer takes what is sent. Where the socket sees nothing of that, the kernel is asked, unless it takes too long to answer. */
+  #checkProgress(): void {
+    const { sendTimeout, sendQueues, clock } = this.#owner;
+    this.#idle += clock.step;
+    if (this.#socket.waiting !== this.#waiting) this.#progressed();
+    else if (this.#idle >= 2 * sendTimeout) this.#socket.destroy();
+    else if (this.#idle >= sendTimeout / 8) sendQueues.ask(this);
+  }
+
+  #progressed(): void {
+    this.#idle = 0;
+    this.#waiting = this.#socket.waiting;
+    this.#sendQueue = -1;
+  }
+
+  /** The kernel's word, where it has one. The first time, nobody knows what has gone before. */
+  sendQueueIs(bytes: number): void {
+    if (this.#blocked === null || this.#closed) return;
+    if (bytes !== this.#sendQueue) {
+      this.#sendQueue = bytes;
+      this.#idle = 0;
+    } else if (this.#idle >= this.#owner.sendTimeout) this.#socket.destroy();
   }
 
   /** Finishes what runs and closes. */
@@ -136,7 +178,7 @@ export class Link implements Host, SocketHandler, TurnTask {
         this.#connection.recycle(batch);
       } else {
         this.#blocked = batch;
-        this.#blockedSince = this.#owner.clock.now;
+        this.#progressed();
       }
     }
     this.#flushing = false;
@@ -157,7 +199,7 @@ export class Link implements Host, SocketHandler, TurnTask {
       if (connection.closing === "cut") this.#socket.destroy();
       else if (connection.closing === "reset") this.#socket.reset();
       else if (this.#endedAt < 0) {
-        this.#endedAt = this.#owner.clock.now;
+        this.#endedAt = this.#heardAt = this.#owner.clock.now;
         this.#socket.end();
       }
     }

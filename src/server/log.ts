@@ -1,5 +1,6 @@
 /** Log lines as Python's http.server writes them, to stderr, gathered so that a busy server writes once a turn. */
 import { format, inspect, types } from "node:util";
+import type { Peer } from "../protocol/exchange.ts";
 import { writeToStderr } from "./stderr.ts";
 import type { Turn, TurnTask } from "./turn.ts";
 
@@ -103,6 +104,11 @@ function isError(value: unknown): value is Error {
 /** Anything can be thrown. @returns what to give to the log for it: the error itself, whose stack is then shown, or a description */
 export function loggable(error: unknown): unknown {
   return isError(error) ? error : describe(error);
+}
+
+/** A client's address as a line of the log has it: a word, whether it is known or not. */
+export function loggedAddress([host]: Peer): string {
+  return host === "" ? "-" : host;
 }
 
 /** Anything can be thrown in a thread; whoever hears of it has an Error. */

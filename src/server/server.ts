@@ -22,10 +22,11 @@ import {
 } from "./inject.ts";
 import { Link, type LinkOwner } from "./link.ts";
 import { checkListeners, Listeners } from "./listeners.ts";
-import { Log, loggable } from "./log.ts";
+import { Log, loggable, loggedAddress } from "./log.ts";
 import type { RequestOutcome } from "./outcome.ts";
 import { handlerThread, listenerThread, programThread } from "./place.ts";
 import { type HTTPServerOptions, serverSettings, type ServerSettings } from "./server_options.ts";
+import { SendQueues } from "./send_queues.ts";
 import type { Asker, Services } from "./services.ts";
 import { LONGEST_TIMER } from "./signals.ts";
 import { Turn } from "./turn.ts";
@@ -56,6 +57,7 @@ export class HTTPServer {
   readonly #writeLine = (line: string): void => this.#log.write(line);
   readonly #pool = new ChunkPool();
   readonly #links = new Set<Link>();
+  readonly #sendQueues: SendQueues;
   readonly #reusePort: boolean;
   /** The threads that accept beside this one; null where there are none. */
   readonly #listeners: Listeners | null;
@@ -98,6 +100,7 @@ export class HTTPServer {
       if (listenerThread === null) this.#report("%s", why);
       else listenerThread.crowded(why); // said once for all event loops
     });
+    this.#sendQueues = new SendQueues(settings.sendTimeout / 8);
     this.#turn = new Turn((task) => this.#transport.endOfTurn(task));
     const { silent, writeLog } = programThread() ?? {};
     const log = writeLog === undefined ? options.log : silent === true ? "none" : writeLog;
@@ -349,8 +352,10 @@ export class HTTPServer {
       executor: this.makeExecutor(this.makeServices()),
       sendTimeout: this.#options.sendTimeout,
       lingerTimeout: this.#options.lingerTimeout,
+      maxLingerTime: this.#options.maxLingerTime,
+      sendQueues: this.#sendQueues,
       linkRefused: (link, error) =>
-        this.#report("%s refused: %s, %d. %s", link.peer[0], error.code, error.status, error.message),
+        this.#report("%s refused: %s, %d. %s", loggedAddress(link.peer), error.code, error.status, error.message),
       linkClosed: (link) => {
         this.#links.delete(link);
         this.#checkStopped();
@@ -382,6 +387,7 @@ export class HTTPServer {
     const { now } = this.#clock;
     for (const link of this.#links) link.tick(now);
     this.#admission.tick(this.#links.size, now);
+    void this.#sendQueues.look(now, this.serverAddress[1]);
     this.#checkStopped();
   }
 

@@ -19,10 +19,19 @@ export interface HTTPServerOptions extends LimitOptions {
    * then says. Default 16,384.
    */
   readonly maxConnections?: number | undefined;
-  /** How long a client may leave an answer unread before its connection is closed. Default 60 s. */
+  /**
+   * How long a client that is sent a response may take none of it before its connection is closed. It may read as slowly as it likes:
+   * the time begins anew whenever it takes something. "Slow clients" in docs/GUIDE.md says how that is noticed. Default 60 s.
+   */
   readonly sendTimeout?: number | undefined;
-  /** How long a client may take to close its side after the server has closed its own. Default 2 s. */
+  /**
+   * How long a client may be silent after the server has closed its side of the connection. What the client still sends is read and
+   * dropped, because a connection that is closed while data comes is reset, and the reset can overtake the response (RFC 9112 §9.6).
+   * Default 5 s.
+   */
   readonly lingerTimeout?: number | undefined;
+  /** How long that may take in all, for a client that goes on sending. Default 30 s. */
+  readonly maxLingerTime?: number | undefined;
   /**
    * How long a handler may run, reading and writing included. The client of one that takes longer gets a 503, or a cut connection where
    * part of the response has left, and its `signal` aborts with a DOMException named "TimeoutError". On the event loop the handler
@@ -62,7 +71,8 @@ const INFORMATIONAL: readonly string[] = ["never", "http2", "always"];
 const DEFAULTS = {
   maxConnections: 16_384,
   sendTimeout: 60_000,
-  lingerTimeout: 2_000,
+  lingerTimeout: 5_000,
+  maxLingerTime: 30_000,
   handlerTimeout: Infinity,
   shutdownTimeout: 10_000,
   requestQueueSize: 511,

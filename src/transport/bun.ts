@@ -3,6 +3,7 @@ import { lookup } from "node:dns/promises";
 import type { Peer } from "../protocol/exchange.ts";
 import type { Address, Listener, ListenOptions, Socket, SocketHandler, Transport } from "./transport.ts";
 import { readDescriptors } from "./descriptors.ts";
+import { peerOf } from "./peer.ts";
 import { overLitter } from "./unix.ts";
 
 export const transport: Transport = {
@@ -97,11 +98,13 @@ class Connection implements Socket {
   readonly #socket: BunSocket;
   /** What the kernel has not taken of the last write; `onDrain` is owed for it. */
   #rest: Uint8Array | null = null;
+  /** How much that is. */
+  waiting = 0;
   #closed = false;
 
   constructor(socket: BunSocket) {
     this.#socket = socket;
-    this.peer = [socket.remoteAddress ?? "", socket.remotePort ?? 0];
+    this.peer = peerOf(socket.remoteAddress, socket.remotePort);
   }
 
   received(bytes: Uint8Array): void {
@@ -115,8 +118,12 @@ class Connection implements Socket {
   drained(): void {
     if (this.#rest === null || this.#closed) return; // Bun says so also when nothing has waited
     const rest = this.#rest;
+    const length = this.waiting;
     this.#rest = null;
-    if (this.write(rest)) this.handler.onDrain();
+    this.waiting = 0;
+    // Its owner has transferred the memory elsewhere: what was announced cannot come any more.
+    if (rest.length < length) this.destroy();
+    else if (this.write(rest)) this.handler.onDrain();
   }
 
   gone(): void {
@@ -128,7 +135,10 @@ class Connection implements Socket {
     const taken = this.#socket.write(bytes);
     if (taken === bytes.length || this.#closed) return true;
     if (taken < 0) this.#socket.close(); // the peer has gone, which Bun itself would take for an end of its side
-    else this.#rest = taken > 0 ? bytes.subarray(taken) : bytes;
+    else {
+      this.#rest = taken > 0 ? bytes.subarray(taken) : bytes;
+      this.waiting = this.#rest.length;
+    }
     return false;
   }
 

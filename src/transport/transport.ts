@@ -57,6 +57,11 @@ export interface Socket {
    * should be written, until `onDrain`
    */
   write(bytes: Uint8Array): boolean;
+  /**
+   * How many bytes of the last write the system has not taken yet. While that changes, the peer takes them. Where it is not told, only a
+   * write that was taken whole shows that.
+   */
+  readonly waiting?: number;
   /** Ends our side (FIN) behind what was written. */
   end(): void;
   /** Closes both sides now. */

@@ -32,7 +32,13 @@ export interface Mode {
 export type ServeOptions = Partial<Limits> &
   Pick<
     HTTPServerOptions,
-    "maxConnections" | "sendTimeout" | "lingerTimeout" | "shutdownTimeout" | "handlerTimeout" | "informational"
+    | "maxConnections"
+    | "sendTimeout"
+    | "lingerTimeout"
+    | "maxLingerTime"
+    | "shutdownTimeout"
+    | "handlerTimeout"
+    | "informational"
   >;
 
 /** A server that runs: its `serveForever` has been called, and it listens. */

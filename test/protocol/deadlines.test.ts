@@ -62,8 +62,9 @@ describe("a head", () => {
 
   test("of a later request counts from its first byte, also when that is an empty line's", () => {
     for (const begin of ["G", "\r", "\r\nG"]) {
-      const driver = new Driver(LIMITS, (call) => call.answer()).later(15_000).feed(GET).later(50_000);
+      const driver = new Driver(LIMITS, (call) => call.answer()).later(15_000).feed(GET);
       driver.take();
+      driver.later(50_000);
       assert.equal(driver.remaining, 25_000);
       driver.feed(begin);
       assert.equal(driver.remaining, 20_000);
@@ -109,6 +110,28 @@ describe("an idle connection", () => {
     driver.call.answer();
     driver.take();
     expectAt(driver, 75_000, { closing: "end" });
+  });
+
+  test("is not idle while its response leaves, and is from then on", () => {
+    const driver = new Driver(LIMITS, (call) => call.answer("hello")).feed(GET);
+    const batch = driver.connection.pull();
+    assert.ok(batch !== null);
+    for (let i = 0; i < 100; i++) {
+      driver.later(10_000);
+      assert.equal(driver.connection.closing, null);
+    }
+    driver.connection.recycle(batch);
+    expectAt(driver, 75_000, { closing: "end" });
+  });
+
+  test("is not idle while its response waits to leave, but the next head has its deadline", () => {
+    const driver = new Driver(LIMITS, (call) => call.answer("hello")).feed(GET).later(80_000);
+    assert.equal(driver.connection.closing, null);
+    expectAt(driver.feed("GET /"), 20_000, {
+      closing: "end",
+      code: "HEAD_TIMEOUT",
+      output: /^HTTP\/1\.1 200 [^]*\r\n\r\nhelloHTTP\/1\.1 408 /,
+    });
   });
 
   test("may have no deadline", () => {

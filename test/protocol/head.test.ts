@@ -173,7 +173,17 @@ const wholes: [data: string, different: Partial<Seen> | string][] = [
   [head("GET / HTTP/1.1"), "HOST_MISSING"],
   [head("GET / HTTP/1.1", "X: y", "Hosts: a"), "HOST_MISSING"],
   [head("GET http://a/ HTTP/1.1"), "HOST_MISSING"], // also where the target has one
-  [head("GET / HTTP/1.1", "Host:"), { authority: "", fields: [["Host", ""]] }],
+  // "http" has no empty host (RFC 9110 §4.2.1): nobody says whom an origin-form target is for
+  [head("GET / HTTP/1.1", "Host:"), "HOST_INVALID"],
+  [head("GET / HTTP/1.1", "Host: \t "), "HOST_INVALID"],
+  [head("OPTIONS /a?b HTTP/1.1", "X: y", "host:"), "HOST_INVALID"],
+  [head("RICKROLL // HTTP/1.9", "Host:"), "HOST_INVALID"],
+  // HTTP/1.0 needs no Host field, and an empty one says no more than none
+  [
+    head("GET / HTTP/1.0", "Host:"),
+    { version: "HTTP/1.0", authority: null, fields: [["Host", ""]], persistent: false },
+  ],
+  [head("GET / HTTP/1.0", "Host:", "Host: a"), "HOST_REPEATED"],
   [head("GET / HTTP/1.1", "Host: a b"), "HOST_INVALID"],
   [head("GET / HTTP/1.1", "Host: a/"), "HOST_INVALID"],
   [head("GET / HTTP/1.1", "Host: b@a"), "HOST_INVALID"],
@@ -228,16 +238,33 @@ const wholes: [data: string, different: Partial<Seen> | string][] = [
   // absolute-form: its authority counts, not the Host field's (RFC 9112 §3.2.2)
   [head("GET http://b:81/c HTTP/1.1", "Host: a"), { target: "http://b:81/c", authority: "b:81" }],
   [head("OPTIONS http://b HTTP/1.1", "Host: a"), { method: "OPTIONS", target: "http://b", authority: "b" }],
+  [head("GET http://b/ HTTP/1.1", "Host: b"), { target: "http://b/", authority: "b", fields: [["Host", "b"]] }],
+  [head("GET http://b/ HTTP/1.1", "Host:"), { target: "http://b/", authority: "b", fields: [["Host", ""]] }],
+  [
+    head("GET http://b HTTP/1.0"),
+    { target: "http://b", authority: "b", version: "HTTP/1.0", fields: [], persistent: false },
+  ],
+  // "… or a Host header field with an invalid field value" (§3.2) is refused with any target
+  [head("GET http://b/ HTTP/1.1", "Host: a b"), "HOST_INVALID"],
+  [head("GET http://b/ HTTP/1.1", "Host: b", "Host: b"), "HOST_REPEATED"],
+  [head("OPTIONS * HTTP/1.1", "Host: a b"), "HOST_INVALID"],
   [head("GET http://user@b/ HTTP/1.1", "Host: a"), "TARGET_INVALID"],
   [head("GET ftp://b/ HTTP/1.1", "Host: a"), "TARGET_INVALID"],
   // asterisk-form is OPTIONS' (§3.2.4)
   [head("OPTIONS * HTTP/1.1", "Host: a"), { method: "OPTIONS", target: "*" }],
+  [head("OPTIONS * HTTP/1.1", "Host:"), { method: "OPTIONS", target: "*", authority: null, fields: [["Host", ""]] }],
+  [head("OPTIONS * HTTP/1.1"), "HOST_MISSING"],
   [head("GET * HTTP/1.1", "Host: a"), "TARGET_INVALID"],
   [head("options * HTTP/1.1", "Host: a"), "TARGET_INVALID"],
   [head("CONNECT * HTTP/1.1", "Host: a"), "TARGET_INVALID"],
   [head("OPTIONS ** HTTP/1.1", "Host: a"), "TARGET_INVALID"],
   // authority-form is CONNECT's (§3.2.3)
   [head("CONNECT b:443 HTTP/1.1", "Host: a"), { method: "CONNECT", target: "b:443", authority: "b:443" }],
+  [
+    head("CONNECT b:443 HTTP/1.1", "Host:"),
+    { method: "CONNECT", target: "b:443", authority: "b:443", fields: [["Host", ""]] },
+  ],
+  [head("CONNECT b:443 HTTP/1.1"), "HOST_MISSING"],
   [head("GET b:443 HTTP/1.1", "Host: a"), "TARGET_INVALID"],
   [head("CONNECT / HTTP/1.1", "Host: a"), "TARGET_INVALID"],
   [head("CONNECT b HTTP/1.1", "Host: a"), "TARGET_INVALID"],

@@ -157,7 +157,7 @@ describe("time", { concurrency: 12 }, () => {
     },
   );
 
-  testLimit("a client that does not close its side is left behind", { lingerTimeout: 300 }, async (peer) => {
+  testLimit("a client that does not close its side is left behind", { maxLingerTime: 300 }, async (peer) => {
     await peer.ask("GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n");
     await until(() => peer.ended, "the server's end");
     // What is sent now is read and dropped, then the connection is gone.

@@ -1,6 +1,6 @@
 /** What concerns sockets: Unix sockets and their files, IPv6, connections half open. */
 import assert from "node:assert/strict";
-import { spawn } from "node:child_process";
+import { spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
 import { existsSync } from "node:fs";
 import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
@@ -39,7 +39,10 @@ test("a server on a Unix socket", async (t) => {
   const peer = await server.connect();
   assert.equal((await peer.ask(GET)).body, '["",0]');
   assert.equal((await peer.ask(post("hello"))).body, "hello");
-  assert.match(server.log[0], /^ - - \[/);
+  assert.match(server.log[0], /^- - - \[/);
+  await peer.send("bad\r\n\r\n");
+  await peer.endOfConnection();
+  assert.match(server.log.at(-1)!, /^- - - \[.*\] - refused: METHOD_INVALID/);
   await peer.end();
   await server.httpd.shutdown();
   assert.equal(existsSync(file), false, "its file goes with it");
@@ -95,7 +98,9 @@ test("an answer cut short on a Unix socket, which knows no resets, ends the conn
 
 const hasIPv6 = Object.values(networkInterfaces()).some((list) => list?.some(({ address }) => address === "::1"));
 
-test("a server on IPv6", { skip: hasIPv6 ? false : "this machine has no IPv6 address ::1" }, async (t) => {
+const NO_IPV6 = "this machine has no IPv6 address ::1";
+
+test("a server on IPv6", { skip: !hasIPv6 && NO_IPV6 }, async (t) => {
   const server = await onSocket(t, Handler, {}, ["::1", 0]);
   assert.equal(server.httpd.serverAddress[0], "::1");
   const peer = await server.connect();
@@ -103,6 +108,30 @@ test("a server on IPv6", { skip: hasIPv6 ? false : "this machine has no IPv6 add
   assert.deepEqual([host, port], ["::1", peer.socket.localPort]);
   const second = new HTTPServer(server.httpd.serverAddress, Handler, { log: "none" });
   await assert.rejects(second.serverActivate(), /^Error: cannot listen on \[::1\]:\d+: /);
+});
+
+test("an IPv4 client has an IPv4 address where IPv6 is served as well", { skip: !hasIPv6 && NO_IPV6 }, async (t) => {
+  const server = await onSocket(t, Handler, {}, ["", 0]);
+  for (const host of ["127.0.0.1", "::1"]) {
+    const peer = await connect(t, [host, server.httpd.serverAddress[1]]);
+    assert.deepEqual(JSON.parse((await peer.ask(GET)).body), [host, peer.socket.localPort]);
+    assert.ok(server.log.at(-1)!.startsWith(`${host} - - [`), server.log.at(-1));
+    await peer.send("bad\r\n\r\n");
+    await peer.endOfConnection();
+    assert.ok(server.log.at(-1)!.includes(`] ${host} refused: METHOD_INVALID`), server.log.at(-1));
+  }
+});
+
+test("a client that was gone when it was accepted has a word in the log", async (t) => {
+  const server = await onSocket(t, Handler);
+  // Nothing is accepted here while another process connects, sends and ends.
+  const [, port] = server.httpd.serverAddress;
+  const code =
+    `const client = require("node:net").connect(${port}, "127.0.0.1", () => ` +
+    `client.write("bad\\r\\n\\r\\n", () => client.resetAndDestroy()));`;
+  spawnSync(process.execPath, ["-e", code], { stdio: ["ignore", "ignore", "inherit"] });
+  assert.equal((await (await server.connect()).ask(GET)).status, 200);
+  for (const line of server.log) assert.match(line, /^127\.0\.0\.1 - - \[|^- - - \[.*\] - refused: /);
 });
 
 test("a client that ends its side at once, or in the middle, is let go", async (t) => {

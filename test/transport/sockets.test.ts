@@ -7,9 +7,11 @@ import net from "node:net";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import process from "node:process";
+import { pathToFileURL } from "node:url";
 import { describe, test } from "node:test";
 import { nodeTransport } from "../../src/transport/node.ts";
-import { runtime, sharesPorts } from "../support/runtime.ts";
+import { programFile } from "../support/places.ts";
+import { runtime, sharesPorts, testOn } from "../support/runtime.ts";
 import type { Address, Listener, Socket, SocketHandler, Transport } from "../../src/transport/transport.ts";
 
 /** Answers each thing it hears of with what `on` does, and notes it. */
@@ -222,6 +224,61 @@ for (const [name, { transport, isShared }] of Object.entries(transports)) {
         },
       ));
 
+    test("how much of a write still waits is told while the peer takes it", () =>
+      serve(
+        transport,
+        () => {},
+        async (address, next) => {
+          const accepted = next();
+          const client = connect(address);
+          const { socket, events, closed } = await accepted;
+          client.pause();
+          let got = 0;
+          client.on("data", (data: Buffer) => {
+            got += data.length;
+            client.pause();
+          });
+          const size = 16 * 1024 * 1024;
+          assert.equal(socket.write(Buffer.alloc(size)), false);
+          const seen = new Set([socket.waiting!]);
+          assert.ok(socket.waiting! > 0 && socket.waiting! < size);
+          for (const begin = socket.waiting!; socket.waiting! > 0; await new Promise(setImmediate)) {
+            client.resume();
+            seen.add(socket.waiting!);
+            assert.ok(socket.waiting! <= begin);
+            assert.deepEqual(events, []);
+          }
+          assert.ok(seen.size > 3, [...seen].join());
+          client.removeAllListeners("data").on("data", (data: Buffer) => (got += data.length));
+          client.resume();
+          await until(() => got === size);
+          assert.deepEqual(events, ["drain"]);
+          client.destroy();
+          await closed;
+        },
+      ));
+
+    test("memory that is transferred elsewhere while it is written ends the connection, or arrives as long as it was", () =>
+      serve(
+        transport,
+        () => {},
+        async (address, next) => {
+          const accepted = next();
+          const client = connect(address);
+          const { socket, events, closed } = await accepted;
+          client.pause();
+          const bytes = new Uint8Array(16 * 1024 * 1024);
+          assert.equal(socket.write(bytes), false);
+          const there = structuredClone(bytes.buffer, { transfer: [bytes.buffer] });
+          let got = 0;
+          client.on("data", (data: Buffer) => (got += data.length));
+          client.resume();
+          await until(() => got === there.byteLength || events.includes("close"));
+          client.destroy();
+          await closed;
+        },
+      ));
+
     test("what the kernel takes only in parts arrives whole and in order, time after time", () =>
       serve(
         transport,
@@ -333,12 +390,16 @@ for (const [name, { transport, isShared }] of Object.entries(transports)) {
       serve(
         transport,
         echo,
-        async ([host, port]) => {
+        async ([host, port], next) => {
           assert.equal(host, "::");
           for (const to of ["127.0.0.1", "::1"]) {
+            const accepted = next();
             const client = connect([to, Number(port)]);
+            await once(client, "connect");
+            const { localPort } = client;
             client.end("any");
             assert.equal(await collect(client), "any");
+            assert.deepEqual((await accepted).socket.peer, [to, localPort], "no IPv4 address mapped to IPv6");
           }
         },
         ["", 0],
@@ -387,15 +448,28 @@ for (const [name, { transport, isShared }] of Object.entries(transports)) {
         }));
     }
 
+    test("a client that was gone when it was accepted has no address", () =>
+      serve(transport, echo, async ([, port], next) => {
+        const accepted = next();
+        // This process accepts nothing meanwhile.
+        const code = `const client = require("node:net").connect(${port}, "127.0.0.1", () => client.resetAndDestroy())`;
+        spawnSync(process.execPath, ["-e", code]);
+        const { socket, closed } = await accepted;
+        assert.deepEqual(socket.peer, ["", 0]);
+        await closed;
+      }));
+
     test("a Unix socket, also over the file of one that was killed", async () => {
       const folder = mkdtempSync(path.join(tmpdir(), "plinth-"));
       const file = path.join(folder, "socket");
       try {
-        const use = async (address: Listener["address"]) => {
+        const use = async (address: Listener["address"], next: () => Promise<Recorder>) => {
           assert.equal(address, file);
+          const accepted = next();
           const client = connect(address);
           client.end("unix");
           assert.equal(await collect(client), "unix");
+          assert.deepEqual((await accepted).socket.peer, ["", 0]);
         };
         await serve(transport, echo, use, file);
         // A server that is killed leaves its file behind.
@@ -448,6 +522,36 @@ for (const [name, { transport, isShared }] of Object.entries(transports)) {
     });
   });
 }
+
+// How a runtime writes past a stream is learnt from the first write, which is the stream's.
+testOn("node", "deno")("the first writes of a process: one that waits is not taken for the one before it", async () => {
+  const file = runtime === "deno" ? "deno" : "node";
+  const url = `${pathToFileURL(programFile(`src/transport/${file}`)).href}?first`;
+  const { transport } = (await import(url)) as { transport: Transport };
+  await serve(
+    transport,
+    () => {},
+    async (address, next) => {
+      const accepted = next();
+      const client = connect(address);
+      const { socket, events, closed } = await accepted;
+      client.pause();
+      const size = 16 * 1024 * 1024;
+      if (!socket.write(Buffer.alloc(100))) await until(() => events.length > 0);
+      events.length = 0;
+      assert.equal(socket.write(Buffer.alloc(size)), false);
+      for (let i = 0; i < 20; i++) await new Promise(setImmediate);
+      assert.deepEqual(events, []);
+      let got = 0;
+      client.on("data", (data: Buffer) => (got += data.length));
+      client.resume();
+      await until(() => got === 100 + size && events.length > 0);
+      assert.deepEqual(events, ["drain"]);
+      client.destroy();
+      await closed;
+    },
+  );
+});
 
 async function cannotListen(host: string): Promise<string | false> {
   const server = net.createServer();

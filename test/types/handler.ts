@@ -93,6 +93,7 @@ export class Request_ extends BaseHTTPRequestHandler {
     is<Equal<typeof this.path, string>>();
     is<Equal<typeof this.query, URLSearchParams>>();
     is<Equal<typeof this.pathParams, ReadonlyMap<string, string>>>();
+    is<Equal<typeof this.authority, string | null>>();
     is<Equal<typeof this.headers, Fields>>();
     is<Equal<typeof this.trailers, Fields | undefined>>();
     is<Equal<typeof this.clientAddress, readonly [host: string, port: number]>>();

@@ -46,6 +46,7 @@ export function servers(): unknown[] {
     sendTimeout: 1,
     lingerTimeout: 1,
     handlerTimeout: 1,
+    maxLingerTime: 1,
     shutdownTimeout: 1,
     requestQueueSize: 1,
     reusePort: true,

@@ -5,8 +5,7 @@
  *   HEAD ──head complete──► EXCHANGE ──handler settled──► DRAIN ──content read or dropped──► HEAD
  *     any ──fault, timeout, Connection: close, shutdown──► CLOSING
  *
- * Bytes that arrive while an exchange runs wait in `input`: they are its content, and maybe later requests. How many may wait
- * is bounded by `wantsRead`; what is dispatched is bounded by one.
+ * Bytes that arrive while an exchange runs wait in `input`, as many as `wantsRead` allows: its content, and maybe later requests.
  */
 import { BODY_INCOMPLETE, BODY_TIMEOUT, HEAD_INCOMPLETE, HEAD_TIMEOUT, type ProtocolError } from "../errors.ts";
 import type { Connection, GoneReason, Host, Peer } from "../exchange.ts";
@@ -95,7 +94,8 @@ export class Http1Connection implements Connection {
   }
 
   get deadline(): number {
-    if (this.#phase !== EXCHANGE) return this.#stalled ? Infinity : this.#deadline;
+    if (this.#phase === HEAD && !this.#headBegun && this.output.isLeaving) return Infinity; // not idle yet
+    if (this.#phase !== EXCHANGE) return this.#deadline;
     // A tunnel may be silent for as long as its ends like.
     const exchange = this.#exchange!;
     return exchange.waiting && !exchange.tunnel ? this.#waitingSince + this.#bodyBudget : Infinity;
@@ -152,6 +152,7 @@ export class Http1Connection implements Connection {
 
   recycle(batch: Uint8Array): void {
     this.output.recycle(batch);
+    if (this.#phase === HEAD && !this.#headBegun) this.#deadline = this.#host.now + this.#limits.keepAliveTimeout;
   }
 
   tick(): void {

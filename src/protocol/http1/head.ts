@@ -71,7 +71,7 @@ export class Http1Head implements RequestHead {
   }
 
   get authority(): string | null {
-    if (this.#authority === null && this.#hostStart >= 0)
+    if (this.#authority === null && this.#hostStart < this.#hostEnd)
       this.#authority = this.#text.substring(this.#hostStart, this.#hostEnd);
     return this.#authority;
   }
@@ -201,7 +201,10 @@ export class HeadReader {
             if (meaning.hostStart >= 0) return HOST_REPEATED;
             meaning.hostStart = places[i + 2];
             meaning.hostEnd = places[i + 3];
-            if (!isHostField(bytes, base + meaning.hostStart, base + meaning.hostEnd)) return HOST_INVALID;
+            // "http" URIs have no empty host (RFC 9110 §4.2.1), and origin-form has none but this. HTTP/1.0 needs none.
+            if (meaning.hostStart === meaning.hostEnd) {
+              if (this.#line.originForm && this.#line.minor === 1) return HOST_INVALID;
+            } else if (!isHostField(bytes, base + meaning.hostStart, base + meaning.hostEnd)) return HOST_INVALID;
           }
           break;
         case 6:

@@ -42,6 +42,18 @@ export function request(mode: Mode, test: Register, testEarly: Register): void {
     }
   });
 
+  test("authority is what the target names, else the Host field", async (t) => {
+    const client = await connect(t, mode, Requests);
+    for (const [path, authority] of [
+      ["/", "localhost"],
+      ["http://b:81/c?d", "b:81"],
+      ["https://[::1]", "[::1]"],
+    ]) {
+      const seen = (await client.request({ path })).json();
+      assert.deepEqual([seen.authority, seen.path], [authority, path]);
+    }
+  });
+
   test("query has the names and values behind the first question mark, decoded, in their order", async (t) => {
     const client = await connect(t, mode, Requests);
     for (const [path, query] of [

@@ -11,6 +11,7 @@ export class Requests extends BaseHTTPRequestHandler {
       path: this.path,
       version: this.requestVersion,
       line: this.requestLine,
+      authority: this.authority,
       query: [...query],
       isQuery: query instanceof URLSearchParams && query === this.query,
       headers: [...headers],
