@@ -1,15 +1,11 @@
 /** Plinth: foundation classes for HTTP servers, after Python's `http.server`. */
 export { HTTPServer } from "./server/server.ts";
 export type { HTTPServerOptions, LimitOptions } from "./server/server_options.ts";
-export {
-  BaseHTTPRequestHandler,
-  type HandlerContext,
-  type RequestHandlerClass,
-  type RequestMethod,
-} from "./server/handler.ts";
+export { HandledRequest, type HandlerContext } from "./server/handled_request.ts";
+export { BaseHTTPRequestHandler, type RequestHandlerClass, type RequestMethod } from "./server/handler.ts";
 export { HTTPError, type HTTPErrorOptions, PeerGoneError, type PeerGoneReason } from "./server/errors.ts";
 export type { OutcomeReason, RequestOutcome } from "./server/outcome.ts";
-export type { HeaderFields } from "./server/header_fields.ts";
+export type { HeaderFields, HeaderValue } from "./server/header_fields.ts";
 export {
   type ServerClass,
   type ServerOptionsOf,
@@ -32,7 +28,7 @@ export {
   ResponseCutError,
 } from "./server/inject.ts";
 export type { StandardIssue, StandardResult, StandardSchemaV1 } from "./server/standard_schema.ts";
-export type { ResponseBody } from "./server/answer.ts";
+export type { ResponseBody } from "./server/response_body.ts";
 export type { RequestBody } from "./server/rfile.ts";
 export type { LogOption } from "./server/log.ts";
 export type { BodyLimits, Limits } from "./protocol/limits.ts";

@@ -69,7 +69,7 @@ const options = new Set([
 /** What is behind them at run time has more than handlers are meant to call. */
 const streams: Record<string, Set<string>> = {
   rfile: declared("server/rfile.ts", "RequestBody"),
-  wfile: declared("server/answer.ts", "ResponseBody"),
+  wfile: declared("server/response_body.ts", "ResponseBody"),
 };
 
 /** The name that an expression is about: "rfile.read" of "await rfile.read(n)"; null where it is about none. */

@@ -6,7 +6,8 @@ import type { Exchange, GoneReason, ResponseWatcher, Sink } from "../protocol/ex
 import { Answer, type AnswerOwner } from "./answer.ts";
 import type { RouteParams } from "./dispatch.ts";
 import { PeerGoneError } from "./errors.ts";
-import type { BaseHTTPRequestHandler, HandlerContext } from "./handler.ts";
+import type { HandlerContext } from "./handled_request.ts";
+import type { BaseHTTPRequestHandler } from "./handler.ts";
 import { outcomeOf, type OutcomeReason } from "./outcome.ts";
 import { ContentReader } from "./rfile.ts";
 import type { Services } from "./services.ts";

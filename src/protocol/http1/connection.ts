@@ -13,7 +13,7 @@ import type { Limits } from "../limits.ts";
 import { type ChunkPool, Output } from "../output.ts";
 import { type BodyReader, CountedReader, END, FAULT, NO_BODY } from "./body.ts";
 import { ChunkedReader } from "./chunked.ts";
-import { Http1Exchange } from "./exchange.ts";
+import { Http1Exchange, LOOK_AHEAD } from "./exchange.ts";
 import { giveReader, type HeadReader, takeReader } from "./head.ts";
 import { Input } from "./input.ts";
 import { writeRefusal } from "./refusal.ts";
@@ -23,10 +23,6 @@ const EXCHANGE = 1;
 const DRAIN = 2;
 const CLOSING = 3;
 
-/** With so many bytes read ahead of the handler, no more are read. The peer's end stands behind them, and is not seen then either. */
-const LOOK_AHEAD = 16 * 1024;
-/** The same for a handler that wants to hear of its peer's end. */
-const WATCHED_AHEAD = 64 * 1024;
 /** With so many bytes ready to leave, they leave without waiting for the end of the turn. */
 const BATCH = 16 * 1024;
 /** With so many bytes waiting to leave, writers are asked to hold on, and no further request is dispatched. */
@@ -90,7 +86,7 @@ export class Http1Connection implements Connection {
     if (this.#phase !== EXCHANGE || this.#exchange!.refused) return true;
     // Who waits needs more than there is, however much that is: a trailer section stays in the input until it is complete.
     const exchange = this.#exchange!;
-    return exchange.waiting || this.#input.length < lookAhead(exchange);
+    return exchange.waiting || this.#input.length < exchange.lookAhead;
   }
 
   get deadline(): number {
@@ -206,7 +202,7 @@ export class Http1Connection implements Connection {
     const input = this.#input;
     const before = input.length;
     const n = exchange.body.read(input, to, at, max);
-    const bound = lookAhead(exchange);
+    const bound = exchange.lookAhead;
     if (before >= bound && input.length < bound) this.#host.wake(false);
     if (n > 0) {
       exchange.bytesReceived += n;
@@ -445,8 +441,4 @@ export class Http1Connection implements Connection {
     exchange.waiting = exchange.full = false;
     if (!exchange.done) exchange.sink.onGone(why);
   }
-}
-
-function lookAhead({ watched }: Http1Exchange): number {
-  return watched ? WATCHED_AHEAD : LOOK_AHEAD;
 }

@@ -29,6 +29,11 @@ const STAYS = latin1Bytes("Connection: keep-alive\r\n");
 /** No less than these take together. */
 const MOST_FRAMING = 100;
 
+/** With so many bytes read ahead of the handler, no more are read. The peer's end stands behind them, and is not seen then either. */
+export const LOOK_AHEAD = 16 * 1024;
+/** The same for a handler that wants to hear of its peer's end. */
+const WATCHED_AHEAD = 64 * 1024;
+
 export class Http1Exchange implements Exchange, Departing {
   readonly head: Http1Head;
   sink: Sink = NO_SINK;
@@ -69,6 +74,11 @@ export class Http1Exchange implements Exchange, Departing {
     this.limits = limits;
     this.persistent = head.persistent;
     this.#continued = !head.expectsContinue;
+  }
+
+  /** How much is read ahead of the handler. */
+  get lookAhead(): number {
+    return this.watched ? WATCHED_AHEAD : LOOK_AHEAD;
   }
 
   get waitsForContinue(): boolean {
