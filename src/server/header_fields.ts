@@ -2,7 +2,8 @@
 import { show } from "../protocol/show.ts";
 
 /** The value of a field; of one that stands several times, each of them. */
-type HeaderValue = string | number | readonly (string | number)[];
+/** The value of a header field; an array is several fields of one name. */
+export type HeaderValue = string | number | readonly (string | number)[];
 
 /**
  * Header fields to send: an object with their names, or pairs of name and value in any iterable, such as an array, a Map, Headers, or
