@@ -4,13 +4,21 @@ import { Leaving } from "../handlers.ts";
 import type { Client, Exchange, Mode, RequestHead, Served } from "../mode.ts";
 import { logged, type Register, until } from "../tools.ts";
 
-/** A request that has been begun, and whose handler says so. */
-async function begun(served: Served, path: string, content?: string): Promise<{ client: Client; exchange: Exchange }> {
+/**
+ * A request that has been begun, and whose handler says so.
+ * @param missing how much more content is announced than is sent
+ */
+async function begun(
+  served: Served,
+  path: string,
+  content?: string,
+  missing = 10,
+): Promise<{ client: Client; exchange: Exchange }> {
   const count = (): number => served.log().filter((line) => line.includes("] begun")).length;
   const before = count();
   const client = await served.client();
   const head: RequestHead = { method: content === undefined ? "GET" : "POST", path };
-  const exchange = await client.open(head, content === undefined ? undefined : content.length + 10);
+  const exchange = await client.open(head, content === undefined ? undefined : content.length + missing);
   if (content !== undefined) await exchange.send(content);
   await until(() => count() > before, "the handler");
   return { client, exchange };
@@ -48,7 +56,7 @@ export function leaving(mode: Mode, test: Register, testEarly: Register): void {
       for (const length of [10, 20_000, 64 * 1024 - 1]) {
         for (const leave of mode.has.halfClose ? (["leave", "end"] as const) : (["leave"] as const)) {
           const before = heard();
-          const { client } = await begun(served, path, "x".repeat(length));
+          const { client } = await begun(served, path, "x".repeat(length), 0);
           await client[leave]();
           await until(() => heard() > before, `the handler hears of ${leave} behind ${length} bytes`);
         }

@@ -99,7 +99,6 @@ const acts: Record<string, Act> = {
     handler.wfile.flush();
     await new Promise(() => {});
   },
-  "/reads": async (handler) => handler.sendText(await handler.text()),
   "/quick": (handler) => handler.sendText("quick"),
 };
 
