@@ -15,7 +15,7 @@ import { serve as serveInThreads } from "../threads/support.ts";
 import { Gate, turn, until } from "./support.ts";
 
 function serve(Handler: typeof BaseHTTPRequestHandler, options: HTTPServerOptions = {}): HTTPServer {
-  return new HTTPServer(["127.0.0.1", 0], Handler, { log: "none", ...options });
+  return new HTTPServer(["127.0.0.1", 0], Handler, { log: "none", informational: "always", ...options });
 }
 
 /** Sends events without end, and says why its signal has aborted. */
