@@ -7,14 +7,14 @@
 import { AsyncLocalStorage, AsyncResource } from "node:async_hooks";
 
 /** One context, in which functions can be called any number of times. */
-interface Context {
+export interface Context {
   /** What the task enters with `enterWith` ends with the call, and with what the task has begun. */
   run<Argument, Result>(task: (argument: Argument) => Result, argument: Argument): Result;
 }
 
 /** Where a context is an object that `enterWith` replaces (Node 24 and newer, Bun, Deno): the same one serves all calls. */
 class SharedResource implements Context {
-  readonly #resource = new AsyncResource("plinth.start");
+  readonly #resource = new AsyncResource("plinth");
 
   run<Argument, Result>(task: (argument: Argument) => Result, argument: Argument): Result {
     return this.#resource.runInAsyncScope(task, undefined, argument);
@@ -29,10 +29,10 @@ const SPARES = 16;
  * the context holds. They are made some at a time, because the context must be entered for that.
  */
 class FreshResources implements Context {
-  readonly #resource = new AsyncResource("plinth.start");
+  readonly #resource = new AsyncResource("plinth");
   readonly #spares: AsyncResource[] = [];
   readonly #makeSpares = (): void => {
-    for (let i = 0; i < SPARES; i++) this.#spares.push(new AsyncResource("plinth.request"));
+    for (let i = 0; i < SPARES; i++) this.#spares.push(new AsyncResource("plinth"));
   };
 
   run<Argument, Result>(task: (argument: Argument) => Result, argument: Argument): Result {
@@ -85,15 +85,21 @@ function hasFrames(): boolean {
 /** An AsyncLocalStorage that hands its store from resource to resource writes it into them. To try that would slow promises down. */
 const writesIntoResources = "_propagate" in AsyncLocalStorage.prototype;
 
-const Present: new () => Context = hasFrames() ? Frame : writesIntoResources ? FreshResources : SharedResource;
+const One: new () => Context = hasFrames() ? Frame : SharedResource;
+const Shared: new () => Context = One === SharedResource && writesIntoResources ? FreshResources : One;
 
-/** The context of a server's start. */
+/** The present context, for calls that belong to one request: what one of them enters, the next may see. */
+export function presentContext(): Context {
+  return new One();
+}
+
+/** The context of a server's start, for calls that belong to many requests, or to none. */
 export class StartContext implements Context {
-  #context: Context = new Present();
+  #context: Context = new Shared();
 
   /** The server starts in the present context. */
   renew(): void {
-    this.#context = new Present();
+    this.#context = new Shared();
   }
 
   run<Argument, Result>(task: (argument: Argument) => Result, argument: Argument): Result {

@@ -1,8 +1,10 @@
 /** Minds how long handlers run: one timer for all of them, which is set for the one that has run longest. */
 import { performance } from "node:perf_hooks";
+import type { Context } from "./context.ts";
 
 export class Deadlines<Task> {
   readonly #limit: number;
+  readonly #context: Context;
   readonly #onOverdue: (task: Task) => void;
   /** What runs, and when it is overdue: the first is the one that began first. */
   readonly #tasks = new Map<Task, number>();
@@ -10,10 +12,12 @@ export class Deadlines<Task> {
 
   /**
    * @param limit milliseconds that a task may take, at most what a timer takes
+   * @param context where the others are called: the task that began first is not the one that takes longer
    * @param onOverdue told once of each task that takes longer
    */
-  constructor(limit: number, onOverdue: (task: Task) => void) {
+  constructor(limit: number, context: Context, onOverdue: (task: Task) => void) {
     this.#limit = limit;
+    this.#context = context;
     this.#onOverdue = onOverdue;
   }
 
@@ -32,8 +36,12 @@ export class Deadlines<Task> {
   }
 
   #wait(due: number): void {
-    this.#timer = setTimeout(this.#ring, Math.max(1, Math.ceil(due - performance.now())));
+    this.#context.run(this.#setTimer, due);
   }
+
+  readonly #setTimer = (due: number): void => {
+    this.#timer = setTimeout(this.#ring, Math.max(1, Math.ceil(due - performance.now())));
+  };
 
   // Where something has held the event loop up, what others wait for may have come meanwhile: it has its turn first.
   readonly #ring = (): void => void setImmediate(this.#look);
@@ -47,7 +55,7 @@ export class Deadlines<Task> {
         return;
       }
       this.#tasks.delete(task);
-      this.#onOverdue(task);
+      this.#context.run(this.#onOverdue, task);
     }
   };
 }

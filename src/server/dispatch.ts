@@ -49,8 +49,8 @@ export class Dispatcher {
   readonly #profiles = new Map<RequestHandlerClass, Profile>();
   /** Whether a class wants to know how requests end, though the server logs nothing. */
   readonly watched: boolean;
-  /** Whether a class has limits of its own. */
-  readonly #limited: boolean;
+  /** Whether a class has limits of its own for content. */
+  readonly limited: boolean;
   /** Every method that any class has. */
   readonly #known = new Set<string>();
 
@@ -62,12 +62,12 @@ export class Dispatcher {
     this.#only = isRouter(handler) ? null : this.#profiles.get(handler)!;
     const profiles = [...this.#profiles.values()];
     this.watched = profiles.some(({ Handler }) => isWatched(Handler.prototype as BaseHTTPRequestHandler));
-    this.#limited = profiles.some(({ limits }) => limits !== null);
+    this.limited = profiles.some(({ limits }) => limits !== null);
   }
 
   /** The limits that the class of a request has for its content; null where the server's hold. For who reads it before the handler does. */
   limitsFor({ target }: RequestHead): BodyLimits | null {
-    if (!this.#limited) return null;
+    if (!this.limited) return null;
     if (this.#only !== null) return this.#only.limits;
     try {
       const route = target === "*" ? undefined : this.#router!.find(pathOf(target));

@@ -32,7 +32,9 @@ export class LoopExecutor implements Executor {
     this.#watched = services.watched || !services.log.silent;
     this.#timed = this.#watched || services.dispatcher.watched;
     if (handlerTimeout <= LONGEST_TIMER)
-      this.#deadlines = new Deadlines(handlerTimeout, (transaction) => this.#overdue(transaction, handlerTimeout));
+      this.#deadlines = new Deadlines(handlerTimeout, services.context, (transaction) =>
+        this.#overdue(transaction, handlerTimeout),
+      );
   }
 
   /** @param began when the request's head was complete, in milliseconds by `performance.now`; undefined where that was just now */
@@ -45,6 +47,7 @@ export class LoopExecutor implements Executor {
     const began = this.#began ?? exchange.began;
     const transaction = new Transaction(exchange, this.#services);
     exchange.sink = transaction;
+    transaction.watched = this.#timed;
     transaction.began = this.#timed ? (began ?? performance.now()) : this.#services.clock.now;
     this.running++;
     const deadlines = this.#deadlines;
@@ -158,6 +161,7 @@ export class LoopExecutor implements Executor {
     const late = new Transaction(exchange, this.#services);
     exchange.sink = late;
     late.isLate = true;
+    late.watched = transaction.watched;
     late.began = transaction.began;
     late.error = reason;
     this.running++;
@@ -192,7 +196,7 @@ export class LoopExecutor implements Executor {
     transaction.answer.seal();
     transaction.settle();
     const watcher = this.#watched || isWatched(transaction.handler) ? transaction : null;
-    watcher?.keepContext();
+    watcher?.handlerEnds();
     transaction.exchange.release(watcher);
     if (--this.running > 0 || this.#drained.length === 0) return;
     const drained = this.#drained;

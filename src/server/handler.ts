@@ -87,6 +87,7 @@ export class BaseHTTPRequestHandler extends HandledRequest {
   /**
    * Called once for every request, whatever became of it, when its response has left or will not leave any more. Writes the
    * request's line of the log here, by `logRequest`. In a thread it is called when the handler has settled. What it throws is logged.
+   * What an `AsyncLocalStorage` shows here is what it showed when the response began.
    */
   requestEnded(outcome: RequestOutcome): void {
     const { status, bytesSent, reason, code } = outcome;
@@ -112,6 +113,7 @@ export class BaseHTTPRequestHandler extends HandledRequest {
   sendResponse(code: number, message?: string): void {
     const { answer, services } = this.#transaction;
     answer.begin(code, message);
+    this.#transaction.responseBegins();
     const software = this.versionString();
     if (software !== SOFTWARE && software !== "") answer.add("Server", software);
     answer.addLines(software === SOFTWARE ? SOFTWARE_AND_DATE.at(services.clock.date) : DATE.at(services.clock.date));
@@ -120,6 +122,7 @@ export class BaseHTTPRequestHandler extends HandledRequest {
   /** Begins the answer with a status alone. @source Python's `send_response_only` */
   sendResponseOnly(code: number, message?: string): void {
     this.#transaction.answer.begin(code, message);
+    this.#transaction.responseBegins();
   }
 
   /**

@@ -12,7 +12,7 @@ export interface Services {
   readonly server: HTTPServer;
   readonly limits: Limits;
   /** Makes the handler of a transaction and runs its method. @returns a promise, where that is asynchronous */
-  readonly dispatcher: Pick<Dispatcher, "dispatch" | "limitsFor" | "watched">;
+  readonly dispatcher: Pick<Dispatcher, "dispatch" | "limited" | "limitsFor" | "watched">;
   readonly clock: Clock;
   readonly turn: Turn;
   readonly log: Log;

@@ -1,8 +1,8 @@
 /** The signals of one request: one aborts when its client goes, the others also when a time is over. */
 /// <reference types="node" preserve="true" />
-import { AsyncResource } from "node:async_hooks";
 import { setMaxListeners } from "node:events";
 import { show } from "../protocol/show.ts";
+import { presentContext } from "./context.ts";
 
 /** The most milliseconds that a timer takes; it fires at once for more. */
 export const LONGEST_TIMER = 2 ** 31 - 1;
@@ -13,7 +13,7 @@ export const LONGEST_TIMER = 2 ** 31 - 1;
  */
 export class Signals {
   /** The context in which the handler first asked for a signal: listeners are called in it. */
-  readonly #context = new AsyncResource("plinth.signal");
+  readonly #context = presentContext();
   readonly #main = makeController();
   /** The signals that a time was given to which is not over, and their timers; undefined for a time that is never over. */
   readonly #timeouts = new Map<AbortController, ReturnType<typeof setTimeout> | undefined>();
@@ -46,10 +46,10 @@ export class Signals {
 
   /** Aborts all that have not aborted. */
   abort(reason: Error): void {
-    this.#context.runInAsyncScope(() => {
-      this.#main.abort(reason);
-      for (const controller of this.#timeouts.keys()) controller.abort(reason);
-    });
+    this.#context.run((because) => {
+      this.#main.abort(because);
+      for (const controller of this.#timeouts.keys()) controller.abort(because);
+    }, reason);
     this.end();
   }
 

@@ -1,9 +1,9 @@
 /** One request being handled: the handler, what it reads from and writes to, and what it hears of its peer. */
-import { AsyncResource } from "node:async_hooks";
 import { performance } from "node:perf_hooks";
 import type { ProtocolError } from "../protocol/errors.ts";
 import type { Exchange, GoneReason, ResponseWatcher, Sink } from "../protocol/exchange.ts";
 import { Answer, type AnswerOwner } from "./answer.ts";
+import { type Context, presentContext } from "./context.ts";
 import type { RouteParams } from "./dispatch.ts";
 import { PeerGoneError } from "./errors.ts";
 import type { HandlerContext } from "./handled_request.ts";
@@ -39,8 +39,11 @@ export class Transaction implements Sink, ResponseWatcher, HandlerContext, Answe
   routeParams: RouteParams | null = null;
   #reader: ContentReader | null = null;
   #signals: Signals | null = null;
-  /** The context of the handler's end. */
-  #context: AsyncResource | null = null;
+  /** Somebody wants to know how the request ends. */
+  watched = false;
+  /** The context in which the response began, and its whole content has left: for who wants to know that. */
+  #context: Context | null = null;
+  #sentWhole = false;
   #told = false;
   #abandoned = false;
 
@@ -128,29 +131,37 @@ export class Transaction implements Sink, ResponseWatcher, HandlerContext, Answe
     return this.gone !== null && this.gone.kind !== "half-closed" && this.gone.canRespond !== true;
   }
 
-  /** What is told of the request's end is told in the present context, whoever brings the news. */
-  keepContext(): void {
-    this.#context = new AsyncResource("plinth.end");
+  /** A response begins: what is told of the request's end is told in this context, whoever brings the news. */
+  responseBegins(): void {
+    if (this.watched) this.#context = presentContext();
+  }
+
+  /** The handler ends. Where it has sent no response, this is the context in which its end is told. */
+  handlerEnds(): void {
+    this.#context ??= presentContext();
   }
 
   onSent(whole: boolean): void {
-    if (this.#context !== null) this.#context.runInAsyncScope(this.#tell, this, whole);
-    else this.services.context.run((sent) => this.#tell(sent), whole);
+    this.#sentWhole = whole;
+    (this.#context ?? this.services.context).run(Transaction.#tellEnd, this);
   }
 
-  #tell(whole: boolean): void {
+  static readonly #tellEnd = (transaction: Transaction): void => transaction.#tell();
+
+  #tell(): void {
     const { services, error } = this;
     const duration = performance.now() - this.began;
     const { code } = this.fault ?? this.gone?.error ?? {};
-    const outcome = outcomeOf(this.exchange, { duration, reason: this.#reason(whole), code, error });
+    const outcome = outcomeOf(this.exchange, { duration, reason: this.#reason, code, error });
     if (this.handler !== null) services.told(() => this.handler!.requestEnded(outcome));
     if (services.watched) services.told(() => services.server.requestEnded(outcome));
   }
 
-  #reason(whole: boolean): OutcomeReason {
+  get #reason(): OutcomeReason {
     if (this.brokenOff && !this.hasLeft) return this.error === undefined ? "closed" : "failed";
     if (this.fault !== null) return this.fault.status === 408 ? "timeout" : "malformed";
     const { gone } = this;
+    const whole = this.#sentWhole;
     // To a handler that the server has given up, the peer is gone; but where its response was whole, that peer has got it.
     if (gone !== null && gone.kind !== "half-closed" && !(whole && this.#abandoned)) return gone.kind;
     return whole ? "complete" : "closed";

@@ -1,5 +1,6 @@
 /** How much of a request's content is gathered on the event loop before a thread is given to it. */
 import type { Exchange } from "../protocol/exchange.ts";
+import type { BodyLimits } from "../protocol/limits.ts";
 import { bufferedBodyOf } from "../server/dispatch.ts";
 import { classesOf, type Handlers, isRouter } from "../server/program.ts";
 import type { Services } from "../server/services.ts";
@@ -11,6 +12,7 @@ export class Gathering {
   readonly #services: Services;
   /** The largest `bufferedBody` of all classes; -1 where none has one. */
   readonly #most: number;
+  readonly #limitsOf = ({ head }: Exchange): BodyLimits | null => this.#services.dispatcher.limitsFor(head);
   readonly #find = ({ head: { target } }: Exchange): number => {
     if (!isRouter(this.#handlers)) return this.#most;
     const found = target === "*" ? undefined : this.#handlers.find(pathOf(target));
@@ -31,8 +33,8 @@ export class Gathering {
    *   to answer; -1 where its head announces too much, which its thread refuses unread
    */
   limitFor(exchange: Exchange): number {
-    const { dispatcher, limits } = this.#services;
-    const own = dispatcher.limitsFor(exchange.head);
+    const { context, dispatcher, limits } = this.#services;
+    const own = dispatcher.limited ? context.run(this.#limitsOf, exchange) : null;
     if (own !== null) exchange.limitBody(own);
     if (exchange.bodyLength > (own ?? limits).maxBodySize) return -1;
     const { bodyLength, waitsForContinue } = exchange;

@@ -20,6 +20,7 @@ export class Refusals {
     this.#settings = settings;
     const dispatcher = {
       watched: services.dispatcher.watched,
+      limited: false,
       limitsFor: () => null,
       dispatch: () => {
         throw this.#error ?? new HTTPError(500);

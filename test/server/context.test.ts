@@ -6,6 +6,7 @@ import {
   HTTPServer,
   type HTTPServerOptions,
   MemoryTransport,
+  type RequestOutcome,
   ThreadingHTTPServer,
 } from "plinth";
 import { sharesPorts } from "../support/runtime.ts";
@@ -13,6 +14,7 @@ import { runProgram } from "../threads/support.ts";
 import {
   Entering,
   EnteringAround,
+  Limited,
   type Seen,
   storage,
   store,
@@ -204,10 +206,14 @@ describe("what is called for a request, or for none", () => {
     await storage.run("start", () => httpd.serverActivate());
     const peer = await connect(t, httpd.serverAddress);
     const bad = "GET /bad HTTP/1.1\r\nHost: a\r\nContent-Length: -1\r\n\r\n";
-    await peer.send(request("GET", "/entersAtOnce?alice") + request("GET", "/entersBehindAnAwait?bob") + bad);
+    const ways = WAYS.filter((way) => way !== "entersBehindContent").map((way) => [way, `of-${way}`]);
+    await peer.send(ways.map(([way, client]) => request("GET", `/${way}?${client}`)).join("") + bad);
     await peer.endOfConnection();
-    assert.deepEqual(logged(lines, "/entersAtOnce"), ["alice"]);
-    assert.deepEqual(logged(lines, "/entersBehindAnAwait"), ["bob"]);
+    for (const [way, client] of ways) {
+      const seen = logged(lines, `/${way}?`);
+      if (MAYBE_SEEN.includes(way)) assert.ok(seen.length === 1 && ["start", client].includes(seen[0]!), way);
+      else assert.deepEqual(seen, [UNSEEN.includes(way) ? "start" : client], way);
+    }
     assert.deepEqual(logged(lines, "logError: %s refused"), ["start"]);
     assert.deepEqual(logged(lines, "] 127.0.0.1 refused: "), ["start"]);
   });
@@ -232,18 +238,115 @@ describe("what is called for a request, or for none", () => {
   test("a router that runs on the event loop for its threads is asked in the context of the start", async (t) => {
     const seen: (string | null)[] = [];
     const router = {
-      handlers: [Entering],
+      handlers: [Limited],
       find: () => {
         seen.push(store());
         storage.enterWith("what a router has entered");
-        return { Handler: Entering };
+        return { Handler: Limited };
       },
     };
     const httpd = new ThreadingHTTPServer(["127.0.0.1", 0], router, { threads: 1, log: "none" });
     t.after(() => httpd.serverClose());
     await storage.run("start", () => httpd.serverActivate());
-    for (let i = 0; i < 4; i++) await storage.run("caller", () => httpd.inject({ path: "/nothing" }));
+    for (const body of ["", "content", "x".repeat(70_000)]) {
+      const asking = storage.run("caller", () => httpd.inject({ path: "/nothing", method: "POST", body }));
+      assert.equal((await asking).status, 200);
+    }
     assert.deepEqual(new Set(seen), new Set(["start"]));
+  });
+
+  test("a handler that takes too long is responded for in the context of the start, its own hears of it in its own", async (t) => {
+    const seen: [what: string, path: string, store: string | null][] = [];
+    class Handler extends BaseHTTPRequestHandler {
+      readonly first = store();
+
+      async do_GET(): Promise<void> {
+        const client = this.path.slice(1);
+        storage.enterWith(client);
+        await new Promise<void>((resolve) => {
+          this.signal.addEventListener("abort", () => {
+            seen.push(["abort", client, store()]);
+            resolve();
+          });
+        });
+      }
+
+      override sendError(...args: Parameters<BaseHTTPRequestHandler["sendError"]>): void {
+        seen.push(["late", this.path.slice(1), this.first], ["sendError", this.path.slice(1), store()]);
+        storage.enterWith("what sendError has entered");
+        super.sendError(...args);
+      }
+
+      override requestEnded(): void {
+        seen.push(["requestEnded", this.path.slice(1), store()]);
+      }
+    }
+    const httpd = new HTTPServer(["127.0.0.1", 0], Handler, { log: "none", handlerTimeout: 200 });
+    t.after(() => httpd.serverClose());
+    await storage.run("start", () => httpd.serverActivate());
+    const clients = ["alice", "bob", "carol"];
+    for (let round = 0; round < 2; round++) {
+      seen.length = 0;
+      const peers = await Promise.all(clients.map(() => connect(t, httpd.serverAddress)));
+      await Promise.all(peers.map((peer, i) => peer.send(request("GET", `/${clients[i]}`))));
+      for (const peer of peers) assert.equal((await peer.answer()).status, 503);
+      await until(() => seen.length === 4 * clients.length, "all to have been told");
+      for (const client of clients) {
+        const of = Object.fromEntries(
+          seen.filter(([, path]) => path === client).map(([what, , which]) => [what, which]),
+        );
+        const ended = "what sendError has entered";
+        assert.deepEqual(of, { abort: client, late: "start", sendError: "start", requestEnded: ended });
+      }
+    }
+  });
+
+  test("the end of a request is told in its context, also where another client's brings the news", async (t) => {
+    const ends: [path: string, reason: string, store: string | null][] = [];
+    const begun = new Gate();
+    class Handler extends BaseHTTPRequestHandler {
+      async do_GET(): Promise<void> {
+        storage.enterWith("reader");
+        this.sendResponse(200);
+        this.endHeaders();
+        begun.open();
+        while (!this.signal.aborted) await this.wfile.write("x".repeat(64 * 1024));
+      }
+
+      do_SHORT(): Promise<void> {
+        return storage.run("short", async () => {
+          await Promise.resolve();
+          this.sendText("short");
+        });
+      }
+
+      do_CLOSE(): void {
+        storage.enterWith("closer");
+        this.server.serverClose();
+      }
+
+      override requestEnded({ reason }: RequestOutcome): void {
+        ends.push([this.method, reason, store()]);
+      }
+    }
+    const httpd = new HTTPServer(["127.0.0.1", 0], Handler, { log: "none" });
+    t.after(() => httpd.serverClose());
+    await storage.run("start", () => httpd.serverActivate());
+    const reader = await connect(t, httpd.serverAddress);
+    reader.socket.pause();
+    await reader.send(request("GET"));
+    await begun.opened;
+    const other = await connect(t, httpd.serverAddress);
+    await other.ask(request("SHORT"));
+    await other.send(request("CLOSE"));
+    await until(() => ends.length === 3, "three ends");
+    assert.deepEqual(
+      ends.filter(([method]) => method !== "CLOSE"),
+      [
+        ["SHORT", "complete", "short"],
+        ["GET", "shutdown", "reader"],
+      ],
+    );
   });
 
   test("an abort is heard in the context of the request whose client has left, whoever has closed it", async (t) => {

@@ -153,6 +153,13 @@ export class EnteringAround extends Entering {
   }
 }
 
+/** With limits of its own for content. */
+export class Limited extends Entering {
+  static override module = import.meta.url;
+  static maxBodySize = 100_000;
+  static bufferedBody = 100_000;
+}
+
 /** The ways to enter a store that handlers have, and whether their response sees it. */
 export const WAYS = [
   "nothing",
