@@ -268,10 +268,10 @@ const LOGGING = "RequestHandlerLoggingTestCase";
 /** What Python's log_message puts in front. */
 const PREFIX = /^127\.0\.0\.1 - - \[\d\d\/(?:Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec)\/\d{4} \d\d:\d\d:\d\d\] /;
 
-asked<Answer>(`${LOGGING}.test_get`, "an answer is logged as Python does", (answer) => {
+asked<Answer>(`${LOGGING}.test_get`, "a request is logged as Python does, with the size of the content", (answer) => {
   assert.equal(answer.status, 200);
   const lines = echoLog.filter((line) => line.includes("/logged"));
-  assert.deepEqual(texts(lines), ['"GET /logged HTTP/1.1" 200 -']);
+  assert.deepEqual(texts(lines), ['"GET /logged HTTP/1.1" 200 181']);
   assert.match(lines[0], PREFIX);
 });
 
@@ -280,7 +280,7 @@ asked<Answer>(`${LOGGING}.test_err`, "an error is two lines", (answer) => {
   assert.equal(answer.reason, "File not found");
   const at = baseLog.findIndex((line) => line.includes("ERROR /logged"));
   const lines = baseLog.slice(at - 1, at + 1);
-  assert.deepEqual(texts(lines), ["code 404, message File not found", '"ERROR /logged HTTP/1.1" 404 -']);
+  assert.deepEqual(texts(lines), ["code 404, message File not found", '"ERROR /logged HTTP/1.1" 404 40']);
   for (const line of lines) assert.match(line, PREFIX);
 });
 
