@@ -25,7 +25,8 @@ import type { Register } from "./tools.ts";
 /** @param testEarly registers a case whose handler runs before its content is there */
 type Topic = (mode: Mode, test: Register, testEarly: Register) => void;
 
-const topics: Record<string, Topic> = {
+/** Requests and their responses. */
+export const responding: Record<string, Topic> = {
   dispatch,
   request,
   reading,
@@ -34,6 +35,10 @@ const topics: Record<string, Topic> = {
   errors,
   around,
   streaming,
+};
+
+/** How requests, clients and servers end. */
+export const ending: Record<string, Topic> = {
   leaving,
   timeouts,
   shutdown,
@@ -43,8 +48,11 @@ const topics: Record<string, Topic> = {
   outcomes: outcomesOf,
 };
 
-/** Registers every case for a mode. */
-export function behaviour(mode: Mode, test: Register): void {
+/**
+ * Registers every case for a mode.
+ * @param topics what they are about; in threads, where a case takes longer, each half has a file of its own
+ */
+export function behaviour(mode: Mode, test: Register, topics = { ...responding, ...ending }): void {
   for (const [topic, register] of Object.entries(topics)) {
     const testOfTopic: Register = (name, run) => test(`${topic}: ${name}`, run);
     register(mode, testOfTopic, mode.has.earlyHandlers ? testOfTopic : () => {});
