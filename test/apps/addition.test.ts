@@ -296,7 +296,7 @@ test("few file descriptors are enough to start; with too few it says so, and wha
   for (const [files, args] of [
     [64, []],
     [128, ["--threads", "4"]],
-    [96, ["--threads", "4"]],
+    [112, ["--threads", "4"]],
     ...(sharesPorts ? [[64, ["--listeners", "2"]] as const] : []),
   ] as const) {
     const program = new Program(["--port", "0", ...args], files);
