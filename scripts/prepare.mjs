@@ -65,7 +65,7 @@ export function install(folder = ".") {
     for (const name of ["package.json", "package-lock.json"])
       fs.copyFileSync(inRoot(folder, name), path.join(aside, name));
     // Each flag holds against a user's configuration, or against that of an npm command which we run under.
-    // Nothing that we depend on has an install script to run.
+    // Nothing that we depend on needs its install script to have run.
     const flags = [
       "--include=dev",
       "--include=optional",

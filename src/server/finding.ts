@@ -1,6 +1,7 @@
 /** Imports the program once more, in a thread, up to where it serves, and finds the server that is constructed there. */
 import process from "node:process";
 import { describe } from "./log.ts";
+import { copies } from "./place.ts";
 import { advice, type Program } from "./program.ts";
 
 /** How long the program may take until it has constructed its server. In milliseconds. */
@@ -71,15 +72,29 @@ export class Finding<Constructed> {
         (error: unknown) => {
           clearTimeout(late);
           const what = error instanceof Error ? `${error.name}: ${error.message}` : describe(error);
-          reject(new Error(`a thread has failed to import ${main}: ${what}`, { cause: error }));
+          reject(new Error(`a thread has failed to import ${main}: ${what}${adviceFor(error)}`, { cause: error }));
         },
       );
     });
   }
 }
 
+/** What to write where a thread does not understand the program's own language. */
+function adviceFor(error: unknown): string {
+  if ((error as { code?: unknown } | null)?.code !== "ERR_UNKNOWN_FILE_EXTENSION") return "";
+  return (
+    ". What lets this program run is not there in its threads: register it by node --import, which threads inherit; or build the" +
+    " program, and run what was built; or run Node 22.18 or newer, which takes TypeScript as it is"
+  );
+}
+
 export function notFound(program: Program): Error {
-  return new Error(`a thread has not found the handlers. ${advice(program)}`);
+  const second =
+    copies() > 1
+      ? '. There, the program has loaded a second copy of this library, as tsx does for CommonJS: make it an ES module, with "type":' +
+        ' "module" in its package.json, or see to it that there is one copy'
+      : "";
+  return new Error(`a thread has not found the handlers. ${advice(program)}${second}`);
 }
 
 /** An error that can be sent to another thread, whatever was thrown. */

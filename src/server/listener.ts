@@ -3,7 +3,7 @@ import { parentPort, workerData } from "node:worker_threads";
 import { Finding, notFound, sendable } from "./finding.ts";
 import type { Envelope, FromListener, ListenerStart } from "./listeners.ts";
 import { enterListenerThread, type ListeningServer } from "./place.ts";
-import { isApart, keyOf, keyOfProgram, load } from "./program.ts";
+import { isApart, keyOf, keyOfProgram, load, registerTsx } from "./program.ts";
 
 const { program, address, maxConnections, silent, options } = workerData as ListenerStart;
 const port = parentPort!;
@@ -34,6 +34,7 @@ enterListenerThread({
 });
 
 try {
+  await registerTsx();
   const one = await find();
   port.on("message", (message: Envelope<string> | null) => {
     if (message?.plinth === "shutdown") void one.server.shutdown();

@@ -3,15 +3,13 @@ import type { Worker } from "node:worker_threads";
 import { show } from "../protocol/show.ts";
 import { loggable, thrown } from "./log.ts";
 import { count, describeProgram, type Handlers, keyOf, type Program } from "./program.ts";
-import { fileBeside, startThread } from "./start_thread.ts";
+import { startThread } from "./start_thread.ts";
 
 /** The most threads of a server that accept. */
 const MOST_LISTENERS = 192;
 
 /** One that was lost is replaced after so long. In milliseconds. */
 const REPLACEMENT_DELAY = 1_000;
-
-const PROGRAM = fileBeside(import.meta.url, "listener");
 
 /** What a listener begins with. */
 export interface ListenerStart {
@@ -148,7 +146,7 @@ export class Listeners {
       address: this.#address,
       maxConnections: this.#maxConnections,
     };
-    const worker = startThread(PROGRAM, { workerData });
+    const worker = startThread(import.meta.url, "listeners", "listener", { workerData });
     const listener: Listener = { worker, ready: false, why: null };
     this.#listeners.add(listener);
     worker.on("message", (sent: Envelope<FromListener> | null) => {

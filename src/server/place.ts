@@ -54,6 +54,18 @@ export interface ListenerThread extends ProgramThread {
 export let handlerThread: HandlerThread | null = null;
 export let listenerThread: ListenerThread | null = null;
 
+/**
+ * How many copies of this library this thread has loaded. One that the program has loaded for itself constructs servers of which the
+ * thread does not hear.
+ */
+export function copies(): number {
+  return shared[COPIES] ?? 0;
+}
+
+const COPIES = Symbol.for("plinth.copies");
+const shared = globalThis as { [COPIES]?: number };
+shared[COPIES] = copies() + 1;
+
 /** Either. */
 export function programThread(): ProgramThread | null {
   return handlerThread ?? listenerThread;

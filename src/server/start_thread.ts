@@ -1,5 +1,7 @@
 /** Starts a thread of this library's: on the event loop's side, what handler threads and listeners have in common. */
+import { statSync } from "node:fs";
 import process from "node:process";
+import { fileURLToPath } from "node:url";
 import { Worker, type WorkerOptions } from "node:worker_threads";
 
 /** A program that was given on the command line may have been called a module there, which Node does not take of a file. */
@@ -7,12 +9,32 @@ const EXEC_ARGV: { readonly execArgv?: [] } = process.execArgv.some((option) => 
   ? { execArgv: [] }
   : {};
 
-/** @throws where the system has no thread to give, or `workerData` cannot be copied */
-export function startThread(file: URL, options: WorkerOptions): Worker {
+/**
+ * Starts a thread with a file of this library's as its program.
+ * @param url that of the file that asks; undefined where a bundler has taken it away
+ * @param own its name, without its ending
+ * @param name that of the program beside it: sources and what is built of them lie side by side, whatever they are called
+ * @throws {Error} where the program is not there; where the system has no thread to give, or `workerData` cannot be copied
+ */
+export function startThread(url: string | undefined, own: string, name: string, options: WorkerOptions): Worker {
+  const [, folder, ending] = new RegExp(`^(.*/)${own}(\\.[a-z]+)$`).exec(url ?? "") ?? [];
+  // In a bundle, the file beside it may be one of the user's.
+  const file = folder === undefined ? null : new URL(`${folder}${name}${ending}`);
+  if (file === null || isMissing(file)) {
+    throw new Error(
+      `cannot start a thread: it begins with a file of this library's own, which is not beside ${url ?? "the others"}. A bundler has` +
+        " put this library and the program into one file. Mark plinth as external, so that it stays in node_modules: with esbuild," +
+        " --external:plinth",
+    );
+  }
   return new Worker(file, { ...options, ...EXEC_ARGV });
 }
 
-/** The file of that name beside another: sources and what is built of them lie side by side, whatever they are called. */
-export function fileBeside(url: string, name: string): URL {
-  return new URL(`./${name}${url.slice(url.lastIndexOf("."))}`, url);
+function isMissing(file: URL): boolean {
+  if (file.protocol !== "file:") return false;
+  try {
+    return statSync(fileURLToPath(file), { throwIfNoEntry: false }) === undefined;
+  } catch {
+    return false; // it may not be looked at, but perhaps be imported
+  }
 }

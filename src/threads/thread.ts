@@ -1,11 +1,9 @@
 /** One thread, as the event loop sees it: a worker, its words in shared memory, and what it says. */
 import type { Worker } from "node:worker_threads";
 import { thrown } from "../server/log.ts";
-import { fileBeside, startThread } from "../server/start_thread.ts";
+import { startThread } from "../server/start_thread.ts";
 import { BELL, BLOCKED, BUSY, COUNT, LEAVING, MAIL, MODE, PARKED, type PoolMemory, RESTING, SINCE } from "./memory.ts";
 import { type FromThread, openMessage, type ThreadStart, type ToThread } from "./messages.ts";
-
-const PROGRAM = fileBeside(import.meta.url, "worker");
 
 /** How long a thread may take to end when it is asked to. In milliseconds. */
 const LEAVE_TIMEOUT = 500;
@@ -43,7 +41,7 @@ export class Thread {
     this.#memory = memory;
     this.#at = memory.threadAt(start.index);
     memory.words.fill(0, this.#at, memory.threadAt(start.index + 1));
-    this.#worker = startThread(PROGRAM, {
+    this.#worker = startThread(import.meta.url, "thread", "worker", {
       workerData: start,
       name: `plinth ${start.index}`,
       ...(resourceLimits === undefined ? {} : { resourceLimits }),

@@ -6,7 +6,16 @@ import { LoopExecutor } from "../server/executor.ts";
 import { Finding, notFound, sendable } from "../server/finding.ts";
 import { BaseHTTPRequestHandler, type RequestHandlerClass } from "../server/handler.ts";
 import { enterHandlerThread, type HandlerThread } from "../server/place.ts";
-import { type ClassPlace, findClass, isApart, isElsewhere, keyOf, keyOfProgram, load } from "../server/program.ts";
+import {
+  type ClassPlace,
+  findClass,
+  isApart,
+  isElsewhere,
+  keyOf,
+  keyOfProgram,
+  load,
+  registerTsx,
+} from "../server/program.ts";
 import type { HTTPServer } from "../server/server.ts";
 import type { Services } from "../server/services.ts";
 import { PoolMemory } from "./memory.ts";
@@ -82,6 +91,7 @@ port.on("message", (message: ToThread) => {
 });
 
 try {
+  await registerTsx();
   const found = await findHandlers();
   const services = found.services();
   // What the program has begun besides may fail at once, such as to listen where it listens already.
