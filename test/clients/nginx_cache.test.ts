@@ -181,7 +181,7 @@ test("sums by content are not kept, those by path or query are", { skip: nginx.s
 /** As the guide warns: it answers by the content, and does not say so. */
 class Echo extends BaseHTTPRequestHandler {
   async do_GET(): Promise<void> {
-    const headers = this.pathname === "/said" ? { "Cache-Control": "no-store" } : {};
+    const headers: Record<string, string> = this.pathname === "/said" ? { "Cache-Control": "no-store" } : {};
     this.sendText(await this.text(), 200, headers);
   }
 }

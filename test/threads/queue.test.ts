@@ -315,7 +315,7 @@ test("and must send then: the body rate's deadline ends its read, and the thread
   assert.equal((await server.get("/quick")).status, 200);
   // So it is for content that is waited for before there is a thread: its handler learns it by its first read.
   const slow = server.connect();
-  await slow.send(post("12").slice(0, -1));
+  await slow.send(post("12").replace("POST /", "POST /asksSync").slice(0, -1));
   const silent = server.connect();
   await silent.send(asking("/asksSync", 5));
   await slow.endOfConnection();
@@ -324,7 +324,7 @@ test("and must send then: the body rate's deadline ends its read, and the thread
     [slow, silent].map(({ reading }) => reading.answers.map(({ status }) => status)),
     [[408], [100, 408]],
   );
-  assert.deepEqual([server.words[BEGUN], server.words[ENDED], server.httpd.stats().failed], [2, 2, 0]);
+  assert.deepEqual([server.words[BEGUN], server.words[ENDED], server.httpd.stats().failed], [3, 3, 0]);
 });
 
 test("a server that has not begun has no threads, and counts nothing", () => {
