@@ -87,7 +87,7 @@ export class LoopExecutor implements Executor {
       const missing = transaction.hasLeft ? null : transaction.answer.settle();
       if (missing !== null && !failing && transaction.fault !== null)
         return this.#failed(transaction, new PeerGoneError(transaction.gone!));
-      // Who has seen that the client is not there may leave it at that, though it could be one that only half-closed.
+      // A handler that saw the client leave may return without responding, though the client may have half-closed only.
       if (missing !== null && !failing && transaction.knowsGone) return this.#giveUp(transaction);
       if (missing !== null)
         throw new Error(`${failing ? "sendError" : nameOf(transaction)} has ended without ${missing} (${MISSING})`);
@@ -166,7 +166,7 @@ export class LoopExecutor implements Executor {
     late.error = reason;
     this.running++;
     this.#deadlines!.add(late, performance.now());
-    // While this handler goes on, its connection takes no other request: a peer must not have two that pays for one.
+    // The late handler still runs, so its connection takes no other request: no client has two handlers running on one connection.
     exchange.closeConnection();
     try {
       late.handler = new (handler!.constructor as RequestHandlerClass)(late);

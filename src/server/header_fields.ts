@@ -1,7 +1,6 @@
 /** Header fields as programs write them: in every call that takes some. */
 import { show } from "../protocol/show.ts";
 
-/** The value of a field; of one that stands several times, each of them. */
 /** The value of a header field; an array is several fields of one name. */
 export type HeaderValue = string | number | readonly (string | number)[];
 

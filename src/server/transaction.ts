@@ -37,14 +37,17 @@ export class Transaction implements Sink, ResponseWatcher, HandlerContext, Answe
   isLate = false;
   /** What the route's pattern found in the path, not decoded; null where no route was looked for. */
   routeParams: RouteParams | null = null;
-  #reader: ContentReader | null = null;
-  #signals: Signals | null = null;
   /** Somebody wants to know how the request ends. */
   watched = false;
-  /** The context in which the response began, and its whole content has left: for who wants to know that. */
+  #reader: ContentReader | null = null;
+  #signals: Signals | null = null;
+  /** The context in which the response began, where somebody wants to know how the request ends. */
   #context: Context | null = null;
+  /** The whole response has left. */
   #sentWhole = false;
+  /** The handler has asked whether the peer is gone, and was told so. */
   #told = false;
+  /** The server has responded in the place of the handler, which took too long. */
   #abandoned = false;
 
   constructor(exchange: Exchange, services: Services) {
@@ -89,8 +92,8 @@ export class Transaction implements Sink, ResponseWatcher, HandlerContext, Answe
   }
 
   /**
-   * Others answer in the place of the handler, which goes on: it hears that nobody is there any more to answer, as the server has
-   * closed the connection.
+   * The server has responded in the place of the handler, which goes on. To the handler, the server has closed the
+   * connection: its reads and writes reject.
    * @param exchange what it has from now on
    * @param reason what its signals abort with
    */
