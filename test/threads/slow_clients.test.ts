@@ -202,7 +202,7 @@ describe("content that streams", () => {
     const [second, restOfSecond] = await upload(server, "/content");
     assert.deepEqual([server.httpd.stats().busy, server.httpd.stats().waiting], [1, 1]);
     await first.send(rest);
-    await begun(server, 2);
+    await begun(server, 3); // the first holds, with all of its content, and the second has begun
     assert.equal(server.words[ENDED], 0);
     await second.send(restOfSecond);
     assert.equal((await second.answer("POST")).body, String(LARGE));
