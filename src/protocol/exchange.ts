@@ -241,6 +241,11 @@ export interface Connection {
   readonly closing: "end" | "cut" | "reset" | null;
   /** The deadline has come (harmless when it has not). */
   tick(): void;
-  /** No new requests: finishes what runs, then closes. */
-  shutdown(): void;
+  /** The server stops: from now on, each response says that it is the last. Left out where `shutdown` is soon enough for that. */
+  stop?(): void;
+  /**
+   * Finishes what runs, and closes behind it. Implies `stop`.
+   * @param grace how long, in milliseconds, a client that was not told of the end may take to send another request; with 0, none is read
+   */
+  shutdown(grace?: number): void;
 }

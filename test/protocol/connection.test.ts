@@ -407,6 +407,170 @@ describe("shutdown", () => {
   });
 });
 
+describe("shutdown with a grace", () => {
+  const GRACE = 500;
+  const CLOSES = /^HTTP\/1\.1 200 Test\r\nContent-Length: 4\r\nConnection: close\r\n\r\nlast$/;
+  const answering = (limits = {}): Driver => new Driver(limits, (call) => call.answer("last"));
+
+  for (const [what, before] of [
+    ["new", ""],
+    ["new, with an empty line of a head", "\r\n"],
+    ["just used", GET],
+    ["just used, with an empty line of the next head", GET + "\r\n"],
+  ] as const) {
+    test(`a connection that is ${what} is read on: its request is answered as the last one`, () => {
+      for (const split of ["whole", "bytes"] as const) {
+        const driver = answering().feed(before);
+        driver.take();
+        driver.connection.shutdown(GRACE);
+        driver.later(GRACE - 1);
+        assert.deepEqual([driver.connection.closing, driver.connection.wantsRead], [null, true]);
+        driver.feed(GET + GET, split);
+        assert.match(driver.take(), CLOSES);
+        assert.deepEqual([driver.calls.length, driver.connection.closing], [before.startsWith("GET") ? 2 : 1, "end"]);
+      }
+    });
+
+    test(`where none comes to one that is ${what}, it is closed when the grace is over, without a word`, () => {
+      const driver = answering().feed(before);
+      driver.take();
+      driver.connection.shutdown(GRACE);
+      assert.equal(driver.remaining, GRACE);
+      driver.later(GRACE);
+      assert.deepEqual([driver.connection.closing, driver.take(), driver.refusals], ["end", "", []]);
+    });
+  }
+
+  test("one that has been idle for long is closed by the next tick; what has come until then is answered", () => {
+    for (const before of ["", GET]) {
+      const old = (): Driver => {
+        const driver = answering().feed(before);
+        driver.take();
+        driver.later(2 * GRACE + 1);
+        driver.connection.shutdown(GRACE);
+        assert.deepEqual([driver.connection.closing, driver.remaining], [null, 0]);
+        return driver;
+      };
+      const idle = old();
+      idle.connection.tick();
+      assert.equal(idle.connection.closing, "end");
+      const asking = old().feed(GET);
+      asking.connection.tick();
+      assert.match(asking.take(), CLOSES);
+    }
+  });
+
+  test("no deadline of another kind is put off by it", () => {
+    for (const [keepAliveTimeout, remaining] of [
+      [100, 100],
+      [Infinity, GRACE],
+    ]) {
+      const driver = answering({ keepAliveTimeout, headTimeout: Infinity }).feed(GET);
+      driver.take();
+      driver.connection.shutdown(GRACE);
+      assert.equal(driver.remaining, remaining);
+      const leaving = answering({ keepAliveTimeout, headTimeout: Infinity }).feed(GET);
+      leaving.connection.shutdown(GRACE);
+      leaving.take();
+      assert.equal(leaving.remaining, remaining);
+    }
+  });
+
+  test("a head that begins in the grace has drainTimeout to come in", () => {
+    const driver = answering({ drainTimeout: 2000 });
+    driver.connection.shutdown(GRACE);
+    driver.later(GRACE - 1).feed("GET / HT");
+    assert.equal(driver.remaining, 2000);
+    driver.later(1999).feed(GET.slice("GET / HT".length));
+    assert.match(driver.take(), CLOSES);
+    const slow = answering({ drainTimeout: 2000 });
+    slow.connection.shutdown(GRACE);
+    slow.feed("GET").later(2000);
+    assert.match(slow.take(), /^HTTP\/1\.1 408 /);
+  });
+
+  test("a request behind a response that did not say that it is the last is answered: it waits already, or comes later", () => {
+    for (const early of [true, false]) {
+      const driver = new Driver().feed(early ? GET + GET : GET);
+      driver.call.respond(200, 0);
+      driver.connection.shutdown(GRACE);
+      driver.call.end();
+      driver.call.release();
+      assert.doesNotMatch(driver.take(), /Connection/);
+      if (!early) {
+        assert.deepEqual([driver.connection.closing, driver.remaining], [null, GRACE]);
+        driver.feed(GET);
+      }
+      driver.call.answer("last");
+      assert.match(driver.take(), CLOSES);
+      assert.deepEqual([driver.calls.length, driver.connection.closing], [2, "end"]);
+    }
+  });
+
+  test("so is one that waits for earlier responses to leave", () => {
+    const driver = new Driver().feed(GET + GET);
+    driver.call.answer("x".repeat(100_000));
+    assert.equal(driver.calls.length, 1);
+    driver.connection.shutdown(GRACE);
+    driver.later(10 * GRACE);
+    driver.take();
+    driver.call.answer("last");
+    assert.match(driver.take(), CLOSES);
+    assert.equal(driver.connection.closing, "end");
+  });
+
+  test("content that nobody has read is dropped, where the response did not say that it is the last", () => {
+    const driver = answering().feed(announce(5) + "he");
+    assert.doesNotMatch(driver.take(), /Connection/);
+    driver.connection.shutdown(GRACE);
+    driver.feed("llo" + GET);
+    assert.match(driver.take(), CLOSES);
+    assert.equal(driver.calls.length, 2);
+  });
+
+  test("it begins when the last response has left", () => {
+    const driver = new Driver().feed(GET);
+    driver.call.answer("slow");
+    const batch = driver.connection.pull()!; // and the client takes its time
+    driver.connection.shutdown(GRACE);
+    driver.later(GRACE).later(GRACE);
+    assert.equal(driver.connection.closing, null);
+    driver.later(GRACE / 2);
+    driver.connection.recycle(batch);
+    assert.equal(driver.remaining, GRACE);
+    driver.later(GRACE - 1).feed(GET);
+    driver.call.answer("last");
+    assert.match(driver.take(), CLOSES);
+  });
+
+  test("before it, responses may be the last already, and nothing is closed for it", () => {
+    const driver = answering();
+    driver.connection.stop();
+    driver.later(100);
+    assert.equal(driver.connection.closing, null);
+    driver.feed(GET);
+    assert.match(driver.take(), CLOSES);
+    assert.equal(driver.connection.closing, "end");
+
+    const idle = new Driver().feed(GET);
+    idle.call.respond(200, 0);
+    idle.connection.stop();
+    idle.call.end();
+    idle.call.release();
+    assert.equal(idle.connection.closing, null);
+    assert.doesNotMatch(idle.take(), /Connection/);
+    idle.connection.shutdown(GRACE);
+    assert.equal(idle.remaining, GRACE);
+  });
+
+  test("without one, behind one, it closes at once", () => {
+    const driver = new Driver({}, (call) => call.answer()).feed(GET);
+    driver.connection.shutdown(GRACE);
+    driver.connection.shutdown();
+    assert.equal(driver.connection.closing, "end");
+  });
+});
+
 test("pieces of no length change nothing", () => {
   const driver = new Driver({}, echo);
   const data = post("hello") + GET;

@@ -34,7 +34,7 @@ export class Http1Connection implements Connection {
   readonly output: Output;
   /** The peer has ended its side. @internal */
   ended = false;
-  /** No new requests. @internal */
+  /** The server stops: each response says that it is the last. @internal */
   stopping = false;
   closing: "end" | "cut" | "reset" | null = null;
   /** Whether interim responses are sent that no client has asked for. @internal */
@@ -54,13 +54,12 @@ export class Http1Connection implements Connection {
   #wakes = false;
   /** The next request waits for earlier answers to leave. */
   #stalled = false;
+  /** How long the connection may wait for its next request. */
+  #idleTime: number;
   /** When the phase's deadline comes. */
   #deadline: number;
   /** The deadline is a head's, no longer that of an idle connection. The first head's runs from the connection's opening. */
   #headBegun = true;
-  /** Time that the peer has left to deliver content in, and since when somebody waits for it. */
-  #bodyBudget = 0;
-  #waitingSince = 0;
 
   /**
    * @param host who carries it; its `start` is given the exchanges
@@ -73,6 +72,7 @@ export class Http1Connection implements Connection {
     this.#limits = limits;
     this.output = new Output(pool);
     this.#deadline = host.now + limits.headTimeout;
+    this.#idleTime = limits.keepAliveTimeout;
   }
 
   /** Who is on the other end. */
@@ -94,7 +94,7 @@ export class Http1Connection implements Connection {
     if (this.#phase !== EXCHANGE) return this.#deadline;
     // A tunnel may be silent for as long as its ends like.
     const exchange = this.#exchange!;
-    return exchange.waiting && !exchange.tunnel ? this.#waitingSince + this.#bodyBudget : Infinity;
+    return exchange.waiting && !exchange.tunnel ? exchange.waitingSince + exchange.bodyBudget : Infinity;
   }
 
   receive(bytes: Uint8Array, length: number = bytes.length): void {
@@ -148,7 +148,7 @@ export class Http1Connection implements Connection {
 
   recycle(batch: Uint8Array): void {
     this.output.recycle(batch);
-    if (this.#phase === HEAD && !this.#headBegun) this.#deadline = this.#host.now + this.#limits.keepAliveTimeout;
+    if (this.#phase === HEAD && !this.#headBegun) this.#deadline = this.#host.now + this.#idleTime;
   }
 
   tick(): void {
@@ -169,12 +169,26 @@ export class Http1Connection implements Connection {
     }
   }
 
-  shutdown(): void {
+  stop(): void {
     this.stopping = true;
-    if (this.#phase === DRAIN || (this.#phase === HEAD && !this.#headStarted)) this.close("end");
+    this.#idleTime = Infinity;
+  }
+
+  shutdown(grace = 0): void {
+    this.stopping = true;
+    const { now } = this.#host;
+    const { drainTimeout, headTimeout, keepAliveTimeout } = this.#limits;
+    this.#idleTime = Math.min(grace, keepAliveTimeout);
+    const isIdle = this.#phase === HEAD && !this.#headStarted;
+    if (grace === 0 && (isIdle || this.#phase === DRAIN)) this.close("end");
+    else if (isIdle && !this.#stalled) {
+      // Who has been silent for long is not expected to speak. But what has come may not have been read yet: the next tick closes.
+      const idleSince = this.#deadline - (this.#headBegun ? headTimeout : keepAliveTimeout);
+      this.#headBegun = false;
+      this.#deadline = now - idleSince > 2 * grace ? now : Math.min(this.#deadline, now + grace);
+    }
     // A head that has begun may still be finished, but not at leisure.
-    else if (this.#phase === HEAD)
-      this.#deadline = Math.min(this.#deadline, this.#host.now + this.#limits.drainTimeout);
+    else if (this.#phase === HEAD) this.#deadline = Math.min(this.#deadline, now + drainTimeout);
   }
 
   // What follows is for the exchange.
@@ -206,7 +220,7 @@ export class Http1Connection implements Connection {
     if (before >= bound && input.length < bound) this.#host.wake(false);
     if (n > 0) {
       exchange.bytesReceived += n;
-      if (exchange.body.remaining !== 0) this.#earn(exchange, n);
+      if (exchange.body.remaining !== 0) exchange.earn(n);
     } else if (n === FAULT) {
       this.#refuse(exchange.body.error!);
       return 0;
@@ -216,17 +230,11 @@ export class Http1Connection implements Connection {
         this.#refuse(BODY_INCOMPLETE);
       } else if (!exchange.waiting) {
         exchange.waiting = true;
-        this.#waitingSince = this.#host.now;
+        exchange.waitingSince = this.#host.now;
         if (input.length >= bound) this.#host.wake(false); // more is read all the same
       }
     }
     return n;
-  }
-
-  /** What arrives earns time, but no more than the peer began with: a fast start must not pay for a long silence. */
-  #earn(exchange: Http1Exchange, bytes: number): void {
-    const { bodyTimeout, minBodyRate } = exchange.limits;
-    this.#bodyBudget = Math.min(bodyTimeout, this.#bodyBudget + (bytes * 1000) / minBodyRate);
   }
 
   /** The handler wants to hear of its peer's end, so more is read ahead of it. @internal */
@@ -241,11 +249,6 @@ export class Http1Connection implements Connection {
     // A client that still waits for 100 (Continue) may send its content now, or not at all (RFC 9110 §10.1.1).
     if (continueOwed) return remaining > 0 && remaining <= this.#input.length;
     return remaining <= this.#limits.maxDrainSize;
-  }
-
-  /** The limits of an exchange's content have changed. @internal */
-  limited(exchange: Http1Exchange): void {
-    this.#bodyBudget = exchange.limits.bodyTimeout;
   }
 
   /** Ends the connection once the output has left. @internal */
@@ -298,12 +301,12 @@ export class Http1Connection implements Connection {
       case EXCHANGE: {
         const exchange = this.#exchange!;
         if (!exchange.done) return false;
-        if (exchange.body.remaining === 0 && exchange.persistent && !this.stopping) {
+        if (exchange.body.remaining === 0 && exchange.persistent && (this.#idleTime > 0 || !this.stopping)) {
           this.#awaitHead(); // the usual end: there is nothing to drop
           return true;
         }
         this.#phase = DRAIN;
-        this.#deadline = this.#host.now + this.#bodyBudget;
+        this.#deadline = this.#host.now + exchange.bodyBudget;
         return true;
       }
       case DRAIN:
@@ -334,7 +337,7 @@ export class Http1Connection implements Connection {
       } else if (!this.#headBegun) {
         // From its first byte on, be it an empty line's, a head has an absolute deadline: dripping does not put it off.
         this.#headBegun = true;
-        this.#deadline = this.#host.now + this.#limits.headTimeout;
+        this.#deadline = this.#host.now + (this.stopping ? this.#limits.drainTimeout : this.#limits.headTimeout);
       }
       return false;
     }
@@ -355,7 +358,6 @@ export class Http1Connection implements Connection {
     const exchange = new Http1Exchange(this, head, body, this.#limits);
     this.#exchange = exchange;
     this.#phase = EXCHANGE;
-    this.#bodyBudget = this.#limits.bodyTimeout;
     this.#host.start(exchange);
     // One that was read behind the peer's end hears of it as the others did.
     if (this.ended && this.#exchange === exchange && !exchange.done && !exchange.refused)
@@ -371,7 +373,7 @@ export class Http1Connection implements Connection {
   /** Drops what the handler left unread of the content, so that none of it is ever taken for a request. */
   #drain(): boolean {
     const exchange = this.#exchange!;
-    if (!exchange.persistent || this.stopping) {
+    if (!exchange.persistent || (this.stopping && this.#idleTime === 0)) {
       this.close("end");
       return true;
     }
@@ -388,9 +390,9 @@ export class Http1Connection implements Connection {
     }
     if (n > 0) {
       // The peer has as much time as where a handler waits for the content.
-      this.#bodyBudget = this.#deadline - this.#host.now;
-      this.#earn(exchange, n);
-      this.#deadline = this.#host.now + this.#bodyBudget;
+      exchange.bodyBudget = this.#deadline - this.#host.now;
+      exchange.earn(n);
+      this.#deadline = this.#host.now + exchange.bodyBudget;
     }
     return n > 0;
   }
@@ -399,12 +401,12 @@ export class Http1Connection implements Connection {
     this.#exchange = null;
     this.#phase = HEAD;
     this.#headBegun = false;
-    this.#deadline = this.#host.now + this.#limits.keepAliveTimeout;
+    this.#deadline = this.#host.now + this.#idleTime;
   }
 
   /** Something came for an exchange whose handler waits. */
   #arrived(exchange: Http1Exchange): void {
-    this.#bodyBudget -= this.#host.now - this.#waitingSince;
+    exchange.bodyBudget -= this.#host.now - exchange.waitingSince;
     exchange.waiting = false;
     exchange.sink.onReadable();
   }

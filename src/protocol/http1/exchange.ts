@@ -57,6 +57,10 @@ export class Http1Exchange implements Exchange, Departing {
   bytesSent = 0;
   endsAt = 0;
 
+  /** Milliseconds that the peer has left to deliver content in, and since when the handler waits for it. */
+  bodyBudget: number;
+  waitingSince = 0;
+
   readonly #connection: Http1Connection;
   readonly #account = new AnswerAccount();
   #framing = NONE;
@@ -72,6 +76,7 @@ export class Http1Exchange implements Exchange, Departing {
     this.head = head;
     this.body = body;
     this.limits = limits;
+    this.bodyBudget = limits.bodyTimeout;
     this.persistent = head.persistent;
     this.#continued = !head.expectsContinue;
   }
@@ -117,7 +122,13 @@ export class Http1Exchange implements Exchange, Departing {
   limitBody(limits: BodyLimits): void {
     this.limits = limits;
     this.body.limit(limits.maxBodySize);
-    this.#connection.limited(this);
+    this.bodyBudget = limits.bodyTimeout;
+  }
+
+  /** What arrives earns time, but no more than the peer began with: a fast start must not pay for a long silence. */
+  earn(bytes: number): void {
+    const { bodyTimeout, minBodyRate } = this.limits;
+    this.bodyBudget = Math.min(bodyTimeout, this.bodyBudget + (bytes * 1000) / minBodyRate);
   }
 
   demand(): void {
