@@ -1,6 +1,6 @@
 /**
  * Streaming: the answer is on its way before all of it is written. A line comes every 200 ms; how many, and how often, the query
- * says. When the client leaves, so does the handler.
+ * says. When the client leaves, or the server stops, the handler comes to its end.
  *
  *   node scripts/run.mjs dist/examples/drip.js          (or with a port: … drip.js 8080)
  *
@@ -19,11 +19,12 @@ class DripHandler extends BaseHTTPRequestHandler {
     this.sendHeader("Content-Type", "text/plain; charset=utf-8");
     this.sendHeader("Cache-Control", "no-store");
     this.endHeaders();
+    const over = this.signalWith(this.server.stopping);
     let sent = 0;
     try {
-      while (sent < count) {
-        if (sent > 0) await sleep(interval, undefined, { signal: this.signal }); // throws when the client leaves
+      while (sent < count && !over.aborted) {
         await this.wfile.write(`drip ${++sent}\n`); // waits while the client does not read
+        if (sent < count) await sleep(interval, undefined, { signal: over }).catch(() => {});
       }
     } finally {
       this.logMessage("%d of %d drips", sent, count);
@@ -40,4 +41,5 @@ class DripHandler extends BaseHTTPRequestHandler {
 const httpd = new HTTPServer(["127.0.0.1", Number(process.argv[2] ?? 8000)], DripHandler);
 await httpd.serverActivate();
 console.log(`It drips at http://${httpd.serverAddress.join(":")}/`);
+for (const signal of ["SIGINT", "SIGTERM"] as const) process.once(signal, () => void httpd.shutdown());
 await httpd.serveForever();

@@ -1,5 +1,6 @@
 /** Plinth: foundation classes for HTTP servers, after Python's `http.server`. */
 export { HTTPServer } from "./server/server.ts";
+export { inheritedSockets, type NamedSocket } from "./server/inherited_sockets.ts";
 export type { HTTPServerOptions, LimitOptions } from "./server/server_options.ts";
 export { HandledRequest, type HandlerContext } from "./server/handled_request.ts";
 export { BaseHTTPRequestHandler, type RequestHandlerClass, type RequestMethod } from "./server/handler.ts";
@@ -35,6 +36,7 @@ export type { BodyLimits, Limits } from "./protocol/limits.ts";
 export type {
   Address,
   Descriptors,
+  InheritedSocket,
   Listener,
   ListenOptions,
   Socket,

@@ -1,14 +1,16 @@
 /** The command line of the addition server: reads the options, serves, and stops on a signal. */
 import process from "node:process";
 import { parseArgs } from "node:util";
-import { HTTPServer, ThreadingHTTPServer } from "../../src/mod.ts";
+import { HTTPServer, inheritedSockets, ThreadingHTTPServer } from "../../src/mod.ts";
 import { AdditionHandler, MAX_BODY_SIZE } from "./handler.ts";
 
-const USAGE = `usage: plinth [--host HOST] [--port PORT] [--log plain|none] [--threads N | --listeners N]
+const USAGE = `usage: plinth [--host HOST] [--port PORT | --fd N] [--log plain|none] [--threads N | --listeners N]
 
 Adds two numbers over HTTP.
   --host HOST   address to listen on (127.0.0.1)
   --port PORT   port to listen on, 0 for a free one (8000)
+  --fd N        a listening socket that it is started with, by its file descriptor;
+                one that systemd has bound is found without
   --log LOG     plain: a line for each request on stderr; none: no lines (plain)
   --threads N   add in so many threads, not on the event loop
   --listeners N accept on so many event loops, all but one in threads
@@ -24,8 +26,7 @@ function fail(message: string): never {
 }
 
 interface Arguments {
-  readonly host: string;
-  readonly port: number;
+  readonly address: readonly [host: string, port: number] | { readonly fd: number };
   readonly log: "plain" | "none";
   /** undefined: on the event loop. */
   readonly threads: number | undefined;
@@ -36,12 +37,13 @@ function readArguments(): Arguments {
   const options = {
     host: { type: "string" },
     port: { type: "string" },
+    fd: { type: "string" },
     log: { type: "string" },
     threads: { type: "string" },
     listeners: { type: "string" },
     help: { type: "boolean" },
   } as const;
-  let values: { host?: string; port?: string; log?: string; threads?: string; listeners?: string; help?: boolean };
+  let values: { [Name in keyof typeof options]?: (typeof options)[Name]["type"] extends "string" ? string : boolean };
   try {
     ({ values } = parseArgs({ options }));
   } catch (error) {
@@ -58,6 +60,7 @@ function readArguments(): Arguments {
     process.exit(0);
   }
   const { host = "127.0.0.1", port = "8000", log = "plain", threads, listeners } = values;
+  const fd = socketFor(values);
   if (!/^[0-9]{1,5}$/.test(port) || Number(port) > 65535) fail(`--port takes a number from 0 to 65535, not "${port}"`);
   if (log !== "plain" && log !== "none") fail(`--log takes plain or none, not "${log}"`);
   for (const [name, value] of [
@@ -68,30 +71,44 @@ function readArguments(): Arguments {
       fail(`${name} takes a number from 1 to ${MOST}, not "${value}"`);
   }
   if (threads !== undefined && listeners !== undefined) fail("take --threads or --listeners, not both");
+  if (fd !== undefined && Number(listeners ?? 1) > 1)
+    fail("--listeners share a port: a socket that the server is started with has one listener");
   return {
-    host,
-    port: Number(port),
+    address: fd === undefined ? [host, Number(port)] : { fd },
     log,
     threads: threads === undefined ? undefined : Number(threads),
     listeners: Number(listeners ?? 1),
   };
 }
 
-const { host, port, log, threads, listeners } = readArguments();
+/** The file descriptor of a socket to listen on that is open already, where nothing else may be said of an address. */
+function socketFor({ host, port, fd }: { host?: string; port?: string; fd?: string }): number | undefined {
+  let sockets: { fd: number }[] = [];
+  try {
+    sockets = inheritedSockets();
+  } catch (error) {
+    fail((error as Error).message);
+  }
+  if (fd !== undefined && !/^[0-9]{1,9}$/.test(fd)) fail(`--fd takes the number of a file descriptor, not "${fd}"`);
+  if (fd === undefined && sockets.length > 1)
+    fail(`it is started with ${sockets.length} sockets, and listens on one: say which by --fd, the first is 3`);
+  const given = fd === undefined ? sockets[0]?.fd : Number(fd);
+  if (given !== undefined && (host !== undefined || port !== undefined))
+    fail("it is started with a socket, which has an address: leave out --host and --port");
+  return given;
+}
+
+const { address, log, threads, listeners } = readArguments();
 const options = { log, maxBodySize: MAX_BODY_SIZE };
 const httpd =
   threads === undefined
-    ? new HTTPServer([host, port], AdditionHandler, { ...options, listeners })
-    : new ThreadingHTTPServer([host, port], AdditionHandler, { ...options, threads });
-try {
-  await httpd.serverActivate();
-} catch (error) {
-  fail((error as Error).message);
-}
+    ? new HTTPServer(address, AdditionHandler, { ...options, listeners })
+    : new ThreadingHTTPServer(address, AdditionHandler, { ...options, threads });
 
 // Whoever reads the output may go away; the server goes on.
 for (const stream of [process.stdout, process.stderr]) stream.on("error", () => {});
 
+// From here on: where others listen as well, requests may have come before all of them do.
 let asked = 0;
 for (const signal of ["SIGINT", "SIGTERM"] as const) {
   process.on(signal, () => {
@@ -102,11 +119,23 @@ for (const signal of ["SIGINT", "SIGTERM"] as const) {
   });
 }
 
-const [boundHost, boundPort] = httpd.serverAddress;
-const reachable =
-  boundHost === "::" || boundHost === "0.0.0.0" ? "127.0.0.1" : boundHost.includes(":") ? `[${boundHost}]` : boundHost;
-const url = `http://${reachable}:${boundPort}/`;
-process.stdout.write(`The addition server is at ${url} (Ctrl-C stops it). Try:
+try {
+  await httpd.serverActivate();
+} catch (error) {
+  if (asked === 0) fail((error as Error).message);
+}
+if (asked === 0) sayWhere(...httpd.serverAddress);
+await httpd.serveForever();
+process.exit(0);
+
+function sayWhere(host: string, port: number): void {
+  if (host === "") {
+    process.stdout.write("The addition server is on the socket that it was started with (Ctrl-C stops it).\n\n");
+    return;
+  }
+  const reachable = host === "::" || host === "0.0.0.0" ? "127.0.0.1" : host.includes(":") ? `[${host}]` : host;
+  const url = `http://${reachable}:${port}/`;
+  process.stdout.write(`The addition server is at ${url} (Ctrl-C stops it). Try:
 
   curl -X GET -H 'Content-Type: application/json' -d '{"val_a": 3, "val_b": 4}' ${url}
   curl -X QUERY -H 'Content-Type: application/json' -d '{"val_a": 0.5, "val_b": 4}' ${url}
@@ -116,5 +145,4 @@ process.stdout.write(`The addition server is at ${url} (Ctrl-C stops it). Try:
   curl -X RICKROLL ${url}
 
 `);
-await httpd.serveForever();
-process.exit(0);
+}

@@ -4,6 +4,8 @@ import { performance } from "node:perf_hooks";
 
 /** Milliseconds between ticks: how exact a deadline is. */
 const TICK = 250;
+/** The same while the server stops: what it waits for then is short. */
+const STOPPING_TICK = 50;
 
 const MONTHS = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
 
@@ -20,6 +22,7 @@ export class Clock {
   readonly #live: boolean;
   readonly #onTick: () => void;
   #timer: ReturnType<typeof setInterval> | null = null;
+  #tick = TICK;
   /** When there is another second, by `now`. */
   #dateUntil = 0;
   #logTime = "";
@@ -43,15 +46,24 @@ export class Clock {
     this.#update();
     this.#timer = setInterval(() => {
       const passed = performance.now() - this.now;
-      const late = passed > 4 * TICK;
-      this.step = Math.min(passed, 2 * TICK);
+      const late = passed > 4 * this.#tick;
+      this.step = Math.min(passed, 2 * this.#tick);
       this.#update();
       // When something held the event loop up, what the peers sent meanwhile has not been read yet: they are not the ones
       // who were slow. Deadlines wait for the next tick, but for no more than one: the event loop may always be held up.
       this.#skipped = late && !this.#skipped;
       if (!this.#skipped) this.#onTick();
-    }, TICK);
+    }, this.#tick);
     this.#timer.unref();
+  }
+
+  /** Ticks more often from now on, and says what time it is. */
+  hasten(): void {
+    const ticks = this.#timer !== null;
+    this.stop();
+    this.#tick = STOPPING_TICK;
+    if (ticks) this.start();
+    else this.#update();
   }
 
   stop(): void {

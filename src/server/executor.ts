@@ -102,6 +102,7 @@ export class LoopExecutor implements Executor {
   /** The handler threw. Before anything has left, that is an answer; afterwards the connection is cut, so that the client can tell. */
   #failed(transaction: Transaction, error: unknown): void {
     try {
+      if (this.#isOfStop(error)) error = new HTTPError(503, { detail: "The server is stopping.", headers: RETRY });
       transaction.error = error;
       this.#report(transaction, error);
       if (transaction.hasLeft) return this.#release(transaction);
@@ -191,6 +192,12 @@ export class LoopExecutor implements Executor {
     (transaction.handler ?? this.#services.server).logError("%s", loggable(error));
   }
 
+  /** Whether an error only says that the server stops: a handler has passed `stopping` on. */
+  #isOfStop(error: unknown): boolean {
+    const { stopping } = this.#services.server;
+    return stopping.aborted && isCausedBy(error, (one) => one === stopping.reason);
+  }
+
   #release(transaction: Transaction): void {
     this.#deadlines?.remove(transaction);
     transaction.answer.seal();
@@ -212,10 +219,16 @@ const MOST_CAUSES = 10;
 function isOfGoing(error: unknown, transaction: Transaction): boolean {
   if (transaction.gone === null && transaction.answer.gone === null) return false;
   const { reason } = transaction.signals.main as { reason: unknown };
-  for (let one = error, i = 0; one instanceof Error && i < MOST_CAUSES; one = one.cause, i++)
-    if (one instanceof PeerGoneError || one === reason) return true;
-  return error === reason;
+  return isCausedBy(error, (one) => one instanceof PeerGoneError || one === reason);
 }
+
+function isCausedBy(error: unknown, is: (one: unknown) => boolean): boolean {
+  for (let one = error, i = 0; one instanceof Error && i < MOST_CAUSES; one = one.cause, i++) if (is(one)) return true;
+  return is(error);
+}
+
+/** A server that stops is often one that starts anew. In seconds. */
+const RETRY = { "Retry-After": 1 };
 
 /** What a client is told whose handler has taken more than `handlerTimeout`. */
 export const TOO_LONG = "The request took longer than this server lets one take.";

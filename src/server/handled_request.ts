@@ -154,6 +154,17 @@ export class HandledRequest {
   }
 
   /**
+   * Makes a signal that aborts as `signal` does, and also when one of those given does, with its reason. It lets go of them when the
+   * request has ended: use it instead of `AbortSignal.any` for signals that live longer, such as `server.stopping`, to which that one
+   * adds something for each request.
+   * @throws {TypeError} for what is no AbortSignal
+   * @example await sleep(60_000, undefined, { signal: this.signalWith(this.server.stopping) });
+   */
+  signalWith(...signals: readonly AbortSignal[]): AbortSignal {
+    return this.#transaction.signals.with(signals);
+  }
+
+  /**
    * Whether `signal` has aborted, or would: the client has gone, was sent away, or half-closed. For handlers that compute for long,
    * to be asked now and then: it costs next to nothing, and is true in a thread though nothing was awaited meanwhile. A handler
    * that then returns without an answer ends the connection.

@@ -34,6 +34,8 @@ export class Link implements Host, SocketHandler, TurnTask, Sender {
   #waiting: number | undefined = 0;
   #sendQueue = -1;
   #paused = false;
+  /** Nothing is read or written before `shutdown`. */
+  #held = false;
   #queued = false;
   #flushing = false;
   /** Our side has ended, and when. */
@@ -154,9 +156,20 @@ export class Link implements Host, SocketHandler, TurnTask, Sender {
     } else if (this.#idle >= this.#owner.sendTimeout) this.#socket.destroy();
   }
 
-  /** Finishes what runs and closes. */
-  shutdown(): void {
-    if (!this.#closed) this.#connection.shutdown();
+  /** The server stops. What that makes of the responses leaves when `shutdown` is called, and nothing more is read before. */
+  stop(): void {
+    if (this.#closed) return;
+    this.#held = true;
+    this.#connection.stop?.();
+    this.#settle();
+  }
+
+  /** Finishes what runs and closes. @param grace as `Connection.shutdown` has it */
+  shutdown(grace = 0): void {
+    if (this.#closed) return;
+    this.#held = false;
+    this.#connection.shutdown(grace);
+    this.#flush();
   }
 
   /** Closes now, whatever runs. */
@@ -169,7 +182,7 @@ export class Link implements Host, SocketHandler, TurnTask, Sender {
   }
 
   #flush(): void {
-    if (this.#flushing || this.#closed) return;
+    if (this.#flushing || this.#closed || this.#held) return;
     this.#flushing = true;
     while (this.#blocked === null) {
       const batch = this.#connection.pull();
@@ -195,7 +208,7 @@ export class Link implements Host, SocketHandler, TurnTask, Sender {
   #settle(): void {
     if (this.#closed) return;
     const connection = this.#connection;
-    if (connection.closing !== null && this.#blocked === null) {
+    if (connection.closing !== null && this.#blocked === null && !this.#held) {
       if (connection.closing === "cut") this.#socket.destroy();
       else if (connection.closing === "reset") this.#socket.reset();
       else if (this.#endedAt < 0) {
@@ -203,7 +216,7 @@ export class Link implements Host, SocketHandler, TurnTask, Sender {
         this.#socket.end();
       }
     }
-    if (connection.wantsRead === this.#paused) {
+    if ((connection.wantsRead && !this.#held) === this.#paused) {
       this.#paused = !this.#paused;
       if (this.#paused) this.#socket.pause();
       else this.#socket.resume();

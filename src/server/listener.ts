@@ -1,11 +1,11 @@
 /** The program of a thread that accepts connections: finds its server, as program.ts says, and lets it listen beside the others. */
 import { parentPort, workerData } from "node:worker_threads";
 import { Finding, notFound, sendable } from "./finding.ts";
-import type { Envelope, FromListener, ListenerStart } from "./listeners.ts";
+import { type Envelope, type FromListener, LISTENS, type ListenerStart, STARTS, STOPS } from "./listeners.ts";
 import { enterListenerThread, type ListeningServer } from "./place.ts";
 import { isApart, keyOf, keyOfProgram, load, registerTsx } from "./program.ts";
 
-const { program, address, maxConnections, silent, options } = workerData as ListenerStart;
+const { program, address, maxConnections, silent, options, state } = workerData as ListenerStart;
 const port = parentPort!;
 const finding = new Finding<ListeningServer>();
 
@@ -24,6 +24,9 @@ function handOver(): void {
 enterListenerThread({
   silent,
   isHandling: false, // as far as can be told
+  get isStopping() {
+    return Atomics.load(state, 0) === STOPS;
+  },
   writeLog(line) {
     if (lines.push(line) === 1) setImmediate(handOver);
   },
@@ -39,9 +42,12 @@ try {
   port.on("message", (message: Envelope<string> | null) => {
     if (message?.plinth === "shutdown") void one.server.shutdown();
   });
-  await one.listen(address, maxConnections);
-  tell({ ready: true });
-  await one.stopped;
+  // Behind this, the thread is no longer ended while it starts: connections may wait for it.
+  if (Atomics.compareExchange(state, 0, STARTS, LISTENS) === STARTS) {
+    await one.listen(address, maxConnections);
+    tell({ ready: true });
+    await one.stopped;
+  }
   handOver();
   tell({ down: true });
 } catch (error) {

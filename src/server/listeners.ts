@@ -11,6 +11,14 @@ const MOST_LISTENERS = 192;
 /** One that was lost is replaced after so long. In milliseconds. */
 const REPLACEMENT_DELAY = 1_000;
 
+// What a listener does, in a word that it shares with the program's own event loop.
+/** It has not begun to listen. */
+export const STARTS = 0;
+/** It listens, or is about to. */
+export const LISTENS = 1;
+/** It is to stop. */
+export const STOPS = 2;
+
 /** What a listener begins with. */
 export interface ListenerStart {
   readonly program: Program;
@@ -22,6 +30,8 @@ export interface ListenerStart {
   readonly silent: boolean;
   /** For a server that the listener constructs itself; null where only the program can. */
   readonly options: object | null;
+  /** STARTS, LISTENS or STOPS. */
+  readonly state: Int32Array;
 }
 
 /** From a listener. */
@@ -57,10 +67,11 @@ export interface ListenersOwner {
 }
 
 /** What is known of it when the server is constructed. */
-type Start = Omit<ListenerStart, "program" | "address" | "maxConnections">;
+type Start = Pick<ListenerStart, "silent" | "options">;
 
 interface Listener {
   readonly worker: Worker;
+  readonly state: Int32Array;
   ready: boolean;
   why: Error | null;
 }
@@ -110,12 +121,12 @@ export class Listeners {
     }
   }
 
-  /** Lets those that listen finish what they do. */
+  /** Lets those that listen finish what they do; the others will not listen. */
   shutdown(): void {
     this.#stop();
-    for (const { worker, ready } of this.#listeners) {
-      if (ready) worker.postMessage({ plinth: "shutdown" } satisfies Envelope<string>);
-      else void worker.terminate();
+    for (const { worker, state } of this.#listeners) {
+      if (Atomics.exchange(state, 0, STOPS) === STARTS) void worker.terminate();
+      else worker.postMessage({ plinth: "shutdown" } satisfies Envelope<string>);
     }
   }
 
@@ -140,14 +151,16 @@ export class Listeners {
   }
 
   #add(): void {
+    const state = new Int32Array(new SharedArrayBuffer(4));
     const workerData: ListenerStart = {
       ...this.#start,
       program: this.#program,
       address: this.#address,
       maxConnections: this.#maxConnections,
+      state,
     };
     const worker = startThread(import.meta.url, "listeners", "listener", { workerData });
-    const listener: Listener = { worker, ready: false, why: null };
+    const listener: Listener = { worker, state, ready: false, why: null };
     this.#listeners.add(listener);
     worker.on("message", (sent: Envelope<FromListener> | null) => {
       const message = sent?.plinth;

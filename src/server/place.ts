@@ -28,6 +28,8 @@ export interface HandlerThread extends ProgramThread {
   readonly serverAddress: readonly [host: string, port: number];
   /** A server has been constructed whose handlers may be those that this thread runs. */
   constructed(server: HTTPServer, services: () => Services): void;
+  /** Aborts when that server stops. */
+  readonly stopping: AbortSignal;
   /** Asks the server that serves to shut down, or to close at once. */
   shutdown(atOnce: boolean): Promise<void>;
 }
@@ -43,6 +45,8 @@ export interface ListeningServer {
 
 /** What a thread has that accepts connections. */
 export interface ListenerThread extends ProgramThread {
+  /** Whether the server stops, also where this thread has not heard of it yet. */
+  readonly isStopping: boolean;
   constructed(one: ListeningServer): void;
   /** Connections are closed at once from now on. */
   crowded(why: string): void;

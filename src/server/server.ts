@@ -5,9 +5,11 @@ import type { Connection, Executor, Host } from "../protocol/exchange.ts";
 import { Http1Connection } from "../protocol/http1/connection.ts";
 import type { Limits } from "../protocol/limits.ts";
 import { ChunkPool } from "../protocol/output.ts";
-import type { Address, Listener, Socket, SocketHandler, Transport } from "../transport/transport.ts";
+import type { Address, InheritedSocket, Socket, SocketHandler, Transport } from "../transport/transport.ts";
+import { Acceptor } from "./acceptor.ts";
 import { checkAddress, listenError } from "./address.ts";
 import { Admission } from "./admission.ts";
+import { Askers } from "./askers.ts";
 import { Clock } from "./clock.ts";
 import { StartContext } from "./context.ts";
 import { Dispatcher, type RequestRouter } from "./dispatch.ts";
@@ -27,8 +29,9 @@ import type { RequestOutcome } from "./outcome.ts";
 import { handlerThread, listenerThread, programThread } from "./place.ts";
 import { type HTTPServerOptions, serverSettings, type ServerSettings } from "./server_options.ts";
 import { SendQueues } from "./send_queues.ts";
-import type { Asker, Services } from "./services.ts";
+import type { Services } from "./services.ts";
 import { LONGEST_TIMER } from "./signals.ts";
+import { StopSignal } from "./stop_signal.ts";
 import { Turn } from "./turn.ts";
 
 /**
@@ -44,8 +47,9 @@ export class HTTPServer {
   /** The handler class, or the router that finds one. @source Python's `RequestHandlerClass` */
   readonly RequestHandlerClass: RequestHandlerClass | RequestRouter;
   readonly #dispatcher: Dispatcher;
-  #address: Address;
+  #address: Address | InheritedSocket;
   readonly #transport: Transport;
+  readonly #acceptor: Acceptor;
   readonly #limits: Limits;
   readonly #options: ServerSettings;
   readonly #clock: Clock;
@@ -64,34 +68,30 @@ export class HTTPServer {
   /** Made at activation, when what extends this class has been constructed too. */
   #owner: LinkOwner | null = null;
   #activation: Promise<void> | null = null;
-  #listener: Listener | null = null;
   #stopping = false;
+  #stopSignal: StopSignal | null = null;
   #finished = false;
   #deadline: ReturnType<typeof setTimeout> | null = null;
   readonly #stopped: Promise<void>;
   #stop!: () => void;
-  /** The handler that runs, or has read `this.server`, in this very stretch of code. */
-  #asker: Asker | null = null;
-  readonly #forgetAsker = (): void => {
-    this.#asker = null;
-  };
-  /** Handlers that wait for `shutdown` themselves; it does not wait for them. */
-  readonly #waiting: { asker: Asker; resolve: () => void }[] = [];
+  readonly #askers = new Askers();
   readonly #admission: Admission;
 
   /**
-   * @param serverAddress `[host, port]` ("" for every address, port 0 for a free one), or the path of a Unix socket
+   * @param serverAddress `[host, port]` ("" for every address, port 0 for a free one), the path of a Unix socket, or `{ fd }`, a socket
+   *   that this process was started with
    * @param RequestHandlerClass a class that extends BaseHTTPRequestHandler, or a Router
    * @throws {TypeError} or {RangeError} for an argument that is wrong, such as a class with a `do_GET` that is no method but a field
    */
   constructor(
-    serverAddress: Address,
+    serverAddress: Address | InheritedSocket,
     RequestHandlerClass: RequestHandlerClass | RequestRouter,
     options: HTTPServerOptions = {},
   ) {
     this.#address = checkAddress(serverAddress);
     this.RequestHandlerClass = RequestHandlerClass;
     this.#transport = options.transport ?? platform;
+    this.#acceptor = new Acceptor(this.#transport);
     const { limits, settings } = serverSettings(options, this.ownOptions);
     this.#limits = limits;
     this.#options = settings;
@@ -112,11 +112,27 @@ export class HTTPServer {
   }
 
   /**
-   * Where the server listens; real once it is activated: port 0 has become a port. Of a Unix socket: its path, and port 0.
+   * Where the server listens; real once it is activated: port 0 has become a port. Of a Unix socket: its path, and port 0; of one that
+   * this process was started with, and of any such socket before activation: "" and port 0.
    * @source Python's `server_address`
    */
   get serverAddress(): readonly [host: string, port: number] {
-    return typeof this.#address === "string" ? [this.#address, 0] : this.#address;
+    if (typeof this.#address === "string") return [this.#address, 0];
+    return "fd" in this.#address ? ["", 0] : this.#address;
+  }
+
+  /**
+   * Aborts when `shutdown` or `serverClose` is called, in threads as well: for handlers that run on for long, such as streams of events
+   * and long polls. `aborted` is up to date whenever a handler looks at it, also in a thread that is blocked; events come when its event
+   * loop has a turn. The signal lives as long as the server: remove at the end of a request what the request has added to it.
+   * @example while (!this.server.stopping.aborted) await this.wfile.write(await nextEvent());
+   */
+  get stopping(): AbortSignal {
+    if (this.#stopSignal === null) {
+      this.#stopSignal = new StopSignal(this.#context, listenerThread && (() => listenerThread!.isStopping));
+      if (this.#stopping) this.#stopSignal.abort();
+    }
+    return this.#stopSignal.signal;
   }
 
   /**
@@ -152,35 +168,36 @@ export class HTTPServer {
   }
 
   /**
-   * Stops: takes no more connections, lets running handlers finish for `shutdownTimeout`, then cuts. May be called often, and from
-   * inside a handler by `this.server.shutdown()`, which does not wait for that handler itself. (Behind an await, a handler that
-   * says it any other way waits for itself, until `shutdownTimeout`.)
+   * Stops: `stopping` aborts; connections that wait to be accepted are accepted, and then no more; what has been asked is answered, and
+   * responses say `Connection: close`; a connection that was not told so is read for `shutdownGrace` more. Running handlers may take
+   * `shutdownTimeout`, then they are cut. May be called often, and from inside a handler by `this.server.shutdown()`, which does not
+   * wait for that handler itself. (Behind an await, a handler that says it any other way waits for itself, until `shutdownTimeout`.)
    * @source Python's `shutdown`
    */
   shutdown(): Promise<void> {
-    const asker = this.#asker;
+    const asker = this.#askers.current;
     if (!this.#stopping) {
       this.#stopping = true;
       const { shutdownTimeout } = this.#options;
       if (shutdownTimeout <= LONGEST_TIMER) this.#deadline = setTimeout(() => this.serverClose(), shutdownTimeout);
-      this.#listener?.close();
       this.#listeners?.shutdown();
       listenerThread?.shutdown(false);
-      for (const link of this.#links) link.shutdown();
-      this.#checkStopped();
+      this.#clock.hasten();
+      void this.#stopAccepting();
+      this.#stopSignal?.abort();
     }
     if (asker === null || asker.settled) return this.#stopped;
-    return new Promise((resolve) => {
-      this.#waiting.push({ asker, resolve });
-      this.#checkStopped();
-    });
+    const waiting = this.#askers.wait(asker);
+    this.#checkStopped();
+    return waiting;
   }
 
   /** Stops at once: connections are cut, whatever runs. @source Python's `server_close` */
   serverClose(): void {
     this.#stopping = true;
-    this.#listener?.close();
+    this.#acceptor.close();
     listenerThread?.shutdown(true);
+    this.#stopSignal?.abort();
     for (const link of this.#links) link.cut();
     this.#finish();
   }
@@ -257,12 +274,12 @@ export class HTTPServer {
     if (this.#stopping) return; // meanwhile
     const wanted = this.#address;
     try {
-      this.#listener = await this.#transport.listen(this.#address, options, (socket) => this.#accept(socket, owner));
-      this.#address = this.#listener.address;
+      this.#address = await this.#acceptor.open(this.#address, options, (socket) => this.#accept(socket, owner));
+      if (!this.#finished) this.#clock.start(); // connections have deadlines, however long the other listeners take to start
       if (!this.#stopping) await this.#listeners?.open(this.serverAddress, this.#admission.most);
     } catch (error) {
-      this.#listener?.close();
-      this.#listener = null;
+      this.#acceptor.close();
+      this.#clock.stop();
       for (const link of this.#links) link.cut();
       await owner.executor.close();
       // With another executor it may be tried again.
@@ -270,8 +287,20 @@ export class HTTPServer {
       this.#address = wanted;
       throw listenError(wanted, error as NodeJS.ErrnoException);
     }
-    if (this.#stopping) this.#listener.close();
-    else this.#clock.start();
+  }
+
+  /** Accepts the connections that wait, closes the socket, and lets connections end. */
+  async #stopAccepting(): Promise<void> {
+    const { shutdownTimeout, shutdownGrace, requestQueueSize } = this.#options;
+    if (shutdownGrace > 0) {
+      // Clients that are told that their connection ends come back by another, many of them at once, and would wait there as well. So
+      // none is told before the socket is closed. (The kernel's queue holds one more than it was asked to.)
+      for (const link of this.#links) link.stop();
+      await this.#acceptor.drain(requestQueueSize + 1, shutdownTimeout / 2);
+    }
+    this.#acceptor.close();
+    for (const link of this.#links) link.shutdown(shutdownGrace);
+    this.#checkStopped();
   }
 
   /** Threads that accept beside this one; in such a thread, none, but it may be one of them. */
@@ -279,8 +308,10 @@ export class HTTPServer {
     const { listeners } = this.#options;
     checkListeners(listeners);
     if (listeners === 1) return null;
-    if (typeof this.#address === "string")
-      throw new RangeError(`a Unix socket has one listener, not ${listeners}: only ports can be shared`);
+    if (!Array.isArray(this.#address)) {
+      const what = typeof this.#address === "string" ? "a Unix socket" : "a socket that the process was started with";
+      throw new RangeError(`${what} has one listener, not ${listeners}: only ports can be shared`);
+    }
     if (options.transport !== undefined)
       throw new RangeError(
         "listeners share a port of the runtime's: take the option transport, or listeners, not both",
@@ -325,13 +356,10 @@ export class HTTPServer {
       logError: (message, ...args) => this.#report(message, ...args),
       admitsThread: () => this.#admission.admitsThread,
       serverFor: (transaction) => {
-        if (this.#asker === null) queueMicrotask(this.#forgetAsker);
-        this.#asker = transaction;
+        this.#askers.hasServer(transaction);
         return this;
       },
-      handling: (transaction) => {
-        this.#asker = transaction;
-      },
+      handling: (transaction) => (this.#askers.current = transaction),
     };
   }
 
@@ -364,12 +392,13 @@ export class HTTPServer {
   }
 
   #accept(socket: Socket, owner: LinkOwner): Link | SocketHandler {
-    if (this.#stopping || !this.#admission.admits(this.#links.size, this.#clock.now)) {
+    if (this.#finished || !this.#admission.admits(this.#links.size, this.#clock.now)) {
       socket.destroy();
       return { onData() {}, onEnd() {}, onDrain() {}, onClose() {} };
     }
     const link = new Link(owner, socket, (host) => this.makeConnection(host));
     this.#links.add(link);
+    if (this.#stopping) link.stop();
     return link;
   }
 
@@ -393,13 +422,11 @@ export class HTTPServer {
 
   /** Something ended: maybe that was the last that `shutdown` waits for. */
   #checkStopped(): void {
-    if (!this.#stopping) return;
+    if (!this.#stopping || this.#acceptor.isOpen) return;
     const running = this.#owner?.executor.running ?? 0;
-    // Handlers that wait for this very thing: when only they are left, they need not. Those that went on without it have settled.
-    const askers = new Set(this.#waiting.map(({ asker }) => asker).filter(({ settled }) => !settled)).size;
-    if (askers > 0 && this.#links.size <= askers && running <= askers) {
-      for (const { resolve } of this.#waiting.splice(0)) resolve();
-    }
+    // Handlers that wait for this very thing: when only they are left, they need not.
+    const askers = this.#askers.running;
+    if (askers > 0 && this.#links.size <= askers && running <= askers) this.#askers.letGo();
     if (this.#links.size > 0 || this.#listeners?.running === true) return;
     if (running === 0) this.#finish();
     else void this.#owner!.executor.drain().then(() => this.#checkStopped());
@@ -413,7 +440,7 @@ export class HTTPServer {
     this.#clock.stop();
     this.#admission.close();
     this.#log.flush();
-    for (const { resolve } of this.#waiting.splice(0)) resolve();
+    this.#askers.letGo();
     void Promise.all([this.#owner?.executor.close(), this.#listeners?.close()])
       .catch((error: unknown) => this.#report("cannot let go of what ran the handlers: %s", loggable(error)))
       .then(this.#stop);

@@ -41,6 +41,11 @@ export interface HTTPServerOptions extends LimitOptions {
   /** How long `shutdown` waits for running handlers. Default 10 s. */
   readonly shutdownTimeout?: number | undefined;
   /**
+   * How long `shutdown` waits for the next request of a connection whose last response did not say `Connection: close`; it is handled,
+   * and its response says so. With 0, such connections are closed at once, and those that wait to be accepted are reset. Default 500 ms.
+   */
+  readonly shutdownGrace?: number | undefined;
+  /**
    * How many connections may wait to be accepted; Bun does not let it be said, and has 512. Default 511.
    * @source Python's `request_queue_size`
    */
@@ -75,6 +80,7 @@ const DEFAULTS = {
   maxLingerTime: 30_000,
   handlerTimeout: Infinity,
   shutdownTimeout: 10_000,
+  shutdownGrace: 500,
   requestQueueSize: 511,
   listeners: 1,
 };

@@ -1,4 +1,4 @@
-/** The signals of one request: one aborts when its client goes, the others also when a time is over. */
+/** The signals of one request: one aborts when its client goes, the others also when a time is over, or when another signal aborts. */
 /// <reference types="node" preserve="true" />
 import { setMaxListeners } from "node:events";
 import { show } from "../protocol/show.ts";
@@ -15,8 +15,8 @@ export class Signals {
   /** The context in which the handler first asked for a signal: listeners are called in it. */
   readonly #context = presentContext();
   readonly #main = makeController();
-  /** The signals that a time was given to which is not over, and their timers; undefined for a time that is never over. */
-  readonly #timeouts = new Map<AbortController, ReturnType<typeof setTimeout> | undefined>();
+  /** The others that have not aborted, and what lets go of what they wait for. */
+  readonly #others = new Map<AbortController, () => void>();
 
   /** Aborts when `abort` is called. */
   get main(): AbortSignal {
@@ -31,32 +31,56 @@ export class Signals {
   timeout(ms: number): AbortSignal {
     if (typeof ms !== "number") throw new TypeError(`a timeout is a number of milliseconds, not ${show(ms)}`);
     if (!(ms >= 0)) throw new RangeError(`a timeout is 0 ms or more, or Infinity for none, not ${ms}`);
-    const controller = makeController();
-    if (this.main.aborted) controller.abort(this.main.reason);
-    else this.#timeouts.set(controller, ms <= LONGEST_TIMER ? this.#abortAfter(ms, controller) : undefined);
-    return controller.signal;
+    return this.#other((abort) => {
+      if (ms > LONGEST_TIMER) return () => {};
+      const timer = setTimeout(() => abort(timeoutError(`The timeout of ${ms} ms is over.`)), ms);
+      return () => clearTimeout(timer);
+    });
   }
 
-  #abortAfter(ms: number, controller: AbortController): ReturnType<typeof setTimeout> {
-    return setTimeout(() => {
-      this.#timeouts.delete(controller);
-      controller.abort(timeoutError(`The timeout of ${ms} ms is over.`));
-    }, ms);
+  /**
+   * Makes another signal, which aborts when `abort` is called, and when one of those given does, with its reason.
+   * @throws {TypeError} for what is no signal
+   */
+  with(signals: readonly AbortSignal[]): AbortSignal {
+    for (const signal of signals)
+      if (!(signal instanceof AbortSignal)) throw new TypeError(`signalWith takes AbortSignals, not ${show(signal)}`);
+    return this.#other((abort) => {
+      const listener = (event: Event): void => abort((event.target as AbortSignal).reason);
+      for (const signal of signals) signal.addEventListener("abort", listener);
+      return () => signals.forEach((signal) => signal.removeEventListener("abort", listener));
+    }, signals);
+  }
+
+  /** @param wait waits for whatever makes it abort. Returns what lets go of that */
+  #other(wait: (abort: (reason: unknown) => void) => () => void, signals: readonly AbortSignal[] = []): AbortSignal {
+    const controller = makeController();
+    const aborted = [this.main, ...signals].find((signal) => signal.aborted);
+    if (aborted !== undefined) controller.abort(aborted.reason);
+    else {
+      const letGo = wait((reason) => {
+        letGo();
+        this.#others.delete(controller);
+        this.#context.run((because) => controller.abort(because), reason);
+      });
+      this.#others.set(controller, letGo);
+    }
+    return controller.signal;
   }
 
   /** Aborts all that have not aborted. */
   abort(reason: Error): void {
     this.#context.run((because) => {
       this.#main.abort(because);
-      for (const controller of this.#timeouts.keys()) controller.abort(because);
+      for (const controller of this.#others.keys()) controller.abort(because);
     }, reason);
     this.end();
   }
 
-  /** The request has ended: no time is waited for any more. */
+  /** The request has ended: nothing else is waited for any more. */
   end(): void {
-    for (const timer of this.#timeouts.values()) clearTimeout(timer);
-    this.#timeouts.clear();
+    for (const letGo of this.#others.values()) letGo();
+    this.#others.clear();
   }
 }
 

@@ -167,6 +167,12 @@ export class Crew {
     this.#threads[index]?.nudge();
   }
 
+  /** Says to all threads that the server stops. */
+  stop(): void {
+    this.#memory.stop();
+    for (const thread of this.#threads) thread?.post({ stopping: true });
+  }
+
   /** Ends all threads. What they were about to say in this turn of their event loops they may say. */
   async close(): Promise<void> {
     this.#closed = true;

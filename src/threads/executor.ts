@@ -120,6 +120,7 @@ export class ThreadExecutor implements Executor, JobOwner, TurnTask {
         running: () => this.#runningJobs(),
       },
     );
+    services.server.stopping.addEventListener("abort", () => this.#crew.stop(), { once: true });
   }
 
   get running(): number {

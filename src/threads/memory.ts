@@ -41,6 +41,8 @@ const ATTENTION = 3 * APART;
 /** The port that the server listens on, and the length of its host. */
 const PORT = 4 * APART;
 const HOST_LENGTH = PORT + 1;
+/** The server stops. */
+const STOPPING = PORT + 2;
 /** What the server has done: see stats.ts. */
 export const STATS = 5 * APART;
 export const STATS_WORDS = 16 * APART;
@@ -297,6 +299,16 @@ export class PoolMemory {
       for (let bits = Atomics.exchange(this.words, ATTENTION + i, 0); bits !== 0; bits &= bits - 1)
         look((i << 5) + 31 - Math.clz32(bits & -bits));
     }
+  }
+
+  /** Whether the server stops. */
+  get isStopping(): boolean {
+    return Atomics.load(this.words, STOPPING) === 1;
+  }
+
+  /** The server stops; for the event loop. */
+  stop(): void {
+    Atomics.store(this.words, STOPPING, 1);
   }
 
   /** Where the server listens. */

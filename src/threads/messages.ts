@@ -19,8 +19,8 @@ export interface ThreadStart {
   readonly options: ThreadingOptions & BodyLimits;
 }
 
-/** To a thread: look at shared memory; a shutdown that was asked for is over; end. */
-export type ToThread = 0 | { readonly down: number } | { readonly exit: true };
+/** To a thread: look at shared memory; the server stops; a shutdown that was asked for is over; end. */
+export type ToThread = 0 | { readonly stopping: true } | { readonly down: number } | { readonly exit: true };
 
 /** Around what this library says from a thread: the program may say things there itself, which are for nobody here. */
 export interface Sent {

@@ -7,7 +7,7 @@ import { count, describeProgram, type Handlers, keyOf, type Program } from "../s
 import { HTTPServer } from "../server/server.ts";
 import type { HTTPServerOptions } from "../server/server_options.ts";
 import type { Services } from "../server/services.ts";
-import type { Address } from "../transport/transport.ts";
+import type { Address, InheritedSocket } from "../transport/transport.ts";
 import { ThreadExecutor } from "./executor.ts";
 import {
   checkData,
@@ -40,7 +40,7 @@ export type ServerOptionsOf<Base extends ServerClass> =
 /** What ThreadingMixIn makes of a class of servers. */
 export type ThreadingServerClass<Base extends ServerClass> = Omit<Base, "prototype"> &
   (new (
-    serverAddress: Address,
+    serverAddress: Address | InheritedSocket,
     RequestHandlerClass: RequestHandlerClass | RequestRouter,
     options?: ServerOptionsOf<Base> & ThreadingOptions,
   ) => InstanceType<Base> & ThreadingServer);
@@ -66,7 +66,11 @@ export function ThreadingMixIn<Base extends ServerClass>(Base: Base): ThreadingS
     #executor: ThreadExecutor | null = null;
 
     constructor(...args: any[]) {
-      const [address, handlers, options = {}] = args as [Address, Handlers, ThreadingHTTPServerOptions?];
+      const [address, handlers, options = {}] = args as [
+        Address | InheritedSocket,
+        Handlers,
+        ThreadingHTTPServerOptions?,
+      ];
       if ((options.listeners ?? 1) !== 1)
         throw new RangeError(
           "a threading server accepts on one event loop: take the option listeners, or threads, not both",
@@ -96,6 +100,10 @@ export function ThreadingMixIn<Base extends ServerClass>(Base: Base): ThreadingS
     stats(): ThreadingStats {
       if (handlerThread !== null) return ownStats();
       return this.#executor === null ? NO_STATS : readStats(this.#executor.memory);
+    }
+
+    override get stopping(): AbortSignal {
+      return handlerThread === null ? super.stopping : handlerThread.stopping;
     }
 
     override shutdown(): Promise<void> {

@@ -3,6 +3,7 @@ import process from "node:process";
 import { parentPort, workerData } from "node:worker_threads";
 import type { RequestRouter } from "../server/dispatch.ts";
 import { LoopExecutor } from "../server/executor.ts";
+import { StartContext } from "../server/context.ts";
 import { Finding, notFound, sendable } from "../server/finding.ts";
 import { BaseHTTPRequestHandler, type RequestHandlerClass } from "../server/handler.ts";
 import { enterHandlerThread, type HandlerThread } from "../server/place.ts";
@@ -18,6 +19,7 @@ import {
 } from "../server/program.ts";
 import type { HTTPServer } from "../server/server.ts";
 import type { Services } from "../server/services.ts";
+import { StopSignal } from "../server/stop_signal.ts";
 import { PoolMemory } from "./memory.ts";
 import type { Sent, ThreadStart, ToThread } from "./messages.ts";
 import { ThreadingHTTPServer } from "./mixin.ts";
@@ -40,6 +42,7 @@ class Thread implements HandlerThread {
   readonly silent = start.silent;
   readonly threadData = start.threadData;
   readonly finding = new Finding<Constructed>();
+  readonly stopSignal = new StopSignal(new StartContext(), () => memory.isStopping);
   readonly #downs: (() => void)[] = [];
 
   readonly writeLog = (line: string): void => {
@@ -55,6 +58,10 @@ class Thread implements HandlerThread {
     return memory.address;
   }
 
+  get stopping(): AbortSignal {
+    return this.stopSignal.signal;
+  }
+
   constructed(server: HTTPServer, services: () => Services): void {
     this.finding.constructed(keyOf(server.RequestHandlerClass), { server, services });
   }
@@ -67,6 +74,7 @@ class Thread implements HandlerThread {
 
   shutdown(atOnce: boolean): Promise<void> {
     tell({ shutdown: this.#downs.length, atOnce, ticket: runner.current?.ticket ?? 0 });
+    this.stopSignal.abort();
     return new Promise((resolve) => this.#downs.push(resolve));
   }
 
@@ -86,6 +94,7 @@ runsFor(memory);
 
 port.on("message", (message: ToThread) => {
   if (message === 0) runner.look();
+  else if ("stopping" in message) thread.stopSignal.abort();
   else if ("down" in message) thread.isDown(message.down);
   else process.exit(0);
 });

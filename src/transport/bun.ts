@@ -1,7 +1,15 @@
 /** TCP and Unix sockets on Bun's own, `Bun.listen`. */
 import { lookup } from "node:dns/promises";
 import type { Peer } from "../protocol/exchange.ts";
-import type { Address, Listener, ListenOptions, Socket, SocketHandler, Transport } from "./transport.ts";
+import type {
+  Address,
+  InheritedSocket,
+  Listener,
+  ListenOptions,
+  Socket,
+  SocketHandler,
+  Transport,
+} from "./transport.ts";
 import { readDescriptors } from "./descriptors.ts";
 import { peerOf } from "./peer.ts";
 import { overLitter } from "./unix.ts";
@@ -24,6 +32,8 @@ interface BunListenOptions {
   readonly hostname?: string;
   readonly port?: number;
   readonly unix?: string;
+  /** A socket that listens already, or is bound. */
+  readonly fd?: number;
   readonly allowHalfOpen: boolean;
   readonly reusePort?: boolean;
   readonly socket: {
@@ -39,6 +49,8 @@ interface BunListenOptions {
 
 interface BunListener {
   readonly port: number;
+  /** Says where it listens; not documented. Of a Unix socket it says nothing. */
+  getsockname?(to: { address?: string; port?: number }): void;
   stop(): void;
 }
 
@@ -59,7 +71,7 @@ interface BunSocket {
 }
 
 async function listen(
-  address: Address,
+  address: Address | InheritedSocket,
   { reusePort = false }: ListenOptions,
   accept: (socket: Socket) => SocketHandler,
 ): Promise<Listener> {
@@ -84,12 +96,24 @@ async function listen(
   } satisfies BunListenOptions;
   if (typeof address === "string") {
     const listener = Bun.listen({ ...common, unix: address });
-    return { address, close: () => listener.stop() };
+    return { address, look, close: () => listener.stop() };
+  }
+  if ("fd" in address) {
+    const listener = Bun.listen({ ...common, fd: address.fd });
+    const bound: { address?: string; port?: number } = {};
+    listener.getsockname?.(bound);
+    const real = bound.address === undefined ? "" : ([bound.address, bound.port ?? 0] as const);
+    return { address: real, look, close: () => listener.stop() };
   }
   const [name, port] = address;
   const hostname = name === "" ? "::" : (await lookup(name)).address;
   const listener = Bun.listen({ ...common, hostname, port, reusePort });
-  return { address: [hostname, listener.port], close: () => listener.stop() };
+  return { address: [hostname, listener.port], look, close: () => listener.stop() };
+}
+
+/** Bun accepts all that wait, in a turn of its event loop; the first of these is the one that has begun. */
+function look(): Promise<void> {
+  return new Promise((resolve) => setImmediate(() => setImmediate(resolve)));
 }
 
 class Connection implements Socket {

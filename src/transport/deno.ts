@@ -102,10 +102,10 @@ export function denoTransport({ direct = true }: Pick<NodeTransportOptions, "dir
     async listen(address, options, accept) {
       prepareForSignals();
       try {
-        return await onNet.listen(address, options, accept);
+        return { ...(await onNet.listen(address, options, accept)), look };
       } catch (error) {
         // What Deno calls an invalid argument: an address that is none of this machine's.
-        if (typeof address !== "string" && (error as NodeJS.ErrnoException).code === "EINVAL")
+        if (Array.isArray(address) && (error as NodeJS.ErrnoException).code === "EINVAL")
           Object.assign(error as Error, { code: "EADDRNOTAVAIL" });
         throw error;
       }
@@ -113,6 +113,13 @@ export function denoTransport({ direct = true }: Pick<NodeTransportOptions, "dir
 
     descriptors: () => (mayReadAll() ? readDescriptors() : null),
   };
+}
+
+/** Deno, while it has anything else to do, looks at its sockets only in every 61st turn of its event loop. */
+const TURNS = 64;
+
+async function look(): Promise<void> {
+  for (let i = 0; i < TURNS; i++) await new Promise((resolve) => setImmediate(resolve));
 }
 
 export const transport: Transport = denoTransport();

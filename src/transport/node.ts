@@ -2,7 +2,15 @@
 import net from "node:net";
 import process from "node:process";
 import type { Peer } from "../protocol/exchange.ts";
-import type { Address, Listener, ListenOptions, Socket, SocketHandler, Transport } from "./transport.ts";
+import type {
+  Address,
+  InheritedSocket,
+  Listener,
+  ListenOptions,
+  Socket,
+  SocketHandler,
+  Transport,
+} from "./transport.ts";
 import { readDescriptors } from "./descriptors.ts";
 import { peerOf } from "./peer.ts";
 import { overLitter } from "./unix.ts";
@@ -64,7 +72,12 @@ type Accept = (socket: Socket) => SocketHandler;
 const [major, minor] = process.versions.node.split(".").map(Number);
 const canSharePort = major > 23 || (major === 23 && minor >= 1) || (major === 22 && minor >= 12);
 
-function listenOn(address: Address, options: ListenOptions, accept: Accept, ways: Ways | null): Promise<Listener> {
+function listenOn(
+  address: Address | InheritedSocket,
+  options: ListenOptions,
+  accept: Accept,
+  ways: Ways | null,
+): Promise<Listener> {
   const server = net.createServer({ allowHalfOpen: true, noDelay: true }, (socket) => {
     const wrapped = new NodeSocket(socket);
     const handler = accept(wrapped);
@@ -80,6 +93,7 @@ function listenOn(address: Address, options: ListenOptions, accept: Accept, ways
       const bound = server.address();
       resolve({
         address: bound === null || typeof bound === "string" ? (bound ?? "") : [bound.address, bound.port],
+        look,
         close() {
           stop?.();
           server.close();
@@ -88,6 +102,7 @@ function listenOn(address: Address, options: ListenOptions, accept: Accept, ways
     };
     const { backlog, reusePort = false } = options;
     if (typeof address === "string") return void server.listen({ path: address, backlog }, ready);
+    if ("fd" in address) return void server.listen({ fd: address.fd, backlog }, ready);
     if (reusePort && !canSharePort) {
       return reject(
         new Error(
@@ -99,6 +114,11 @@ function listenOn(address: Address, options: ListenOptions, accept: Accept, ways
     // Python's "" is every address; so is leaving the host out here.
     server.listen({ ...(host === "" ? {} : { host }), port, backlog, ...(reusePort ? { reusePort } : {}) }, ready);
   });
+}
+
+/** Node accepts one connection in each turn of its event loop; the turn that has begun may have done so already. */
+function look(): Promise<void> {
+  return new Promise((resolve) => setImmediate(() => setImmediate(resolve)));
 }
 
 /** The part of a listening handle, and of an accepted one, that is known here. */

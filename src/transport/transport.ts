@@ -4,6 +4,12 @@ import type { Peer } from "../protocol/exchange.ts";
 /** Where a server listens: [host, port], or the path of a Unix socket. */
 export type Address = readonly [host: string, port: number] | string;
 
+/** A listening socket that somebody else has bound, and that this process was started with. */
+export interface InheritedSocket {
+  /** Its file descriptor. */
+  readonly fd: number;
+}
+
 /** Carries connections. */
 export interface Transport {
   /**
@@ -11,7 +17,11 @@ export interface Transport {
    * @param accept called for each connection that comes in; what it returns is told of everything that happens on it
    * @throws the runtime's error, with its `code`, when the address cannot be had
    */
-  listen(address: Address, options: ListenOptions, accept: (socket: Socket) => SocketHandler): Promise<Listener>;
+  listen(
+    address: Address | InheritedSocket,
+    options: ListenOptions,
+    accept: (socket: Socket) => SocketHandler,
+  ): Promise<Listener>;
   /** Runs `task` once, when the present turn of the event loop is over: behind all microtasks. */
   endOfTurn(task: () => void): void;
   /**
@@ -41,8 +51,13 @@ export interface ListenOptions {
 
 /** What listens. */
 export interface Listener {
-  /** The real address: port 0 has become a port. */
+  /** The real address: port 0 has become a port. Of a Unix socket that somebody else has bound, "". */
   readonly address: Address;
+  /**
+   * Resolves when the runtime has looked for connections that wait to be accepted, and `accept` was called for at least one of them
+   * if there were any. Left out where none can wait.
+   */
+  look?(): Promise<void>;
   /** Stops listening; connections go on. */
   close(): void;
 }

@@ -24,6 +24,19 @@ const PROGRAM = `
     do_GET() { this.sendText(threadId + " " + ++count + " " + this.server.serverAddress[1]); }
     async do_WAIT() { await new Promise((resolve) => setTimeout(resolve, 300)); this.sendText("waited"); }
     do_THROW() { setTimeout(() => { throw new Error("nobody catches"); }); this.sendText("thrown"); }
+    /** Hears of the stop by an event; or looks, in an event loop that has no turn meanwhile. */
+    async do_HEARS() {
+      const { stopping } = this.server;
+      await new Promise((resolve) => stopping.addEventListener("abort", resolve));
+      this.sendText(threadId + " heard");
+    }
+    do_LOOKS() {
+      if (isMainThread) return this.sendText("0 main"); // there, nobody could stop the server
+      const { stopping } = this.server;
+      const word = new Int32Array(new SharedArrayBuffer(4));
+      while (!stopping.aborted) Atomics.wait(word, 0, 0, 5);
+      this.sendText(threadId + " looked");
+    }
     do_DOWN() { void this.server.shutdown(); this.sendText("down"); }
   }
 
@@ -31,10 +44,10 @@ const PROGRAM = `
   const make = (options) => new HTTPServer(["127.0.0.1", 0], Handler, { listeners: 3, log: (line) => log.push(line), ...options });
 
   /** Asks on a connection of its own. Gives the content of the answer; "" when it has been cut. */
-  const ask = (httpd, method = "GET") => new Promise((resolve) => {
+  const ask = (httpd, method = "GET", head = method + " / HTTP/1.1\\r\\nHost: a\\r\\nConnection: close\\r\\n\\r\\n") => new Promise((resolve) => {
     let text = "";
     const socket = net.connect(httpd.serverAddress[1], "127.0.0.1");
-    socket.write(method + " / HTTP/1.1\\r\\nHost: a\\r\\nConnection: close\\r\\n\\r\\n");
+    socket.write(head);
     socket.on("data", (data) => (text += data)).on("error", () => {});
     socket.on("close", () => resolve(text.split("\\r\\n\\r\\n")[1] ?? ""));
   });
@@ -148,6 +161,41 @@ if (!sharesPorts) {
         await served;
         console.log("served");`;
       assert.deepEqual(await runProgram(t, { "main.js": main }), ["served"]);
+    });
+
+    test("handlers in each hear of the stop, and see it where their event loop has no turn", async (t) => {
+      const main = `${PROGRAM}
+        const httpd = make({ shutdownTimeout: 30_000 });
+        await httpd.serverActivate();
+        const hear = Array.from({ length: 30 }, () => ask(httpd, "HEARS"));
+        await new Promise((resolve) => setTimeout(resolve, 300));
+        const look = Array.from({ length: 30 }, () => ask(httpd, "LOOKS"));
+        await new Promise((resolve) => setTimeout(resolve, 300));
+        await httpd.shutdown();
+        const heard = await Promise.all(hear);
+        const looked = (await Promise.all(look)).filter((text) => text !== "0 main");
+        console.log(new Set(heard).size, heard.every((text) => text.endsWith(" heard")));
+        console.log(looked.length > 0 && looked.every((text) => text.endsWith(" looked")));`;
+      assert.deepEqual(await runProgram(t, { "main.js": main }), ["3 true", "true"]);
+    });
+
+    test("shutdown while they start waits for no more than what has been asked, and all of that is answered", async (t) => {
+      const main = `${PROGRAM}
+        for (const pause of [0, 20, 60, 100, 150, 200, 300]) {
+          const httpd = make({ listeners: 4, shutdownTimeout: 60_000, drainTimeout: 1000 });
+          const served = httpd.serveForever();
+          while (httpd.serverAddress[1] === 0) await new Promise((resolve) => setTimeout(resolve, 1));
+          const asked = Array.from({ length: 8 }, () => ask(httpd, "WAIT"));
+          await new Promise((resolve) => setTimeout(resolve, pause));
+          asked.push(...Array.from({ length: 8 }, () => ask(httpd, "WAIT")));
+          const stops = Array.from({ length: 8 }, () => ask(httpd, "never", "GET / HT"));
+          await new Promise((resolve) => setTimeout(resolve, 20)); // the connections stand
+          await httpd.shutdown();
+          await served;
+          await Promise.all(stops);
+          console.log((await Promise.all(asked)).filter((text) => text === "waited").length);
+        }`;
+      assert.deepEqual(await runProgram(t, { "main.js": main }), Array<string>(7).fill("16"));
     });
 
     for (const how of ["shutdown", "serverClose"]) {

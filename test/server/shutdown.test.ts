@@ -1,5 +1,6 @@
 /** How a server ends: gracefully with shutdown, now with serverClose, and from inside its own handlers. */
 import assert from "node:assert/strict";
+import process from "node:process";
 import { test } from "node:test";
 import { BaseHTTPRequestHandler, HTTPServer } from "plinth";
 import { connect, Gate, GET, inMemory, onSocket, post, request, turn, until } from "./support.ts";
@@ -289,6 +290,100 @@ test("a handler that never settles holds shutdown up only until its time is over
   peer.destroy();
   await turn();
   await soon(server.httpd.shutdown(), "shutdown");
+});
+
+test("a client that has just been answered, or has just come, may still ask within the grace, and is told that it ends", async (t) => {
+  const { Handler } = waiting();
+  const { httpd } = await onSocket(t, Handler, { shutdownGrace: 5000 });
+  const fresh = await connect(t, httpd.serverAddress);
+  const idle = await connect(t, httpd.serverAddress);
+  await idle.ask(request("GET", "/now"));
+  const ended = httpd.shutdown();
+  await turn();
+  for (const peer of [fresh, idle]) {
+    const answer = await peer.ask(request("GET", "/now"));
+    assert.deepEqual([answer.body, answer.get("connection")], ["/now", "close"]);
+    await peer.endOfConnection();
+    await peer.end();
+  }
+  await soon(ended, "shutdown");
+});
+
+test("a server without connections ends at once, one with idle connections when the grace is over, without a grace at once", async (t) => {
+  const { Handler } = waiting();
+  for (const [options, clients, least, most] of [
+    [{}, 0, 0, 400],
+    [{}, 1, 400, 3000],
+    [{ shutdownGrace: 100 }, 1, 90, 1000],
+    [{ shutdownGrace: 0 }, 1, 0, 400],
+  ] as const) {
+    const { httpd } = await onSocket(t, Handler, options);
+    const peers = [];
+    for (let i = 0; i < clients; i++) {
+      const peer = await connect(t, httpd.serverAddress);
+      await peer.ask(request("GET", "/now"));
+      void peer.endOfConnection().then(() => peer.end());
+      peers.push(peer);
+    }
+    const began = performance.now();
+    await httpd.shutdown();
+    const took = performance.now() - began;
+    assert.ok(took >= least && took < most, `${JSON.stringify(options)}, ${clients} clients: ${took} ms`);
+  }
+});
+
+test("a connection that has been idle for long does not hold shutdown up for the grace", async (t) => {
+  const { Handler } = waiting();
+  const { httpd, connect } = await inMemory(t, Handler, { shutdownGrace: 200 });
+  const peer = connect();
+  await peer.ask(request("GET", "/now"));
+  void peer.endOfConnection().then(() => peer.end());
+  await new Promise((resolve) => setTimeout(resolve, 700));
+  const began = performance.now();
+  await httpd.shutdown();
+  assert.ok(performance.now() - began < 190, `${performance.now() - began} ms`);
+});
+
+test("a response whose head has left before the shutdown does not say that it is the last: the next request is answered", async (t) => {
+  const gate = new Gate();
+  class Handler extends BaseHTTPRequestHandler {
+    async do_GET(): Promise<void> {
+      this.sendResponse(200);
+      this.endHeaders();
+      this.flushHeaders();
+      if (this.path === "/1") await gate.opened;
+      this.wfile.write(this.path);
+    }
+  }
+  const { httpd } = await onSocket(t, Handler);
+  const peer = await connect(t, httpd.serverAddress);
+  await peer.send(request("GET", "/1") + request("GET", "/2"));
+  await until(() => peer.text.includes("\r\n\r\n"), "the head");
+  const ended = httpd.shutdown();
+  await turn();
+  gate.open();
+  const answers = await peer.answers(2);
+  assert.deepEqual(
+    answers.map((answer) => [answer.body, answer.get("connection")]),
+    [
+      ["/1", null],
+      ["/2", "close"],
+    ],
+  );
+  await peer.endOfConnection();
+  await peer.end();
+  await soon(ended, "shutdown");
+});
+
+test("a shutdown waits for a socket that is about to listen, and closes it", async (t) => {
+  const { Handler } = waiting();
+  const httpd = new HTTPServer(["localhost", 0], Handler, { log: "none" });
+  let activated = false;
+  void httpd.serverActivate().then(() => (activated = true));
+  await new Promise((resolve) => process.nextTick(resolve)); // by now it looks the name up
+  await soon(httpd.shutdown(), "shutdown");
+  assert.equal(activated, true, "it comes to listen behind its end");
+  await assert.rejects(connect(t, httpd.serverAddress), { code: "ECONNREFUSED" });
 });
 
 test("a peer that does not close its side holds shutdown up only for so long", async (t) => {

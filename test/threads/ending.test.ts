@@ -20,6 +20,13 @@ export class Handler extends BaseHTTPRequestHandler {
       Atomics.store(threadData, 0, 1);
       await new Promise(() => {});
     }
+    if (this.path.startsWith("/looks")) {
+      let { stopping } = this.path === "/looks/late" ? {} : this.server;
+      Atomics.store(threadData, 0, 1);
+      while (this.path === "/looks" ? !stopping.aborted : threadData[1] === 0) Atomics.wait(threadData, 1, 0, 5);
+      stopping ??= this.server.stopping;
+      try { stopping.throwIfAborted(); } catch (error) { return this.sendText(error.message); }
+    }
     if (this.path === "/shutdown") await this.server.shutdown();
     this.sendText("done");
   }
@@ -27,7 +34,7 @@ export class Handler extends BaseHTTPRequestHandler {
 const words = new Int32Array(new SharedArrayBuffer(8));
 const begun = async () => { while (words[0] === 0) await new Promise((resolve) => setTimeout(resolve, 1)); };
 const options = { log: "none", threads: { min: 1, max: 2 }, shutdownTimeout: 100, threadData: words };
-const make = (Server = ThreadingHTTPServer) => new Server(["127.0.0.1", 0], Handler, options);
+const make = (Server = ThreadingHTTPServer, more = {}) => new Server(["127.0.0.1", 0], Handler, { ...options, ...more });
 const get = (httpd, path) => fetch("http://127.0.0.1:" + httpd.serverAddress[1] + path).then((answer) => answer.text(), () => "cut");
 `;
 
@@ -76,6 +83,20 @@ describe("programs end", { concurrency: 2 }, () => {
          console.log(await answer, httpd.stats().threads);
        }`,
       ["cut 0", "cut 0"],
+    ],
+    "a handler that blocks sees by stopping that its server stops, whenever it looks": [
+      `for (const path of ["/looks", "/looks/throws", "/looks/late"]) {
+         const httpd = make(undefined, { shutdownTimeout: 20_000 });
+         await httpd.serverActivate();
+         words.fill(0);
+         const answer = get(httpd, path);
+         await begun();
+         const down = httpd.shutdown();
+         Atomics.store(words, 1, 1);
+         console.log(path, await answer);
+         await down;
+       }`,
+      ["/looks", "/looks/throws", "/looks/late"].map((path) => `${path} The server is stopping.`),
     ],
     "serverClose does so at once": [
       `const httpd = make();

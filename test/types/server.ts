@@ -48,6 +48,7 @@ export function servers(): unknown[] {
     handlerTimeout: 1,
     maxLingerTime: 1,
     shutdownTimeout: 1,
+    shutdownGrace: 1,
     requestQueueSize: 1,
     reusePort: true,
     listeners: 1,

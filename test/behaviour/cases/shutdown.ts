@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { Stopping } from "../handlers.ts";
 import { type Client, CutOff, type Exchange, type Mode, type Served } from "../mode.ts";
-import { logged, type Register, until } from "../tools.ts";
+import { logged, readText, type Register, until } from "../tools.ts";
 
 /** A request that its handler has begun with, and whose content is still to come. */
 async function begun(served: Served, path: string): Promise<{ client: Client; exchange: Exchange }> {
@@ -141,5 +141,95 @@ export function shutdown(mode: Mode, test: Register, testEarly: Register): void 
     await assert.rejects(exchange.response(), CutOff);
     await assert.rejects(other.response(), CutOff);
     await soon(served.done, "serveForever");
+  });
+
+  test("a handler that streams hears by stopping that its server shuts down, and comes to a good end", async (t) => {
+    const served = await mode.serve(t, Stopping);
+    const client = await served.client();
+    const exchange = await client.open({ path: "/events" });
+    await exchange.head();
+    assert.equal(await readText(exchange, "event 1\n".length), "event 1\n");
+    const down = served.shutdown();
+    assert.equal(await readText(exchange, "bye\n".length), "bye\n");
+    assert.equal(await exchange.read(), null);
+    await client.ended();
+    await soon(down, "shutdown");
+  });
+
+  test("so does one that waits; stopping is one AbortSignal, for any number of listeners", async (t) => {
+    const served = await mode.serve(t, Stopping);
+    const polls = [await served.client(), await served.client()];
+    const responses = polls.map((client) => client.request({ path: "/poll" }));
+    await until(() => served.log().filter((line) => line.endsWith("] begun")).length === 2, "the handlers");
+    const down = served.shutdown();
+    for (const response of await Promise.all(responses)) {
+      assert.deepEqual(response.json(), {
+        before: false,
+        name: "AbortError",
+        message: "The server is stopping.",
+        isKnown: true,
+        same: true,
+        late: [true, true],
+        context: "",
+      });
+    }
+    for (const client of polls) await client.ended();
+    await soon(down, "shutdown");
+  });
+
+  test("stopping aborts in no request's context, also where a handler shuts the server down", async (t) => {
+    const served = await mode.serve(t, Stopping);
+    const poll = (await served.client()).request({ path: "/poll" });
+    await logged(served, /\] begun/);
+    const down = (await served.client()).request({ method: "POST", path: "/down/context" });
+    assert.equal((await poll).json().context, "");
+    assert.equal((await down).text, "down");
+  });
+
+  test("what a handler throws because its server stops is a 503 that says when to come back, and no fault", async (t) => {
+    const served = await mode.serve(t, Stopping);
+    const client = await served.client();
+    const response = client.request({ path: "/poll/throws" });
+    await logged(served, /\] begun/);
+    const down = served.shutdown();
+    const { status, headers, json } = await response.then((answer) => ({ ...answer, json: answer.json() }));
+    assert.deepEqual([status, headers.get("retry-after"), json.detail], [503, "1", "The server is stopping."]);
+    await client.ended();
+    await soon(down, "shutdown");
+    await logged(served, /"GET \/poll\/throws HTTP\/[0-9.]+" 503 /);
+    assert.doesNotMatch(served.log().join("\n"), /AbortError/);
+  });
+
+  test("any other error is one, at that time too", async (t) => {
+    const served = await mode.serve(t, Stopping);
+    const client = await served.client();
+    const response = client.request({ path: "/poll/fails" });
+    await logged(served, /\] begun/);
+    const down = served.shutdown();
+    assert.equal((await response).status, 500);
+    await client.ended();
+    await soon(down, "shutdown");
+    await logged(served, /broken/);
+  });
+
+  test("serverClose is a stop as well", async (t) => {
+    const served = await mode.serve(t, Stopping);
+    const exchange = await (await served.client()).open({ path: "/stay/stopping" });
+    await logged(served, /\] begun/);
+    await served.close();
+    await assert.rejects(exchange.response(), CutOff);
+    await logged(served, /stopping: true/);
+  });
+
+  test("signalWith aborts with the first that does, and takes signals alone", async (t) => {
+    const served = await mode.serve(t, Stopping);
+    const client = await served.client();
+    assert.deepEqual((await client.request({ path: "/with" })).json(), {
+      before: false,
+      seen: ["two"],
+      late: "one",
+      none: false,
+      wrong: Array<string>(5).fill("TypeError"),
+    });
   });
 }

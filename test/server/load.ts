@@ -1,0 +1,93 @@
+/** Clients that ask again and again, and count what becomes of it while servers stop. */
+import net from "node:net";
+import { until } from "./support.ts";
+
+/** What a client does behind a response that says `Connection: close`. */
+export type Afterwards = "stops" | "reconnects";
+
+const GET = "GET / HTTP/1.1\r\nHost: a\r\n\r\n";
+
+export class Load {
+  /** Connections that stood. */
+  connected = 0;
+  /** Requests that were answered. */
+  answered = 0;
+  /** Requests that were sent, and for which the connection ended without a response. */
+  lost = 0;
+  /** Connections that were refused, or reset before they stood: nothing was sent on them. */
+  refused = 0;
+  readonly #port: number;
+  readonly #afterwards: Afterwards;
+  #over = false;
+  readonly #clients: Promise<void>[];
+
+  /**
+   * @param port where they connect, on 127.0.0.1
+   * @param persists whether a client tries again when it was refused
+   */
+  constructor(port: number, count: number, afterwards: Afterwards, persists = false) {
+    this.#port = port;
+    this.#afterwards = afterwards;
+    this.#clients = Array.from({ length: count }, () => this.#run(persists));
+  }
+
+  /** Waits until so many requests have been answered. */
+  async reach(answered: number): Promise<void> {
+    await until(() => this.answered >= answered, `${answered} responses`, 30_000);
+  }
+
+  /** Lets each client stop behind its present request. */
+  stop(): void {
+    this.#over = true;
+  }
+
+  /** Waits until all clients have stopped. */
+  async ended(): Promise<void> {
+    await Promise.all(this.#clients);
+  }
+
+  async #run(persists: boolean): Promise<void> {
+    while (!this.#over) {
+      const end = await this.#connection();
+      if (end === "close" && this.#afterwards === "stops") return;
+      if (end === "refused" && !persists) return;
+      if (end === "refused") await new Promise((resolve) => setTimeout(resolve, 10));
+    }
+  }
+
+  /** One connection, and request by request on it. @returns what has ended it */
+  #connection(): Promise<"close" | "lost" | "refused"> {
+    return new Promise((resolve) => {
+      const socket = net.connect(this.#port, "127.0.0.1").setNoDelay(true);
+      let text = "";
+      let isConnected = false;
+      let waits = false;
+      const ask = (): void => {
+        waits = true;
+        socket.write(GET);
+      };
+      socket.on("connect", () => {
+        isConnected = true;
+        this.connected++;
+        ask();
+      });
+      socket.on("data", (data: Buffer) => {
+        text += data.toString("latin1");
+        const head = /^HTTP\/1\.1 200 [^]*?\r\nContent-Length: ([0-9]+)[^]*?\r\n\r\n/.exec(text);
+        if (head === null || text.length < head[0].length + Number(head[1])) return;
+        text = "";
+        waits = false;
+        this.answered++;
+        if (!this.#over && !/\r\nConnection: close\r\n/.test(head[0])) return ask();
+        resolve("close");
+        socket.end();
+      });
+      socket.on("error", () => {}); // "close" follows
+      socket.on("close", () => {
+        if (!isConnected) this.refused++;
+        else if (waits) this.lost++;
+        resolve(isConnected ? "lost" : "refused");
+      });
+    });
+  }
+}
