@@ -72,7 +72,7 @@ test("the package holds what it names, and no tests, examples or scripts", async
     assert.ok(files.includes(path.posix.normalize(file)), file);
   }
 
-  const allowed = /^(dist\/(src|apps)\/|(src|apps|docs)\/|package\.json$|LICENSE$|README\.md$|CHANGELOG\.md$)/;
+  const allowed = /^(dist\/(src|apps)\/|(src|apps|docs|deploy)\/|package\.json$|LICENSE$|README\.md$|CHANGELOG\.md$)/;
   assert.deepEqual(
     files.filter((file) => !allowed.test(file) || file.includes(".test.")),
     [],

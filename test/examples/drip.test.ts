@@ -43,6 +43,20 @@ test("an interval does not hold up a client that leaves", async (t) => {
   await until(() => log().includes(" 1 of 10 drips\n"), "the end of the handler");
 });
 
+test("a server that stops ends the handler, and the response is whole", async (t) => {
+  const { port, log, stop } = await startExample(t, "drip");
+  const peer = await connect(t, ["127.0.0.1", port]);
+  await peer.send(request("GET", "/?interval=60000"));
+  await until(() => peer.text.includes("drip 1\n"), "the first line");
+  const stopped = stop();
+  const [answer] = await peer.answers(1);
+  assert.equal(answer.body, "drip 1\n");
+  await peer.endOfConnection();
+  await peer.end();
+  assert.equal(await stopped, 0);
+  assert.match(log(), / 1 of 10 drips\n/);
+});
+
 test("a count or an interval out of bounds is refused", async (t) => {
   const { origin } = await startExample(t, "drip");
   for (const query of [

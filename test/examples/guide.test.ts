@@ -24,7 +24,7 @@ const curl = requireProgram("curl");
  * keep in variables what all requests share.
  */
 function inThreads(block: Block): Block | null {
-  const construction = /\bnew (\w+)\((\[[^\]]*\], (?:\w+|new Router\(.*?\)))(?:, \{ (.*) \})?\)/;
+  const construction = /\bnew (\w+)\(((?:\w+ \?\? )?\[[^\]]*\], (?:\w+|new Router\(.*?\)))(?:, \{ (.*) \})?\)/;
   if (!block.serves || /Threading|listeners:/.test(block.code)) return null;
   assert.match(block.code, construction, block.place);
   const code = block.code

@@ -5,6 +5,7 @@ import { once } from "node:events";
 import type { TestContext } from "node:test";
 import { until } from "../server/support.ts";
 import { programFile } from "../support/places.ts";
+import { sendSignal } from "../support/system.ts";
 
 /** A program that is running; it has said where. */
 export interface Program {
@@ -13,6 +14,8 @@ export interface Program {
   readonly origin: string;
   /** What it has written to stderr. */
   log(): string;
+  /** Sends it SIGTERM. @returns its exit status */
+  stop(): Promise<number | null>;
 }
 
 /** Starts a file of JavaScript with arguments; it ends with the test. */
@@ -21,17 +24,22 @@ export async function startProgram(t: TestContext, file: string, args: readonly 
   let stdout = "";
   let stderr = "";
   program.stdout!.setEncoding("utf8").on("data", (text: string) => (stdout += text));
+  const ended = once(program, "exit") as Promise<[number | null]>;
   program.stderr!.setEncoding("utf8").on("data", (text: string) => (stderr += text));
   t.after(async () => {
     if (program.exitCode !== null || program.signalCode !== null) return;
     program.kill("SIGKILL");
-    await once(program, "exit");
+    await ended;
   });
   const where = /http:\/\/127\.0\.0\.1:([0-9]+)\/\n/;
   await until(() => where.test(stdout) || program.exitCode !== null, `the start of ${file}`, 20_000);
   const [, port] = where.exec(stdout) ?? [];
   assert.ok(port !== undefined, `${file} has ended: ${stderr}`);
-  return { port: Number(port), origin: `http://127.0.0.1:${port}`, log: () => stderr };
+  const stop = async (): Promise<number | null> => {
+    sendSignal(program, "SIGTERM");
+    return (await ended)[0];
+  };
+  return { port: Number(port), origin: `http://127.0.0.1:${port}`, log: () => stderr, stop };
 }
 
 /** Starts examples/NAME.ts on a free port. */

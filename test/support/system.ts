@@ -13,6 +13,8 @@ const packages = {
   haproxy: "haproxy",
   nginx: "nginx",
   python3: "python3",
+  "systemd-analyze": "systemd",
+  "systemd-socket-activate": "systemd",
   wrk: "wrk",
 } as const;
 
