@@ -3,6 +3,7 @@ import type { Connection, Exchange, Executor, Host, Peer } from "../protocol/exc
 import type { ProtocolError } from "../protocol/errors.ts";
 import type { Socket, SocketHandler } from "../transport/transport.ts";
 import type { Clock } from "./clock.ts";
+import type { StartContext } from "./context.ts";
 import type { Sender, SendQueues } from "./send_queues.ts";
 import type { Turn, TurnTask } from "./turn.ts";
 
@@ -10,6 +11,7 @@ import type { Turn, TurnTask } from "./turn.ts";
 export interface LinkOwner {
   readonly clock: Clock;
   readonly turn: Turn;
+  readonly context: StartContext;
   readonly executor: Executor;
   /** Milliseconds for which a peer may take nothing of what was written. */
   readonly sendTimeout: number;
@@ -43,12 +45,15 @@ export class Link implements Host, SocketHandler, TurnTask, Sender {
   /** When the peer last sent something, from then on. */
   #heardAt = 0;
   #closed = false;
+  /** Whether the event loop calls this in the context of the server's start; null before it has called with bytes. */
+  #isInContext: boolean | null = false;
 
   /** @param connect makes the protocol of this connection, for this host */
   constructor(owner: LinkOwner, socket: Socket, connect: (host: Host) => Connection) {
     this.#owner = owner;
     this.#socket = socket;
     this.#connection = connect(this);
+    if (socket.keepsContext === true) this.#isInContext = null;
   }
 
   // The protocol's host
@@ -92,8 +97,19 @@ export class Link implements Host, SocketHandler, TurnTask, Sender {
       this.#heardAt = this.#owner.clock.now; // it is dropped
       return;
     }
-    this.#connection.receive(bytes, length);
+    if ((this.#isInContext ??= this.#owner.context.isPresent)) this.#receiveInContext(bytes, length);
+    else this.#connection.receive(bytes, length);
     this.#afterInput();
+  }
+
+  #receiveInContext(bytes: Uint8Array, length: number): void {
+    const { context } = this.#owner;
+    context.called();
+    try {
+      this.#connection.receive(bytes, length);
+    } finally {
+      context.left();
+    }
   }
 
   onEnd(): void {

@@ -377,6 +377,7 @@ export class HTTPServer {
     return {
       clock: this.#clock,
       turn: this.#turn,
+      context: this.#context,
       executor: this.makeExecutor(this.makeServices()),
       sendTimeout: this.#options.sendTimeout,
       lingerTimeout: this.#options.lingerTimeout,

@@ -269,6 +269,11 @@ class NodeSocket implements Socket {
     return true;
   }
 
+  /** A handle calls in the context in which it was made. What a stream emits, it may emit in that of a handler that reads on. */
+  get keepsContext(): boolean {
+    return this.#handle !== null;
+  }
+
   get waiting(): number {
     return this.#handle?.writeQueueSize ?? this.#restLength;
   }

@@ -77,6 +77,8 @@ export interface Socket {
    * write that was taken whole shows that.
    */
   readonly waiting?: number;
+  /** Whether `onData` is called by the event loop itself, each time in the same asynchronous context. Left out where it may not be. */
+  readonly keepsContext?: boolean;
   /** Ends our side (FIN) behind what was written. */
   end(): void;
   /** Closes both sides now. */

@@ -176,6 +176,58 @@ describe("inject", () => {
   });
 });
 
+test("a program that has entered nothing before its server's start: each request sees nothing, and what it enters itself", async (t) => {
+  const main = `
+    import { AsyncLocalStorage } from "node:async_hooks";
+    import net from "node:net";
+    import { once } from "node:events";
+    import { BaseHTTPRequestHandler, HTTPServer } from "plinth";
+
+    const storage = new AsyncLocalStorage();
+    class Handler extends BaseHTTPRequestHandler {
+      first = storage.getStore();
+      do_GET() {
+        const began = storage.getStore();
+        if (this.path !== "/") storage.enterWith(this.path);
+        this.sendText("(" + [this.first, began, storage.getStore()].join() + ")");
+      }
+      async do_POST() {
+        if (this.path !== "/") storage.enterWith(this.path);
+        await this.rfile.read();
+        this.do_GET();
+      }
+    }
+    const httpd = new HTTPServer(["127.0.0.1", 0], Handler, { log: "none" });
+    await httpd.serverActivate();
+
+    const ask = async (texts) => {
+      const socket = net.connect(httpd.serverAddress[1], "127.0.0.1");
+      let said = "";
+      socket.on("data", (data) => (said += data));
+      for (const text of texts) {
+        socket.write(text);
+        await new Promise((resolve) => setTimeout(resolve, 20));
+      }
+      const count = texts.join("").split(" HTTP/1.1").length - 1;
+      while (said.split(")").length <= count) await once(socket, "data");
+      socket.destroy();
+      console.log(said.match(/\\([^)]*\\)/g).join(""));
+    };
+    const get = (path) => "GET " + path + " HTTP/1.1\\r\\nHost: a\\r\\n\\r\\n";
+    const post = (path) => "POST " + path + " HTTP/1.1\\r\\nHost: a\\r\\nContent-Length: 1\\r\\n\\r\\nx";
+    for (let i = 0; i < 2; i++) {
+      await ask([get("/a"), get("/"), get("/b"), get("/")]);
+      await ask([get("/a") + get("/") + get("/b") + get("/")]);
+      await ask([post("/a") + post("/") + post("/b"), get("/")]);
+      await ask([post("/a").slice(0, -1), "x" + get("/")]);
+      storage.enterWith("late"); // by the program, behind the start
+    }
+    await httpd.shutdown();`;
+  const [plain, awaiting] = ["(,,/a)(,,)(,,/b)(,,)", "(,/a,/a)(,,)(,/b,/b)(,,)"];
+  const round = [plain, plain, awaiting, "(,/a,/a)(,,)"];
+  assert.deepEqual(await runProgram(t, { "main.js": main }), [...round, ...round]);
+});
+
 test("what a server's start saw stays, whatever its program enters later", async (t) => {
   const httpd = new HTTPServer(["127.0.0.1", 0], Entering, { log: "none" });
   t.after(() => httpd.serverClose());
