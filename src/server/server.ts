@@ -69,7 +69,7 @@ export class HTTPServer {
   #owner: LinkOwner | null = null;
   #activation: Promise<void> | null = null;
   #stopping = false;
-  #stopSignal: StopSignal | null = null;
+  readonly #stopSignal = new StopSignal(this.#context, listenerThread && (() => listenerThread!.isStopping));
   #finished = false;
   #deadline: ReturnType<typeof setTimeout> | null = null;
   readonly #stopped: Promise<void>;
@@ -128,10 +128,6 @@ export class HTTPServer {
    * @example while (!this.server.stopping.aborted) await this.wfile.write(await nextEvent());
    */
   get stopping(): AbortSignal {
-    if (this.#stopSignal === null) {
-      this.#stopSignal = new StopSignal(this.#context, listenerThread && (() => listenerThread!.isStopping));
-      if (this.#stopping) this.#stopSignal.abort();
-    }
     return this.#stopSignal.signal;
   }
 
@@ -184,7 +180,7 @@ export class HTTPServer {
       listenerThread?.shutdown(false);
       this.#clock.hasten();
       void this.#stopAccepting();
-      this.#stopSignal?.abort();
+      this.#stopSignal.abort();
     }
     if (asker === null || asker.settled) return this.#stopped;
     const waiting = this.#askers.wait(asker);
@@ -197,7 +193,7 @@ export class HTTPServer {
     this.#stopping = true;
     this.#acceptor.close();
     listenerThread?.shutdown(true);
-    this.#stopSignal?.abort();
+    this.#stopSignal.abort();
     for (const link of this.#links) link.cut();
     this.#finish();
   }
@@ -399,7 +395,8 @@ export class HTTPServer {
     }
     const link = new Link(owner, socket, (host) => this.makeConnection(host));
     this.#links.add(link);
-    if (this.#stopping) link.stop();
+    if (this.#stopping && this.#acceptor.isOpen) link.stop();
+    else if (this.#stopping) link.shutdown(this.#options.shutdownGrace);
     return link;
   }
 
