@@ -1,6 +1,7 @@
 /** Plinth: foundation classes for HTTP servers, after Python's `http.server`. */
 export { HTTPServer } from "./server/server.ts";
-export { inheritedSockets, type NamedSocket } from "./server/inherited_sockets.ts";
+export { inheritedSockets } from "./server/inherited_sockets.ts";
+export type { NamedSocket } from "./server/place.ts";
 export type { HTTPServerOptions, LimitOptions } from "./server/server_options.ts";
 export { HandledRequest, type HandlerContext } from "./server/handled_request.ts";
 export { BaseHTTPRequestHandler, type RequestHandlerClass, type RequestMethod } from "./server/handler.ts";

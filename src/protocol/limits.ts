@@ -41,7 +41,7 @@ export interface Limits extends BodyLimits {
    * its end. Default 64 KiB.
    */
   readonly maxDrainSize: number;
-  /** How long a head that has begun to arrive may take once the server shuts down. Default 2 s. */
+  /** How long a head that has begun to arrive, or content that nobody reads, may take once the server shuts down. Default 2 s. */
   readonly drainTimeout: number;
 }
 

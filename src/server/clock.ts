@@ -22,6 +22,7 @@ export class Clock {
   readonly #live: boolean;
   readonly #onTick: () => void;
   #timer: ReturnType<typeof setInterval> | null = null;
+  #ringing: ReturnType<typeof setImmediate> | null = null;
   #tick = TICK;
   /** When there is another second, by `now`. */
   #dateUntil = 0;
@@ -44,18 +45,21 @@ export class Clock {
   start(): void {
     if (this.#timer !== null) return;
     this.#update();
-    this.#timer = setInterval(() => {
-      const passed = performance.now() - this.now;
-      const late = passed > 4 * this.#tick;
-      this.step = Math.min(passed, 2 * this.#tick);
-      this.#update();
-      // When something held the event loop up, what the peers sent meanwhile has not been read yet: they are not the ones
-      // who were slow. Deadlines wait for the next tick, but for no more than one: the event loop may always be held up.
-      this.#skipped = late && !this.#skipped;
-      if (!this.#skipped) this.#onTick();
-    }, this.#tick);
+    // An immediate comes when the sockets have been looked at, a timer before that: nobody's time is over who has sent something.
+    this.#timer = setInterval(() => (this.#ringing = setImmediate(this.#ring)), this.#tick);
     this.#timer.unref();
   }
+
+  readonly #ring = (): void => {
+    const passed = performance.now() - this.now;
+    const late = passed > 4 * this.#tick;
+    this.step = Math.min(passed, 2 * this.#tick);
+    this.#update();
+    // When something held the event loop up, what the peers sent meanwhile may not have been read yet: they are not the ones
+    // who were slow. Deadlines wait for the next tick, but for no more than one: the event loop may always be held up.
+    this.#skipped = late && !this.#skipped;
+    if (!this.#skipped) this.#onTick();
+  };
 
   /** Ticks more often from now on, and says what time it is. */
   hasten(): void {
@@ -68,7 +72,8 @@ export class Clock {
 
   stop(): void {
     if (this.#timer !== null) clearInterval(this.#timer);
-    this.#timer = null;
+    if (this.#ringing !== null) clearImmediate(this.#ringing);
+    this.#timer = this.#ringing = null;
   }
 
   /** The local time as Python's logs have it: 22/Nov/2026 13:05:09. */

@@ -192,10 +192,11 @@ export class LoopExecutor implements Executor {
     (transaction.handler ?? this.#services.server).logError("%s", loggable(error));
   }
 
-  /** Whether an error only says that the server stops: a handler has passed `stopping` on. */
+  /** Whether an error only says that the server stops: the reason itself, or what a timer or a stream has made of it. */
   #isOfStop(error: unknown): boolean {
-    const { stopping } = this.#services.server;
-    return stopping.aborted && isCausedBy(error, (one) => one === stopping.reason);
+    const { aborted, reason } = this.#services.server.stopping as { aborted: boolean; reason: unknown };
+    if (!aborted) return false;
+    return error === reason || (error instanceof Error && error.name === "AbortError" && error.cause === reason);
   }
 
   #release(transaction: Transaction): void {
@@ -219,12 +220,9 @@ const MOST_CAUSES = 10;
 function isOfGoing(error: unknown, transaction: Transaction): boolean {
   if (transaction.gone === null && transaction.answer.gone === null) return false;
   const { reason } = transaction.signals.main as { reason: unknown };
-  return isCausedBy(error, (one) => one instanceof PeerGoneError || one === reason);
-}
-
-function isCausedBy(error: unknown, is: (one: unknown) => boolean): boolean {
-  for (let one = error, i = 0; one instanceof Error && i < MOST_CAUSES; one = one.cause, i++) if (is(one)) return true;
-  return is(error);
+  for (let one = error, i = 0; one instanceof Error && i < MOST_CAUSES; one = one.cause, i++)
+    if (one instanceof PeerGoneError || one === reason) return true;
+  return error === reason;
 }
 
 /** A server that stops is often one that starts anew. In seconds. */

@@ -36,6 +36,8 @@ export class Link implements Host, SocketHandler, TurnTask, Sender {
   #waiting: number | undefined = 0;
   #sendQueue = -1;
   #paused = false;
+  /** For how long the peer may be silent after we have ended our side. */
+  #lingerTimeout: number;
   /** Nothing is read or written before `shutdown`. */
   #held = false;
   #queued = false;
@@ -53,6 +55,7 @@ export class Link implements Host, SocketHandler, TurnTask, Sender {
     this.#owner = owner;
     this.#socket = socket;
     this.#connection = connect(this);
+    this.#lingerTimeout = owner.lingerTimeout;
     if (socket.keepsContext === true) this.#isInContext = null;
   }
 
@@ -139,9 +142,9 @@ export class Link implements Host, SocketHandler, TurnTask, Sender {
 
   /** A tick of the clock. */
   tick(now: number): void {
-    const { lingerTimeout, maxLingerTime } = this.#owner;
     if (this.#endedAt >= 0) {
-      if (now - this.#heardAt >= lingerTimeout || now - this.#endedAt >= maxLingerTime) this.#socket.destroy();
+      const isSilent = now - this.#heardAt >= this.#lingerTimeout;
+      if (isSilent || now - this.#endedAt >= this.#owner.maxLingerTime) this.#socket.destroy();
       return;
     }
     if (this.#blocked !== null) this.#checkProgress();
@@ -184,6 +187,7 @@ export class Link implements Host, SocketHandler, TurnTask, Sender {
   shutdown(grace = 0): void {
     if (this.#closed) return;
     this.#held = false;
+    if (grace > 0) this.#lingerTimeout = Math.min(this.#lingerTimeout, grace);
     this.#connection.shutdown(grace);
     this.#flush();
   }

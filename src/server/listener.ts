@@ -23,6 +23,7 @@ function handOver(): void {
 
 enterListenerThread({
   silent,
+  sockets: program.sockets,
   isHandling: false, // as far as can be told
   get isStopping() {
     return Atomics.load(state, 0) === STOPS;

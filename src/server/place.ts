@@ -3,7 +3,14 @@
  * accept connections beside others; the rest of the program is not for that thread.
  */
 import type { HTTPServer } from "./server.ts";
+import type { InheritedSocket } from "../transport/transport.ts";
 import type { Services } from "./services.ts";
+
+/** A listening socket that this process was started with, and what the service manager calls it. */
+export interface NamedSocket extends InheritedSocket {
+  /** `FileDescriptorName=` of its unit: the unit's own name where it does not say; "unknown" where there are no names. */
+  readonly name: string;
+}
 
 /** What a thread has for the servers that are constructed in it. */
 interface ProgramThread {
@@ -11,6 +18,8 @@ interface ProgramThread {
   readonly silent: boolean;
   /** Hands a line over to the log of the server that serves, its control characters escaped already. */
   readonly writeLog: (line: string) => void;
+  /** The listening sockets that the process was started with, as the program has them. */
+  readonly sockets: readonly NamedSocket[];
   /** It is a handler that calls. */
   readonly isHandling: boolean;
   /**

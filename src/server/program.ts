@@ -5,6 +5,8 @@ import process from "node:process";
 import { pathToFileURL } from "node:url";
 import type { RequestRouter } from "./dispatch.ts";
 import { BaseHTTPRequestHandler, type RequestHandlerClass } from "./handler.ts";
+import { takenSockets } from "./inherited_sockets.ts";
+import type { NamedSocket } from "./place.ts";
 
 /** A handler class, for a thread to find. */
 export interface ClassPlace {
@@ -23,6 +25,8 @@ export interface Program {
   /** The program's main module. */
   readonly main: string | null;
   readonly argv: readonly string[];
+  /** The listening sockets that it was started with, where it has asked for them. */
+  readonly sockets: readonly NamedSocket[];
   /** Which of the servers with such classes it is, in the order in which they are constructed. */
   readonly nth: number;
 }
@@ -74,6 +78,7 @@ export function describeProgram(handlers: Handlers, nth: number): Program {
     isRouted: isRouter(handlers),
     main: mainModule(),
     argv: process.argv.slice(1),
+    sockets: takenSockets,
     nth,
   };
 }

@@ -178,7 +178,6 @@ export class HTTPServer {
       if (shutdownTimeout <= LONGEST_TIMER) this.#deadline = setTimeout(() => this.serverClose(), shutdownTimeout);
       this.#listeners?.shutdown();
       listenerThread?.shutdown(false);
-      this.#clock.hasten();
       void this.#stopAccepting();
       this.#stopSignal.abort();
     }
@@ -292,9 +291,12 @@ export class HTTPServer {
       // Clients that are told that their connection ends come back by another, many of them at once, and would wait there as well. So
       // none is told before the socket is closed. (The kernel's queue holds one more than it was asked to.)
       for (const link of this.#links) link.stop();
-      await this.#acceptor.drain(requestQueueSize + 1, shutdownTimeout / 2);
+      await this.#acceptor
+        .drain(requestQueueSize + 1, shutdownTimeout / 2)
+        .catch((error: unknown) => this.#report("cannot accept what waits: %s", loggable(error)));
     }
     this.#acceptor.close();
+    this.#clock.hasten(); // its next tick comes when what the links have not read is read
     for (const link of this.#links) link.shutdown(shutdownGrace);
     this.#checkStopped();
   }

@@ -17,6 +17,7 @@ export class Signals {
   readonly #main = makeController();
   /** The others that have not aborted, and what lets go of what they wait for. */
   readonly #others = new Map<AbortController, () => void>();
+  #ended = false;
 
   /** Aborts when `abort` is called. */
   get main(): AbortSignal {
@@ -39,16 +40,16 @@ export class Signals {
   }
 
   /**
-   * Makes another signal, which aborts when `abort` is called, and when one of those given does, with its reason.
+   * Makes another signal, which aborts when `abort` is called, and when one of those given does, with its reason. Behind the request's
+   * end it waits for none of them.
    * @throws {TypeError} for what is no signal
    */
   with(signals: readonly AbortSignal[]): AbortSignal {
     for (const signal of signals)
       if (!(signal instanceof AbortSignal)) throw new TypeError(`signalWith takes AbortSignals, not ${show(signal)}`);
     return this.#other((abort) => {
-      const listener = (event: Event): void => abort((event.target as AbortSignal).reason);
-      for (const signal of signals) signal.addEventListener("abort", listener);
-      return () => signals.forEach((signal) => signal.removeEventListener("abort", listener));
+      const ends = this.#ended ? [] : signals.map((signal) => whenAborted(signal, abort));
+      return () => ends.forEach((end) => end());
     }, signals);
   }
 
@@ -79,9 +80,32 @@ export class Signals {
 
   /** The request has ended: nothing else is waited for any more. */
   end(): void {
+    this.#ended = true;
     for (const letGo of this.#others.values()) letGo();
     this.#others.clear();
   }
+}
+
+/** Who waits for a signal of somebody else's. It has one listener for all of them: Node warns of a leak where there are more than ten. */
+const waiting = new WeakMap<AbortSignal, Set<(reason: unknown) => void>>();
+
+/** Calls `abort` when a signal aborts. @returns what lets go of the signal */
+function whenAborted(signal: AbortSignal, abort: (reason: unknown) => void): () => void {
+  const all = waiting.get(signal) ?? new Set();
+  all.add(abort);
+  if (all.size === 1) {
+    waiting.set(signal, all);
+    signal.addEventListener("abort", tellAll, { once: true });
+  }
+  return () => {
+    if (!all.delete(abort) || all.size > 0) return;
+    waiting.delete(signal);
+    signal.removeEventListener("abort", tellAll);
+  };
+}
+
+function tellAll(this: AbortSignal): void {
+  for (const abort of waiting.get(this) ?? []) abort(this.reason);
 }
 
 /** An error as `AbortSignal.timeout` has it: code that knows one by its name, TimeoutError, knows this one. */

@@ -72,6 +72,7 @@ export class Transaction implements Sink, ResponseWatcher, HandlerContext, Answe
       this.exchange.watch?.();
       const why = this.gone ?? this.answer.gone;
       if (why !== null) this.#signals.abort(new PeerGoneError(why));
+      else if (this.settled) this.#signals.end();
     }
     return this.#signals;
   }

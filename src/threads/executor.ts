@@ -73,6 +73,7 @@ export class ThreadExecutor implements Executor, JobOwner, TurnTask {
   #turnAt = 0;
   readonly #account: Account;
   readonly #stalls: Stalls;
+  readonly #stop = (): void => this.#crew.stop();
   readonly #writeLine = (line: string): void => this.#services.log.write(line);
   /** What was said last of where the server listens: with port 0, it is not known from the beginning. */
   #address: readonly [host: string, port: number] | null = null;
@@ -120,7 +121,7 @@ export class ThreadExecutor implements Executor, JobOwner, TurnTask {
         running: () => this.#runningJobs(),
       },
     );
-    services.server.stopping.addEventListener("abort", () => this.#crew.stop(), { once: true });
+    services.server.stopping.addEventListener("abort", this.#stop);
   }
 
   get running(): number {
@@ -150,6 +151,7 @@ export class ThreadExecutor implements Executor, JobOwner, TurnTask {
   }
 
   async close(): Promise<void> {
+    this.#services.server.stopping.removeEventListener("abort", this.#stop);
     await this.#crew.close();
   }
 

@@ -40,6 +40,7 @@ interface Constructed {
 
 class Thread implements HandlerThread {
   readonly silent = start.silent;
+  readonly sockets = start.program.sockets;
   readonly threadData = start.threadData;
   readonly finding = new Finding<Constructed>();
   readonly stopSignal = new StopSignal(new StartContext(), () => memory.isStopping);

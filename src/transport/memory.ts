@@ -1,6 +1,14 @@
 /** Connections inside one process: for tests, and for running a request through a server without a socket. */
 import type { Peer } from "../protocol/exchange.ts";
-import type { Listener, ListenOptions, Socket, SocketHandler, Transport } from "./transport.ts";
+import type {
+  Address,
+  InheritedSocket,
+  Listener,
+  ListenOptions,
+  Socket,
+  SocketHandler,
+  Transport,
+} from "./transport.ts";
 
 /** With so many bytes unread by the client, the server's side is asked to hold on. */
 const HIGH_WATER = 64 * 1024;
@@ -10,10 +18,14 @@ export class MemoryTransport implements Transport {
   #accept: ((socket: Socket) => SocketHandler) | null = null;
   #port = 0;
 
-  listen(address: unknown, _options: ListenOptions, accept: (socket: Socket) => SocketHandler): Promise<Listener> {
+  listen(
+    address: Address | InheritedSocket,
+    _options: ListenOptions,
+    accept: (socket: Socket) => SocketHandler,
+  ): Promise<Listener> {
     this.#accept = accept;
     return Promise.resolve({
-      address: Array.isArray(address) ? [String(address[0]), Number(address[1])] : String(address),
+      address: typeof address === "object" && "fd" in address ? "" : address,
       close: () => (this.#accept = null),
     });
   }

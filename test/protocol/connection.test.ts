@@ -441,22 +441,39 @@ describe("shutdown with a grace", () => {
     });
   }
 
-  test("one that has been idle for long is closed by the next tick; what has come until then is answered", () => {
+  test("one that has been idle for long is read on as well: its client may be sending in this very moment", () => {
     for (const before of ["", GET]) {
-      const old = (): Driver => {
-        const driver = answering().feed(before);
-        driver.take();
-        driver.later(2 * GRACE + 1);
-        driver.connection.shutdown(GRACE);
-        assert.deepEqual([driver.connection.closing, driver.remaining], [null, 0]);
-        return driver;
-      };
-      const idle = old();
-      idle.connection.tick();
-      assert.equal(idle.connection.closing, "end");
-      const asking = old().feed(GET);
-      asking.connection.tick();
-      assert.match(asking.take(), CLOSES);
+      const driver = answering().feed(before);
+      driver.take();
+      driver.later(10 * GRACE);
+      driver.connection.shutdown(GRACE);
+      assert.deepEqual([driver.connection.closing, driver.remaining], [null, GRACE]);
+      driver.later(GRACE - 1).feed(GET);
+      assert.match(driver.take(), CLOSES);
+    }
+  });
+
+  test("content that nobody reads has drainTimeout to come in, however steadily it comes", () => {
+    for (const early of [true, false]) {
+      const driver = new Driver({ drainTimeout: 2000 }).feed(
+        "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n",
+      );
+      driver.call.respond(200, 0);
+      if (early) {
+        driver.call.end();
+        driver.call.release();
+      }
+      driver.connection.shutdown(GRACE);
+      if (!early) {
+        driver.call.end();
+        driver.call.release();
+      }
+      assert.doesNotMatch(driver.take(), /Connection/);
+      assert.equal(driver.remaining, 2000);
+      driver.later(1000).feed("3\r\nabc\r\n");
+      assert.equal(driver.remaining, 1000);
+      driver.later(1000);
+      assert.notEqual(driver.connection.closing, null);
     }
   });
 

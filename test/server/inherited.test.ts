@@ -68,9 +68,10 @@ const HANDLER = `
 const MAIN = `
   import { HTTPServer, inheritedSockets, ThreadingHTTPServer } from "plinth";
   import { Handler } from "./handler.js";
-  const [socket] = inheritedSockets();
+  const socket = inheritedSockets().find(({ name }) => name === "web");
+  export class Own extends Handler {} // threads import this very program for it
   const httpd = process.argv[2] === "threads"
-    ? new ThreadingHTTPServer(socket, Handler, { log: "none", threads: 1 })
+    ? new ThreadingHTTPServer(socket, Own, { log: "none", threads: 1 })
     : new HTTPServer(socket, Handler, { log: "none" });
   process.on("SIGTERM", () => void httpd.shutdown());
   await httpd.serverActivate();

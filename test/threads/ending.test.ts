@@ -7,6 +7,7 @@ import { sendSignal } from "../support/system.ts";
 import { folderWith, runIn, runProgram } from "./support.ts";
 
 const PROGRAM = `import { BaseHTTPRequestHandler, HTTPServer, ThreadingHTTPServer } from "plinth";
+import { getEventListeners } from "node:events";
 import { isMainThread } from "node:worker_threads";
 export class Handler extends BaseHTTPRequestHandler {
   async do_GET() {
@@ -97,6 +98,15 @@ describe("programs end", { concurrency: 2 }, () => {
          await down;
        }`,
       ["/looks", "/looks/throws", "/looks/late"].map((path) => `${path} The server is stopping.`),
+    ],
+    "an activation that fails leaves nothing that waits for the stop": [
+      `const first = make();
+       await first.serverActivate();
+       const second = new ThreadingHTTPServer(first.serverAddress, Handler, options);
+       for (let i = 0; i < 2; i++) await second.serverActivate().catch((error) => console.log(error.code));
+       console.log(getEventListeners(second.stopping, "abort").length);
+       await first.shutdown();`,
+      ["EADDRINUSE", "EADDRINUSE", "0"],
     ],
     "serverClose does so at once": [
       `const httpd = make();

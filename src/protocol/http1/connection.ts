@@ -177,18 +177,16 @@ export class Http1Connection implements Connection {
   shutdown(grace = 0): void {
     this.stopping = true;
     const { now } = this.#host;
-    const { drainTimeout, headTimeout, keepAliveTimeout } = this.#limits;
+    const { drainTimeout, keepAliveTimeout } = this.#limits;
     this.#idleTime = Math.min(grace, keepAliveTimeout);
     const isIdle = this.#phase === HEAD && !this.#headStarted;
     if (grace === 0 && (isIdle || this.#phase === DRAIN)) this.close("end");
     else if (isIdle && !this.#stalled) {
-      // Who has been silent for long is not expected to speak. But what has come may not have been read yet: the next tick closes.
-      const idleSince = this.#deadline - (this.#headBegun ? headTimeout : keepAliveTimeout);
       this.#headBegun = false;
-      this.#deadline = now - idleSince > 2 * grace ? now : Math.min(this.#deadline, now + grace);
+      this.#deadline = Math.min(this.#deadline, now + grace);
     }
-    // A head that has begun may still be finished, but not at leisure.
-    else if (this.#phase === HEAD) this.#deadline = Math.min(this.#deadline, now + drainTimeout);
+    // What has begun may still be finished, but not at leisure: a head, or content that nobody reads.
+    else if (this.#phase !== EXCHANGE) this.#deadline = Math.min(this.#deadline, now + drainTimeout);
   }
 
   // What follows is for the exchange.
@@ -306,7 +304,8 @@ export class Http1Connection implements Connection {
           return true;
         }
         this.#phase = DRAIN;
-        this.#deadline = this.#host.now + exchange.bodyBudget;
+        this.#deadline =
+          this.#host.now + Math.min(exchange.bodyBudget, this.stopping ? this.#limits.drainTimeout : Infinity);
         return true;
       }
       case DRAIN:
@@ -388,7 +387,7 @@ export class Http1Connection implements Connection {
       this.close("end");
       return true;
     }
-    if (n > 0) {
+    if (n > 0 && !this.stopping) {
       // The peer has as much time as where a handler waits for the content.
       exchange.bodyBudget = this.#deadline - this.#host.now;
       exchange.earn(n);

@@ -200,17 +200,23 @@ export function shutdown(mode: Mode, test: Register, testEarly: Register): void 
     assert.doesNotMatch(served.log().join("\n"), /AbortError/);
   });
 
-  test("any other error is one, at that time too", async (t) => {
-    const served = await mode.serve(t, Stopping);
-    const client = await served.client();
-    const response = client.request({ path: "/poll/fails" });
-    await logged(served, /\] begun/);
-    const down = served.shutdown();
-    assert.equal((await response).status, 500);
-    await client.ended();
-    await soon(down, "shutdown");
-    await logged(served, /broken/);
-  });
+  for (const [path, status, line] of [
+    ["/poll/fails", 500, /broken/],
+    ["/poll/wraps", 500, /rollback failed/],
+    ["/poll/502", 502, /no news|Bad Gateway/],
+  ] as const) {
+    test(`any other error is one, at that time too (${path})`, async (t) => {
+      const served = await mode.serve(t, Stopping);
+      const client = await served.client();
+      const response = client.request({ path });
+      await logged(served, /\] begun/);
+      const down = served.shutdown();
+      assert.equal((await response).status, status);
+      await client.ended();
+      await soon(down, "shutdown");
+      await logged(served, line);
+    });
+  }
 
   test("serverClose is a stop as well", async (t) => {
     const served = await mode.serve(t, Stopping);
@@ -219,6 +225,13 @@ export function shutdown(mode: Mode, test: Register, testEarly: Register): void 
     await served.close();
     await assert.rejects(exchange.response(), CutOff);
     await logged(served, /stopping: true/);
+  });
+
+  test("signalWith adds one listener to a signal, however many wait for it, and none behind the request's end", async (t) => {
+    const served = await mode.serve(t, Stopping);
+    const client = await served.client();
+    assert.equal((await client.request({ path: "/with/many" })).text, "sent");
+    await logged(served, /listeners: 1, 0; $/);
   });
 
   test("signalWith aborts with the first that does, and takes signals alone", async (t) => {

@@ -1,11 +1,20 @@
 /** Handlers that run while their server is shut down, or shut it down. */
 import { AsyncLocalStorage } from "node:async_hooks";
+import { getEventListeners } from "node:events";
+import process from "node:process";
 import { setTimeout as sleep } from "node:timers/promises";
-import { BaseHTTPRequestHandler, type PeerGoneError } from "plinth";
+import { BaseHTTPRequestHandler, HTTPError, type PeerGoneError } from "plinth";
 import { type Act, act, nextTurn, thrownBy } from "./common.ts";
 
 const LONG = 60_000;
 const storage = new AsyncLocalStorage<string>();
+
+async function failsWith(handler: BaseHTTPRequestHandler, make: (cause: unknown) => Error): Promise<void> {
+  handler.logMessage("begun");
+  await sleep(LONG, undefined, { signal: handler.signalWith(handler.server.stopping) }).catch((error: unknown) => {
+    throw make(error);
+  });
+}
 
 const acts: Record<string, Act> = {
   "/quick": (handler) => handler.sendText("quick"),
@@ -98,6 +107,9 @@ const acts: Record<string, Act> = {
     await sleep(LONG, undefined, { signal: handler.signalWith(handler.server.stopping) }).catch(() => {});
     throw new Error("broken");
   },
+  /** Fails because of the stop, in words or with a status of its own. */
+  "/poll/502": (handler) => failsWith(handler, (cause) => new HTTPError(502, { detail: "no news", cause })),
+  "/poll/wraps": (handler) => failsWith(handler, (cause) => new Error("rollback failed", { cause })),
   /** Is cut, and hears of it by either signal. */
   "/stay/stopping": async (handler) => {
     const { stopping } = handler.server;
@@ -110,6 +122,21 @@ const acts: Record<string, Act> = {
     storage.enterWith("the shutdown's");
     await handler.server.shutdown();
     handler.sendText("down");
+  },
+  /** Many signals of one, in a request and behind it. Says how many listeners that one has. */
+  "/with/many": async (handler) => {
+    const warnings: string[] = [];
+    const warned = (warning: Error): unknown => warnings.push(warning.name);
+    process.on("warning", warned);
+    const { signal } = new AbortController();
+    for (let i = 0; i < 20; i++) handler.signalWith(signal);
+    const during = getEventListeners(signal, "abort").length;
+    setTimeout(() => {
+      handler.signalWith(signal);
+      handler.logMessage("listeners: %d, %d; %s", during, getEventListeners(signal, "abort").length, warnings.join());
+      process.off("warning", warned);
+    }, 20);
+    handler.sendText("sent");
   },
   /** Signals of its own. */
   "/with": async (handler) => {
