@@ -1,11 +1,21 @@
 /** The program of a thread that accepts connections: finds its server, as program.ts says, and lets it listen beside the others. */
 import { parentPort, workerData } from "node:worker_threads";
 import { Finding, notFound, sendable } from "./finding.ts";
-import { type Envelope, type FromListener, LISTENS, type ListenerStart, STARTS, STOPS } from "./listeners.ts";
+import {
+  markClosed,
+  CLOSED,
+  type Envelope,
+  type FromListener,
+  LISTENS,
+  type ListenerStart,
+  othersClosed,
+  STARTS,
+  STOPS,
+} from "./listeners.ts";
 import { enterListenerThread, type ListeningServer } from "./place.ts";
 import { isApart, keyOf, keyOfProgram, load, registerTsx } from "./program.ts";
 
-const { program, address, maxConnections, silent, options, state } = workerData as ListenerStart;
+const { program, address, maxConnections, silent, options, state, sockets } = workerData as ListenerStart;
 const port = parentPort!;
 const finding = new Finding<ListeningServer>();
 
@@ -26,13 +36,18 @@ enterListenerThread({
   sockets: program.sockets,
   isHandling: false, // as far as can be told
   get isStopping() {
-    return Atomics.load(state, 0) === STOPS;
+    const now = Atomics.load(state, 0);
+    return now === STOPS || now === CLOSED;
   },
   writeLog(line) {
     if (lines.push(line) === 1) setImmediate(handOver);
   },
   constructed: (one) => finding.constructed(keyOf(one.server.RequestHandlerClass), one),
   park: () => finding.park(),
+  socketClosed() {
+    markClosed(state, sockets);
+    return othersClosed(sockets);
+  },
   crowded: (why) => tell({ crowded: why }),
   shutdown: (atOnce) => tell({ shutdown: true, atOnce }),
 });
@@ -45,6 +60,7 @@ try {
   });
   // Behind this, the thread is no longer ended while it starts: connections may wait for it.
   if (Atomics.compareExchange(state, 0, STARTS, LISTENS) === STARTS) {
+    Atomics.add(sockets, 0, 1);
     await one.listen(address, maxConnections);
     tell({ ready: true });
     await one.stopped;

@@ -1,4 +1,5 @@
 /** Accepts on several threads: beside the program's own event loop, others that listen on the same port, each in a thread. */
+import { performance } from "node:perf_hooks";
 import type { Worker } from "node:worker_threads";
 import { show } from "../protocol/show.ts";
 import { loggable, thrown } from "./log.ts";
@@ -18,6 +19,24 @@ export const STARTS = 0;
 export const LISTENS = 1;
 /** It is to stop. */
 export const STOPS = 2;
+/** It does not listen any more, or never will. */
+export const CLOSED = 3;
+
+/** How long an event loop that has closed its socket waits for the others to close theirs. In milliseconds. */
+const OTHERS_TIMEOUT = 100;
+
+/** A listener has closed its socket, or has ended. @param sockets how many listen, in a word that all share */
+export function markClosed(state: Int32Array, sockets: Int32Array): void {
+  const before = Atomics.exchange(state, 0, CLOSED);
+  if (before === LISTENS || before === STOPS) Atomics.sub(sockets, 0, 1);
+}
+
+/** Waits until nobody listens any more, but not for one whose event loop has no turn. */
+export async function othersClosed(sockets: Int32Array): Promise<void> {
+  const end = performance.now() + OTHERS_TIMEOUT;
+  while (Atomics.load(sockets, 0) > 0 && performance.now() < end)
+    await new Promise((resolve) => setTimeout(resolve, 1));
+}
 
 /** What a listener begins with. */
 export interface ListenerStart {
@@ -30,8 +49,10 @@ export interface ListenerStart {
   readonly silent: boolean;
   /** For a server that the listener constructs itself; null where only the program can. */
   readonly options: object | null;
-  /** STARTS, LISTENS or STOPS. */
+  /** STARTS, LISTENS, STOPS or CLOSED. */
   readonly state: Int32Array;
+  /** How many listen. */
+  readonly sockets: Int32Array;
 }
 
 /** From a listener. */
@@ -82,6 +103,7 @@ export class Listeners {
   readonly #owner: ListenersOwner;
   readonly #count: number;
   readonly #listeners = new Set<Listener>();
+  readonly #sockets = new Int32Array(new SharedArrayBuffer(4));
   #address: readonly [host: string, port: number] = ["", 0];
   #maxConnections = 0;
   #closing = false;
@@ -108,6 +130,7 @@ export class Listeners {
     this.#address = address;
     this.#maxConnections = maxConnections;
     this.#closing = false;
+    Atomics.store(this.#sockets, 0, 1); // the program's own
     try {
       await new Promise<void>((resolve, reject) => {
         this.#opening = { resolve, reject };
@@ -125,9 +148,18 @@ export class Listeners {
   shutdown(): void {
     this.#stop();
     for (const { worker, state } of this.#listeners) {
-      if (Atomics.exchange(state, 0, STOPS) === STARTS) void worker.terminate();
-      else worker.postMessage({ plinth: "shutdown" } satisfies Envelope<string>);
+      if (Atomics.compareExchange(state, 0, STARTS, CLOSED) === STARTS) void worker.terminate();
+      else {
+        Atomics.compareExchange(state, 0, LISTENS, STOPS);
+        worker.postMessage({ plinth: "shutdown" } satisfies Envelope<string>);
+      }
     }
+  }
+
+  /** The program's own event loop, which was asked to shut down, has closed its socket. Waits until the others have. */
+  socketClosed(): Promise<void> {
+    Atomics.sub(this.#sockets, 0, 1);
+    return othersClosed(this.#sockets);
   }
 
   /** Ends all of them, whatever they do. */
@@ -158,6 +190,7 @@ export class Listeners {
       address: this.#address,
       maxConnections: this.#maxConnections,
       state,
+      sockets: this.#sockets,
     };
     const worker = startThread(import.meta.url, "listeners", "listener", { workerData });
     const listener: Listener = { worker, state, ready: false, why: null };
@@ -187,6 +220,7 @@ export class Listeners {
 
   #ended(listener: Listener, code: number): void {
     this.#listeners.delete(listener);
+    markClosed(listener.state, this.#sockets);
     if (!this.running) {
       for (const resolve of this.#gone.splice(0)) resolve();
       this.#owner.onGone();

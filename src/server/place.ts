@@ -57,6 +57,8 @@ export interface ListenerThread extends ProgramThread {
   /** Whether the server stops, also where this thread has not heard of it yet. */
   readonly isStopping: boolean;
   constructed(one: ListeningServer): void;
+  /** The server stops, and does not listen here any more. Waits until it listens nowhere. */
+  socketClosed(): Promise<void>;
   /** Connections are closed at once from now on. */
   crowded(why: string): void;
   /** The server was asked to shut down, or to close at once: so should the others that listen with it. */

@@ -294,6 +294,7 @@ export class HTTPServer {
       await this.#acceptor
         .drain(requestQueueSize + 1, shutdownTimeout / 2)
         .catch((error: unknown) => this.#report("cannot accept what waits: %s", loggable(error)));
+      await (listenerThread ?? this.#listeners)?.socketClosed();
     }
     this.#acceptor.close();
     this.#clock.hasten(); // its next tick comes when what the links have not read is read

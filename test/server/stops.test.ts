@@ -100,7 +100,7 @@ for (const mode of modes) {
         lost += load.lost;
       }
       t.diagnostic(`${lost} of ${STOPS * CLIENTS} clients have lost a request`);
-      // Between the last look at a socket and its close, a connection may come; with several sockets, from those told by the first.
+      // Between the last look at a socket and its close, a connection may come.
       assert.ok(lost <= (STOPS * CLIENTS) / 10, `${lost} were lost`);
     });
   });
