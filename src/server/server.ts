@@ -71,7 +71,7 @@ export class HTTPServer {
   #stopping = false;
   readonly #stopSignal = new StopSignal(this.#context, listenerThread && (() => listenerThread!.isStopping));
   #finished = false;
-  #deadline: ReturnType<typeof setTimeout> | null = null;
+  #deadline: ReturnType<typeof setTimeout> | undefined;
   readonly #stopped: Promise<void>;
   #stop!: () => void;
   readonly #askers = new Askers();
@@ -436,8 +436,7 @@ export class HTTPServer {
   #finish(): void {
     if (this.#finished) return;
     this.#finished = true;
-    if (this.#deadline !== null) clearTimeout(this.#deadline);
-    this.#deadline = null;
+    clearTimeout(this.#deadline);
     this.#clock.stop();
     this.#admission.close();
     this.#log.flush();
