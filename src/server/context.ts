@@ -113,6 +113,17 @@ function findFrame(): symbol | undefined {
   return before === frameOf(outside, symbol) && inside !== before && inside === again ? symbol : undefined;
 }
 
+/** How many checks have found that no AsyncLocalStorage is used; -1 once one is. For Node 20 and 22, where a used one marks each resource. */
+let unused = writesIntoResources ? 0 : -1;
+
+function checkUse(): void {
+  const marks = Object.getOwnPropertySymbols(new AsyncResource("plinth"));
+  unused = marks.every(({ description }) => IDS.has(description)) ? unused + 1 : -1;
+}
+
+/** What every resource has. */
+const IDS = new Set<string | undefined>(["async_id_symbol", "trigger_async_id_symbol"]);
+
 function frameOf(resource: AsyncResource, symbol: symbol): unknown {
   return (resource as unknown as Record<symbol, unknown>)[symbol];
 }
@@ -138,13 +149,22 @@ export class StartContext implements Context {
     return this.#context.run(task, argument);
   }
 
-  /** Whether the present context is this one, as far as can be told. It costs as much as some runs. */
-  get isPresent(): boolean {
-    return FRAME !== undefined && presentFrame() === this.#frame;
+  /**
+   * Whether a callback of the event loop's, which comes to one handle again and again, is in this context, as far as can be told.
+   * @param before what this has returned for the handle before; 0 the first time
+   * @returns more than 0 where it is
+   */
+  presence(before: number): number {
+    // Frames are objects: where the handle was made in this one, it calls in this one each time.
+    if (FRAME !== undefined) return before !== 0 ? before : presentFrame() === this.#frame ? 1 : -1;
+    // Handlers write into the resource that calls, which is the handle. So between two calls of one handle there is a check, and behind
+    // the first that finds an AsyncLocalStorage used, each request has a resource of its own.
+    if (unused === before) checkUse();
+    return unused;
   }
 
   /**
-   * The event loop has called in this context, as `isPresent` has told: the next run need not enter it. (To enter a context inside of
+   * The event loop has called in this context, as `presence` has told: the next run need not enter it. (To enter a context inside of
    * a callback of Node's costs about a twentieth of a request.)
    */
   called(): void {

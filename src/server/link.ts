@@ -47,8 +47,8 @@ export class Link implements Host, SocketHandler, TurnTask, Sender {
   /** When the peer last sent something, from then on. */
   #heardAt = 0;
   #closed = false;
-  /** Whether the event loop calls this in the context of the server's start; null before it has called with bytes. */
-  #isInContext: boolean | null = false;
+  /** Whether the event loop calls this in the context of the server's start, as `StartContext.presence` has said; 0 before it was asked. */
+  #inContext = -1;
 
   /** @param connect makes the protocol of this connection, for this host */
   constructor(owner: LinkOwner, socket: Socket, connect: (host: Host) => Connection) {
@@ -56,7 +56,7 @@ export class Link implements Host, SocketHandler, TurnTask, Sender {
     this.#socket = socket;
     this.#connection = connect(this);
     this.#lingerTimeout = owner.lingerTimeout;
-    if (socket.keepsContext === true) this.#isInContext = null;
+    if (socket.keepsContext === true) this.#inContext = 0;
   }
 
   // The protocol's host
@@ -100,7 +100,8 @@ export class Link implements Host, SocketHandler, TurnTask, Sender {
       this.#heardAt = this.#owner.clock.now; // it is dropped
       return;
     }
-    if ((this.#isInContext ??= this.#owner.context.isPresent)) this.#receiveInContext(bytes, length);
+    if (this.#inContext >= 0) this.#inContext = this.#owner.context.presence(this.#inContext);
+    if (this.#inContext > 0) this.#receiveInContext(bytes, length);
     else this.#connection.receive(bytes, length);
     this.#afterInput();
   }
