@@ -38,6 +38,7 @@ export type {
   Address,
   Descriptors,
   InheritedSocket,
+  ListenAddress,
   Listener,
   ListenOptions,
   Socket,

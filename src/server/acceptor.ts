@@ -2,7 +2,7 @@
 import { performance } from "node:perf_hooks";
 import type {
   Address,
-  InheritedSocket,
+  ListenAddress,
   Listener,
   ListenOptions,
   Socket,
@@ -34,7 +34,7 @@ export class Acceptor {
    * @returns the real address; rejects with the runtime's error
    */
   async open(
-    address: Address | InheritedSocket,
+    address: ListenAddress,
     options: ListenOptions,
     accept: (socket: Socket) => SocketHandler,
   ): Promise<Address> {

@@ -1,6 +1,6 @@
 /** Where a server listens: the check of an address, and the words for one that cannot be had. */
 import { show } from "../protocol/show.ts";
-import type { Address, InheritedSocket } from "../transport/transport.ts";
+import type { ListenAddress } from "../transport/transport.ts";
 
 const LISTEN_ERRORS: Record<string, string> = {
   EADDRINUSE: "the address is in use already",
@@ -19,7 +19,7 @@ const NO_SOCKET = "it is not an open socket that connections can be accepted on"
 const DESCRIPTOR_ERRORS: Record<string, string> = { EINVAL: NO_SOCKET, EBADF: NO_SOCKET, ENOTSOCK: NO_SOCKET };
 
 /** What is thrown when an address cannot be had: in words, with the system's `code`. */
-export function listenError(address: Address | InheritedSocket, cause: NodeJS.ErrnoException): NodeJS.ErrnoException {
+export function listenError(address: ListenAddress, cause: NodeJS.ErrnoException): NodeJS.ErrnoException {
   const { code } = cause;
   const known = typeof address === "object" && "fd" in address ? DESCRIPTOR_ERRORS : LISTEN_ERRORS;
   let why = (code !== undefined && known[code]) || cause.message;
@@ -29,7 +29,7 @@ export function listenError(address: Address | InheritedSocket, cause: NodeJS.Er
 }
 
 /** @throws {TypeError} for what is no address */
-export function checkAddress(address: Address | InheritedSocket): Address | InheritedSocket {
+export function checkAddress(address: ListenAddress): ListenAddress {
   if (typeof address === "string") {
     // A string without a slash is usually a host name passed by mistake.
     if (!/[/\\\0]/.test(address)) {
@@ -55,7 +55,7 @@ export function checkAddress(address: Address | InheritedSocket): Address | Inhe
 }
 
 /** An address as people write it. */
-function showAddress(address: Address | InheritedSocket): string {
+function showAddress(address: ListenAddress): string {
   if (typeof address === "string") return address;
   if ("fd" in address) return `file descriptor ${address.fd}`;
   const [host, port] = address;

@@ -25,7 +25,7 @@ export class Askers {
     return new Promise((resolve) => this.#waiting.push({ asker, resolve }));
   }
 
-  /** They are. */
+  /** Only those that wait are left: they go on. */
   letGo(): void {
     for (const { resolve } of this.#waiting.splice(0)) resolve();
   }

@@ -5,7 +5,7 @@ import type { Connection, Executor, Host } from "../protocol/exchange.ts";
 import { Http1Connection } from "../protocol/http1/connection.ts";
 import type { Limits } from "../protocol/limits.ts";
 import { ChunkPool } from "../protocol/output.ts";
-import type { Address, InheritedSocket, Socket, SocketHandler, Transport } from "../transport/transport.ts";
+import type { ListenAddress, Socket, SocketHandler, Transport } from "../transport/transport.ts";
 import { Acceptor } from "./acceptor.ts";
 import { checkAddress, listenError } from "./address.ts";
 import { Admission } from "./admission.ts";
@@ -47,7 +47,7 @@ export class HTTPServer {
   /** The handler class, or the router that finds one. @source Python's `RequestHandlerClass` */
   readonly RequestHandlerClass: RequestHandlerClass | RequestRouter;
   readonly #dispatcher: Dispatcher;
-  #address: Address | InheritedSocket;
+  #address: ListenAddress;
   readonly #transport: Transport;
   readonly #acceptor: Acceptor;
   readonly #limits: Limits;
@@ -84,7 +84,7 @@ export class HTTPServer {
    * @throws {TypeError} or {RangeError} for an argument that is wrong, such as a class with a `do_GET` that is no method but a field
    */
   constructor(
-    serverAddress: Address | InheritedSocket,
+    serverAddress: ListenAddress,
     RequestHandlerClass: RequestHandlerClass | RequestRouter,
     options: HTTPServerOptions = {},
   ) {
@@ -124,7 +124,7 @@ export class HTTPServer {
   /**
    * Aborts when `shutdown` or `serverClose` is called, in threads as well: for handlers that run on for long, such as streams of events
    * and long polls. `aborted` is up to date whenever a handler looks at it, also in a thread that is blocked; events come when its event
-   * loop has a turn. The signal lives as long as the server: remove at the end of a request what the request has added to it.
+   * loop has a turn. The signal lives as long as the server: what a request adds to it, the request must remove. `signalWith` does so.
    * @example while (!this.server.stopping.aborted) await this.wfile.write(await nextEvent());
    */
   get stopping(): AbortSignal {

@@ -7,7 +7,7 @@ import { count, describeProgram, type Handlers, keyOf, type Program } from "../s
 import { HTTPServer } from "../server/server.ts";
 import type { HTTPServerOptions } from "../server/server_options.ts";
 import type { Services } from "../server/services.ts";
-import type { Address, InheritedSocket } from "../transport/transport.ts";
+import type { ListenAddress } from "../transport/transport.ts";
 import { ThreadExecutor } from "./executor.ts";
 import {
   checkData,
@@ -40,7 +40,7 @@ export type ServerOptionsOf<Base extends ServerClass> =
 /** What ThreadingMixIn makes of a class of servers. */
 export type ThreadingServerClass<Base extends ServerClass> = Omit<Base, "prototype"> &
   (new (
-    serverAddress: Address | InheritedSocket,
+    serverAddress: ListenAddress,
     RequestHandlerClass: RequestHandlerClass | RequestRouter,
     options?: ServerOptionsOf<Base> & ThreadingOptions,
   ) => InstanceType<Base> & ThreadingServer);
@@ -66,11 +66,7 @@ export function ThreadingMixIn<Base extends ServerClass>(Base: Base): ThreadingS
     #executor: ThreadExecutor | null = null;
 
     constructor(...args: any[]) {
-      const [address, handlers, options = {}] = args as [
-        Address | InheritedSocket,
-        Handlers,
-        ThreadingHTTPServerOptions?,
-      ];
+      const [address, handlers, options = {}] = args as [ListenAddress, Handlers, ThreadingHTTPServerOptions?];
       if ((options.listeners ?? 1) !== 1)
         throw new RangeError(
           "a threading server accepts on one event loop: take the option listeners, or threads, not both",

@@ -1,15 +1,7 @@
 /** TCP and Unix sockets on Bun's own, `Bun.listen`. */
 import { lookup } from "node:dns/promises";
 import type { Peer } from "../protocol/exchange.ts";
-import type {
-  Address,
-  InheritedSocket,
-  Listener,
-  ListenOptions,
-  Socket,
-  SocketHandler,
-  Transport,
-} from "./transport.ts";
+import type { ListenAddress, Listener, ListenOptions, Socket, SocketHandler, Transport } from "./transport.ts";
 import { readDescriptors } from "./descriptors.ts";
 import { peerOf } from "./peer.ts";
 import { overLitter } from "./unix.ts";
@@ -71,7 +63,7 @@ interface BunSocket {
 }
 
 async function listen(
-  address: Address | InheritedSocket,
+  address: ListenAddress,
   { reusePort = false }: ListenOptions,
   accept: (socket: Socket) => SocketHandler,
 ): Promise<Listener> {

@@ -1,14 +1,6 @@
 /** Connections inside one process: for tests, and for running a request through a server without a socket. */
 import type { Peer } from "../protocol/exchange.ts";
-import type {
-  Address,
-  InheritedSocket,
-  Listener,
-  ListenOptions,
-  Socket,
-  SocketHandler,
-  Transport,
-} from "./transport.ts";
+import type { ListenAddress, Listener, ListenOptions, Socket, SocketHandler, Transport } from "./transport.ts";
 
 /** With so many bytes unread by the client, the server's side is asked to hold on. */
 const HIGH_WATER = 64 * 1024;
@@ -19,7 +11,7 @@ export class MemoryTransport implements Transport {
   #port = 0;
 
   listen(
-    address: Address | InheritedSocket,
+    address: ListenAddress,
     _options: ListenOptions,
     accept: (socket: Socket) => SocketHandler,
   ): Promise<Listener> {

@@ -2,15 +2,7 @@
 import net from "node:net";
 import process from "node:process";
 import type { Peer } from "../protocol/exchange.ts";
-import type {
-  Address,
-  InheritedSocket,
-  Listener,
-  ListenOptions,
-  Socket,
-  SocketHandler,
-  Transport,
-} from "./transport.ts";
+import type { ListenAddress, Listener, ListenOptions, Socket, SocketHandler, Transport } from "./transport.ts";
 import { readDescriptors } from "./descriptors.ts";
 import { peerOf } from "./peer.ts";
 import { overLitter } from "./unix.ts";
@@ -73,7 +65,7 @@ const [major, minor] = process.versions.node.split(".").map(Number);
 const canSharePort = major > 23 || (major === 23 && minor >= 1) || (major === 22 && minor >= 12);
 
 function listenOn(
-  address: Address | InheritedSocket,
+  address: ListenAddress,
   options: ListenOptions,
   accept: Accept,
   ways: Ways | null,

@@ -10,6 +10,9 @@ export interface InheritedSocket {
   readonly fd: number;
 }
 
+/** What a server can be told to listen on. */
+export type ListenAddress = Address | InheritedSocket;
+
 /** Carries connections. */
 export interface Transport {
   /**
@@ -17,11 +20,7 @@ export interface Transport {
    * @param accept called for each connection that comes in; what it returns is told of everything that happens on it
    * @throws the runtime's error, with its `code`, when the address cannot be had
    */
-  listen(
-    address: Address | InheritedSocket,
-    options: ListenOptions,
-    accept: (socket: Socket) => SocketHandler,
-  ): Promise<Listener>;
+  listen(address: ListenAddress, options: ListenOptions, accept: (socket: Socket) => SocketHandler): Promise<Listener>;
   /** Runs `task` once, when the present turn of the event loop is over: behind all microtasks. */
   endOfTurn(task: () => void): void;
   /**
