@@ -236,7 +236,9 @@ export class Crew {
    * @returns false for another reason, and for a thread that has started by itself already
    */
   #postpone(index: number, why: Error): boolean {
-    if (!isOutOfFiles(why) || index === this.#alone) return false;
+    // To Node 20, a package whose package.json it cannot open for that reason is not there.
+    const mayBe = isOutOfFiles(why) || /\bCannot find (?:package|module)\b/.test(why.message);
+    if (!mayBe || index === this.#alone) return false;
     this.#postponed++;
     this.#startPostponed();
     return true;
@@ -381,5 +383,5 @@ function notStarted(why: Error, hasSaidWhy: boolean): Error {
 
 /** Whether an error, which may have lost its code on its way from a thread, is of too many open files. */
 function isOutOfFiles(error: Error): boolean {
-  return /\bE[MN]FILE\b/.test(error.message);
+  return /\bE[MN]FILE\b|\btoo few file descriptors\b/.test(error.message);
 }

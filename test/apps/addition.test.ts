@@ -295,8 +295,8 @@ test("few file descriptors are enough to start; with too few it says so, and wha
   // Node 20 opens all files at once that a module imports, and each thread imports its files itself.
   for (const [files, args] of [
     [64, []],
-    [128, ["--threads", "4"]],
     [112, ["--threads", "4"]],
+    [80, ["--threads", "4"]],
     ...(sharesPorts ? [[64, ["--listeners", "2"]] as const] : []),
   ] as const) {
     const program = new Program(["--port", "0", ...args], files);
