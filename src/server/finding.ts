@@ -2,7 +2,7 @@
 import process from "node:process";
 import { describe } from "./log.ts";
 import { copies } from "./place.ts";
-import { advice, type Program } from "./program.ts";
+import { advice, type Program, TWICE } from "./program.ts";
 
 /** How long the program may take until it has constructed its server. In milliseconds. */
 const IMPORT_TIMEOUT = 60_000;
@@ -81,7 +81,7 @@ export class Finding<Constructed> {
 
 /** What to write where a thread does not understand the program's own language. */
 function adviceFor(error: unknown): string {
-  if ((error as { code?: unknown } | null)?.code !== "ERR_UNKNOWN_FILE_EXTENSION") return "";
+  if ((error as { code?: unknown } | null)?.code !== "ERR_UNKNOWN_FILE_EXTENSION") return `. ${TWICE}`;
   return (
     ". What lets this program run is not there in its threads: register it by node --import, which threads inherit; or build the" +
     " program, and run what was built; or run Node 22.18 or newer, which takes TypeScript as it is"

@@ -13,6 +13,7 @@ import {
   STOPS,
 } from "./listeners.ts";
 import { enterListenerThread, type ListeningServer } from "./place.ts";
+import { enterSecondProgram } from "./second_program.ts";
 import { isApart, keyOf, keyOfProgram, load, registerTsx } from "./program.ts";
 
 const { program, address, maxConnections, silent, options, state, sockets } = workerData as ListenerStart;
@@ -54,6 +55,8 @@ enterListenerThread({
 
 try {
   await registerTsx();
+  let listens = false;
+  enterSecondProgram(program.main, () => listens); // from then on, handlers run
   const one = await find();
   port.on("message", (message: Envelope<string> | null) => {
     if (message?.plinth === "shutdown") void one.server.shutdown();
@@ -62,6 +65,7 @@ try {
   if (Atomics.compareExchange(state, 0, STARTS, LISTENS) === STARTS) {
     Atomics.add(sockets, 0, 1);
     await one.listen(address, maxConnections);
+    listens = true;
     tell({ ready: true });
     await one.stopped;
   }

@@ -6,6 +6,7 @@ import { pathToFileURL } from "node:url";
 import type { RequestRouter } from "./dispatch.ts";
 import { BaseHTTPRequestHandler, type RequestHandlerClass } from "./handler.ts";
 import { takenSockets } from "./inherited_sockets.ts";
+import { callingFile, findMain, startOfProcess } from "./main_module.ts";
 import type { NamedSocket } from "./place.ts";
 
 /** A handler class, for a thread to find. */
@@ -22,8 +23,10 @@ export interface Program {
   readonly classes: readonly ClassPlace[];
   /** The server has a router. */
   readonly isRouted: boolean;
-  /** The program's main module. */
+  /** The URL of the program's main module; null where there is none. */
   readonly main: string | null;
+  /** Why there is none, as a sentence. */
+  readonly lack: string;
   readonly argv: readonly string[];
   /** The listening sockets that it was started with, where it has asked for them. */
   readonly sockets: readonly NamedSocket[];
@@ -73,10 +76,12 @@ export function count(key: string): number {
  * @throws {TypeError} for a `static module` that is no URL
  */
 export function describeProgram(handlers: Handlers, nth: number): Program {
+  const { url, lack } = findMain(startOfProcess(), callingFile);
   return {
     classes: classesOf(handlers).map(placeOf),
     isRouted: isRouter(handlers),
-    main: mainModule(),
+    main: url,
+    lack,
     argv: process.argv.slice(1),
     sockets: takenSockets,
     nth,
@@ -92,18 +97,6 @@ function placeOf(Handler: RequestHandlerClass): ClassPlace {
     );
   }
   return { name: Handler.name, module: module ?? null, isBase: Handler === BaseHTTPRequestHandler };
-}
-
-/** The URL of the file that this process was started with; null where there is none, as with --eval. */
-function mainModule(): string | null {
-  const file = process.argv[1];
-  if (file === undefined || process.execArgv.some((option) => /^(-e|-p|-pe|--eval|--print)$/.test(option))) return null;
-  try {
-    // As Node finds it: "node program" may mean program.js, and "node ." what the package there names.
-    return pathToFileURL(createRequire(import.meta.url).resolve(path.resolve(file))).href;
-  } catch {
-    return null;
-  }
 }
 
 /**
@@ -160,13 +153,20 @@ export async function load(url: string, { name }: ClassPlace): Promise<RequestHa
   return Handler;
 }
 
+/** What to write where a program does in a thread what only one can do. */
+export const TWICE =
+  "Each thread imports the program as well, up to where it serves: do what is not for threads behind serverActivate(), or only if" +
+  " isMainThread of node:worker_threads says so; or put the handlers into a file of their own, with static module = import.meta.url";
+
 /** What to write where a thread has not found the handlers. */
-export function advice({ classes, main }: Program): string {
+export function advice({ classes, main, lack }: Program): string {
   const names = classes.filter(({ isBase }) => !isBase).map(({ name }) => name || "the class");
+  const one = names.length > 1 ? "each class" : (names[0] ?? "the class");
+  const apart = `put ${one} into a file of its own, which exports it and serves nothing, with static module = import.meta.url`;
+  if (main === null) return `${lack}, so there is no file that a thread could import: ${apart}`;
   return (
-    `As every thread does, it imported ${main ?? "no file: the program has none"} and waited for a server to be constructed there` +
-    ` with ${names.join(", ")}. Construct it at the top level of the program's main file, before any server is activated there; or` +
-    ` export ${names.length > 1 ? "the classes" : names[0]} from that file; or put ${names.length > 1 ? "each" : "it"} into a file of its own,` +
-    ` which exports it and serves nothing, with static module = import.meta.url`
+    `As every thread does, it imported ${main} and waited for a server to be constructed there with ${names.join(", ")}. Construct it at` +
+    ` the top level of the program's main file, before any server is activated there; or export ${names.length > 1 ? "the classes" : names[0]}` +
+    ` from that file; or ${apart}`
   );
 }

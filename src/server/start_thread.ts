@@ -3,6 +3,7 @@ import { statSync } from "node:fs";
 import process from "node:process";
 import { fileURLToPath } from "node:url";
 import { Worker, type WorkerOptions } from "node:worker_threads";
+import { clusterEnvironment } from "./second_program.ts";
 
 /** A program that was given on the command line may have been called a module there, which Node does not take of a file. */
 const EXEC_ARGV: { readonly execArgv?: [] } = process.execArgv.some((option) => option.startsWith("--input-type"))
@@ -27,7 +28,9 @@ export function startThread(url: string | undefined, own: string, name: string, 
         " --external:plinth",
     );
   }
-  return new Worker(file, { ...options, ...EXEC_ARGV });
+  const inCluster = clusterEnvironment();
+  const env = inCluster === null ? {} : { env: { ...process.env, ...inCluster } };
+  return new Worker(file, { ...options, ...EXEC_ARGV, ...env });
 }
 
 function isMissing(file: URL): boolean {

@@ -3,6 +3,7 @@ import type { Job } from "./job.ts";
 import { now, type PoolMemory } from "./memory.ts";
 import type { FromThread, ThreadStart } from "./messages.ts";
 import { describe } from "../server/log.ts";
+import { TWICE } from "../server/program.ts";
 import type { Settings } from "./settings.ts";
 import { Thread, whyOf } from "./thread.ts";
 
@@ -374,11 +375,7 @@ function notStarted(why: Error, hasSaidWhy: boolean): Error {
   }
   if (hasSaidWhy) return why;
   // What the program did besides constructing its server has ended the thread.
-  return new Error(
-    `a thread has ended while it started: ${why.message}. Each thread imports the program as well: do what is not for threads only if` +
-      " isMainThread of node:worker_threads says so, or put the handlers into a file of their own, with static module = import.meta.url",
-    { cause: why },
-  );
+  return new Error(`a thread has ended while it started: ${why.message}. ${TWICE}`, { cause: why });
 }
 
 /** Whether an error, which may have lost its code on its way from a thread, is of too many open files. */

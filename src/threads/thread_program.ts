@@ -17,6 +17,7 @@ import {
   load,
   registerTsx,
 } from "../server/program.ts";
+import { enterSecondProgram } from "../server/second_program.ts";
 import type { HTTPServer } from "../server/server.ts";
 import type { Services } from "../server/services.ts";
 import { StopSignal } from "../server/stop_signal.ts";
@@ -102,6 +103,7 @@ port.on("message", (message: ToThread) => {
 
 try {
   await registerTsx();
+  enterSecondProgram(program.main, () => thread.isHandling);
   const found = await findHandlers();
   const services = found.services();
   // What the program has begun besides may fail at once, such as to listen where it listens already.

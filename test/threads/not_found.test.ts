@@ -49,10 +49,14 @@ const advice = (what: string, names = "Handler"): string => {
   return (
     `a thread has not found the handlers. As every thread does, it imported ${what} and waited for a server to be constructed there with ` +
     `${names}. Construct it at the top level of the program's main file, before any server is activated there; or export ` +
-    `${several ? "the classes" : names} from that file; or put ${several ? "each" : "it"} into a file of its own, which exports it and ` +
+    `${several ? "the classes" : names} from that file; or put ${several ? "each class" : names} into a file of its own, which exports it and ` +
     "serves nothing, with static module = import.meta.url"
   );
 };
+
+/** The same, where no file is the program. */
+const NO_FILE =
+  /^a thread has not found the handlers\. The process was (?:given its program on the command line, not in a file|started with \S*, which is no file), so there is no file that a thread could import: put Handler into a file of its own, which exports it and serves nothing, with static module = import\.meta\.url$/;
 
 describe("programs without handlers", { concurrency: 2 }, () => {
   test("a class in a program that constructs its server only in the main thread; a little late is not too late", async () => {
@@ -81,7 +85,7 @@ describe("programs without handlers", { concurrency: 2 }, () => {
     assert.match(why, runtime === "bun" ? /: Failed to start server\. Is port [0-9]+ in use/ : /: listen EADDRINUSE/);
     assert.match(
       why,
-      /^a thread has ended while it started: .* Each thread imports the program as well: do what is not for threads only if isMainThread/,
+      /^a thread has ended while it started: .* Each thread imports the program as well, .* only if isMainThread/,
     );
   });
 
@@ -107,8 +111,8 @@ describe("programs without handlers", { concurrency: 2 }, () => {
     const files = { "light.js": light, "other.js": "" };
     const eval_ = runtime === "deno" ? ["eval"] : ["--input-type=module", "--eval"];
     const own = `${IMPORTS}${CLASS}${server()}${TRY}`;
-    assert.equal(await run(files, [...eval_, own]), advice("no file: the program has none"));
-    assert.equal(await run(files, [...eval_, own, "other.js"]), advice("no file: the program has none"));
+    assert.match(await run(files, [...eval_, own]), NO_FILE);
+    assert.match(await run(files, [...eval_, own, "other.js"]), NO_FILE);
     assert.equal(
       await run(files, [...eval_, `${IMPORTS}import { Light } from "./light.js"; ${server("Light")}${TRY}`]),
       "it serves",
@@ -126,7 +130,8 @@ describe("programs without handlers", { concurrency: 2 }, () => {
     };
     for (const [expression, told] of Object.entries(thrown)) {
       const main = `${IMPORTS}${CLASS} if (!isMainThread) throw ${expression}; ${server()}${TRY}`;
-      assert.equal(await run({ "main.js": main }), `a thread has failed to import file:///main.js: ${told}`);
+      const why = await run({ "main.js": main });
+      assert.ok(why.startsWith(`a thread has failed to import file:///main.js: ${told}. Each thread imports`), why);
     }
     const injected = `${IMPORTS}${CLASS} if (!isMainThread) process.exit(3); ${server()}${TRY}`;
     assert.match(await run({ "main.js": injected }), /exit code 3/);
@@ -151,7 +156,7 @@ describe("programs without handlers", { concurrency: 2 }, () => {
         const log = [];
         const httpd = new ThreadingHTTPServer(["127.0.0.1", 0], Handler, { log: (line) => log.push(line), threads: 2 });
         const said = [];
-        for (let i = 0; i < 2; i++) await httpd.serverActivate().catch((error) => said.push(error.message.slice(-7)));
+        for (let i = 0; i < 2; i++) await httpd.serverActivate().catch((error) => said.push(/not yet/.exec(error.message)[0]));
         const { status, headers } = await httpd.inject();
         said.push(status, headers.get("retry-after"), log.some((line) => line.includes("not yet")));
         process.env.PLINTH_OF_TEST = "good";

@@ -1,0 +1,98 @@
+/** The program's main module: the file that threads import once more, as far as one can be told. */
+import { createRequire } from "node:module";
+import path from "node:path";
+import process from "node:process";
+import { fileURLToPath, pathToFileURL } from "node:url";
+
+/** What is known of how this process was started. */
+export interface Start {
+  /** `process.argv`. */
+  readonly argv: readonly string[];
+  /** `process.execArgv`. */
+  readonly execArgv: readonly string[];
+  /** The path of the program where a process manager has a program of its own imported it: `pm_exec_path` of pm2. */
+  readonly managed: string | undefined;
+  /** It is a program of Electron's, whose arguments name a document, or nothing; and the path of its main module, where that is CommonJS. */
+  readonly electron: { readonly main: string | undefined } | null;
+}
+
+export interface MainModule {
+  /** Null where there is none. */
+  readonly url: string | null;
+  /** Why there is none, as a sentence; "" where there is one. */
+  readonly lack: string;
+}
+
+const EVALUATES = /^(?:-e|-p|-pe|--eval|--print)(?:=|$)/;
+
+/**
+ * Where the process was started with an installed package's file, which may be a test runner's or a launcher's, the program is the
+ * file of the user's own that constructs the server.
+ * @param constructing the path of that file; null where the server is constructed by installed packages alone
+ */
+export function findMain(start: Start, constructing: () => string | null): MainModule {
+  const { argv, execArgv, managed, electron } = start;
+  if (electron !== null)
+    return fileOr(electron.main ?? constructing(), "Electron does not say which file is the program");
+  const file = argv[1];
+  if (managed !== undefined && file !== undefined && /[\\/]ProcessContainer[A-Za-z]*\.js$/.test(file))
+    return fileOr(managed, `${managed}, which pm2 was given, is not there`);
+  if (execArgv.some((option) => EVALUATES.test(option)))
+    return { url: null, lack: "The process was given its program on the command line, not in a file" };
+  const main = file === undefined ? null : resolveFile(file);
+  if (main === null) {
+    const given = file === undefined ? "was started without a file" : `was started with ${file}, which is no file`;
+    return fileOr(constructing(), `The process ${given}`);
+  }
+  return { url: pathToFileURL((isInstalled(main) ? constructing() : null) ?? main).href, lack: "" };
+}
+
+function fileOr(file: string | null, lack: string): MainModule {
+  const found = file === null ? null : resolveFile(file);
+  return found === null ? { url: null, lack } : { url: pathToFileURL(found).href, lack: "" };
+}
+
+/**
+ * The file that is meant, as Node finds it: "node program" may mean program.js, and "node ." what the package there names.
+ * @returns null where there is none
+ */
+export function resolveFile(file: string): string | null {
+  try {
+    return createRequire(path.resolve("main")).resolve(path.resolve(file));
+  } catch {
+    return null;
+  }
+}
+
+function isInstalled(file: string): boolean {
+  return /[\\/]node_modules[\\/]/.test(file);
+}
+
+/** This library's files, where they are files of their own. */
+const LIBRARY = /^(.*\/)server\/main_module\.[a-z]+$/.exec(import.meta.url ?? "")?.[1];
+
+/** The path of the outermost file that has a call under way and is neither installed nor this library's; null where there is none. */
+export function callingFile(): string | null {
+  const { stackTraceLimit } = Error;
+  Error.stackTraceLimit = 200;
+  const stack: unknown = new Error().stack; // whoever has set Error.prepareStackTrace may make anything of it
+  Error.stackTraceLimit = stackTraceLimit;
+  if (typeof stack !== "string") return null;
+  for (const line of stack.split("\n").reverse()) {
+    const place = /(?:\(|\bat (?:async )?)((?:file:\/\/|\/|[A-Za-z]:\\)[^()]*):\d+:\d+\)?$/.exec(line)?.[1];
+    if (place === undefined) continue;
+    const file = place.startsWith("file:") ? fileURLToPath(place) : place;
+    const isLibrary = LIBRARY !== undefined && pathToFileURL(file).href.startsWith(LIBRARY);
+    if (!isLibrary && !isInstalled(file)) return file;
+  }
+  return null;
+}
+
+/** How this process was started. */
+export function startOfProcess(): Start {
+  const { argv, execArgv } = process;
+  // Deno would have to be asked for the environment.
+  const managed = "deno" in process.versions ? undefined : process.env["pm_exec_path"];
+  const electron = "electron" in process.versions ? { main: process.mainModule?.filename } : null;
+  return { argv, execArgv, managed, electron };
+}
