@@ -1,5 +1,7 @@
 /** The file descriptors of the process, where they are few: how many connections there may be, and what happens when none is left. */
 import { closeSync, openSync } from "node:fs";
+import process from "node:process";
+import { fileURLToPath } from "node:url";
 import type { Descriptors } from "../transport/transport.ts";
 
 /** What a thread of handlers takes, on the runtime on which it takes most. */
@@ -27,9 +29,12 @@ export function connectionsFor({ limit, open }: Descriptors, threads: number, li
   return Math.max(1, Math.floor(Math.max(left - others - free, left / 4) / listeners));
 }
 
+/** What can be opened: on Deno a file of this library's, which must be readable for threads anyway, since /dev takes --allow-all. */
+const OPENS = "deno" in process.versions ? fileURLToPath(import.meta.url) : "/dev/null";
+
 /**
  * Finds out that no descriptor is left, which a runtime does not say: a server cannot even accept a connection in order to close it, and
- * its event loop may spin. So a few are kept, and given up then. Only where /dev/null can be opened.
+ * its event loop may spin. So a few are kept, and given up then. Only where a file can be opened.
  */
 export class SpareDescriptors {
   /** None is left. */
@@ -39,8 +44,8 @@ export class SpareDescriptors {
   /** Looks whether there is one to be had, and takes those that are kept, or gives them up. */
   look(): void {
     try {
-      while (this.#held.length < SPARE) this.#held.push(openSync("/dev/null", "r"));
-      closeSync(openSync("/dev/null", "r"));
+      while (this.#held.length < SPARE) this.#held.push(openSync(OPENS, "r"));
+      closeSync(openSync(OPENS, "r"));
       this.isShort = false;
     } catch (error) {
       this.isShort = saysNoneIsLeft(error);
@@ -52,7 +57,7 @@ export class SpareDescriptors {
   get isEnoughForAThread(): boolean {
     const tried: number[] = [];
     try {
-      while (tried.length < FOR_A_THREAD + LEAST) tried.push(openSync("/dev/null", "r"));
+      while (tried.length < FOR_A_THREAD + LEAST) tried.push(openSync(OPENS, "r"));
       return true;
     } catch (error) {
       return !saysNoneIsLeft(error);

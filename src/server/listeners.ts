@@ -79,6 +79,8 @@ export interface ListenersOwner {
   /** Writes a line of the log that is whole already. */
   writeLog(line: string): void;
   logError(message: string, ...args: unknown[]): void;
+  /** Whether there are file descriptors for one more. */
+  admitsThread(): boolean;
   /** One of them closes connections at once from now on. */
   crowded(why: string): void;
   /** A handler has asked for it. */
@@ -237,6 +239,7 @@ export class Listeners {
   #addLater(): void {
     const timer = setTimeout(() => {
       this.#later.delete(timer);
+      if (!this.#owner.admitsThread()) return this.#addLater();
       try {
         this.#add();
       } catch (error) {

@@ -31,8 +31,8 @@ export function clusterEnvironment(): Record<string, string> | null {
  * itself for the primary, and fork. Before the program is imported.
  */
 function seeCluster(): void {
+  if (!cluster.isWorker) return;
   const id = process.env[WORKER_ID];
-  if (id === undefined || !cluster.isWorker) return;
   delete process.env[WORKER_ID]; // as in the process, or what a handler starts would take itself for a worker
   // Its declarations do not have the class of workers, nor let the worker be set.
   const own = cluster as unknown as { worker: unknown; Worker: new (of: object) => unknown };

@@ -328,12 +328,12 @@ export class HTTPServer {
     }
     if (programThread() !== null) return null;
     const { log, ...others } = options;
-    // A class of the user's own is for the program to construct.
-    const isPlain = this.constructor === HTTPServer && typeof this.RequestHandlerClass === "function";
+    const isPlain = this.constructor === HTTPServer && typeof this.RequestHandlerClass === "function"; // others the program constructs
     const start = { silent: log === "none", options: isPlain ? others : null };
     return new Listeners(listeners, this.RequestHandlerClass, start, {
       writeLog: (line) => this.#context.run(this.#writeLine, line),
       logError: (message, ...args) => this.#report(message, ...args),
+      admitsThread: () => this.#admission.admitsThread,
       crowded: (why) => this.#admission.refused(why, this.#clock.now),
       shutdown: (atOnce) => (atOnce ? this.serverClose() : void this.shutdown()),
       onGone: () => this.#checkStopped(),

@@ -32,7 +32,7 @@ export interface Transport {
 
 /** The file descriptors of the process. */
 export interface Descriptors {
-  /** How many it may have: its soft limit (`ulimit -n`). */
+  /** How many it may have: its soft limit (`ulimit -n`); Infinity where that cannot be told. */
   readonly limit: number;
   /** How many it has now. */
   readonly open: number;

@@ -91,9 +91,10 @@ class Crowd {
   closed = 0;
   readonly #sockets: net.Socket[];
 
-  constructor(t: TestContext, port: number, size: number) {
+  constructor(t: TestContext, port: number, size: number, method = "GET") {
+    const message = `${method} / HTTP/1.1\r\nHost: a\r\n\r\n`;
     this.#sockets = Array.from({ length: size }, () => {
-      const socket = net.connect(port, "127.0.0.1", () => socket.write("GET / HTTP/1.1\r\nHost: a\r\n\r\n"));
+      const socket = net.connect(port, "127.0.0.1", () => socket.write(message));
       let wasServed = false;
       socket.on("data", () => {
         if (!wasServed) this.served++;
@@ -271,6 +272,21 @@ testOn("deno")(
     await doesNotSpin(run);
     crowd.leave();
     await isServedAgain(run);
+  },
+);
+
+testOn("deno")(
+  "where it may not read its limit, no thread is started while clients have all descriptors, and the process goes on",
+  system,
+  async (t) => {
+    const server = 'new ThreadingHTTPServer(["127.0.0.1", 0], Handler, { threads: { min: 1, max: 6 } })';
+    const run = await runWith(t, 140, server, ["--allow-net", "--allow-read", "--no-prompt"]);
+    const crowd = new Crowd(t, run.port, 200, "POST");
+    await until(() => crowd.served > 40, "some that are served", 30_000);
+    crowd.leave();
+    await isServedAgain(run);
+    await ends(run);
+    assert.doesNotMatch(run.log().join("\n"), /could not be started|panicked/);
   },
 );
 
