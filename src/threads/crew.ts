@@ -1,11 +1,11 @@
 /** The threads of one server: how many there are, who is woken, and who takes the place of one that was lost. */
+import process from "node:process";
 import type { Job } from "./job.ts";
 import { now, type PoolMemory } from "./memory.ts";
 import type { FromThread, ThreadStart } from "./messages.ts";
 import { describe } from "../server/log.ts";
-import { TWICE } from "../server/program.ts";
 import type { Settings } from "./settings.ts";
-import { Thread, whyOf } from "./thread.ts";
+import { isOutOfFiles, notStarted, Thread, whyOf } from "./thread.ts";
 
 /** One more thread is started when a request has waited so long. In milliseconds. */
 const PATIENCE = 5;
@@ -18,15 +18,21 @@ const LOOK = 250;
 /** How often idle threads are looked for, and how many times in a row one must be found so until it ends. */
 const IDLE_CHECK = 1_000;
 const IDLE_CHECKS = 15;
+/** How the process ends where too many threads go on behind their end: EX_SOFTWARE of sysexits.h. */
+const STUCK_STATUS = 70;
+/** How long the log has until then. In milliseconds. */
+const LAST_WORDS = 100;
 
 export interface CrewOwner {
   log(message: string, ...args: unknown[]): void;
   /** Whether there are file descriptors for one more thread. */
   admitsThread(): boolean;
-  /** There are so many threads that take requests, and so many were started in place of others. */
-  onSize(size: number, replaced: number): void;
+  /** So many threads take requests, so many were started in place of others, and so many go on behind their end. */
+  onSize(size: number, replaced: number, stuck: number): void;
   onReady(needsRoutes: boolean): void;
   onMessage(thread: Thread, message: Exclude<FromThread, { ready: true } | { failed: Error }>): void;
+  /** A handler has run for too long, and its thread is ended: nothing that it still does counts. */
+  onOverdue(thread: Thread): void;
   /** A thread that took requests has ended. */
   onEnd(thread: Thread, why: Error): void;
   /** There is no thread, and the last attempt to start one has failed. */
@@ -62,6 +68,8 @@ export class Crew {
   #allowedAt = now();
   #owed = 0;
   #replaced = 0;
+  /** How many threads go on behind their end. */
+  #stuck = 0;
   #later: ReturnType<typeof setTimeout> | null = null;
   #soon: NodeJS.Timeout | null = null;
   #soonSet = false;
@@ -89,7 +97,12 @@ export class Crew {
 
   /** How many threads take requests. */
   get size(): number {
-    return this.#count((thread) => thread.ready && !thread.leaving);
+    return this.#count((thread) => thread.isServing);
+  }
+
+  /** Whether there is no thread, nor will be: all go on behind their end. */
+  get isStuck(): boolean {
+    return this.#stuck === this.#threads.length;
   }
 
   /** Starts as many threads as there must be. Rejects when they cannot find their handlers. */
@@ -100,12 +113,17 @@ export class Crew {
   async #open(): Promise<void> {
     await this.#allGone(); // those of an attempt that has failed
     if (this.#closed) return;
+    const { max, min } = this.#settings;
+    if (max - this.#stuck < min) {
+      this.#opened = null;
+      throw new Error(`${this.#stuck} threads of an attempt that has failed go on, so ${min} cannot be started`);
+    }
     await new Promise<void>((resolve, reject) => {
       this.#onOpen = { resolve, reject };
       this.#keep();
       this.#postponed = 0;
       this.#alone = -1;
-      for (let i = 0; i < this.#settings.min; i++) this.#add();
+      for (let i = 0; i < min; i++) this.#add();
       this.#every(IDLE_CHECK, () => this.#shrink());
       this.#every(LOOK, () => this.#owner.look());
       const { handlerTimeout } = this.#settings;
@@ -184,16 +202,31 @@ export class Crew {
     this.#opened = null;
     for (const thread of this.#threads) if (thread !== null && !thread.leaving) thread.leave();
     await this.#allGone();
+    for (const thread of this.#threads) thread?.letGo();
     clearInterval(this.#hold);
   }
 
   /** Waits until there is no thread. */
   async #allGone(): Promise<void> {
-    if (this.#count(() => true) === 0) return;
+    if (this.#isGone) return;
     await new Promise<void>((resolve) => {
       this.#onGone.push(resolve);
       this.#keep();
     });
+  }
+
+  /** Whether no thread is there but such as cannot be ended. */
+  get #isGone(): boolean {
+    return this.#threads.every((thread) => thread === null || thread.stuck);
+  }
+
+  #tellSize(): void {
+    this.#owner.onSize(this.size, this.#replaced, this.#stuck);
+  }
+
+  #tellGone(): void {
+    if (this.#isGone) for (const resolve of this.#onGone.splice(0)) resolve();
+    this.#keep();
   }
 
   #stopTimers(): void {
@@ -222,6 +255,7 @@ export class Crew {
       this.#threads[index] = new Thread(this.#memory, start, this.#settings.resourceLimits, {
         onReady: (_thread, needsRoutes) => this.#ready(needsRoutes),
         onMessage: (thread, message) => this.#owner.onMessage(thread, message),
+        onStuck: (thread) => this.#isStuck(thread),
         onEnd: (thread, why) => this.#ended(thread, why),
       });
     } catch (error) {
@@ -245,15 +279,20 @@ export class Crew {
     return true;
   }
 
+  /** Whether a thread starts that may yet take requests. */
+  get #isStarting(): boolean {
+    return this.#count((thread) => !thread.ready && !thread.stuck) > 0;
+  }
+
   #startPostponed(): void {
-    if (this.#postponed === 0 || this.#count((thread) => !thread.ready) > 0) return;
+    if (this.#postponed === 0 || this.#isStarting) return;
     this.#postponed--;
     this.#alone = this.#threads.indexOf(null);
     this.#add();
   }
 
   #ready(needsRoutes: boolean): void {
-    this.#owner.onSize(this.size, this.#replaced);
+    this.#tellSize();
     this.#owner.onReady(needsRoutes);
     this.#startPostponed();
     if (this.#onOpen === null || this.size < this.#settings.min) return;
@@ -263,17 +302,43 @@ export class Crew {
   }
 
   #ended(thread: Thread, why: Error): void {
+    const wasStuck = thread.stuck;
+    if (wasStuck) this.#stuck--;
     this.#threads[thread.index] = null;
-    this.#owner.onSize(this.size, this.#replaced);
+    this.#tellSize();
     if (thread.ready) this.#owner.onEnd(thread, why);
-    if (this.#count(() => true) === 0) for (const resolve of this.#onGone.splice(0)) resolve();
-    if (this.#closed || thread.leaving) return this.#keep();
+    this.#tellGone();
+    if (this.#closed || thread.leaving) return;
+    // One that was stuck counts as lost since then.
+    if (wasStuck) return this.#replace();
     this.#missing(
       thread.index,
       this.#onOpen !== null ? notStarted(why, thread.hasSaidWhy) : why,
       thread.ready && thread.hasWorked,
       thread.overdue !== 0,
     );
+  }
+
+  /** A thread was ended, and goes on. */
+  #isStuck(thread: Thread): void {
+    this.#stuck++;
+    this.#tellSize();
+    if (this.#closed || thread.leaving) return this.#tellGone();
+    const { max, maxStuckThreads } = this.#settings;
+    this.#owner.log(
+      "thread %d goes on though it was ended: it computes, or waits for what it cannot be called away from. So do %d of %d threads, and" +
+        " no others take their place",
+      thread.index,
+      this.#stuck,
+      max,
+    );
+    if (this.#stuck > maxStuckThreads) this.#endProcess();
+    else this.#missing(thread.index, new Error("it goes on"), !this.isStuck, true);
+  }
+
+  #endProcess(): void {
+    this.#owner.log("more than %d threads go on: the process ends itself", this.#settings.maxStuckThreads);
+    setTimeout(() => process.exit(STUCK_STATUS), LAST_WORDS);
   }
 
   /** There is a thread less, or not one more. @param isTold the log says why already */
@@ -309,14 +374,14 @@ export class Crew {
     const time = now();
     this.#allowed = Math.min(max, this.#allowed + ((time - this.#allowedAt) / 1000) * replacementRate);
     this.#allowedAt = time;
-    while (this.#owed > 0 && (this.#allowed >= 1 || replacementRate === Infinity)) {
+    while (this.#owed > 0 && this.#threads.includes(null) && (this.#allowed >= 1 || replacementRate === Infinity)) {
       this.#allowed--;
       this.#owed--;
       this.#replaced++;
-      this.#owner.onSize(this.size, this.#replaced);
+      this.#tellSize();
       this.#add();
     }
-    if (this.#owed === 0 || this.#later !== null) return;
+    if (this.#owed === 0 || this.#later !== null || !this.#threads.includes(null)) return;
     const wait = Math.ceil(((1 - this.#allowed) * 1000) / replacementRate);
     this.#owner.log("threads end faster than %d a second: the next is started in %d ms", replacementRate, wait);
     this.#later = setTimeout(() => {
@@ -343,7 +408,7 @@ export class Crew {
 
   #canGrow(): boolean {
     // Where threads are lost faster than they may be replaced, growth must not be the way around that.
-    return this.#owed === 0 && this.#threads.includes(null) && this.#count((thread) => !thread.ready) === 0;
+    return this.#owed === 0 && this.#threads.includes(null) && !this.#isStarting;
   }
 
   /** Ends a thread that has been idle for a while: the last of them, so that the first ones work. */
@@ -363,22 +428,7 @@ export class Crew {
       if (job.startedAt === 0 || job.startedAt > time) continue;
       thread.overdue = job.ticket;
       thread.end();
+      this.#owner.onOverdue(thread);
     }
   }
-}
-
-/** Why a thread has ended that was being started, and what to do about it. @param hasSaidWhy the reason is the thread's own */
-function notStarted(why: Error, hasSaidWhy: boolean): Error {
-  if (isOutOfFiles(why)) {
-    const advice = "Raise the limit of open files (ulimit -n), or take fewer threads";
-    return new Error(`a thread could not be started: ${why.message}. ${advice}`, { cause: why });
-  }
-  if (hasSaidWhy) return why;
-  // What the program did besides constructing its server has ended the thread.
-  return new Error(`a thread has ended while it started: ${why.message}. ${TWICE}`, { cause: why });
-}
-
-/** Whether an error, which may have lost its code on its way from a thread, is of too many open files. */
-function isOutOfFiles(error: Error): boolean {
-  return /\bE[MN]FILE\b|\btoo few file descriptors\b/.test(error.message);
 }

@@ -21,6 +21,7 @@ import type { FromThread } from "./messages.ts";
 import { Refusals } from "./refusals.ts";
 import { ContentRing, RecordReader } from "./rings.ts";
 import type { Settings, ThreadingOptions } from "./settings.ts";
+import { Slots } from "./slots.ts";
 import { Stalls } from "./stalls.ts";
 import { Account } from "./stats.ts";
 import { Streams } from "./streams.ts";
@@ -33,14 +34,10 @@ const QUICK = 0.1;
 /** How much the last handler counts in how long handlers run. */
 const WEIGHT = 1 / 16;
 
-// Why a request is answered 503
-const ALL_BUSY = "All threads are busy, and as many requests as may wait for one do.";
-const ALL_STREAM =
-  "All threads that take content while it comes are busy, and as many requests as may wait for one of them do.";
-
 export class ThreadExecutor implements Executor, JobOwner, TurnTask {
   readonly memory: PoolMemory;
   readonly scratch: Buffer;
+  readonly mostThreads: number;
   readonly #services: Services;
   /** Somebody wants to know how long requests took. */
   readonly #timed: boolean;
@@ -54,7 +51,7 @@ export class ThreadExecutor implements Executor, JobOwner, TurnTask {
   readonly #classes: readonly unknown[];
   /** Requests that run or wait in shared memory, by their slots. */
   readonly #jobs: (Job | null)[];
-  readonly #free: number[];
+  readonly #slots: Slots;
   readonly #rings: Rings[] = [];
   /** Requests for which there is no slot yet. */
   readonly #waiting = new Line<Job>();
@@ -79,9 +76,10 @@ export class ThreadExecutor implements Executor, JobOwner, TurnTask {
   #address: readonly [host: string, port: number] | null = null;
 
   constructor(services: Services, settings: Settings, handlers: Handlers, program: Program, options: ThreadingOptions) {
-    const { slots, ringSize } = settings;
+    const { slots, ringSize, max } = settings;
+    this.mostThreads = max;
     const headSize = headSizeFor(services.limits);
-    this.memory = new PoolMemory({ threads: settings.max, slots, headSize, ringSize });
+    this.memory = new PoolMemory({ threads: max, slots, headSize, ringSize });
     this.#account = new Account(this.memory);
     this.#timed = services.watched || services.dispatcher.watched || !services.log.silent;
     this.scratch = Buffer.allocUnsafeSlow(settings.threadBuffer + 1); // whose one byte more shows that there is more
@@ -95,7 +93,7 @@ export class ThreadExecutor implements Executor, JobOwner, TurnTask {
     this.#routes = isRouter(handlers) ? isApart(program) || null : false;
     this.#classes = classesOf(handlers);
     this.#jobs = new Array<Job | null>(slots).fill(null);
-    this.#free = Array.from({ length: slots }, (_, i) => slots - 1 - i);
+    this.#slots = new Slots(this.memory, slots);
     const { threadData, ...view } = options;
     const { maxBodySize, minBodyRate, bodyTimeout } = services.limits;
     this.#crew = new Crew(
@@ -105,12 +103,13 @@ export class ThreadExecutor implements Executor, JobOwner, TurnTask {
       {
         log: services.logError,
         admitsThread: () => services.admitsThread(),
-        onSize: (size, replaced) => this.#account.crew(size, replaced),
+        onSize: (size, replaced, stuck) => this.#account.crew(size, replaced, stuck),
         onReady: (needsRoutes) => {
           this.#routes = this.#routes === true || needsRoutes;
           this.#lookLater();
         },
         onMessage: (thread, message) => this.#hear(thread, message),
+        onOverdue: (thread) => this.#giveUp(thread),
         onEnd: (thread, why) => this.#lost(thread, why),
         onNone: () => this.#giveUpWaiting(),
         oldest: () => this.#oldest(),
@@ -128,13 +127,7 @@ export class ThreadExecutor implements Executor, JobOwner, TurnTask {
     return this.#running + this.#refusals.loop.running;
   }
 
-  get mostThreads(): number {
-    return this.#settings.max;
-  }
-
-  open(): Promise<void> {
-    return this.#crew.open();
-  }
+  readonly open = (): Promise<void> => this.#crew.open();
 
   start(exchange: Exchange): void {
     const { serverAddress } = this.#services.server;
@@ -163,11 +156,12 @@ export class ThreadExecutor implements Executor, JobOwner, TurnTask {
   }
 
   jobReady(job: Job): void {
-    if (this.#isFull) return this.#refuse(job, this.#refusals.busy(ALL_BUSY, this.#mean));
+    const refusal = this.#crew.isStuck ? "stuck" : this.#isFull ? "busy" : null;
+    if (refusal !== null) return this.#refuse(job, this.#refusals[refusal](this.#mean));
     this.#lookLater();
     job.readyAt = job.queuedAt = this.#turnAt;
     if (job.streams && !this.#streams.admits(job)) {
-      if (!this.#streams.add(job)) return this.#refuse(job, this.#refusals.busy(ALL_STREAM, this.#mean));
+      if (!this.#streams.add(job)) return this.#refuse(job, this.#refusals.streaming(this.#mean));
       job.keepContent();
       return this.#recount();
     }
@@ -256,7 +250,8 @@ export class ThreadExecutor implements Executor, JobOwner, TurnTask {
 
   /** Puts a request into shared memory. @returns false where there is no place */
   #enter(job: Job): boolean {
-    if (this.#free.length === 0 || !this.memory.hasRoom || this.#routes === null) return false;
+    const slot = this.#slots.next;
+    if (slot === undefined || !this.memory.hasRoom || this.#routes === null) return false;
     let route: Route | null = null;
     if (this.#routes) {
       try {
@@ -268,13 +263,12 @@ export class ThreadExecutor implements Executor, JobOwner, TurnTask {
         return true;
       }
     }
-    const slot = this.#free[this.#free.length - 1];
     if (!job.enter(slot, route)) {
       this.#hold(-1);
       this.#refuse(job, new HTTPError(431, { detail: "The header section is too large for a thread of handlers." }));
       return true;
     }
-    this.#free.pop();
+    this.#slots.take();
     this.#jobs[slot] = job;
     job.ticket = this.memory.push(slot);
     return true;
@@ -326,11 +320,11 @@ export class ThreadExecutor implements Executor, JobOwner, TurnTask {
     this.#account.holds(this.#held + this.#streams.waiting);
   }
 
-  /** A slot is free again. */
-  #leave(job: Job): void {
+  /** Takes a request out of its slot. @param goesOn the thread that may write there still; -1 for none */
+  #leave(job: Job, goesOn = -1): void {
     this.#jobs[job.slot] = null;
-    this.#free.push(job.slot);
-    this.memory.free(job.slot);
+    if (goesOn < 0) this.#slots.give(job.slot);
+    else this.#slots.keep(job.slot, goesOn);
     job.slot = -1;
     this.#hold(-1);
     this.leavePlace(job);
@@ -394,6 +388,7 @@ export class ThreadExecutor implements Executor, JobOwner, TurnTask {
 
   /** A thread has ended: what it has put is taken, and the request that it ran is answered here. */
   #lost(thread: Thread, why: Error): void {
+    this.#slots.threadEnded(thread.index);
     this.#look();
     for (const job of this.#jobs) {
       if (job?.thread !== thread.index) continue;
@@ -410,7 +405,15 @@ export class ThreadExecutor implements Executor, JobOwner, TurnTask {
     this.#lookLater();
   }
 
-  #fail(job: Job, thread: Thread, why: Error): void {
+  /** A thread has run a handler for too long, and is to end: its request is answered now. */
+  #giveUp(thread: Thread): void {
+    const job = this.#jobs.find((one) => one?.ticket === thread.overdue);
+    job?.look();
+    if (job !== null && job !== undefined && job.slot >= 0)
+      this.#fail(job, thread, new Error("it took too long"), thread.index);
+  }
+
+  #fail(job: Job, thread: Thread, why: Error, goesOn = -1): void {
     const { exchange } = job;
     const { method, target } = exchange.head;
     const overdue = thread.overdue === job.ticket;
@@ -419,7 +422,7 @@ export class ThreadExecutor implements Executor, JobOwner, TurnTask {
       this.#services.logError("a thread was lost while it ran %s %s: %s", method, target, what);
     }
     this.#account.failed();
-    this.#leave(job);
+    this.#leave(job, goesOn);
     if (!job.lost && exchange.retract()) {
       this.#refuse(job, overdue ? new HTTPError(503, { detail: TOO_LONG }) : new HTTPError(500));
     } else {
@@ -439,7 +442,6 @@ export class ThreadExecutor implements Executor, JobOwner, TurnTask {
       this.#leave(job);
       waiting.push(job);
     }
-    for (const job of waiting)
-      this.#refuse(job, new HTTPError(503, { detail: "No thread can be started.", headers: { "Retry-After": 1 } }));
+    for (const job of waiting) this.#refuse(job, this.#refusals.none());
   }
 }

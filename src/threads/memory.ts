@@ -9,7 +9,7 @@
  * Everything in it is written by one side and read by the other. What was written is handed over by an atomic store of a position
  * or a state behind it, and found by an atomic load: sequentially consistent, as all of Atomics is. Who writes what:
  *
- *   the event loop   TAIL, the queue; the head of a request, ROUTE, GONE, its content up to IN_PUT, IN_STATE, OUT_TAKEN
+ *   the event loop   TAIL, the queue, ENDING; the head of a request, ROUTE, GONE, its content up to IN_PUT, IN_STATE, OUT_TAKEN
  *   the thread       the answer up to OUT_PUT, its STATUS and the like; DONE, IN_TAKEN, IN_WAITING; its COUNT, SINCE, STARTED, TOOK
  *   both             HEAD: whoever looks moves it on over what is taken or given up
  *                    STATE: the loop makes it a ticket and FREE again, the thread that takes the request its index
@@ -59,6 +59,8 @@ export const MAIL = 2;
 export const COUNT = 3;
 /** When it took the last one, by `now`: in microseconds, as far as a word holds them. */
 export const SINCE = 4;
+/** The thread is to end: it takes no more requests, and what it still writes is read by nobody. */
+export const ENDING = 5;
 const THREAD_WORDS = APART;
 
 // Modes of a thread

@@ -29,8 +29,28 @@ export class Refusals {
     this.loop = new LoopExecutor({ ...services, dispatcher });
   }
 
-  /** Says that a request may not even wait. @param mean how long handlers run, in milliseconds */
-  busy(detail: string, mean: number): HTTPError {
+  // Why a request may not even wait. Means are of how long handlers run, in milliseconds.
+
+  busy(mean: number): HTTPError {
+    return this.#later("All threads are busy, and as many requests as may wait for one do.", mean);
+  }
+
+  streaming(mean: number): HTTPError {
+    return this.#later(
+      "All threads that take content while it comes are busy, and as many requests as may wait for one of them do.",
+      mean,
+    );
+  }
+
+  stuck(): HTTPError {
+    return this.#later("All threads are held by handlers that have taken too long, and cannot be ended.", Infinity);
+  }
+
+  none(): HTTPError {
+    return this.#later("No thread can be started.", Infinity);
+  }
+
+  #later(detail: string, mean: number): HTTPError {
     const { queue, max } = this.#settings;
     const seconds = mean === Infinity ? 1 : Math.ceil((mean * (1 + queue / max)) / 1000);
     return new HTTPError(503, { detail, headers: { "Retry-After": Math.min(60, Math.max(1, seconds)) } });

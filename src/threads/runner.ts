@@ -1,5 +1,6 @@
 /** What a thread does all day: takes requests from the queue, one at a time, and runs their handlers. */
 import { performance } from "node:perf_hooks";
+import process from "node:process";
 import type { MessagePort } from "node:worker_threads";
 import type { Executor } from "../protocol/exchange.ts";
 import type { Turn, TurnTask } from "../server/turn.ts";
@@ -10,6 +11,7 @@ import {
   BLOCKED,
   BUSY,
   COUNT,
+  ENDING,
   LEAVING,
   MAIL,
   MODE,
@@ -105,6 +107,7 @@ export class Runner implements Desk {
       // Who rings looks at the mode behind what it rings for: what comes after this look wakes.
       Atomics.store(words, this.#at + MODE, BLOCKED);
       if (isReady()) break;
+      this.#endIfAsked();
       Atomics.wait(words, bell, rung);
     }
     Atomics.store(words, this.#at + MODE, BUSY);
@@ -140,6 +143,7 @@ export class Runner implements Desk {
     if (Atomics.compareExchange(this.#words, mode, PARKED, BUSY) === LEAVING) return;
     this.#working = true;
     while (this.current === null) {
+      this.#endIfAsked();
       const time = this.#settledAt === 0 ? performance.now() : this.#settledAt;
       this.#settledAt = 0;
       if (time - this.#turnBegan > STRETCH) {
@@ -152,6 +156,11 @@ export class Runner implements Desk {
     }
     this.#working = false;
   };
+
+  /** Where a runtime does not end a thread from outside, it ends itself. */
+  #endIfAsked(): void {
+    if (Atomics.load(this.#words, this.#at + ENDING) === 1) process.exit(0);
+  }
 
   #planTurn(): void {
     if (this.#turnPlanned) return;

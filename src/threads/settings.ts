@@ -39,6 +39,12 @@ export interface ThreadingOptions {
   readonly streamingThreads?: number | undefined;
   /** How many threads may be started in a second in place of those that were lost; Infinity for no limit. Default 10. */
   readonly replacementRate?: number | undefined;
+  /**
+   * How many threads may go on though they were ended, such as one that computes without end on Deno; with one more, the process ends
+   * itself, with status 70, for its supervisor to start it again. Such a thread keeps its place among `threads.max`. Default: Infinity,
+   * which is never.
+   */
+  readonly maxStuckThreads?: number | undefined;
   /** How much memory a thread may take, as `worker_threads` has it. Default: Node's. */
   readonly resourceLimits?: ResourceLimits | undefined;
 }
@@ -57,6 +63,7 @@ export interface Settings {
   /** Requests that are in shared memory at a time, at most 256. */
   readonly slots: number;
   readonly replacementRate: number;
+  readonly maxStuckThreads: number;
   readonly resourceLimits: ResourceLimits | undefined;
 }
 
@@ -68,6 +75,7 @@ export const OPTION_NAMES: readonly (keyof ThreadingOptions)[] = [
   "threadBuffer",
   "streamingThreads",
   "replacementRate",
+  "maxStuckThreads",
   "resourceLimits",
 ];
 
@@ -133,6 +141,7 @@ export function settingsFrom(options: ThreadingOptions): Settings {
     ringSize,
     slots: max + ahead,
     replacementRate: some("replacementRate", options.replacementRate, 10),
+    maxStuckThreads: positive("maxStuckThreads", options.maxStuckThreads, Infinity),
     resourceLimits: options.resourceLimits,
   };
 }

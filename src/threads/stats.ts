@@ -18,6 +18,8 @@ export interface ThreadingStats {
   readonly failed: number;
   /** Threads that were started in place of others that were lost. */
   readonly replaced: number;
+  /** Threads that were ended and go on nevertheless: docs/THREADS.md says where that can be. They take no requests, nor others their place. */
+  readonly stuck: number;
   /** How long requests have waited for a thread. */
   readonly waitingTime: WaitingTime;
 }
@@ -41,6 +43,7 @@ const SETTLED = 2;
 const FAILED = 3;
 const REPLACED = 4;
 const LONGEST = 5;
+const STUCK = 6;
 /** Counts of waiting times by classes, so that any number of them takes the same little memory. */
 const TIMES = 8;
 
@@ -78,10 +81,11 @@ export class Account {
     this.#counts[HELD] = count;
   }
 
-  /** So many threads take requests, and so many were started in place of others. */
-  crew(size: number, replaced: number): void {
+  /** So many threads take requests, so many were started in place of others, and so many go on behind their end. */
+  crew(size: number, replaced: number, stuck: number): void {
     this.#counts[THREADS] = size;
     this.#counts[REPLACED] = replaced;
+    this.#counts[STUCK] = stuck;
   }
 }
 
@@ -105,10 +109,11 @@ export function readStats(memory: PoolMemory): ThreadingStats {
   return {
     threads: counts[THREADS],
     busy,
-    waiting: Math.max(0, counts[HELD] - busy),
+    waiting: Math.max(0, counts[HELD] - Math.max(0, busy - counts[STUCK])),
     done: counts[SETTLED],
     failed: counts[FAILED],
     replaced: counts[REPLACED],
+    stuck: counts[STUCK],
     waitingTime: { p50: percentile(0.5), p90: percentile(0.9), p99: percentile(0.99), max },
   };
 }
@@ -121,6 +126,7 @@ export const NO_STATS: ThreadingStats = Object.freeze({
   done: 0,
   failed: 0,
   replaced: 0,
+  stuck: 0,
   waitingTime: Object.freeze({ p50: 0, p90: 0, p99: 0, max: 0 }),
 });
 

@@ -1,17 +1,43 @@
 /** One thread, as the event loop sees it: a worker, its words in shared memory, and what it says. */
+import process from "node:process";
 import type { Worker } from "node:worker_threads";
 import { thrown } from "../server/log.ts";
+import { TWICE } from "../server/program.ts";
 import { startThread } from "../server/start_thread.ts";
-import { BELL, BLOCKED, BUSY, COUNT, LEAVING, MAIL, MODE, PARKED, type PoolMemory, RESTING, SINCE } from "./memory.ts";
+import {
+  BELL,
+  BLOCKED,
+  BUSY,
+  COUNT,
+  ENDING,
+  LEAVING,
+  MAIL,
+  MODE,
+  PARKED,
+  type PoolMemory,
+  RESTING,
+  SINCE,
+} from "./memory.ts";
 import { type FromThread, openMessage, type ThreadStart, type ToThread } from "./messages.ts";
 
 /** How long a thread may take to end when it is asked to. In milliseconds. */
 const LEAVE_TIMEOUT = 500;
 
+/** How long one that is ended may go on, until it is stuck. In milliseconds. */
+const END_TIMEOUT = 1_000;
+
+/**
+ * Deno's `terminate()` says that a thread has ended, but one that computes goes on, for ever or until it comes back to its event loop. So
+ * threads end themselves there.
+ */
+const TERMINATES = !("deno" in process.versions);
+
 export interface ThreadEvents {
   /** It takes requests. */
   onReady(thread: Thread, needsRoutes: boolean): void;
   onMessage(thread: Thread, message: Exclude<FromThread, { ready: true } | { failed: Error }>): void;
+  /** It was ended, and goes on nevertheless: a handler computes on Deno, or waits in an add-on or for a process. */
+  onStuck(thread: Thread): void;
   /** It has ended, for whatever reason: it was told to, or with an error, or with an exit code. */
   onEnd(thread: Thread, why: Error): void;
 }
@@ -22,8 +48,10 @@ export class Thread {
   ready = false;
   /** It has not found its handlers, and said so itself. */
   hasSaidWhy = false;
-  /** It was told to end. */
+  /** It was told to end, because there are enough, or the server stops. */
   leaving = false;
+  /** It was ended, and goes on nevertheless. */
+  stuck = false;
   /** The ticket of the request whose handler took more time than it has, for which the thread is ended; 0 where there is none. */
   overdue = 0;
   /** How many checks in a row it was found idle. */
@@ -35,6 +63,9 @@ export class Thread {
   #count = 0;
   /** How many of the requests that it has taken are settled. */
   #settled = 0;
+  #ending = false;
+  readonly #onStuck: (thread: Thread) => void;
+  #stuckTimer: NodeJS.Timeout | null = null;
 
   constructor(memory: PoolMemory, start: ThreadStart, resourceLimits: object | undefined, events: ThreadEvents) {
     this.index = start.index;
@@ -62,7 +93,11 @@ export class Thread {
     });
     this.#worker.on("messageerror", (error: Error) => this.#failed(error));
     this.#worker.on("error", (error: unknown) => this.#failed(thrown(error)));
-    this.#worker.once("exit", (code) => events.onEnd(this, this.#why ?? exitOf(code)));
+    this.#worker.once("exit", (code) => {
+      if (this.#stuckTimer !== null) clearTimeout(this.#stuckTimer);
+      events.onEnd(this, this.#why ?? exitOf(code));
+    });
+    this.#onStuck = (thread) => events.onStuck(thread);
     this.#worker.unref(); // a server that does not listen keeps no process; last, since who listens to messages refs it again
   }
 
@@ -70,9 +105,14 @@ export class Thread {
     this.#why ??= error;
   }
 
+  /** Whether it takes requests. */
+  get isServing(): boolean {
+    return this.ready && !this.leaving && !this.#ending;
+  }
+
   /** Counts on the thread for a request that waits, if it rests. @returns whether it did */
   wake(): boolean {
-    if (!this.ready || this.leaving) return false;
+    if (!this.isServing) return false;
     if (this.#change(RESTING, BUSY)) this.#ring();
     else if (this.#change(PARKED, BUSY)) this.#mail();
     else return false;
@@ -85,6 +125,7 @@ export class Thread {
    * @param quickSince by `now`; Infinity where handlers are not quick
    */
   isAwake(quickSince: number): boolean {
+    if (this.#ending) return false;
     const { words } = this.#memory;
     const looks =
       this.#taken === this.#settled ||
@@ -140,8 +181,24 @@ export class Thread {
     setTimeout(() => this.end(), LEAVE_TIMEOUT).unref();
   }
 
-  /** Ends the thread, whatever it does. */
+  /** Ends the thread, whatever it does, as far as the runtime can. */
   end(): void {
+    if (this.#ending) return;
+    this.#ending = true;
+    Atomics.store(this.#memory.words, this.#at + ENDING, 1);
+    if (TERMINATES) void this.#worker.terminate();
+    else {
+      this.post({ exit: true });
+      this.#ring();
+    }
+    this.#stuckTimer = setTimeout(() => {
+      this.stuck = true;
+      this.#onStuck(this);
+    }, END_TIMEOUT).unref();
+  }
+
+  /** The server has ended: what a thread that is stuck does is nobody's business any more. */
+  letGo(): void {
     void this.#worker.terminate();
   }
 
@@ -172,4 +229,20 @@ function exitOf(code: number): Error {
 /** Why a thread has ended, for the log: an error, of which it shows the stack, or a message. */
 export function whyOf(error: Error): Error | string {
   return error.name === "ThreadExit" ? error.message : error;
+}
+
+/** Why a thread has ended that was being started, and what to do about it. @param hasSaidWhy the reason is the thread's own */
+export function notStarted(why: Error, hasSaidWhy: boolean): Error {
+  if (isOutOfFiles(why)) {
+    const advice = "Raise the limit of open files (ulimit -n), or take fewer threads";
+    return new Error(`a thread could not be started: ${why.message}. ${advice}`, { cause: why });
+  }
+  if (hasSaidWhy) return why;
+  // What the program did besides constructing its server has ended the thread.
+  return new Error(`a thread has ended while it started: ${why.message}. ${TWICE}`, { cause: why });
+}
+
+/** Whether an error, which may have lost its code on its way from a thread, is of too many open files. */
+export function isOutOfFiles(error: Error): boolean {
+  return /\bE[MN]FILE\b|\btoo few file descriptors\b/.test(error.message);
 }

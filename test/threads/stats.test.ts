@@ -43,7 +43,7 @@ test("whoever has the memory reads the same; they take nothing else's place", ()
   const memory = new PoolMemory(LAYOUT);
   memory.address = ["127.0.0.1", 80];
   const account = new Account(memory);
-  account.crew(2, 7);
+  account.crew(2, 7, 1);
   account.holds(3);
   for (let i = 0; i < 5; i++) account.done(2 ** i);
   account.failed();
@@ -52,7 +52,7 @@ test("whoever has the memory reads the same; they take nothing else's place", ()
   assert.equal(memory.words[memory.slotAt(1) + STATE], -2);
   memory.push(2);
   const { waitingTime, ...numbers } = readStats(new PoolMemory(LAYOUT, memory.buffer));
-  assert.deepEqual(numbers, { threads: 2, busy: 1, waiting: 2, done: 5, failed: 1, replaced: 7 });
+  assert.deepEqual(numbers, { threads: 2, busy: 1, waiting: 3, done: 5, failed: 1, replaced: 7, stuck: 1 });
   assert.ok(waitingTime.p50 >= 4 && waitingTime.max >= 16);
   memory.words[memory.slotAt(1) + DONE] = 1;
   assert.deepEqual([readStats(memory).busy, readStats(memory).waiting], [0, 3], "its handler has settled");

@@ -53,6 +53,7 @@ const all: Required<ThreadingOptions> = {
   threadBuffer: 1,
   streamingThreads: 1,
   replacementRate: Infinity,
+  maxStuckThreads: 0,
   resourceLimits: { maxOldGenerationSizeMb: 64 },
 };
 
