@@ -1,5 +1,5 @@
 /** How much and how long a peer may take. Every limit of the protocol layer, and its default. */
-import { show } from "./show.ts";
+import { BYTE_RATE, BYTES, checkNumbers, COUNT, type NumberRule, SOME_TIME, TIME } from "./numbers.ts";
 
 /**
  * What the content of one request may take. A handler class can have its own of each.
@@ -62,19 +62,27 @@ export const DEFAULT_LIMITS: Limits = Object.freeze({
   drainTimeout: 2_000,
 });
 
+/** What each limit may be. */
+export const LIMIT_RULES: Readonly<Record<keyof Limits, NumberRule>> = {
+  maxTargetSize: BYTES,
+  maxHeadSize: BYTES,
+  maxFields: COUNT,
+  maxBodySize: BYTES,
+  maxChunkExtensionSize: BYTES,
+  maxTrailerSize: BYTES,
+  maxTrailers: COUNT,
+  headTimeout: SOME_TIME,
+  keepAliveTimeout: TIME,
+  minBodyRate: BYTE_RATE,
+  bodyTimeout: TIME,
+  maxDrainSize: BYTES,
+  drainTimeout: TIME,
+};
+
 /**
  * The defaults, with what `options` names in their place. What is undefined, or no limit, is left alone.
- * @throws {RangeError} for anything but a number that is not negative
+ * @throws {TypeError} for what is no number; {RangeError} for one that the limit may not be
  */
 export function limitsFrom(options: Partial<Record<keyof Limits, number | undefined>>): Limits {
-  const limits: Record<string, number> = { ...DEFAULT_LIMITS };
-  for (const name of Object.keys(DEFAULT_LIMITS) as (keyof Limits)[]) {
-    const value = options[name];
-    if (value === undefined) continue;
-    if (typeof value !== "number" || !(value >= 0)) {
-      throw new RangeError(`${name} must be a number, 0 or more (Infinity for no limit), not ${show(value)}`);
-    }
-    limits[name] = value;
-  }
-  return limits as unknown as Limits;
+  return checkNumbers<keyof Limits>(options, LIMIT_RULES, { ...DEFAULT_LIMITS });
 }

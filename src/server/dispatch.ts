@@ -1,12 +1,12 @@
 /** Which class, and which of its methods, a request is for. */
 import { BODY_TOO_LARGE } from "../protocol/errors.ts";
 import type { RequestHead } from "../protocol/exchange.ts";
-import type { BodyLimits } from "../protocol/limits.ts";
-import { show } from "../protocol/show.ts";
+import { type BodyLimits, LIMIT_RULES } from "../protocol/limits.ts";
+import { BYTES, checkNumber } from "../protocol/numbers.ts";
 import { HTTPError } from "./errors.ts";
 import { BaseHTTPRequestHandler, isWatched, type RequestHandlerClass } from "./handler.ts";
 import { loggable } from "./log.ts";
-import { allowed, checkFields, type MethodFunction, methodsOf, STANDARD_METHODS } from "./methods.ts";
+import { allowed, checkFields, type MethodFunction, methodsOf, nameOf, STANDARD_METHODS } from "./methods.ts";
 import { pathOf } from "./target.ts";
 import type { Transaction } from "./transaction.ts";
 
@@ -210,13 +210,11 @@ export class Dispatcher {
   }
 }
 
-/** What a class says as a static member. @throws {TypeError} or {RangeError} where that is no number, 0 or more */
+/** What a class says as a static member. @throws {TypeError} or {RangeError} where that is no number that it may be */
 function numberOf(Handler: RequestHandlerClass, name: "bufferedBody" | keyof BodyLimits): number | undefined {
   const value = (Handler as unknown as Record<string, unknown>)[name];
-  if (value === undefined || (typeof value === "number" && value >= 0)) return value;
-  const unit = { bodyTimeout: "milliseconds", minBodyRate: "bytes a second" }[name as string] ?? "bytes";
-  const message = `${Handler.name}'s ${name} must be a number of ${unit}, 0 or more, not ${show(value)}`;
-  throw typeof value === "number" ? new RangeError(message) : new TypeError(message);
+  if (value === undefined) return undefined;
+  return checkNumber(`${nameOf(Handler)}'s ${name}`, value, name === "bufferedBody" ? BYTES : LIMIT_RULES[name]);
 }
 
 /** How much content a class wants to be there before its methods are called; -1 where it says nothing. Throws as `numberOf`. */

@@ -2,10 +2,9 @@
 import process from "node:process";
 import { describe } from "./log.ts";
 import { copies } from "./place.ts";
+import { LONGEST_TIMER } from "./signals.ts";
 import { advice, type Program, TWICE } from "./program.ts";
 
-/** How long the program may take until it has constructed its server. In milliseconds. */
-const IMPORT_TIMEOUT = 60_000;
 /** How long, when it has come to its end, or to serve with another server, and has not constructed it. In milliseconds. */
 const LATE_TIMEOUT = 3_000;
 
@@ -39,16 +38,21 @@ export class Finding<Constructed> {
 
   /**
    * Imports the program, up to where it serves.
+   * @param timeout how long that may take, in milliseconds
    * @param isFound whether what it is imported for has been constructed, or is among what it exports
    * @returns what it exports; null where it has not come to its end, and need not. Rejects with what to write where nothing is found
    */
-  importProgram(program: Program, isFound: (exports: Exports | null) => boolean): Promise<Exports | null> {
+  importProgram(
+    program: Program,
+    timeout: number,
+    isFound: (exports: Exports | null) => boolean,
+  ): Promise<Exports | null> {
     const { main, argv } = program;
     if (main === null) return Promise.reject(notFound(program));
     process.argv.splice(1, Infinity, ...argv);
     return new Promise((resolve, reject) => {
       let exported: Exports | null = null;
-      const late = setTimeout(() => reject(notFound(program)), IMPORT_TIMEOUT);
+      const late = setTimeout(() => reject(notFound(program)), Math.min(timeout, LONGEST_TIMER));
       const look = (): boolean => {
         if (!isFound(exported)) return false;
         clearTimeout(late);

@@ -3,6 +3,7 @@
 import type { Buffer } from "node:buffer";
 import type { Fields } from "../protocol/fields.ts";
 import { decodeText, parseJson, validate } from "./json.ts";
+import { nameOf } from "./methods.ts";
 import { quiet, type RequestBody } from "./rfile.ts";
 import type { HTTPServer } from "./server.ts";
 import type { StandardSchemaV1 } from "./standard_schema.ts";
@@ -23,7 +24,7 @@ export class HandledRequest {
   constructor(context: HandlerContext) {
     if (context === undefined)
       throw new TypeError(
-        `${new.target.name} has a constructor of its own: it must take the context and say super(context)`,
+        `${nameOf(new.target)} has a constructor of its own: it must take the context and say super(context)`,
       );
     this.#transaction = context.transaction as Transaction;
   }

@@ -16,7 +16,7 @@ import { enterListenerThread, type ListeningServer } from "./place.ts";
 import { enterSecondProgram } from "./second_program.ts";
 import { isApart, keyOf, keyOfProgram, load, registerTsx } from "./program.ts";
 
-const { program, address, maxConnections, silent, options, state, sockets } = workerData as ListenerStart;
+const { program, address, maxConnections, startTimeout, silent, options, state, sockets } = workerData as ListenerStart;
 const port = parentPort!;
 const finding = new Finding<ListeningServer>();
 
@@ -85,7 +85,7 @@ async function find(): Promise<ListeningServer> {
     void new HTTPServer([...address], Handler, options);
     return finding.find(key, 0)!;
   }
-  await finding.importProgram(program, () => finding.find(key, program.nth) !== undefined);
+  await finding.importProgram(program, startTimeout, () => finding.find(key, program.nth) !== undefined);
   const found = finding.find(key, program.nth);
   if (found === undefined) throw notFound(program);
   return found;

@@ -1,13 +1,9 @@
 /** Accepts on several threads: beside the program's own event loop, others that listen on the same port, each in a thread. */
 import { performance } from "node:perf_hooks";
 import type { Worker } from "node:worker_threads";
-import { show } from "../protocol/show.ts";
 import { loggable, thrown } from "./log.ts";
 import { count, describeProgram, type Handlers, keyOf, type Program } from "./program.ts";
-import { startThread } from "./start_thread.ts";
-
-/** The most threads of a server that accept. */
-const MOST_LISTENERS = 192;
+import { startThread, watchStart } from "./start_thread.ts";
 
 /** One that was lost is replaced after so long. In milliseconds. */
 const REPLACEMENT_DELAY = 1_000;
@@ -45,6 +41,8 @@ export interface ListenerStart {
   readonly address: readonly [host: string, port: number];
   /** How many connections it may have at a time. */
   readonly maxConnections: number;
+  /** How long it may take to find its server, in milliseconds. */
+  readonly startTimeout: number;
   /** Nobody would see a line of the log. */
   readonly silent: boolean;
   /** For a server that the listener constructs itself; null where only the program can. */
@@ -90,7 +88,7 @@ export interface ListenersOwner {
 }
 
 /** What is known of it when the server is constructed. */
-type Start = Pick<ListenerStart, "silent" | "options">;
+type Start = Pick<ListenerStart, "startTimeout" | "silent" | "options">;
 
 interface Listener {
   readonly worker: Worker;
@@ -196,10 +194,15 @@ export class Listeners {
     };
     const worker = startThread(import.meta.url, "listeners", "listener", { workerData });
     const listener: Listener = { worker, state, ready: false, why: null };
+    const stopWatch = watchStart(this.#start.startTimeout, (why) => {
+      listener.why ??= why;
+      void worker.terminate();
+    });
     this.#listeners.add(listener);
     worker.on("message", (sent: Envelope<FromListener> | null) => {
       const message = sent?.plinth;
       if (message === undefined) return;
+      if ("ready" in message || "failed" in message) stopWatch();
       if ("ready" in message) this.#ready(listener);
       else if ("log" in message) for (const line of message.log) this.#owner.writeLog(line);
       else if ("crowded" in message) this.#owner.crowded(message.crowded);
@@ -212,7 +215,10 @@ export class Listeners {
     worker.on("error", (error: unknown) => {
       listener.why ??= thrown(error);
     });
-    worker.once("exit", (code) => this.#ended(listener, code));
+    worker.once("exit", (code) => {
+      stopWatch();
+      this.#ended(listener, code);
+    });
   }
 
   #ready(listener: Listener): void {
@@ -250,10 +256,4 @@ export class Listeners {
     }, REPLACEMENT_DELAY);
     this.#later.add(timer);
   }
-}
-
-/** @throws {RangeError} for a number of listeners that is none */
-export function checkListeners(listeners: number): void {
-  if (!Number.isInteger(listeners) || listeners < 1 || listeners > MOST_LISTENERS)
-    throw new RangeError(`listeners must be a whole number from 1 to ${MOST_LISTENERS}, not ${show(listeners)}`);
 }

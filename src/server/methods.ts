@@ -23,6 +23,11 @@ interface HandlerClass {
   readonly prototype: object;
 }
 
+/** How messages call a handler class. */
+export function nameOf({ name }: { readonly name: string }): string {
+  return name || "the handler class";
+}
+
 /**
  * The methods of a handler class, by their exact names. Looked up once: what is not a function on a class's prototype, such as
  * anything that Object.prototype has, is never run because a request says its name.
@@ -38,7 +43,7 @@ export function methodsOf(handlerClass: HandlerClass): ReadonlyMap<string, Metho
       const value: unknown = Object.getOwnPropertyDescriptor(c.prototype, name)!.value;
       if (typeof value !== "function") refuse(handlerClass, name, value === undefined ? "an accessor" : "a value");
       if (!isToken(name.slice(3)))
-        throw new TypeError(`${handlerClass.name} has ${name}, and no request has such a method: it is a token`);
+        throw new TypeError(`${nameOf(handlerClass)} has ${name}, and no request has such a method: it is a token`);
       if (!methods.has(name.slice(3))) methods.set(name.slice(3), value as MethodFunction);
     }
     looksLikeField ||= FIELD.test(Function.prototype.toString.call(c));
@@ -73,7 +78,7 @@ function isMethodName(name: string): boolean {
 
 function refuse(handlerClass: HandlerClass, name: string, what: string): never {
   throw new TypeError(
-    `${handlerClass.name || "the handler class"} has ${name} as ${what === "static" ? "a static member" : what}, which no request reaches: ` +
+    `${nameOf(handlerClass)} has ${name} as ${what === "static" ? "a static member" : what}, which no request reaches: ` +
       `write it as a method, ${/^[\w$]+$/.test(name) ? name : JSON.stringify(name)}() { … }`,
   );
 }

@@ -7,6 +7,7 @@ import type { RequestRouter } from "./dispatch.ts";
 import { BaseHTTPRequestHandler, type RequestHandlerClass } from "./handler.ts";
 import { takenSockets } from "./inherited_sockets.ts";
 import { callingFile, findMain, startOfProcess } from "./main_module.ts";
+import { nameOf } from "./methods.ts";
 import type { NamedSocket } from "./place.ts";
 
 /** A handler class, for a thread to find. */
@@ -93,7 +94,7 @@ function placeOf(Handler: RequestHandlerClass): ClassPlace {
   const module: unknown = Object.hasOwn(Handler, "module") ? (Handler as { module?: unknown }).module : undefined;
   if (module !== undefined && !(typeof module === "string" && URL.canParse(module))) {
     throw new TypeError(
-      `${Handler.name} has a static member module that is no URL of a file; write static module = import.meta.url`,
+      `${nameOf(Handler)} has a static member module that is no URL of a file; write static module = import.meta.url`,
     );
   }
   return { name: Handler.name, module: module ?? null, isBase: Handler === BaseHTTPRequestHandler };

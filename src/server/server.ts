@@ -23,7 +23,7 @@ import {
   type InjectedStreamRequest,
 } from "./inject.ts";
 import { Link, type LinkOwner } from "./link.ts";
-import { checkListeners, Listeners } from "./listeners.ts";
+import { Listeners } from "./listeners.ts";
 import { Log, loggable, loggedAddress } from "./log.ts";
 import type { RequestOutcome } from "./outcome.ts";
 import { handlerThread, listenerThread, programThread } from "./place.ts";
@@ -305,7 +305,6 @@ export class HTTPServer {
   /** Threads that accept beside this one; in such a thread, none, but it may be one of them. */
   #makeListeners(options: HTTPServerOptions): Listeners | null {
     const { listeners } = this.#options;
-    checkListeners(listeners);
     if (listeners === 1) return null;
     if (!Array.isArray(this.#address)) {
       const what = typeof this.#address === "string" ? "a Unix socket" : "a socket that the process was started with";
@@ -329,7 +328,8 @@ export class HTTPServer {
     if (programThread() !== null) return null;
     const { log, ...others } = options;
     const isPlain = this.constructor === HTTPServer && typeof this.RequestHandlerClass === "function"; // others the program constructs
-    const start = { silent: log === "none", options: isPlain ? others : null };
+    const { startTimeout } = this.#options;
+    const start = { startTimeout, silent: log === "none", options: isPlain ? others : null };
     return new Listeners(listeners, this.RequestHandlerClass, start, {
       writeLog: (line) => this.#context.run(this.#writeLine, line),
       logError: (message, ...args) => this.#report(message, ...args),

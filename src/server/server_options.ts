@@ -1,5 +1,6 @@
 /** The options of a server: what each means, its default, and its check. */
 import { type Limits, limitsFrom } from "../protocol/limits.ts";
+import { checkNumbers, type NumberRule, SOME_TIME, TIME } from "../protocol/numbers.ts";
 import { show } from "../protocol/show.ts";
 import type { Transport } from "../transport/transport.ts";
 import type { LogOption } from "./log.ts";
@@ -38,6 +39,11 @@ export interface HTTPServerOptions extends LimitOptions {
    * itself goes on. Default: as long as it likes.
    */
   readonly handlerTimeout?: number | undefined;
+  /**
+   * How long a thread of handlers, or a listener, may take to import the program and to find its server there. With one that takes
+   * longer, `serverActivate` rejects. Default 60 s.
+   */
+  readonly startTimeout?: number | undefined;
   /** How long `shutdown` waits for running handlers. Default 10 s. */
   readonly shutdownTimeout?: number | undefined;
   /**
@@ -79,10 +85,27 @@ const DEFAULTS = {
   lingerTimeout: 5_000,
   maxLingerTime: 30_000,
   handlerTimeout: Infinity,
+  startTimeout: 60_000,
   shutdownTimeout: 10_000,
   shutdownGrace: 500,
   requestQueueSize: 511,
   listeners: 1,
+};
+
+/** The most threads, and the most listeners, that one server can have. */
+export const MOST_THREADS = 192;
+
+const RULES: Readonly<Record<keyof typeof DEFAULTS, NumberRule>> = {
+  maxConnections: { least: 1, whole: true },
+  sendTimeout: SOME_TIME,
+  lingerTimeout: TIME,
+  maxLingerTime: TIME,
+  handlerTimeout: SOME_TIME,
+  startTimeout: SOME_TIME,
+  shutdownTimeout: TIME,
+  shutdownGrace: TIME,
+  requestQueueSize: { least: 1, most: 65_535, whole: true },
+  listeners: { least: 1, most: MOST_THREADS, whole: true },
 };
 
 /** The options that are numbers, and some others, and what stands in for those that are not there. */
@@ -104,19 +127,12 @@ export function serverSettings(
   const known = new Set([...OTHERS, ...Object.keys(DEFAULTS), ...Object.keys(limits), ...more]);
   for (const name of Object.keys(options))
     if (!known.has(name)) throw new TypeError(`there is no option ${name}; there are ${[...known].join(", ")}`);
-  const { informational = "http2" } = options;
+  const { informational = "http2", reusePort, transport } = options;
   if (!INFORMATIONAL.includes(informational))
     throw new RangeError(`informational must be "never", "http2" or "always", not ${show(informational)}`);
-  const settings = { ...DEFAULTS, informational };
-  for (const name of Object.keys(DEFAULTS) as (keyof typeof DEFAULTS)[]) {
-    const value = options[name];
-    if (value === undefined) continue;
-    if (typeof value !== "number" || !(value >= 0))
-      throw new RangeError(`${name} must be a number, 0 or more, not ${show(value)}`);
-    // By which some would mean that there is no limit.
-    if (name === "handlerTimeout" && value === 0)
-      throw new RangeError("handlerTimeout must be more than 0; Infinity is no limit");
-    settings[name] = value;
-  }
-  return { limits, settings };
+  if (reusePort !== undefined && typeof reusePort !== "boolean")
+    throw new TypeError(`reusePort must be true or false, not ${show(reusePort)}`);
+  if (transport !== undefined && typeof (transport as Partial<Transport> | null)?.listen !== "function")
+    throw new TypeError(`transport must be an object with a method listen, not ${show(transport)}`);
+  return { limits, settings: { ...checkNumbers<keyof typeof DEFAULTS>(options, RULES, DEFAULTS), informational } };
 }

@@ -3,7 +3,9 @@ import { statSync } from "node:fs";
 import process from "node:process";
 import { fileURLToPath } from "node:url";
 import { Worker, type WorkerOptions } from "node:worker_threads";
+import { TWICE } from "./program.ts";
 import { clusterEnvironment } from "./second_program.ts";
+import { LONGEST_TIMER } from "./signals.ts";
 
 /** A program that was given on the command line may have been called a module there, which Node does not take of a file. */
 const EXEC_ARGV: { readonly execArgv?: [] } = process.execArgv.some((option) => option.startsWith("--input-type"))
@@ -40,4 +42,25 @@ function isMissing(file: URL): boolean {
   } catch {
     return false; // it may not be looked at, but perhaps be imported
   }
+}
+
+/** How much longer than it may take a thread may be silent: until then it says better itself what is missing. In milliseconds. */
+const SILENCE = 1_000;
+
+/**
+ * Calls when a thread has said nothing of its start for too long, because what it imports never comes to its event loop.
+ * @param timeout how long a start may take, in milliseconds
+ * @returns what is to be called when the thread has said something, or has ended
+ */
+export function watchStart(timeout: number, onLate: (why: Error) => void): () => void {
+  if (timeout + SILENCE > LONGEST_TIMER) return () => {};
+  const late = (): void =>
+    onLate(
+      new Error(
+        `it was not ready within ${timeout} ms (startTimeout): the top level of what it imports does not end. ${TWICE}`,
+      ),
+    );
+  const timer = setTimeout(late, timeout + SILENCE);
+  timer.unref();
+  return () => clearTimeout(timer);
 }

@@ -4,6 +4,7 @@ import type { Job } from "./job.ts";
 import { now, type PoolMemory } from "./memory.ts";
 import type { FromThread, ThreadStart } from "./messages.ts";
 import { describe } from "../server/log.ts";
+import { LONGEST_TIMER } from "../server/signals.ts";
 import type { Settings } from "./settings.ts";
 import { isOutOfFiles, notStarted, Thread, whyOf } from "./thread.ts";
 
@@ -333,7 +334,7 @@ export class Crew {
       max,
     );
     if (this.#stuck > maxStuckThreads) this.#endProcess();
-    else this.#missing(thread.index, new Error("it goes on"), !this.isStuck, true);
+    else this.#missing(thread.index, thread.why ?? new Error("it goes on"), !this.isStuck, thread.ready);
   }
 
   #endProcess(): void {
@@ -382,7 +383,7 @@ export class Crew {
       this.#add();
     }
     if (this.#owed === 0 || this.#later !== null || !this.#threads.includes(null)) return;
-    const wait = Math.ceil(((1 - this.#allowed) * 1000) / replacementRate);
+    const wait = Math.min(LONGEST_TIMER, Math.ceil(((1 - this.#allowed) * 1000) / replacementRate));
     this.#owner.log("threads end faster than %d a second: the next is started in %d ms", replacementRate, wait);
     this.#later = setTimeout(() => {
       this.#later = null;

@@ -17,7 +17,7 @@ import { headSizeFor, type Route } from "./heads.ts";
 import { Job, type JobOwner, type Rings } from "./job.ts";
 import { Line } from "./line.ts";
 import { LOOKING, now, PoolMemory } from "./memory.ts";
-import type { FromThread } from "./messages.ts";
+import { type FromThread, startFor } from "./messages.ts";
 import { Refusals } from "./refusals.ts";
 import { ContentRing, RecordReader } from "./rings.ts";
 import type { Settings, ThreadingOptions } from "./settings.ts";
@@ -94,32 +94,25 @@ export class ThreadExecutor implements Executor, JobOwner, TurnTask {
     this.#classes = classesOf(handlers);
     this.#jobs = new Array<Job | null>(slots).fill(null);
     this.#slots = new Slots(this.memory, slots);
-    const { threadData, ...view } = options;
-    const { maxBodySize, minBodyRate, bodyTimeout } = services.limits;
-    this.#crew = new Crew(
-      this.memory,
-      settings,
-      { program, silent: services.log.silent, threadData, options: { ...view, maxBodySize, minBodyRate, bodyTimeout } },
-      {
-        log: services.logError,
-        admitsThread: () => services.admitsThread(),
-        onSize: (size, replaced, stuck) => this.#account.crew(size, replaced, stuck),
-        onReady: (needsRoutes) => {
-          this.#routes = this.#routes === true || needsRoutes;
-          this.#lookLater();
-        },
-        onMessage: (thread, message) => this.#hear(thread, message),
-        onOverdue: (thread) => this.#giveUp(thread),
-        onEnd: (thread, why) => this.#lost(thread, why),
-        onNone: () => this.#giveUpWaiting(),
-        oldest: () => this.#oldest(),
-        look: () => {
-          for (const job of this.#jobs) if (job?.isRunning === true) job.look();
-          this.#stalls.look(this.#oldest(), this.#held, () => this.#runningJobs());
-        },
-        running: () => this.#runningJobs(),
+    this.#crew = new Crew(this.memory, settings, startFor(program, services, settings, options), {
+      log: services.logError,
+      admitsThread: () => services.admitsThread(),
+      onSize: (size, replaced, stuck) => this.#account.crew(size, replaced, stuck),
+      onReady: (needsRoutes) => {
+        this.#routes = this.#routes === true || needsRoutes;
+        this.#lookLater();
       },
-    );
+      onMessage: (thread, message) => this.#hear(thread, message),
+      onOverdue: (thread) => this.#giveUp(thread),
+      onEnd: (thread, why) => this.#lost(thread, why),
+      onNone: () => this.#giveUpWaiting(),
+      oldest: () => this.#oldest(),
+      look: () => {
+        for (const job of this.#jobs) if (job?.isRunning === true) job.look();
+        this.#stalls.look(this.#oldest(), this.#held, () => this.#runningJobs());
+      },
+      running: () => this.#runningJobs(),
+    });
     services.server.stopping.addEventListener("abort", this.#stop);
   }
 

@@ -20,15 +20,21 @@ import {
   TEXTS,
 } from "./memory.ts";
 
-/** The most that one head may take. Limits that allow more, or anything, are cut to it: such a head is refused. */
+/** The largest head, or trailers, that a slot holds. Limits that allow more, or anything, are cut to it: such a head is refused. */
 const MOST = 1024 * 1024;
 
 /** How many bytes a head may need within the limits. */
 export function headSizeFor(limits: Limits): number {
-  // The fields' text has the request line in it, and so has the target, and maybe the authority, once more.
-  const head = 2 * limits.maxHeadSize + limits.maxTargetSize + 16 * limits.maxFields;
-  const trailers = limits.maxTrailerSize + 16 * limits.maxTrailers;
-  return (Math.min(Math.max(head, trailers), MOST) + 4096) & ~7;
+  // The text has the request line and all fields in it. The target, and the authority that may be a part of it, are there once more.
+  const size = Math.min(limits.maxHeadSize, MOST);
+  const head = 2 * size + Math.min(limits.maxTargetSize, size) + spansOf(limits.maxFields, size);
+  const trailerSize = Math.min(limits.maxTrailerSize, MOST);
+  return (Math.max(head, trailerSize + spansOf(limits.maxTrailers, trailerSize)) + 4096) & ~7;
+}
+
+/** How much the places of names and values take: of so many fields, as far as so many bytes can hold them ("a:" and the line's end). */
+function spansOf(fields: number, size: number): number {
+  return 16 * Math.min(fields, Math.ceil(size / 3));
 }
 
 /** What a router has found: the number of the class, and what its pattern has found in the path. */

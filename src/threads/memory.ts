@@ -132,6 +132,9 @@ const SLOT_NUMBERS = 5;
 
 const HOST_SIZE = 512;
 
+/** Places in the bytes are counted in 31 bits. */
+const MOST_BYTES = 2 ** 31 - 1;
+
 /** How much of everything there is. */
 export interface Layout {
   readonly threads: number;
@@ -160,7 +163,10 @@ export class PoolMemory {
   readonly #bytesAt: number;
   readonly #slotSize: number;
 
-  /** @param buffer what another thread has; made when left out */
+  /**
+   * @param buffer what another thread has; made when left out
+   * @throws {RangeError} where the layout needs more than can be shared
+   */
   constructor(layout: Layout, buffer?: SharedArrayBuffer) {
     const { threads, slots, headSize, ringSize } = layout;
     let capacity = 1;
@@ -174,7 +180,13 @@ export class PoolMemory {
     this.#host = 4 * wordCount + 8 * slots * SLOT_NUMBERS;
     this.#bytesAt = this.#host + HOST_SIZE;
     this.#slotSize = headSize + 2 * ringSize;
-    this.buffer = buffer ?? new SharedArrayBuffer(this.#bytesAt + slots * this.#slotSize);
+    const size = this.#bytesAt + slots * this.#slotSize;
+    if (size > MOST_BYTES)
+      throw new RangeError(
+        `${slots} requests with heads of the size that maxHeadSize and maxFields allow are more than threads can share, ${size} bytes:` +
+          " lower one of these, or threads.max",
+      );
+    this.buffer = buffer ?? new SharedArrayBuffer(size);
     // The words of everything, the bytes' included: what is aligned in those can be read as words.
     this.words = new Int32Array(this.buffer);
     this.numbers = new Float64Array(this.buffer, 4 * wordCount, slots * SLOT_NUMBERS);

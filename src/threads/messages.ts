@@ -1,9 +1,10 @@
 /** What is said in messages, because it is rare or large; the rest goes through shared memory. */
 import type { BodyLimits } from "../protocol/limits.ts";
 import type { Program } from "../server/program.ts";
+import type { Services } from "../server/services.ts";
 import type { Rest } from "./exchange.ts";
 import type { Layout } from "./memory.ts";
-import type { ThreadingOptions } from "./settings.ts";
+import type { Settings, ThreadingOptions } from "./settings.ts";
 
 /** What a thread begins with. */
 export interface ThreadStart {
@@ -12,6 +13,8 @@ export interface ThreadStart {
   /** Which of the threads it is. */
   readonly index: number;
   readonly program: Program;
+  /** How long it may take to find its handlers, in milliseconds. */
+  readonly startTimeout: number;
   /** Nobody would see a line of the log. */
   readonly silent: boolean;
   readonly threadData: unknown;
@@ -47,3 +50,15 @@ export type FromThread =
   | { readonly log: string }
   /** Shut the server down: its number among such wishes, and the request that asks for it, 0 for none. */
   | { readonly shutdown: number; readonly atOnce: boolean; readonly ticket: number };
+
+/** What all threads of a server begin with. */
+export function startFor(
+  program: Program,
+  { log, limits }: Services,
+  { startTimeout }: Settings,
+  { threadData, ...view }: ThreadingOptions,
+): Omit<ThreadStart, "index" | "layout" | "buffer"> {
+  const { maxBodySize, minBodyRate, bodyTimeout } = limits;
+  const options = { ...view, maxBodySize, minBodyRate, bodyTimeout };
+  return { program, startTimeout, silent: log.silent, threadData, options };
+}

@@ -1,7 +1,9 @@
 /** The options of a threading server. */
 import { availableParallelism } from "node:os";
 import type { ResourceLimits } from "node:worker_threads";
+import { BYTES, checkNumber, checkNumbers, COUNT, type NumberRule, SOME_TIME } from "../protocol/numbers.ts";
 import { show } from "../protocol/show.ts";
+import { MOST_THREADS } from "../server/server_options.ts";
 
 /** What ThreadingMixIn adds to a server's options. Sizes are in bytes, times in milliseconds. */
 export interface ThreadingOptions {
@@ -20,6 +22,11 @@ export interface ThreadingOptions {
    * loop. Default: as long as it likes.
    */
   readonly handlerTimeout?: number | undefined;
+  /**
+   * How long a thread may take to import the program and to find its server there, as HTTPServer has it. With one that takes longer,
+   * `serverActivate` rejects. Default 60 s.
+   */
+  readonly startTimeout?: number | undefined;
   /**
    * What each thread is given when it starts, as `this.server.threadData`: anything that a structured clone can copy, or shared
    * memory. Default undefined.
@@ -55,6 +62,7 @@ export interface Settings {
   readonly max: number;
   readonly queue: number;
   readonly handlerTimeout: number;
+  readonly startTimeout: number;
   readonly threadData: unknown;
   readonly threadBuffer: number;
   readonly streamingThreads: number;
@@ -71,6 +79,7 @@ export const OPTION_NAMES: readonly (keyof ThreadingOptions)[] = [
   "threads",
   "queue",
   "handlerTimeout",
+  "startTimeout",
   "threadData",
   "threadBuffer",
   "streamingThreads",
@@ -79,16 +88,32 @@ export const OPTION_NAMES: readonly (keyof ThreadingOptions)[] = [
   "resourceLimits",
 ];
 
-/** The most threads that one server can have. */
-export const MOST_THREADS = 192;
 const LARGEST_BUFFER = 16 * 1024 * 1024;
 /** The least that a ring holds: with less, a thread through which much passes would sleep and be woken for little. */
 const SMALLEST_RING = 512 * 1024;
 /** Requests that are in shared memory beyond those that run, so that threads need not wait for the event loop. */
 const AHEAD = 64;
-const LEAST_AHEAD = 8;
-/** Bytes of rings: places in shared memory are counted in 31 bits, and there are heads as well. */
-const MOST_SHARED = 1024 * 1024 * 1024;
+/** Bytes of all rings: places in shared memory are counted in 31 bits, and there are heads as well. */
+const MOST_RINGS = 1024 * 1024 * 1024;
+
+const DEFAULTS = {
+  queue: 1024,
+  handlerTimeout: Infinity,
+  startTimeout: 60_000,
+  threadBuffer: 64 * 1024,
+  streamingThreads: 1,
+  replacementRate: 10,
+  maxStuckThreads: Infinity,
+};
+
+const RULES: Readonly<Record<Exclude<keyof typeof DEFAULTS, "streamingThreads">, NumberRule>> = {
+  queue: COUNT,
+  handlerTimeout: SOME_TIME,
+  startTimeout: SOME_TIME,
+  threadBuffer: { ...BYTES, most: LARGEST_BUFFER },
+  replacementRate: { more: true, unit: "threads a second" },
+  maxStuckThreads: COUNT,
+};
 
 /** Those of a server's options that are ThreadingMixIn's. */
 export function threadingOf(options: ThreadingOptions): ThreadingOptions {
@@ -101,48 +126,36 @@ export function settingsFrom(options: ThreadingOptions): Settings {
   let range: { readonly min?: number | undefined; readonly max?: number | undefined };
   if (threads === undefined) range = {};
   else if (typeof threads === "number") range = { min: threads, max: threads };
-  else if (typeof threads === "object" && threads !== null) range = threads;
+  else if (typeof threads === "object" && threads !== null && !Array.isArray(threads)) range = threads;
   else throw new TypeError(`threads must be a number, or { min, max }, not ${show(threads)}`);
   for (const name of Object.keys(range))
     if (name !== "min" && name !== "max") throw new TypeError(`there is no threads.${name}; there are min and max`);
   const cores = availableParallelism();
-  const max = whole(
-    "threads.max",
-    range.max,
-    Math.max(range.min ?? 0, Math.min(MOST_THREADS, Math.max(16, 4 * cores))),
+  const rule = { least: 1, most: MOST_THREADS, whole: true };
+  if (typeof threads === "number") checkNumber("threads", threads, rule);
+  const least = checkNumber("threads.min", range.min ?? 1, rule);
+  const most = Math.max(least, Math.min(MOST_THREADS, Math.max(16, 4 * cores)));
+  const max = checkNumber("threads.max", range.max ?? most, rule);
+  const min = checkNumber("threads.min", range.min ?? Math.min(cores, max), { ...rule, most: max });
+  const { threadBuffer, streamingThreads, ...numbers } = checkNumbers<keyof typeof DEFAULTS>(
+    options,
+    { ...RULES, streamingThreads: { least: 1, most: max, whole: true } },
+    { ...DEFAULTS, streamingThreads: Math.max(1, max >> 1) },
   );
-  const min = whole("threads.min", range.min, Math.min(cores, max));
-  if (max < 1 || max > MOST_THREADS)
-    throw new RangeError(`threads.max must be from 1 to ${MOST_THREADS}, not ${show(max)}`);
-  if (min < 1 || min > max) throw new RangeError(`threads.min must be from 1 to threads.max, ${max}, not ${show(min)}`);
-  const threadBuffer = whole("threadBuffer", options.threadBuffer, 64 * 1024);
-  if (threadBuffer > LARGEST_BUFFER)
-    throw new RangeError(`threadBuffer must be at most ${LARGEST_BUFFER}, not ${show(threadBuffer)}`);
-  const streamingThreads = whole("streamingThreads", options.streamingThreads, Math.max(1, max >> 1));
-  if (streamingThreads < 1 || streamingThreads > max)
-    throw new RangeError(
-      `streamingThreads must be from 1 to threads.max, ${max}, not ${show(streamingThreads)}: without any, content of more than threadBuffer could not be handled`,
-    );
   let ringSize = SMALLEST_RING;
   while (ringSize < threadBuffer) ringSize *= 2;
-  const ahead = Math.min(AHEAD, Math.floor(MOST_SHARED / (2 * ringSize)) - max);
-  if (ahead < LEAST_AHEAD)
-    throw new RangeError(
-      `a threadBuffer of ${threadBuffer} and up to ${max} threads are more than can be shared: take less of one`,
-    );
+  // What a ring does not hold of what was gathered waits in other memory.
+  while (ringSize > SMALLEST_RING && 2 * ringSize * (max + AHEAD) > MOST_RINGS) ringSize /= 2;
   return {
     min,
     max,
-    queue: positive("queue", options.queue, 1024),
-    handlerTimeout: some("handlerTimeout", options.handlerTimeout, Infinity),
+    ...numbers,
     threadData: options.threadData,
     threadBuffer,
     streamingThreads,
     ringSize,
-    slots: max + ahead,
-    replacementRate: some("replacementRate", options.replacementRate, 10),
-    maxStuckThreads: positive("maxStuckThreads", options.maxStuckThreads, Infinity),
-    resourceLimits: options.resourceLimits,
+    slots: max + AHEAD,
+    resourceLimits: checkResources(options.resourceLimits),
   };
 }
 
@@ -158,22 +171,26 @@ export function checkData(threadData: unknown): void {
   }
 }
 
-function positive(name: string, value: number | undefined, byDefault: number): number {
-  if (value === undefined) return byDefault;
-  if (typeof value !== "number" || !(value >= 0))
-    throw new RangeError(`${name} must be a number, 0 or more, not ${show(value)}`);
-  return value;
-}
+const MEGABYTES: NumberRule = { most: Number.MAX_VALUE, more: true, unit: "megabytes" };
+const RESOURCES: Readonly<Record<keyof Required<ResourceLimits>, NumberRule>> = {
+  maxYoungGenerationSizeMb: MEGABYTES,
+  maxOldGenerationSizeMb: MEGABYTES,
+  codeRangeSizeMb: MEGABYTES,
+  stackSizeMb: MEGABYTES,
+};
 
-/** A number that is not 0 either, by which some would mean that there is no limit. */
-function some(name: string, value: number | undefined, byDefault: number): number {
-  const n = positive(name, value, byDefault);
-  if (n === 0) throw new RangeError(`${name} must be more than 0; Infinity is no limit`);
-  return n;
-}
-
-function whole(name: string, value: number | undefined, byDefault: number): number {
-  const n = positive(name, value, byDefault);
-  if (!Number.isInteger(n)) throw new RangeError(`${name} must be a whole number, not ${show(value)}`);
-  return n;
+/** @throws {TypeError} or {RangeError} for what `worker_threads` would not take, or take for something else */
+function checkResources(limits: unknown): ResourceLimits | undefined {
+  if (limits === undefined) return undefined;
+  if (typeof limits !== "object" || limits === null)
+    throw new TypeError(
+      `resourceLimits must be an object, such as { maxOldGenerationSizeMb: 256 }, not ${show(limits)}`,
+    );
+  for (const [name, value] of Object.entries(limits)) {
+    const rule = Object.hasOwn(RESOURCES, name) ? RESOURCES[name as keyof ResourceLimits] : undefined;
+    if (rule === undefined)
+      throw new TypeError(`there is no resourceLimits.${name}; there are ${Object.keys(RESOURCES).join(", ")}`);
+    if (value !== undefined) checkNumber(`resourceLimits.${name}`, value, rule);
+  }
+  return limits;
 }

@@ -3,7 +3,7 @@ import process from "node:process";
 import type { Worker } from "node:worker_threads";
 import { thrown } from "../server/log.ts";
 import { TWICE } from "../server/program.ts";
-import { startThread } from "../server/start_thread.ts";
+import { startThread, watchStart } from "../server/start_thread.ts";
 import {
   BELL,
   BLOCKED,
@@ -77,13 +77,20 @@ export class Thread {
       name: `plinth ${start.index}`,
       ...(resourceLimits === undefined ? {} : { resourceLimits }),
     });
+    const stopWatch = watchStart(start.startTimeout, (why) => {
+      this.hasSaidWhy = true; // nothing is to be added
+      this.#failed(why);
+      this.end();
+    });
     this.#worker.on("message", (sent: unknown) => {
       const message = openMessage(sent);
       if (message === undefined) return;
       if (message !== 0 && "ready" in message) {
+        stopWatch();
         this.ready = true;
         events.onReady(this, message.needsRoutes);
       } else if (message !== 0 && "failed" in message) {
+        stopWatch();
         this.#why = message.failed;
         this.hasSaidWhy = true;
         this.end();
@@ -94,6 +101,7 @@ export class Thread {
     this.#worker.on("messageerror", (error: Error) => this.#failed(error));
     this.#worker.on("error", (error: unknown) => this.#failed(thrown(error)));
     this.#worker.once("exit", (code) => {
+      stopWatch();
       if (this.#stuckTimer !== null) clearTimeout(this.#stuckTimer);
       events.onEnd(this, this.#why ?? exitOf(code));
     });
@@ -153,6 +161,11 @@ export class Thread {
   /** Whether it has taken any request. */
   get hasWorked(): boolean {
     return this.#taken > 0;
+  }
+
+  /** Why it has ended, or is to end. */
+  get why(): Error | null {
+    return this.#why;
   }
 
   post(message: ToThread): void {

@@ -119,7 +119,7 @@ try {
 async function findHandlers(): Promise<Constructed & { needsRoutes: boolean }> {
   if (isApart(program)) return constructHere((place) => load(place.module!, place));
   const key = keyOfProgram(program);
-  const exports = await thread.finding.importProgram(program, (exported) => {
+  const exports = await thread.finding.importProgram(program, start.startTimeout, (exported) => {
     if (thread.finding.find(key, program.nth) !== undefined) return true;
     return (
       exported !== null &&

@@ -56,8 +56,9 @@ describe("a limit on size", () => {
       const size = limit - parity;
       if (size < smallest) continue;
       test(`${name} ${size}: ${JSON.stringify(make(size).slice(0, 60))}`, () => {
-        // The one under test is the only one.
-        const open = Object.fromEntries(Object.keys(DEFAULT_LIMITS).map((key) => [key, Infinity]));
+        // The one under test is the only one. (No rate is no limit on it: it is the least, not the most.)
+        const all = Object.fromEntries(Object.keys(DEFAULT_LIMITS).map((key) => [key, Infinity]));
+        const open = { ...all, minBodyRate: 0 };
         for (const split of ["whole", "bytes", [3, 50, 51, 300]] as const) {
           const at = exchangesOf(make(size), split, { limits: { ...open, [name]: size } });
           assert.deepEqual([at.error, at.exchanges.length], [null, 1]);
@@ -134,7 +135,13 @@ describe("limitsFrom", () => {
 
   test("puts what is named in their place, and leaves the rest alone", () => {
     for (const name of Object.keys(DEFAULT_LIMITS) as (keyof Limits)[]) {
-      for (const value of [0, 1, 1.5, Infinity]) {
+      const isWhole = name.startsWith("max");
+      for (const value of [
+        ...(name === "headTimeout" ? [] : [0]),
+        1,
+        ...(isWhole ? [] : [1.5]),
+        ...(name === "minBodyRate" ? [] : [Infinity]),
+      ]) {
         assert.deepEqual(limitsFrom({ [name]: value }), { ...DEFAULT_LIMITS, [name]: value });
       }
       assert.deepEqual(limitsFrom({ [name]: undefined }), DEFAULT_LIMITS);
@@ -147,10 +154,20 @@ describe("limitsFrom", () => {
       for (const value of [-1, NaN, -Infinity, "5", null, {}, true]) {
         assert.throws(
           () => limitsFrom({ [name]: value as number }),
-          (error: unknown) => error instanceof RangeError && error.message.includes(name),
+          { name: typeof value === "number" ? "RangeError" : "TypeError", message: new RegExp(`^${name} must be `) },
           `${name}: ${String(value)}`,
         );
       }
     }
+    for (const [wrong, message] of [
+      [
+        { minBodyRate: Infinity },
+        "minBodyRate must be a number of bytes a second, 0 or more, and finite, not Infinity",
+      ],
+      [{ headTimeout: 0 }, "headTimeout must be a number of milliseconds above 0 (Infinity for no limit), not 0"],
+      [{ maxHeadSize: 1.5 }, "maxHeadSize must be a whole number of bytes, 0 or more (Infinity for no limit), not 1.5"],
+      [{ maxFields: 1.5 }, "maxFields must be a whole number, 0 or more (Infinity for no limit), not 1.5"],
+    ] as const)
+      assert.throws(() => limitsFrom(wrong), { name: "RangeError", message });
   });
 });

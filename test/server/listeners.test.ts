@@ -116,6 +116,19 @@ if (!sharesPorts) {
   });
 
   describe("listeners", () => {
+    test("one whose program never ends in its thread rejects the activation", async (t) => {
+      const main = `${PROGRAM}
+        if (!isMainThread) for (;;);
+        const httpd = make({ startTimeout: 300 });
+        await httpd.serverActivate().catch((error) => console.log(error.message));
+        process.exit();`;
+      const [line] = await runProgram(t, { "main.js": main });
+      assert.match(
+        line,
+        /^cannot listen on 127\.0\.0\.1:0: it was not ready within 300 ms \(startTimeout\): the top level/,
+      );
+    });
+
     test("each answers, with module state of its own, at the same address; the log is the server's", async (t) => {
       const main = `${PROGRAM}
         const httpd = make();

@@ -341,7 +341,7 @@ test("bufferedBody is a number of bytes, or the server is not constructed", () =
     }
     assert.throws(() => new HTTPServer(["127.0.0.1", 0], Wrong), {
       name,
-      message: `Wrong's bufferedBody must be a number of bytes, 0 or more, not ${shown}`,
+      message: `Wrong's bufferedBody must be a whole number of bytes, 0 or more (Infinity for no limit), not ${shown}`,
     });
   }
   for (const right of [0, 1, Infinity]) {

@@ -179,9 +179,37 @@ test("whatever the limits let pass fits; where they have no end, there is one", 
     const exchange = { ...exchangeOf(plain), head: { method: "GET", target, version: "HTTP/1.1", authority, fields } };
     assert.ok(writeHead(memory, SLOT, exchange as Exchange, { index: 0, params: { rest }, fallback: false }));
   }
-  for (const limits of [DEFAULT_LIMITS, { ...DEFAULT_LIMITS, maxHeadSize: Infinity, maxFields: Infinity }]) {
+  const open = { ...DEFAULT_LIMITS, maxHeadSize: Infinity, maxFields: Infinity, maxTargetSize: Infinity };
+  for (const [limits, most] of [
+    [DEFAULT_LIMITS, 80 * 1024],
+    [{ ...open, maxTrailerSize: Infinity, maxTrailers: Infinity }, 9 * 1024 * 1024],
+  ] as const) {
     const size = headSizeFor(limits);
-    assert.ok(size % 8 === 0 && size > 32 * 1024 && size <= 1024 * 1024 + 4096, String(size));
+    assert.ok(size % 8 === 0 && size > 32 * 1024 && size <= most, String(size));
+  }
+});
+
+test("a head of 1 MiB fits where limits allow one, whatever it is made of", () => {
+  const open = { ...DEFAULT_LIMITS, maxHeadSize: Infinity, maxFields: Infinity, maxTargetSize: Infinity };
+  const most = 1024 * 1024;
+  const line = "GET / HTTP/1.1\r\n".length;
+  const lists = [
+    Array.from({ length: Math.floor((most - line) / "a: \r\n".length) }, () => ["a", ""] as const),
+    Array.from({ length: 100 }, () => ["a", "x".repeat(10_000)] as const),
+    [],
+  ];
+  for (const limits of [open, { ...open, maxHeadSize: most, maxFields: 2 ** 20, maxTargetSize: most }]) {
+    const memory = memoryOf(headSizeFor(limits));
+    for (const list of lists) {
+      const target = list.length === 0 ? `http://${"x".repeat(most - 100)}/` : "/";
+      const fields = fieldsOf(list, `GET ${target} HTTP/1.1\r\n`);
+      const authority = list.length === 0 ? target.slice(7, -1) : "a";
+      const exchange = {
+        ...exchangeOf(plain),
+        head: { method: "GET", target, version: "HTTP/1.1", authority, fields },
+      };
+      assert.ok(writeHead(memory, SLOT, exchange as Exchange, null), `${list.length} fields`);
+    }
   }
 });
 

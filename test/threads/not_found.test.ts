@@ -89,6 +89,18 @@ describe("programs without handlers", { concurrency: 2 }, () => {
     );
   });
 
+  test("a program whose top level never ends in a thread", async () => {
+    const options = 'startTimeout: 300, threads: 1, log: "none"';
+    const own = server().replace('log: "none", threads: { min: 2, max: 4 }', options);
+    const late = `${IMPORTS}${CLASS} if (!isMainThread) await new Promise((resolve) => setInterval(resolve, 2 ** 30)); ${own} ${TRY}`;
+    assert.equal(await run({ "main.js": late }), advice("file:///main.js"));
+    const loop = `${IMPORTS}${CLASS} if (!isMainThread) for (;;); ${own} ${TRY.replace("await httpd.shutdown();", "process.exit();")}`;
+    assert.match(
+      await run({ "main.js": `import process from "node:process"; ${loop}` }),
+      /^it was not ready within 300 ms \(startTimeout\): the top level of what it imports does not end\. Each thread imports/,
+    );
+  });
+
   test("of several classes, all are named", async () => {
     const main = `${IMPORTS}${CLASS} class Other extends Handler {}
       if (isMainThread) { ${server('new Router({ "/": Handler, "/other": Other })')} ${TRY} }`;
@@ -209,20 +221,20 @@ test("what is no file's URL, and data that no thread can be given, are refused a
 
 test("options are checked when the server is constructed", () => {
   const wrong: [options: object, message: RegExp][] = [
-    [{ threads: 0 }, /^threads\.max must be from 1 to [0-9]+, not 0$/],
-    [{ threads: 1.5 }, /^threads\.max must be a whole number, not 1\.5$/],
+    [{ threads: 0 }, /^threads must be a whole number from 1 to 192, not 0$/],
+    [{ threads: 1.5 }, /^threads must be a whole number from 1 to 192, not 1\.5$/],
     [{ threads: "4" }, /^threads must be a number, or \{ min, max \}, not "4"$/],
     [{ threads: null }, /^threads must be a number, or/],
-    [{ threads: { max: 1000 } }, /^threads\.max must be from 1 to 192, not 1000$/],
-    [{ threads: { min: 3, max: 2 } }, /^threads\.min must be from 1 to threads\.max, 2, not 3$/],
-    [{ threads: { min: 0 } }, /^threads\.min must be from 1 to/],
+    [{ threads: { max: 1000 } }, /^threads\.max must be a whole number from 1 to 192, not 1000$/],
+    [{ threads: { min: 3, max: 2 } }, /^threads\.min must be a whole number from 1 to 2, not 3$/],
+    [{ threads: { min: 0 } }, /^threads\.min must be a whole number from 1 to/],
     [{ threads: { most: 2 } }, /^there is no threads\.most; there are min and max$/],
-    [{ queue: -1 }, /^queue must be a number, 0 or more, not -1$/],
-    [{ queue: NaN }, /^queue must be a number/],
+    [{ queue: -1 }, /^queue must be a whole number, 0 or more \(Infinity for no limit\), not -1$/],
+    [{ queue: NaN }, /^queue must be a whole number/],
     [{ handlerTimeout: "5 s" }, /^handlerTimeout must be a number/],
-    [{ handlerTimeout: 0 }, /^handlerTimeout must be more than 0/],
-    [{ replacementRate: 0 }, /^replacementRate must be more than 0/],
-    [{ threadBuffer: 2 ** 25 }, /^threadBuffer must be at most 16777216, not 33554432$/],
+    [{ handlerTimeout: 0 }, /^handlerTimeout must be a number of milliseconds above 0/],
+    [{ replacementRate: 0 }, /^replacementRate must be a number of threads a second above 0/],
+    [{ threadBuffer: 2 ** 25 }, /^threadBuffer must be a whole number of bytes from 0 to 16777216, not 33554432$/],
     [{ threadBuffer: 0.5 }, /^threadBuffer must be a whole number/],
     [{ thread: 4 }, /^there is no option thread; there are log, .*maxBodySize.* threads, queue/],
   ];

@@ -36,7 +36,7 @@ test("first come, first served, however many wait, each with its content", async
   const clients: MemoryPeer[] = [];
   for (let i = 0; i < count; i++) clients.push(await wait(one, post(content(i)).replace("/", `/noted/${i}`)));
   const { waitingTime: _, done: __, ...numbers } = one.httpd.stats();
-  assert.deepEqual(numbers, { threads: 1, busy: 1, waiting: count, failed: 0, replaced: 0 });
+  assert.deepEqual(numbers, { threads: 1, busy: 1, waiting: count, failed: 0, replaced: 0, stuck: 0 });
   one.release();
   for (const [i, client] of clients.entries()) assert.equal((await client.answer("POST")).body, content(i));
   held.methods = ["GET", "POST"];
@@ -329,6 +329,21 @@ test("and must send then: the body rate's deadline ends its read, and the thread
 
 test("a server that has not begun has no threads, and counts nothing", () => {
   const { waitingTime, ...stats } = new ThreadingHTTPServer(["memory", 80], Queued).stats();
-  assert.deepEqual(stats, { threads: 0, busy: 0, waiting: 0, done: 0, failed: 0, replaced: 0 });
+  assert.deepEqual(stats, { threads: 0, busy: 0, waiting: 0, done: 0, failed: 0, replaced: 0, stuck: 0 });
   assert.deepEqual(waitingTime, { p50: 0, p90: 0, p99: 0, max: 0 });
+});
+
+test("heads of up to 1 MiB come to a thread where the limits allow them; much larger ones do not", async (t) => {
+  const limits = { maxHeadSize: Infinity, maxTargetSize: Infinity, maxFields: Infinity };
+  const own = await serve(t, Queued, { threads: 1, ...limits });
+  const long = (size: number): string => request("GET", `/quick?${"x".repeat(size)}`);
+  const many = (size: number): string => request("GET", "/quick").replace(/\r\n$/, "a:\r\n".repeat(size / 4) + "\r\n");
+  for (const [head, status] of [
+    [long(600_000), 200],
+    [long(1_000_000), 200],
+    [many(300_000), 200],
+    [many(1_000_000), 200],
+    [long(10_000_000), 431],
+  ] as const)
+    assert.equal((await own.connect().ask(head)).status, status, `${head.length} bytes`);
 });

@@ -318,10 +318,10 @@ describe("content that streams", () => {
     make({ threads: 4, streamingThreads: 4 });
     make({ threads: { min: 1, max: 3 }, streamingThreads: 1 });
     for (const [streamingThreads, message] of [
-      [0, /^streamingThreads must be from 1 to threads\.max, 4, not 0/],
-      [5, /^streamingThreads must be from 1 to threads\.max, 4, not 5/],
-      [1.5, /^streamingThreads must be a whole number, not 1\.5$/],
-      [Infinity, /^streamingThreads must be a whole number, not Infinity$/],
+      [0, /^streamingThreads must be a whole number from 1 to 4, not 0$/],
+      [5, /^streamingThreads must be a whole number from 1 to 4, not 5$/],
+      [1.5, /^streamingThreads must be a whole number from 1 to 4, not 1\.5$/],
+      [Infinity, /^streamingThreads must be a whole number from 1 to 4, not Infinity$/],
     ] as const)
       assert.throws(() => make({ threads: 4, streamingThreads }), { name: "RangeError", message });
   });

@@ -45,6 +45,7 @@ export function servers(): unknown[] {
     maxConnections: 1,
     sendTimeout: 1,
     lingerTimeout: 1,
+    startTimeout: 1000,
     handlerTimeout: 1,
     maxLingerTime: 1,
     shutdownTimeout: 1,

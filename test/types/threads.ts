@@ -48,6 +48,7 @@ const address: [string, number] = ["127.0.0.1", 8000];
 const all: Required<ThreadingOptions> = {
   threads: { min: 1, max: 2 },
   queue: 1,
+  startTimeout: 1000,
   handlerTimeout: 1,
   threadData: new SharedArrayBuffer(8),
   threadBuffer: 1,
