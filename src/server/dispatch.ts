@@ -212,7 +212,7 @@ export class Dispatcher {
 
 /** What a class says as a static member. @throws {TypeError} or {RangeError} where that is no number, 0 or more */
 function numberOf(Handler: RequestHandlerClass, name: "bufferedBody" | keyof BodyLimits): number | undefined {
-  const value = (Handler as unknown as Record<string, unknown>)[name];
+  const value: unknown = Handler[name];
   if (value === undefined || (typeof value === "number" && value >= 0)) return value;
   const unit = { bodyTimeout: "milliseconds", minBodyRate: "bytes a second" }[name as string] ?? "bytes";
   const message = `${Handler.name}'s ${name} must be a number of ${unit}, 0 or more, not ${show(value)}`;

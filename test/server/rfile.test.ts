@@ -328,21 +328,30 @@ test("content that had come before the peer ended its side is all there", async 
   assert.equal((await peer.answer()).body, "hello");
 });
 
-test("bufferedBody is a number of bytes, or the server is not constructed", () => {
-  for (const [wrong, shown, name] of [
-    [-1, "-1", "RangeError"],
-    [NaN, "NaN", "RangeError"],
-    ["1000", '"1000"', "TypeError"],
-    [null, "null", "TypeError"],
+test("what a class says of its content is a number, or the server is not constructed", () => {
+  for (const [member, unit] of [
+    ["bufferedBody", "bytes"],
+    ["maxBodySize", "bytes"],
+    ["minBodyRate", "bytes a second"],
+    ["bodyTimeout", "milliseconds"],
   ]) {
-    class Wrong extends BaseHTTPRequestHandler {
-      static bufferedBody = wrong;
-      do_POST(): void {}
+    for (const [wrong, shown, name] of [
+      [-1, "-1", "RangeError"],
+      [NaN, "NaN", "RangeError"],
+      ["1000", '"1000"', "TypeError"],
+      [null, "null", "TypeError"],
+      [1000n, "1000n", "TypeError"],
+    ]) {
+      // The types refuse it, as test/types shows; JavaScript does not.
+      class Wrong extends BaseHTTPRequestHandler {
+        do_POST(): void {}
+      }
+      Object.assign(Wrong, { [member]: wrong });
+      assert.throws(() => new HTTPServer(["127.0.0.1", 0], Wrong), {
+        name,
+        message: `Wrong's ${member} must be a number of ${unit}, 0 or more, not ${shown}`,
+      });
     }
-    assert.throws(() => new HTTPServer(["127.0.0.1", 0], Wrong), {
-      name,
-      message: `Wrong's bufferedBody must be a number of bytes, 0 or more, not ${shown}`,
-    });
   }
   for (const right of [0, 1, Infinity]) {
     class Right extends BaseHTTPRequestHandler {
