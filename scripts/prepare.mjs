@@ -99,7 +99,7 @@ const sourceFolders = ["src", "apps", "examples", "test"];
 /** dist is right when it was built from the present inputs: the same files, sizes and times of change. */
 export function build() {
   const sources = sourceFolders.flatMap((folder) => filesIn(folder)).filter((file) => file.endsWith(".ts"));
-  const inputs = ["package.json", "tsconfig.json", ...sources];
+  const inputs = ["package.json", "tsconfig.json", "scripts/prepare.mjs", ...sources];
   const facts = inputs.map((file) => {
     const { size, mtimeMs } = fs.statSync(inRoot(file));
     return `${file} ${size} ${mtimeMs}\n`;
@@ -118,9 +118,25 @@ export function build() {
     }
     const { status, error, stdout, stderr } = tool("tsc", [], { cwd: aside });
     if (status !== 0) return () => fail(error ? error.message : `${stdout}${stderr}`, "The build failed.");
+    openDeclarations(path.join(aside, "dist", "src"));
     fs.writeFileSync(path.join(aside, "dist", ".built-from"), wanted);
     if (!isRight()) swapIn(path.join(aside, "dist"), inRoot("dist"), aside);
   });
+}
+
+/**
+ * Takes `#private;` out of the declarations of classes. tsc writes it for a class that has private names, and it tells users nothing
+ * but that. Since TypeScript 6, who extends such a class without giving a name to what comes of it, as a mixin does, cannot have that
+ * declared (TS4094). The line is left empty, so that the maps of the declarations stay right.
+ */
+function openDeclarations(folder) {
+  for (const name of fs.readdirSync(folder, { recursive: true })) {
+    if (!name.endsWith(".d.ts")) continue;
+    const file = path.join(folder, name);
+    const text = fs.readFileSync(file, "utf8");
+    const open = text.replace(/^ +#private;$/gm, "");
+    if (open !== text) fs.writeFileSync(file, open);
+  }
 }
 
 /** Every file under a folder of the project, as "folder/…/name", in a fixed order. A folder that is not there is empty. */

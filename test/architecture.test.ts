@@ -170,6 +170,15 @@ test("of what src imports, only the router needs a package at run time", () => {
   });
 });
 
+test("what is loaded for its effects alone is named in package.json, so that bundlers leave out nothing else that is needed", () => {
+  const { sideEffects } = JSON.parse(readSource("package.json")) as { sideEffects: string[] };
+  const named = sideEffects.filter((file) => !file.startsWith("./dist/apps/"));
+  const withoutExports = sources.filter((file) => file.endsWith(".ts") && !/^export /m.test(readSource(file)));
+  assert.deepEqual(named.toSorted(), withoutExports.map((file) => `./dist/${file.replace(/\.ts$/, ".js")}`).toSorted());
+  // A file that somebody needs for its effects, and that has exports, would be left out where nobody uses those.
+  for (const file of sources) assert.doesNotMatch(readSource(file), /^import "/m, file);
+});
+
 test("apps and examples use what everybody can use", () => {
   for (const folder of ["apps", "examples"]) {
     const theirs = filesUnder(folder).flatMap(importsOf);

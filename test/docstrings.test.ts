@@ -28,6 +28,7 @@ export { A, type B } from "./a.ts";
 export type * from "./b.ts";
 /** Documented. */
 export declare class One extends Two implements Three<number> {
+
     #private;
     /** Documented. */
     readonly field: string;

@@ -6,6 +6,8 @@ import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import path from "node:path";
 import { test } from "node:test";
+import * as plinth from "plinth";
+import { exportsOf } from "./support/declarations.ts";
 import { fromSources, root } from "./support/places.ts";
 
 /** A name and the file that it is of: "server/server.d.ts HTTPServer". */
@@ -97,6 +99,27 @@ function unreachable(entry: string, read: Reader): string[] {
   return [...missing];
 }
 
+/** The files of declarations that a compiler reads for an entry, by whatever way it comes to them. */
+function filesFrom(entry: string, read: Reader, found = new Set<string>()): Set<string> {
+  if (found.has(entry)) return found;
+  found.add(entry);
+  for (const [, , from] of read(entry).matchAll(/(\bfrom |\bimport\()"(\.[^"]+)"/g))
+    filesFrom(path.posix.join(path.posix.dirname(entry), from.replace(/\.[jt]s$/, ".d.ts")), read, found);
+  return found;
+}
+
+/** The names of the members that an object has at run time, from its class and from those that this extends. */
+function membersOf(Class: { readonly prototype: object }): Set<string> {
+  const names = new Set<string>();
+  for (
+    let object = Class.prototype;
+    object !== null && object !== Object.prototype && object !== Error.prototype;
+    object = Object.getPrototypeOf(object) as object
+  )
+    for (const name of Object.getOwnPropertyNames(object)) names.add(name);
+  return names;
+}
+
 test("the walk sees a type that cannot be imported, and no other", () => {
   const files: Record<string, string> = {
     "mod.d.ts": `
@@ -168,5 +191,32 @@ if (!fromSources) {
     test(`every type in a public signature of "${name}" can be imported from "${name}"`, () => {
       assert.deepEqual(unreachable(file, read), []);
     });
+
+    test(`what a compiler reads for "${name}" has nothing in it that is for this package alone`, () => {
+      const files = [...filesFrom(file, read)];
+      assert.ok(files.length > 5);
+      // A mixin, or a class without a name, cannot be declared over a class that has private or protected members, #private among them.
+      const hidden = /@internal|^ +(?:(?:private|protected) .*|#private;)$/m;
+      assert.deepEqual(
+        files.filter((file) => hidden.test(read(file))),
+        [],
+      );
+    });
   }
+
+  test("a class has no member by a name that its declaration keeps back: a user's class may have one of that name", () => {
+    const declared = exportsOf("mod.d.ts");
+    const namesOf = (name: string): string[] => {
+      const { members, bases } = declared.get(name) ?? { members: [], bases: [] };
+      return [...members.map((member) => member.name), ...bases.flatMap(namesOf)];
+    };
+    const classes = Object.entries(plinth).filter(([, value]) => /^class\b/.test(String(value)));
+    assert.ok(classes.length >= 9);
+    for (const [name, Class] of classes as [string, { readonly prototype: object }][]) {
+      // What this one extends is an expression, of which the declaration gives the type.
+      const known = name === "ThreadingHTTPServer" ? ["HTTPServer", "ThreadingServer"].flatMap(namesOf) : namesOf(name);
+      const hidden = [...membersOf(Class)].filter((member) => member !== "constructor" && !known.includes(member));
+      assert.deepEqual(hidden, [], name);
+    }
+  });
 }

@@ -212,7 +212,7 @@ export class Dispatcher {
 
 /** What a class says as a static member. @throws {TypeError} or {RangeError} where that is no number that it may be */
 function numberOf(Handler: RequestHandlerClass, name: "bufferedBody" | keyof BodyLimits): number | undefined {
-  const value = (Handler as unknown as Record<string, unknown>)[name];
+  const value: unknown = Handler[name];
   if (value === undefined) return undefined;
   return checkNumber(`${nameOf(Handler)}'s ${name}`, value, name === "bufferedBody" ? BYTES : LIMIT_RULES[name]);
 }

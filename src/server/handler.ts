@@ -15,8 +15,21 @@ import { loggedAddress } from "./log.ts";
 import type { RequestOutcome } from "./outcome.ts";
 import type { Transaction } from "./transaction.ts";
 
-/** A class of request handlers. */
-export type RequestHandlerClass = new (context: HandlerContext) => BaseHTTPRequestHandler;
+/** A class of request handlers: one that extends BaseHTTPRequestHandler. What servers look for among its static members is here. */
+export interface RequestHandlerClass {
+  /** Called by the server, for each request. */
+  new (context: HandlerContext): BaseHTTPRequestHandler;
+  /** Bytes of content that are waited for before a method is called; more is 413. The methods need not be async then. */
+  readonly bufferedBody?: number | undefined;
+  /** Bytes of content, in place of the server's `maxBodySize`. */
+  readonly maxBodySize?: number | undefined;
+  /** Bytes a second, in place of the server's `minBodyRate`. */
+  readonly minBodyRate?: number | undefined;
+  /** Milliseconds, in place of the server's `bodyTimeout`. */
+  readonly bodyTimeout?: number | undefined;
+  /** The URL of the file that exports the class: `import.meta.url`. Threads import that file, and not the program. */
+  readonly module?: string | undefined;
+}
 
 const SOFTWARE = `Plinth/${VERSION}`;
 const SOFTWARE_AND_DATE = new DatedLines(`Server: ${SOFTWARE}\r\n`);

@@ -29,7 +29,7 @@ import type { RequestOutcome } from "./outcome.ts";
 import { handlerThread, listenerThread, programThread } from "./place.ts";
 import { type HTTPServerOptions, serverSettings, type ServerSettings } from "./server_options.ts";
 import { SendQueues } from "./send_queues.ts";
-import type { Services } from "./services.ts";
+import { MAKE_CONNECTION, MAKE_EXECUTOR, MAKE_SERVICES, OWN_OPTIONS, type Services } from "./services.ts";
 import { LONGEST_TIMER } from "./signals.ts";
 import { StopSignal } from "./stop_signal.ts";
 import { Turn } from "./turn.ts";
@@ -92,7 +92,7 @@ export class HTTPServer {
     this.RequestHandlerClass = RequestHandlerClass;
     this.#transport = options.transport ?? platform;
     this.#acceptor = new Acceptor(this.#transport);
-    const { limits, settings } = serverSettings(options, this.ownOptions);
+    const { limits, settings } = serverSettings(options, this[OWN_OPTIONS]);
     this.#limits = limits;
     this.#options = settings;
     this.#dispatcher = new Dispatcher(RequestHandlerClass, limits);
@@ -242,18 +242,18 @@ export class HTTPServer {
     this.#context.run(() => this.logError(message, ...args), undefined);
   }
 
-  /** The names of options that a class takes beside those of HTTPServer, and looks at itself. */
-  protected get ownOptions(): readonly string[] {
+  /** @internal */
+  get [OWN_OPTIONS](): readonly string[] {
     return [];
   }
 
-  /** Makes what runs the handlers. @internal */
-  protected makeExecutor(services: Services): Executor {
+  /** @internal */
+  [MAKE_EXECUTOR](services: Services): Executor {
     return new LoopExecutor(services, this.#options.handlerTimeout);
   }
 
-  /** Makes the protocol of a connection. @internal */
-  protected makeConnection(host: Host): Connection {
+  /** @internal */
+  [MAKE_CONNECTION](host: Host): Connection {
     return new Http1Connection(host, this.#limits, this.#pool, this.#options.informational === "always");
   }
 
@@ -340,8 +340,8 @@ export class HTTPServer {
     });
   }
 
-  /** What handlers, and those who run them, have of this server. @internal */
-  protected makeServices(): Services {
+  /** @internal */
+  [MAKE_SERVICES](): Services {
     return {
       server: this,
       limits: this.#limits,
@@ -377,7 +377,7 @@ export class HTTPServer {
       clock: this.#clock,
       turn: this.#turn,
       context: this.#context,
-      executor: this.makeExecutor(this.makeServices()),
+      executor: this[MAKE_EXECUTOR](this[MAKE_SERVICES]()),
       sendTimeout: this.#options.sendTimeout,
       lingerTimeout: this.#options.lingerTimeout,
       maxLingerTime: this.#options.maxLingerTime,
@@ -396,7 +396,7 @@ export class HTTPServer {
       socket.destroy();
       return { onData() {}, onEnd() {}, onDrain() {}, onClose() {} };
     }
-    const link = new Link(owner, socket, (host) => this.makeConnection(host));
+    const link = new Link(owner, socket, (host) => this[MAKE_CONNECTION](host));
     this.#links.add(link);
     if (this.#stopping && this.#acceptor.isOpen) link.stop();
     else if (this.#stopping) link.shutdown(this.#options.shutdownGrace);

@@ -6,7 +6,7 @@ import { handlerThread } from "../server/place.ts";
 import { count, describeProgram, type Handlers, keyOf, type Program } from "../server/program.ts";
 import { HTTPServer } from "../server/server.ts";
 import type { HTTPServerOptions } from "../server/server_options.ts";
-import type { Services } from "../server/services.ts";
+import { MAKE_EXECUTOR, MAKE_SERVICES, OWN_OPTIONS, type Services } from "../server/services.ts";
 import type { ListenAddress } from "../transport/transport.ts";
 import { ThreadExecutor } from "./executor.ts";
 import {
@@ -81,7 +81,7 @@ export function ThreadingMixIn<Base extends ServerClass>(Base: Base): ThreadingS
         this.#program = describeProgram(handlers, count(keyOf(handlers)));
       } else {
         this.#program = null;
-        handlerThread.constructed(this, () => this.makeServices());
+        handlerThread.constructed(this, () => this[MAKE_SERVICES]());
       }
     }
 
@@ -111,13 +111,11 @@ export function ThreadingMixIn<Base extends ServerClass>(Base: Base): ThreadingS
       else void handlerThread.shutdown(true);
     }
 
-    /** @internal */
-    protected override get ownOptions(): readonly string[] {
-      return [...super.ownOptions, ...OPTION_NAMES];
+    override get [OWN_OPTIONS](): readonly string[] {
+      return [...super[OWN_OPTIONS], ...OPTION_NAMES];
     }
 
-    /** @internal */
-    protected override makeExecutor(services: Services): Executor {
+    override [MAKE_EXECUTOR](services: Services): Executor {
       return (this.#executor = new ThreadExecutor(
         services,
         this.#settings,

@@ -136,7 +136,7 @@ test("every program in README.md and the guides compiles, runs and does what the
   }
 });
 
-for (const name of ["GUIDE", "THREADS", "RUNTIMES"]) {
+for (const name of ["GUIDE", "THREADS", "RUNTIMES", "COMMONJS"]) {
   test(`links to headings of docs/${name}.md lead to headings, and its list has them all`, async () => {
     const page = await readFile(path.join(root, "docs", `${name}.md`), "utf8");
     const text = page.replace(/^```[^]*?^```/gm, "");
@@ -156,6 +156,7 @@ for (const name of ["GUIDE", "THREADS", "RUNTIMES"]) {
       "docs/THREADS.md",
       "docs/PYTHON.md",
       "docs/RUNTIMES.md",
+      "docs/COMMONJS.md",
       "docs/ARCHITECTURE.md",
     ]) {
       const link = new RegExp(`\\]\\((?:docs/)?${name}\\.md#([^)]*)\\)`, "g");

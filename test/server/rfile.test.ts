@@ -328,21 +328,30 @@ test("content that had come before the peer ended its side is all there", async 
   assert.equal((await peer.answer()).body, "hello");
 });
 
-test("bufferedBody is a number of bytes, or the server is not constructed", () => {
-  for (const [wrong, shown, name] of [
-    [-1, "-1", "RangeError"],
-    [NaN, "NaN", "RangeError"],
-    ["1000", '"1000"', "TypeError"],
-    [null, "null", "TypeError"],
+test("what a class says of its content is a number, or the server is not constructed", () => {
+  for (const [member, right] of [
+    ["bufferedBody", "a whole number of bytes, 0 or more (Infinity for no limit)"],
+    ["maxBodySize", "a whole number of bytes, 0 or more (Infinity for no limit)"],
+    ["minBodyRate", "a number of bytes a second, 0 or more, and finite"],
+    ["bodyTimeout", "a number of milliseconds, 0 or more (Infinity for no limit)"],
   ]) {
-    class Wrong extends BaseHTTPRequestHandler {
-      static bufferedBody = wrong;
-      do_POST(): void {}
+    for (const [wrong, shown, name] of [
+      [-1, "-1", "RangeError"],
+      [NaN, "NaN", "RangeError"],
+      ["1000", '"1000"', "TypeError"],
+      [null, "null", "TypeError"],
+      [1000n, "1000n", "TypeError"],
+    ]) {
+      // The types refuse it, as test/types shows; JavaScript does not.
+      class Wrong extends BaseHTTPRequestHandler {
+        do_POST(): void {}
+      }
+      Object.assign(Wrong, { [member]: wrong });
+      assert.throws(() => new HTTPServer(["127.0.0.1", 0], Wrong), {
+        name,
+        message: `Wrong's ${member} must be ${right}, not ${shown}`,
+      });
     }
-    assert.throws(() => new HTTPServer(["127.0.0.1", 0], Wrong), {
-      name,
-      message: `Wrong's bufferedBody must be a whole number of bytes, 0 or more (Infinity for no limit), not ${shown}`,
-    });
   }
   for (const right of [0, 1, Infinity]) {
     class Right extends BaseHTTPRequestHandler {

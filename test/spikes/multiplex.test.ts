@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import { afterEach, beforeEach, test } from "node:test";
 import { BaseHTTPRequestHandler, HTTPServer, MemoryTransport, type PeerGoneError } from "plinth";
 import type { Connection, Host } from "../../src/protocol/exchange.ts";
+import { MAKE_CONNECTION } from "../../src/server/services.ts";
 import type { MemoryClient } from "../../src/transport/memory.ts";
 import * as mux from "./multiplex.ts";
 import { limited, startPatience, turn } from "./turn.ts";
@@ -90,7 +91,7 @@ class Handler extends BaseHTTPRequestHandler {
 }
 
 class MuxServer extends HTTPServer {
-  protected override makeConnection(host: Host): Connection {
+  override [MAKE_CONNECTION](host: Host): Connection {
     return new mux.MuxConnection(host);
   }
 }

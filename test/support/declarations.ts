@@ -54,6 +54,7 @@ export function read(text: string): Declarations {
       comment = null;
       continue;
     }
+    if (bare === "") continue; // also where the build has taken a line out
     const indent = line.length - line.trimStart().length;
     if (indent === 0) {
       const [, names, all, from] = /^export (?:type )?(?:\{([^}]*)\}|(\*)) from "([^"]+)"/.exec(line) ?? [];
@@ -82,11 +83,11 @@ export function read(text: string): Declarations {
     } else if (indent === 4 && open !== null) {
       const name = MEMBER.exec(bare)?.[1];
       if (name !== undefined && name !== "#private" && !bare.startsWith("private ")) {
-        const isPublic = !/^(?:static|protected) |^constructor\(/.test(bare);
+        const isPublic = !/^(?:static|protected) |^constructor\(|^new \(/.test(bare);
         open.members.push({ name, doc, isPublic });
       }
     }
-    if (bare !== "") doc = null;
+    doc = null;
   }
   return { own, reExports };
 }

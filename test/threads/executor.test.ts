@@ -4,6 +4,7 @@ import { after, test } from "node:test";
 import { MemoryTransport, ThreadingHTTPServer } from "plinth";
 import type { Exchange, Executor, GoneReason, Sink } from "../../src/protocol/exchange.ts";
 import { Fields } from "../../src/protocol/fields.ts";
+import { MAKE_EXECUTOR, type Services } from "../../src/server/services.ts";
 import { until } from "../server/support.ts";
 import { Queued, WORDS } from "./handlers.ts";
 
@@ -11,8 +12,8 @@ let executor!: Executor;
 
 /** A server whose executor a test may use as a protocol does. */
 class Server extends ThreadingHTTPServer {
-  protected override makeExecutor(...args: Parameters<ThreadingHTTPServer["makeExecutor"]>): Executor {
-    return (executor = super.makeExecutor(...args));
+  override [MAKE_EXECUTOR](services: Services): Executor {
+    return (executor = super[MAKE_EXECUTOR](services));
   }
 }
 

@@ -35,6 +35,40 @@ class Demanding extends BaseHTTPRequestHandler {
   }
 }
 
+/** Static members of which a server takes notice. */
+class Limited extends BaseHTTPRequestHandler {
+  static bufferedBody = 1000;
+  static maxBodySize = Infinity;
+  static minBodyRate: number | undefined;
+  static readonly bodyTimeout = 60_000;
+  static module = import.meta.url;
+  static mine = "anything";
+}
+
+class BufferedText extends Handler {
+  static bufferedBody = "1000";
+}
+
+class BodySizeText extends Handler {
+  static maxBodySize = "1 MiB";
+}
+
+class BodyRateNull extends Handler {
+  static minBodyRate = null;
+}
+
+class BodyTimeoutPair extends Handler {
+  static bodyTimeout = [60, "s"];
+}
+
+class ModuleNumber extends Handler {
+  static module = 5;
+}
+
+class ModuleURL extends Handler {
+  static module = new URL(import.meta.url);
+}
+
 abstract class Unfinished extends BaseHTTPRequestHandler {
   abstract do_GET(): void;
 }
@@ -75,6 +109,7 @@ export function servers(): unknown[] {
     new HTTPServer("/run/plinth.sock", Handler, all),
     new HTTPServer(address, Constructed, { transport: new MemoryTransport() }),
     new HTTPServer(address, new Router({ "/": Handler })),
+    new HTTPServer(address, Limited),
     new HTTPServer(address, Handler, { log: (line: string) => void line.length }),
     new HTTPServer(address, Handler, { log: () => {} }),
 
@@ -96,6 +131,18 @@ export function servers(): unknown[] {
     new HTTPServer(address, Demanding),
     // @ts-expect-error It cannot be made.
     new HTTPServer(address, Unfinished),
+    // @ts-expect-error A size is a number of bytes.
+    new HTTPServer(address, BufferedText),
+    // @ts-expect-error
+    new HTTPServer(address, BodySizeText),
+    // @ts-expect-error A rate is a number of bytes a second.
+    new HTTPServer(address, BodyRateNull),
+    // @ts-expect-error A time is a number of milliseconds.
+    new HTTPServer(address, BodyTimeoutPair),
+    // @ts-expect-error A module is the text of a URL.
+    new HTTPServer(address, ModuleNumber),
+    // @ts-expect-error
+    new HTTPServer(address, ModuleURL),
     // @ts-expect-error There is no such option.
     new HTTPServer(address, Handler, { maxBodysize: 1 }),
     // @ts-expect-error A size is a number of bytes.
@@ -133,6 +180,17 @@ export function routers(): unknown[] {
     new Router(),
     new Router({ "/": Handler, "/models/:name": Constructed }, { fallback: Handler }),
     new Router().add("/", Handler).add("/models/:name", Handler),
+    new Router({ "/": Limited }, { fallback: Limited }),
+    // @ts-expect-error A size is a number of bytes.
+    new Router({ "/": BufferedText }),
+    // @ts-expect-error
+    new Router().add("/", BodySizeText),
+    // @ts-expect-error A module is the text of a URL.
+    new Router({}, { fallback: ModuleNumber }),
+    // @ts-expect-error
+    { handlers: [BufferedText], find: () => ({ Handler }) } satisfies RequestRouter,
+    // @ts-expect-error
+    { handlers: [Handler], find: () => ({ Handler: BufferedText }) } satisfies RequestRouter,
     // @ts-expect-error A class of something else.
     new Router({ "/": Date }),
     // @ts-expect-error An object of a class.

@@ -43,6 +43,14 @@ class Handler extends BaseHTTPRequestHandler {
   }
 }
 
+class BufferedText extends BaseHTTPRequestHandler {
+  static bufferedBody = "1000";
+}
+
+class ModuleNumber extends BaseHTTPRequestHandler {
+  static module = 5;
+}
+
 const address: [string, number] = ["127.0.0.1", 8000];
 
 const all: Required<ThreadingOptions> = {
@@ -67,6 +75,10 @@ export function servers(): unknown[] {
     new ThreadingHTTPServer(address, Handler, { threads: { max: 4 }, threadData: { any: ["thing"] } }),
     new ThreadingHTTPServer(address, Handler, { threads: undefined, queue: undefined, resourceLimits: undefined }),
 
+    // @ts-expect-error A size is a number of bytes.
+    new ThreadingHTTPServer(address, BufferedText),
+    // @ts-expect-error A module is the text of a URL.
+    new ThreadingHTTPServer(address, ModuleNumber),
     // @ts-expect-error There is no such option.
     new ThreadingHTTPServer(address, Handler, { thread: 4 }),
     // @ts-expect-error
@@ -131,6 +143,8 @@ export async function mixedIn(): Promise<void> {
   new ThreadingOwn(address, Handler, { greetings: "hi" });
   // @ts-expect-error Text.
   new ThreadingOwn(address, Handler, { greeting: 5 });
+  // @ts-expect-error A size is a number of bytes.
+  new ThreadingOwn(address, BufferedText);
   // @ts-expect-error That is an option of another class.
   new Plain(address, Handler, { greeting: "hi" });
   // @ts-expect-error The address comes first.
