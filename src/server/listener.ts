@@ -12,8 +12,9 @@ import {
   STARTS,
   STOPS,
 } from "./listeners.ts";
+import { load, registerTsx } from "./loading.ts";
 import { enterListenerThread, type ListeningServer } from "./place.ts";
-import { isApart, keyOf, keyOfProgram, load, registerTsx } from "./program.ts";
+import { isApart, keyOf, keyOfProgram } from "./program.ts";
 
 const { program, address, maxConnections, silent, options, state, sockets } = workerData as ListenerStart;
 const port = parentPort!;
