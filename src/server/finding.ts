@@ -1,7 +1,7 @@
 /** Imports the program once more, in a thread, up to where it serves, and finds the server that is constructed there. */
 import process from "node:process";
+import { hasCopies, listCopies, ONE_COPY } from "./copies.ts";
 import { describe } from "./log.ts";
-import { copies } from "./place.ts";
 import { advice, type Program } from "./program.ts";
 
 /** How long the program may take until it has constructed its server. In milliseconds. */
@@ -89,11 +89,10 @@ function adviceFor(error: unknown): string {
 }
 
 export function notFound(program: Program): Error {
-  const second =
-    copies() > 1
-      ? '. There, the program has loaded a second copy of this library, as tsx does for CommonJS: make it an ES module, with "type":' +
-        ' "module" in its package.json, or see to it that there is one copy'
-      : "";
+  const second = hasCopies()
+    ? `. There, the program has loaded a second copy of this library (${listCopies()}), as tsx does for CommonJS: make it an ES module,` +
+      ` with "type": "module" in its package.json. ${ONE_COPY}`
+    : "";
   return new Error(`a thread has not found the handlers. ${advice(program)}${second}`);
 }
 

@@ -6,6 +6,7 @@ import { createRequire } from "node:module";
 import path from "node:path";
 import process from "node:process";
 import { pathToFileURL } from "node:url";
+import { ofAnotherCopy } from "./copies.ts";
 import { BaseHTTPRequestHandler, type RequestHandlerClass } from "./handler.ts";
 import type { ClassPlace } from "./program.ts";
 import { isMissing } from "./start_thread.ts";
@@ -58,8 +59,12 @@ export async function load(url: string, { name }: ClassPlace): Promise<RequestHa
       `${url}, which ${name} names as its module, is not there. Where a bundler has written that into import.meta.url, as webpack does,` +
         " leave static module out: the class is then found in the program",
     );
-  const Handler = findClass((await import(url)) as Record<string, unknown>, name);
-  if (Handler === undefined)
-    throw new Error(`${url}, which ${name} names as its module, does not export it: write export class ${name}`);
+  const exports = (await import(url)) as Record<string, unknown>;
+  const Handler = findClass(exports, name);
+  if (Handler === undefined) {
+    const other = ofAnotherCopy(exports[name] ?? exports["default"], "BaseHTTPRequestHandler");
+    const why = other === null ? `does not export it: write export class ${name}` : `is of no use: ${other}`;
+    throw new Error(`${url}, which ${name} names as its module, ${why}`);
+  }
   return Handler;
 }

@@ -1,6 +1,6 @@
 /** Programs that are not run as they are written: through tsx, and out of a bundler. Threads find them, or the error says what to do. */
 import assert from "node:assert/strict";
-import { symlinkSync } from "node:fs";
+import { readFileSync, symlinkSync } from "node:fs";
 import path from "node:path";
 import { describe, test, type TestContext } from "node:test";
 import { pathToFileURL } from "node:url";
@@ -91,12 +91,15 @@ describe("tsx", () => {
   }
 
   testOnNode("in CommonJS, for which tsx loads this library a second time, the error says so", async (t) => {
-    const folder = folderOf(t, { "package.json": "{}", "main.ts": program(THREADS, false) });
+    const counted = `import fs from "node:fs";\nfs.appendFileSync("imports.txt", "x");\n${program(THREADS, false)}`;
+    const folder = folderOf(t, { "package.json": "{}", "main.ts": counted });
     const message = outcome(await runIn(folder, [TSX, "main.ts"], env));
     assert.match(
       message,
-      /^a thread has not found the handlers\. .*a second copy of this library, .* "type": "module"/,
+      /^a thread has not found the handlers\. .*a second copy of this library \(.*\), .* "type": "module"/,
     );
+    // Once by the program, and once by each of its threads: these start none.
+    assert.ok(readFileSync(path.join(folder, "imports.txt")).length <= 3);
   });
 });
 
