@@ -35,6 +35,7 @@ export const bundlers = {
   "esbuild, CommonJS": (build) => withEsbuild(build, "cjs"),
   "webpack, ESM": (build) => withWebpack(webpack, build, true),
   "webpack, CommonJS": (build) => withWebpack(webpack, build, false),
+  "webpack, while one develops": (build) => withWebpack(webpack, build, false, "development"),
   "rspack, ESM": (build) => withWebpack(rspack, build, true),
   "rspack, CommonJS": (build) => withWebpack(rspack, build, false),
   "rollup, ESM": (build) => withRollup(build, "es"),
@@ -68,11 +69,11 @@ async function withEsbuild({ folder, entry, out, external }, format) {
 }
 
 /** rspack as well, which takes the same configuration. */
-function withWebpack(bundler, { folder, entry, out, external }, isModule) {
+function withWebpack(bundler, { folder, entry, out, external }, isModule, mode = "production") {
   const filename = isModule ? "bundle.mjs" : "bundle.cjs";
   const output = isModule ? { module: true, chunkFormat: "module", library: { type: "module" } } : {};
   const configuration = {
-    mode: "production",
+    mode,
     target: "node20",
     context: folder,
     entry,

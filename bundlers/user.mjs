@@ -44,7 +44,8 @@ function finish(command, args, cwd) {
  * @returns {Promise<Record<"loop" | "threads" | "listeners", string | string[]>>}
  */
 export async function became({ file, by = "node" }, runtime = by === "bun" ? "bun" : "node-22") {
-  const [program, ...args] = by === "itself" ? [file] : [executableOf(runtime), ...FLAGS[runtime], file];
+  const [program, ...args] =
+    by === "itself" ? [file] : [executableOf(runtime) ?? process.execPath, ...FLAGS[runtime], file];
   const child = spawn(program, args, {
     cwd: path.dirname(file),
     env: { ...process.env, NODE_OPTIONS: "" },
@@ -62,3 +63,17 @@ export async function became({ file, by = "node" }, runtime = by === "bun" ? "bu
 }
 
 const FLAGS = { "node-20": [], "node-22": [], bun: [], deno: ["run", "--allow-all"] };
+
+/** With the way of each bundler to leave a package out. */
+const ADVICE =
+  /cannot start a thread: .* A bundler has put .* Mark plinth as external, .*esbuild.*bun build.*ncc.*rollup.*Vite.*webpack/;
+
+/** Holds what became of a bundle's servers to what must: where the library is in the bundle too, only the event loop serves. */
+export function checkBundled({ loop, threads, listeners }) {
+  assert.deepEqual(loop.map(statusOf), ["200", "422"]);
+  assert.equal(loop[0], '200 {"sum":3,"apart":false}');
+  assert.match(String(threads), new RegExp(`^Error: ${ADVICE.source}`));
+  assert.match(String(listeners), new RegExp(`^Error: cannot listen on 127\\.0\\.0\\.1:0: ${ADVICE.source}`));
+}
+
+const statusOf = (answer) => answer.slice(0, 3);

@@ -2,15 +2,16 @@
 import { fileURLToPath } from "node:url";
 
 /**
- * The file that this code runs from: one of the library's own, or that of a bundle.
+ * The file that this code runs from: one of the library's own, or that of a bundle, or what an eval calls itself.
  * @returns its path; its URL, where that is not one of a file; null where the runtime does not say
  */
 export function runningFile(): string | null {
   const { prepareStackTrace, stackTraceLimit } = Error;
   try {
     Error.stackTraceLimit = 1;
-    // A stack as text names the sources, where there are source maps.
-    Error.prepareStackTrace = (_error, sites) => sites[0]?.getFileName();
+    // A stack as text names the sources, where there are source maps. webpack has each module in an eval while one develops.
+    Error.prepareStackTrace = (_error, [site]) =>
+      site?.isEval() ? site.getScriptNameOrSourceURL() : site?.getFileName();
     const holder: { stack?: unknown } = {};
     Error.captureStackTrace(holder);
     return typeof holder.stack === "string" ? pathOf(holder.stack) : null;

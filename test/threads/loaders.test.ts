@@ -1,6 +1,6 @@
 /** Programs that are not run as they are written: through tsx, and out of a bundler. Threads find them, or the error says what to do. */
 import assert from "node:assert/strict";
-import { readFileSync, symlinkSync } from "node:fs";
+import { readFileSync, symlinkSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { describe, test, type TestContext } from "node:test";
 import { pathToFileURL } from "node:url";
@@ -181,6 +181,17 @@ describe("a bundle", () => {
       assert.match(outcome(await runIn(folder, ["--enable-source-maps", file], env)), new RegExp(`^${advice.source}`));
     });
   }
+
+  testOnNode("in an eval, as webpack has each module while one develops: the error says what to do", async (t) => {
+    const folder = folderWith(t, { "greeting.ts": GREETING, "main.ts": program(THREADS, false) });
+    const url = pathToFileURL(path.join(root, "dist", "src", "threads", "thread.js")).href;
+    const file = await bundle(folder, "cjs", { define: { "import.meta.url": JSON.stringify(url) } });
+    const text = `${readFileSync(path.join(folder, file), "utf8")}\n//# sourceURL=bundler:///main.ts`;
+    writeFileSync(path.join(folder, "eval.cjs"), `eval(${JSON.stringify(text)});`);
+    const message = outcome(await runIn(folder, ["eval.cjs"], env));
+    assert.match(message, new RegExp(`^${advice.source}`));
+    assert.match(message, /not beside bundler:\/\/\/main\.ts\. /);
+  });
 
   testOnNode("into which the place of a class was written where it was made: the error says so", async (t) => {
     const main = program(THREADS).replace("do_GET", 'static module = "file:///nowhere/handlers.js";\n  do_GET');
