@@ -74,7 +74,7 @@ export function ofAnotherCopy(Class: unknown, kind: Kind): string | null {
   if (copy === undefined || copy === own) return null;
   const name = (Class as { name?: unknown }).name;
   return (
-    `two copies of plinth are loaded, and ${typeof name === "string" && name !== "" ? name : "the class"} is made of the ${kind} of` +
-    ` the other: of ${copy.version} in ${copy.place}, where ${own.version} in ${own.place} is asked. ${ONE_COPY}`
+    `two copies of plinth are loaded, and ${typeof name === "string" && name !== "" ? name : "the class"} is made of another ${kind} than` +
+    ` this one's: that of ${copy.version} in ${copy.place}, and not that of ${own.version} in ${own.place}. ${ONE_COPY}`
   );
 }
