@@ -34,6 +34,11 @@ export function testsArguments(files, concurrency) {
 export async function runTests(filters, wrapper = []) {
   // Named one by one, since Node 20 knows no patterns.
   const all = filesIn("dist/test").filter((file) => file.endsWith(".test.js"));
+  return runFiles(all, filters, wrapper);
+}
+
+/** The same of other files than those that were built. */
+export async function runFiles(all, filters, wrapper = []) {
   const files = all.filter((file) => filters.length === 0 || filters.some((filter) => file.includes(filter)));
   if (files.length === 0) {
     console.log(`No test file's path contains ${filters.map((filter) => `"${filter}"`).join(" or ")}.`);

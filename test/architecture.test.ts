@@ -27,10 +27,10 @@ function readSource(file: string): string {
 }
 
 /**
- * May say `require`: main_module.ts and program.ts, which ask what the command line names and load nothing so, and the addition's
+ * May say `require`: main_module.ts and loading.ts, which ask what the command line names and load nothing so, and the addition's
  * zod.ts, which loads zod and imports its types.
  */
-const REQUIRING = ["src/server/main_module.ts", "src/server/program.ts", "apps/addition/zod.ts"];
+const REQUIRING = ["src/server/main_module.ts", "src/server/loading.ts", "apps/addition/zod.ts"];
 
 /** The imports of a file, in the form that our formatter gives them: a statement begins its line. */
 function importsOf(file: string): Import[] {

@@ -1,5 +1,6 @@
 /** Sends each path to a handler class of its own. The patterns are rou3's, which are those of the web's URLPattern. */
 import { addRoute, compareRoutes, createRouter, findRoute, type RouterContext } from "rou3";
+import { ofAnotherCopy } from "../server/copies.ts";
 import type { RequestRouter, RouteParams } from "../server/dispatch.ts";
 import { BaseHTTPRequestHandler, type RequestHandlerClass } from "../server/handler.ts";
 
@@ -97,5 +98,8 @@ function check(Handler: RequestHandlerClass, where: string): RequestHandlerClass
     (typeof Handler === "function" && Handler.prototype instanceof BaseHTTPRequestHandler)
   )
     return Handler;
-  throw new TypeError(`cannot route ${where}: what it leads to must be a class that extends BaseHTTPRequestHandler`);
+  const why =
+    ofAnotherCopy(Handler, "BaseHTTPRequestHandler") ??
+    "what it leads to must be a class that extends BaseHTTPRequestHandler";
+  throw new TypeError(`cannot route ${where}: ${why}`);
 }

@@ -1,8 +1,8 @@
 /** The file descriptors of the process, where they are few: how many connections there may be, and what happens when none is left. */
 import { closeSync, openSync } from "node:fs";
 import process from "node:process";
-import { fileURLToPath } from "node:url";
 import type { Descriptors } from "../transport/transport.ts";
+import { runningFile } from "./running_file.ts";
 
 /** What a thread of handlers takes, on the runtime on which it takes most. */
 const FOR_A_THREAD = 8;
@@ -30,7 +30,7 @@ export function connectionsFor({ limit, open }: Descriptors, threads: number, li
 }
 
 /** What can be opened: on Deno a file of this library's, which must be readable for threads anyway, since /dev takes --allow-all. */
-const OPENS = "deno" in process.versions ? fileURLToPath(import.meta.url) : "/dev/null";
+const OPENS = ("deno" in process.versions ? runningFile() : null) ?? "/dev/null";
 
 /**
  * Finds out that no descriptor is left, which a runtime does not say: a server cannot even accept a connection in order to close it, and

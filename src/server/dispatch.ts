@@ -3,6 +3,7 @@ import { BODY_TOO_LARGE } from "../protocol/errors.ts";
 import type { RequestHead } from "../protocol/exchange.ts";
 import { type BodyLimits, LIMIT_RULES } from "../protocol/limits.ts";
 import { BYTES, checkNumber } from "../protocol/numbers.ts";
+import { ofAnotherCopy } from "./copies.ts";
 import { HTTPError } from "./errors.ts";
 import { BaseHTTPRequestHandler, isWatched, type RequestHandlerClass } from "./handler.ts";
 import { loggable } from "./log.ts";
@@ -193,7 +194,10 @@ export class Dispatcher {
   #add(Handler: RequestHandlerClass): void {
     const plain = Handler === BaseHTTPRequestHandler && this.#router !== null; // a router's fallback
     if (!plain && (typeof Handler !== "function" || !(Handler.prototype instanceof BaseHTTPRequestHandler))) {
-      throw new TypeError("the handler must be a class that extends BaseHTTPRequestHandler, or a Router");
+      throw new TypeError(
+        ofAnotherCopy(Handler, "BaseHTTPRequestHandler") ??
+          "the handler must be a class that extends BaseHTTPRequestHandler, or a Router",
+      );
     }
     const methods = methodsOf(Handler);
     for (const method of methods.keys()) this.#known.add(method);

@@ -2,6 +2,7 @@
 import type { GoneReason } from "../protocol/exchange.ts";
 import { show } from "../protocol/show.ts";
 import { reasonOf } from "../protocol/status.ts";
+import { isInstance, mark } from "./copies.ts";
 import { type HeaderFields, keepFields } from "./header_fields.ts";
 
 /** What an HTTPError carries beside its status and message. */
@@ -56,6 +57,15 @@ export class HTTPError extends Error {
     this.detail = options.detail;
     this.problem = options.problem ?? {};
   }
+
+  static {
+    mark(this, "HTTPError");
+  }
+
+  /** @internal */
+  static override [Symbol.hasInstance](value: unknown): boolean {
+    return isInstance(this, HTTPError, "HTTPError", value);
+  }
 }
 
 /** Why a handler is told that its peer is not there any more: as the protocol has it, or that nobody wants its content. */
@@ -83,6 +93,15 @@ export class PeerGoneError extends Error {
     this.name = "PeerGoneError";
     this.reason = why.kind;
     this.code = why.error?.code;
+  }
+
+  static {
+    mark(this, "PeerGoneError");
+  }
+
+  /** @internal */
+  static override [Symbol.hasInstance](value: unknown): boolean {
+    return isInstance(this, PeerGoneError, "PeerGoneError", value);
   }
 }
 

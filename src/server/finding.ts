@@ -1,9 +1,9 @@
 /** Imports the program once more, in a thread, up to where it serves, and finds the server that is constructed there. */
 import process from "node:process";
+import { hasCopies, listCopies, ONE_COPY } from "./copies.ts";
 import { describe } from "./log.ts";
-import { copies } from "./place.ts";
-import { LONGEST_TIMER } from "./signals.ts";
 import { advice, type Program, TWICE } from "./program.ts";
+import { LONGEST_TIMER } from "./signals.ts";
 
 /** How long, when it has come to its end, or to serve with another server, and has not constructed it. In milliseconds. */
 const LATE_TIMEOUT = 3_000;
@@ -93,11 +93,10 @@ function adviceFor(error: unknown): string {
 }
 
 export function notFound(program: Program): Error {
-  const second =
-    copies() > 1
-      ? '. There, the program has loaded a second copy of this library, as tsx does for CommonJS: make it an ES module, with "type":' +
-        ' "module" in its package.json, or see to it that there is one copy'
-      : "";
+  const second = hasCopies()
+    ? `. There, the program has loaded a second copy of this library (${listCopies()}), as tsx does for CommonJS: make it an ES module,` +
+      ` with "type": "module" in its package.json. ${ONE_COPY}`
+    : "";
   return new Error(`a thread has not found the handlers. ${advice(program)}${second}`);
 }
 

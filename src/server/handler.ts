@@ -5,6 +5,7 @@ import { FieldList } from "../protocol/fields.ts";
 import { isFieldText } from "../protocol/grammar.ts";
 import { ERROR_CACHING, hasNoContent, reasonOf } from "../protocol/status.ts";
 import { VERSION } from "../version.ts";
+import { mark } from "./copies.ts";
 import type { ResponseBody } from "./response_body.ts";
 import { DatedLines } from "./dated_lines.ts";
 import { ERROR_PAGE, ERROR_PAGE_TYPE, errorContent } from "./error_document.ts";
@@ -327,6 +328,8 @@ export class BaseHTTPRequestHandler extends HandledRequest {
     log.message(`${this.addressString()} - - [${this.logDateTimeString()}] `, message, args);
   }
 }
+
+mark(BaseHTTPRequestHandler, "BaseHTTPRequestHandler");
 
 // On the prototype, where they cost a request nothing.
 const { prototype } = BaseHTTPRequestHandler;

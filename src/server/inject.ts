@@ -5,6 +5,7 @@ import { FieldList, type Fields } from "../protocol/fields.ts";
 import { isToken } from "../protocol/grammar.ts";
 import { MemoryClient } from "../transport/memory.ts";
 import type { Socket, SocketHandler } from "../transport/transport.ts";
+import { isInstance, mark } from "./copies.ts";
 import { eachField, type HeaderFields } from "./header_fields.ts";
 import { ResponseReader } from "./response_reader.ts";
 
@@ -79,6 +80,15 @@ export class ResponseCutError extends Error {
     super(`the server has closed the connection before the end of its answer${behind}`);
     this.name = "ResponseCutError";
     this.response = response;
+  }
+
+  static {
+    mark(this, "ResponseCutError");
+  }
+
+  /** @internal */
+  static override [Symbol.hasInstance](value: unknown): boolean {
+    return isInstance(this, ResponseCutError, "ResponseCutError", value);
   }
 }
 

@@ -41,16 +41,24 @@ export function parseJson(text: string): unknown {
 export async function validate<Output>(schema: StandardSchemaV1<unknown, Output>, value: unknown): Promise<Output> {
   const result = await schema["~standard"].validate(value);
   if (result.issues === undefined) return result.value;
-  const { issues } = result;
+  // A validator may have arrays of its own, whose constructors take something else than a length (arktype): their map, slice and filter,
+  // which make another of their kind, are not called.
+  const issues = Array.from(result.issues);
   const errors = issues.slice(0, MOST_ERRORS).map((issue) => ({ pointer: pointerOf(issue), detail: issue.message }));
   const detail = errors.map(({ pointer, detail }) => (pointer === "#" ? detail : `${pointer.slice(2)}: ${detail}`));
   if (issues.length > MOST_ERRORS) detail.push(`and ${issues.length - MOST_ERRORS} more`);
   throw new HTTPError(422, { detail: `${detail.join("; ")}.`, problem: { errors } });
 }
 
-function pointerOf({ path = [] }: StandardIssue): string {
-  const keys = path.map((segment) => (typeof segment === "object" ? segment.key : segment));
-  return "#" + keys.map((key) => "/" + encodeURIComponent(escapeKey(String(key)))).join("");
+function pointerOf({ path }: StandardIssue): string {
+  let pointer = "#";
+  for (const segment of Array.from<unknown>(path ?? [])) {
+    const key = typeof segment === "object" && segment !== null ? (segment as { key?: unknown }).key : segment;
+    // What JSON has no name for (a symbol, a member of a Set) is inside of what the pointer has come to.
+    if (typeof key !== "string" && typeof key !== "number") break;
+    pointer += `/${encodeURIComponent(escapeKey(String(key)))}`;
+  }
+  return pointer;
 }
 
 /** As RFC 6901 §3 has it; half of a surrogate pair is nothing that could be encoded. */

@@ -12,9 +12,10 @@ import {
   STARTS,
   STOPS,
 } from "./listeners.ts";
+import { load, registerTsx } from "./loading.ts";
 import { enterListenerThread, type ListeningServer } from "./place.ts";
+import { isApart, keyOf, keyOfProgram } from "./program.ts";
 import { enterSecondProgram } from "./second_program.ts";
-import { isApart, keyOf, keyOfProgram, load, registerTsx } from "./program.ts";
 
 const { program, address, maxConnections, startTimeout, silent, options, state, sockets } = workerData as ListenerStart;
 const port = parentPort!;

@@ -1,8 +1,9 @@
 /** The program's main module: the file that threads import once more, as far as one can be told. */
-import { createRequire } from "node:module";
+import module from "node:module";
 import path from "node:path";
 import process from "node:process";
 import { fileURLToPath, pathToFileURL } from "node:url";
+import { runningFile } from "./running_file.ts";
 
 /** What is known of how this process was started. */
 export interface Start {
@@ -58,7 +59,8 @@ function fileOr(file: string | null, lack: string): MainModule {
  */
 export function resolveFile(file: string): string | null {
   try {
-    return createRequire(path.resolve("main")).resolve(path.resolve(file));
+    // (Bundlers would look for what is resolved by a createRequire that is imported by its name.)
+    return module.createRequire(path.resolve("main")).resolve(path.resolve(file));
   } catch {
     return null;
   }
@@ -68,11 +70,10 @@ function isInstalled(file: string): boolean {
   return /[\\/]node_modules[\\/]/.test(file);
 }
 
-/** This library's files, where they are files of their own. */
-const LIBRARY = /^(.*\/)server\/main_module\.[a-z]+$/.exec(import.meta.url ?? "")?.[1];
-
 /** The path of the outermost file that has a call under way and is neither installed nor this library's; null where there is none. */
 export function callingFile(): string | null {
+  // Where this library's files are files of their own.
+  const library = /^(.*[/\\])server[/\\]running_file\.[a-z]+$/.exec(runningFile() ?? "")?.[1];
   const { stackTraceLimit } = Error;
   Error.stackTraceLimit = 200;
   const stack: unknown = new Error().stack; // whoever has set Error.prepareStackTrace may make anything of it
@@ -82,8 +83,7 @@ export function callingFile(): string | null {
     const place = /(?:\(|\bat (?:async )?)((?:file:\/\/|\/|[A-Za-z]:\\)[^()]*):\d+:\d+\)?$/.exec(line)?.[1];
     if (place === undefined) continue;
     const file = place.startsWith("file:") ? fileURLToPath(place) : place;
-    const isLibrary = LIBRARY !== undefined && pathToFileURL(file).href.startsWith(LIBRARY);
-    if (!isLibrary && !isInstalled(file)) return file;
+    if (!isInstalled(file) && (library === undefined || !file.startsWith(library))) return file;
   }
   return null;
 }

@@ -69,29 +69,26 @@ export interface ListenerThread extends ProgramThread {
 export let handlerThread: HandlerThread | null = null;
 export let listenerThread: ListenerThread | null = null;
 
+const THREAD = Symbol.for("plinth.thread");
+const shared = globalThis as { [THREAD]?: ProgramThread };
+
 /**
- * How many copies of this library this thread has loaded. One that the program has loaded for itself constructs servers of which the
- * thread does not hear.
+ * The thread that another copy of this library runs here. It does not hear of servers that the program constructs of this copy; they must
+ * not serve here either, or the program would start all of its threads once more in each of them, without an end.
  */
-export function copies(): number {
-  return shared[COPIES] ?? 0;
-}
+const threadOfAnother: ProgramThread | null = shared[THREAD] ?? null;
 
-const COPIES = Symbol.for("plinth.copies");
-const shared = globalThis as { [COPIES]?: number };
-shared[COPIES] = copies() + 1;
-
-/** Either. */
+/** Any of them. */
 export function programThread(): ProgramThread | null {
-  return handlerThread ?? listenerThread;
+  return handlerThread ?? listenerThread ?? threadOfAnother;
 }
 
 /** Says, before anything else of the program is imported, that this is a thread of handlers. */
 export function enterHandlerThread(thread: HandlerThread): void {
-  handlerThread = thread;
+  handlerThread = shared[THREAD] = thread;
 }
 
 /** Says, before anything else of the program is imported, that this is a thread that accepts connections. */
 export function enterListenerThread(thread: ListenerThread): void {
-  listenerThread = thread;
+  listenerThread = shared[THREAD] = thread;
 }

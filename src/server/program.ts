@@ -1,8 +1,5 @@
-/** Where a thread finds what a server was constructed with: in the file that a class names, or in the program, imported once more. */
-import { createRequire } from "node:module";
-import path from "node:path";
+/** Where a thread finds what a server was constructed with: in the file that a class names, or in the program. loading.ts imports it. */
 import process from "node:process";
-import { pathToFileURL } from "node:url";
 import type { RequestRouter } from "./dispatch.ts";
 import { BaseHTTPRequestHandler, type RequestHandlerClass } from "./handler.ts";
 import { takenSockets } from "./inherited_sockets.ts";
@@ -100,58 +97,9 @@ function placeOf(Handler: RequestHandlerClass): ClassPlace {
   return { name: Handler.name, module: module ?? null, isBase: Handler === BaseHTTPRequestHandler };
 }
 
-/**
- * Finds a class in a module that has been imported.
- * @returns undefined where it is not exported, by its name or as the default
- */
-export function findClass(exports: Readonly<Record<string, unknown>>, name: string): RequestHandlerClass | undefined {
-  for (const candidate of [exports[name], exports["default"]]) {
-    if (typeof candidate !== "function" || !(candidate.prototype instanceof BaseHTTPRequestHandler)) continue;
-    if (candidate === exports[name] || candidate.name === name) return candidate as RequestHandlerClass;
-  }
-  return undefined;
-}
-
 /** The same of a program that was described. */
 export function keyOfProgram({ classes }: Program): string {
   return classes.map(({ name }) => name).join();
-}
-
-/**
- * Lets a thread import what tsx has let the program import, before it imports any of it. Under many versions of Node (20 among them), tsx
- * sees to the main thread alone.
- */
-export async function registerTsx(): Promise<void> {
-  const api = apiOfTsx();
-  if (api !== null) ((await import(api)) as { register(): unknown }).register();
-}
-
-/** The URL of the module by which tsx is registered; null where the program does not run under it. */
-function apiOfTsx(): string | null {
-  // (Deno would have to be asked for the environment, and has no tsx.)
-  const { NODE_OPTIONS = "" } = "deno" in process.versions ? {} : process.env;
-  for (const option of [...process.execArgv, ...NODE_OPTIONS.split(/\s+/)]) {
-    const loader = option.replace(/^--[a-z-]+=/, "");
-    if (!/^tsx(\/esm)?$|^file:.*\/tsx\/dist\//.test(loader)) continue;
-    try {
-      // As Node finds what is given to --import.
-      const from = loader.startsWith("file:") ? loader : path.resolve("loader");
-      const file = createRequire(from).resolve("tsx/esm/api");
-      // The module that import has, which lies beside that which require has: only the former finds its hooks.
-      return pathToFileURL(file.replace(/\.cjs$/, ".mjs")).href;
-    } catch {
-      // Another thing of that name.
-    }
-  }
-  return null;
-}
-
-/** Imports the file of a class. Rejects where it does not export the class. */
-export async function load(url: string, { name }: ClassPlace): Promise<RequestHandlerClass> {
-  const Handler = findClass((await import(url)) as Record<string, unknown>, name);
-  if (Handler === undefined)
-    throw new Error(`${url}, which ${name} names as its module, does not export it: write export class ${name}`);
-  return Handler;
 }
 
 /** What to write where a program does in a thread what only one can do. */

@@ -4,6 +4,7 @@ import process from "node:process";
 import { fileURLToPath } from "node:url";
 import { Worker, type WorkerOptions } from "node:worker_threads";
 import { TWICE } from "./program.ts";
+import { isBundled, runningFile } from "./running_file.ts";
 import { clusterEnvironment } from "./second_program.ts";
 import { LONGEST_TIMER } from "./signals.ts";
 
@@ -11,6 +12,12 @@ import { LONGEST_TIMER } from "./signals.ts";
 const EXEC_ARGV: { readonly execArgv?: [] } = process.execArgv.some((option) => option.startsWith("--input-type"))
   ? { execArgv: [] }
   : {};
+
+/** What to do about a bundle. */
+const MARK_AS_EXTERNAL =
+  "Mark plinth as external, so that it stays in node_modules: --external:plinth for esbuild; --external plinth for bun build (with" +
+  ' --compile, --compile-autoload-package-json as well) and ncc; external: ["plinth"] for rollup; ssr: { external: ["plinth"] } for Vite;' +
+  ' externals: { plinth: "module plinth" } for webpack, or "commonjs plinth" where it makes CommonJS';
 
 /**
  * Starts a thread with a file of this library's as its program.
@@ -21,13 +28,13 @@ const EXEC_ARGV: { readonly execArgv?: [] } = process.execArgv.some((option) => 
  */
 export function startThread(url: string | undefined, own: string, name: string, options: WorkerOptions): Worker {
   const [, folder, ending] = new RegExp(`^(.*/)${own}(\\.[a-z]+)$`).exec(url ?? "") ?? [];
-  // In a bundle, the file beside it may be one of the user's.
-  const file = folder === undefined ? null : new URL(`${folder}${name}${ending}`);
+  // In a bundle, the file beside it may be one of the user's; or the URL is that of the machine on which it was made.
+  const bundled = isBundled();
+  const file = folder === undefined || bundled ? null : new URL(`${folder}${name}${ending}`);
   if (file === null || isMissing(file)) {
     throw new Error(
-      `cannot start a thread: it begins with a file of this library's own, which is not beside ${url ?? "the others"}. A bundler has` +
-        " put this library and the program into one file. Mark plinth as external, so that it stays in node_modules: with esbuild," +
-        " --external:plinth",
+      `cannot start a thread: it begins with a file of this library's own, which is not beside ${(bundled ? runningFile() : url) ?? "the others"}.` +
+        ` A bundler has put this library and the program into one file. ${MARK_AS_EXTERNAL}`,
     );
   }
   const inCluster = clusterEnvironment();
@@ -35,7 +42,8 @@ export function startThread(url: string | undefined, own: string, name: string, 
   return new Worker(file, { ...options, ...EXEC_ARGV, ...env });
 }
 
-function isMissing(file: URL): boolean {
+/** Whether a file is known not to be there. */
+export function isMissing(file: URL): boolean {
   if (file.protocol !== "file:") return false;
   try {
     return statSync(fileURLToPath(file), { throwIfNoEntry: false }) === undefined;

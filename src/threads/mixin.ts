@@ -1,5 +1,7 @@
 /** Servers whose handlers run in threads: Python's `ThreadingMixIn` and `ThreadingHTTPServer`. */
 import type { Executor } from "../protocol/exchange.ts";
+import { show } from "../protocol/show.ts";
+import { mark, ofAnotherCopy } from "../server/copies.ts";
 import type { RequestRouter } from "../server/dispatch.ts";
 import type { RequestHandlerClass } from "../server/handler.ts";
 import { handlerThread } from "../server/place.ts";
@@ -18,6 +20,8 @@ import {
   type ThreadingOptions,
 } from "./settings.ts";
 import { NO_STATS, ownStats, readStats, type ThreadingStats } from "./stats.ts";
+
+mark(HTTPServer, "HTTPServer");
 
 /** Options of a ThreadingHTTPServer. */
 export interface ThreadingHTTPServerOptions extends HTTPServerOptions, ThreadingOptions {}
@@ -54,10 +58,16 @@ export type ThreadingServerClass<Base extends ServerClass> = Omit<Base, "prototy
  * exports it, is imported from that file instead.
  *
  * @param Base HTTPServer, or a class that extends it and has a constructor of the same three parameters
+ * @throws {TypeError} for anything else
  * @example class ThreadingServer extends ThreadingMixIn(HTTPServer) {}
  * @source Python's `socketserver.ThreadingMixIn`
  */
 export function ThreadingMixIn<Base extends ServerClass>(Base: Base): ThreadingServerClass<Base> {
+  if (Base !== HTTPServer && !(Base?.prototype instanceof HTTPServer))
+    throw new TypeError(
+      ofAnotherCopy(Base, "HTTPServer") ??
+        `ThreadingMixIn takes HTTPServer, or a class that extends it, not ${show(Base)}`,
+    );
   class Threading extends Base implements ThreadingServer {
     readonly #settings: Settings;
     readonly #handlers: Handlers;

@@ -6,17 +6,9 @@ import { LoopExecutor } from "../server/executor.ts";
 import { StartContext } from "../server/context.ts";
 import { Finding, notFound, sendable } from "../server/finding.ts";
 import { BaseHTTPRequestHandler, type RequestHandlerClass } from "../server/handler.ts";
+import { findClass, load, registerTsx } from "../server/loading.ts";
 import { enterHandlerThread, type HandlerThread } from "../server/place.ts";
-import {
-  type ClassPlace,
-  findClass,
-  isApart,
-  isElsewhere,
-  keyOf,
-  keyOfProgram,
-  load,
-  registerTsx,
-} from "../server/program.ts";
+import { type ClassPlace, isApart, isElsewhere, keyOf, keyOfProgram } from "../server/program.ts";
 import { enterSecondProgram } from "../server/second_program.ts";
 import type { HTTPServer } from "../server/server.ts";
 import type { Services } from "../server/services.ts";

@@ -118,7 +118,8 @@ export function denoTransport({ direct = true }: Pick<NodeTransportOptions, "dir
     descriptors() {
       if (mayReadAll()) return readDescriptors();
       // Where this library's files may be read, which threads need, it can be found out at least that none is left.
-      return mayRead(new URL(import.meta.url)) ? { limit: Infinity, open: 0 } : null;
+      const file = import.meta.url as string | undefined; // which some bundlers take away
+      return file !== undefined && mayRead(new URL(file)) ? { limit: Infinity, open: 0 } : null;
     },
   };
 }

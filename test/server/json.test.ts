@@ -107,6 +107,56 @@ test("any Standard Schema will do: one that is asynchronous, with keys as object
   });
 });
 
+/** As arktype has paths: `map` and `slice` make another by this constructor, and give it a length. */
+class OwnPath extends Array<PropertyKey> {
+  readonly cache = {};
+  constructor(...items: PropertyKey[]) {
+    super();
+    this.push(...items);
+  }
+  toJSON(): PropertyKey[] {
+    return [...this];
+  }
+}
+
+/** As arktype has what is wrong, up to 2.1: it is an array, and its own result. */
+class OwnErrors extends Array<{ message: string; path: readonly PropertyKey[]; toJSON?: () => unknown }> {
+  constructor(context: object) {
+    super();
+    if (typeof context !== "object") throw new TypeError("a context is an object");
+  }
+  get issues(): this {
+    return this;
+  }
+  toJSON(): unknown[] {
+    return [...this].map((error) => error.toJSON!());
+  }
+}
+
+test("a validator may have arrays of its own, and keys that JSON does not have", async () => {
+  const pointersOf = async (paths: readonly (readonly unknown[] | undefined)[]): Promise<string[]> => {
+    const issues = new OwnErrors({});
+    for (const path of paths) issues.push({ message: "wrong", path: path as PropertyKey[] });
+    const schema = { "~standard": { version: 1, vendor: "us", validate: () => issues } } as unknown as StandardSchemaV1;
+    const answer = await post("{}", async function () {
+      await this.json(schema);
+    });
+    assert.equal(answer.status, 422);
+    return (answer.json() as { errors: { pointer: string }[] }).errors.map(({ pointer }) => pointer);
+  };
+  const own = [new OwnPath(), new OwnPath("a"), new OwnPath("b", "a/b", 1), new OwnPath("")];
+  assert.deepEqual(await pointersOf(own), ["#", "#/a", "#/b/a~1b/1", "#/"]);
+  // As valibot has them; a member of a Set has no key, and that of a Map may be anything.
+  const items = [
+    undefined,
+    [],
+    [{ key: "a", type: "object" }, { key: 0 }],
+    [{ key: "s" }, { key: null }, { key: "x" }],
+  ];
+  assert.deepEqual(await pointersOf(items), ["#", "#", "#/a/0", "#/s"]);
+  assert.deepEqual(await pointersOf([["m", { key: {} }], ["n", Symbol("s"), "x"], [null]]), ["#/m", "#/n", "#"]);
+});
+
 test("sendJson and sendText say what they send, all of it", async () => {
   for (const [send, type, body] of [
     [(h: BaseHTTPRequestHandler) => h.sendJson({ a: "é" }), "application/json", '{"a":"é"}'],

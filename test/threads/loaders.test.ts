@@ -1,8 +1,9 @@
 /** Programs that are not run as they are written: through tsx, and out of a bundler. Threads find them, or the error says what to do. */
 import assert from "node:assert/strict";
-import { symlinkSync } from "node:fs";
+import { readFileSync, symlinkSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { describe, test, type TestContext } from "node:test";
+import { pathToFileURL } from "node:url";
 import { build, type BuildOptions } from "esbuild";
 import { startThread } from "../../src/server/start_thread.ts";
 import { root } from "../support/places.ts";
@@ -90,12 +91,15 @@ describe("tsx", () => {
   }
 
   testOnNode("in CommonJS, for which tsx loads this library a second time, the error says so", async (t) => {
-    const folder = folderOf(t, { "package.json": "{}", "main.ts": program(THREADS, false) });
+    const counted = `import fs from "node:fs";\nfs.appendFileSync("imports.txt", "x");\n${program(THREADS, false)}`;
+    const folder = folderOf(t, { "package.json": "{}", "main.ts": counted });
     const message = outcome(await runIn(folder, [TSX, "main.ts"], env));
     assert.match(
       message,
-      /^a thread has not found the handlers\. .*a second copy of this library, .* "type": "module"/,
+      /^a thread has not found the handlers\. .*a second copy of this library \(.*\), .* "type": "module"/,
     );
+    // Once by the program, and once by each of its threads: these start none.
+    assert.ok(readFileSync(path.join(folder, "imports.txt")).length <= 3);
   });
 });
 
@@ -137,7 +141,8 @@ describe("a bundle", () => {
     return file;
   }
 
-  const advice = /cannot start a thread: .*A bundler has put .* Mark plinth as external, .*--external:plinth$/;
+  const advice =
+    /cannot start a thread: .*A bundler has put .* Mark plinth as external, .*--external:plinth for esbuild; /;
 
   for (const format of ["esm", "cjs"] as const) {
     const waits = format === "esm";
@@ -165,7 +170,38 @@ describe("a bundle", () => {
       const file = await bundle(folder, format, { external: ["plinth"] });
       assert.equal(outcome(await runIn(folder, [file], env)), "hello 42 in a thread");
     });
+
+    testOnNode(`whose import.meta.url is that of the library, as webpack's is, as ${format}`, async (t) => {
+      const folder = folderWith(t, { "greeting.ts": GREETING, "main.ts": program(THREADS, waits) });
+      const url = pathToFileURL(path.join(root, "dist", "src", "threads", "thread.js")).href;
+      const file = await bundle(folder, format, {
+        define: { "import.meta.url": JSON.stringify(url) },
+        sourcemap: true,
+      });
+      assert.match(outcome(await runIn(folder, ["--enable-source-maps", file], env)), new RegExp(`^${advice.source}`));
+    });
   }
+
+  testOnNode("in an eval, as webpack has each module while one develops: the error says what to do", async (t) => {
+    const folder = folderWith(t, { "greeting.ts": GREETING, "main.ts": program(THREADS, false) });
+    const url = pathToFileURL(path.join(root, "dist", "src", "threads", "thread.js")).href;
+    const file = await bundle(folder, "cjs", { define: { "import.meta.url": JSON.stringify(url) } });
+    const text = `${readFileSync(path.join(folder, file), "utf8")}\n//# sourceURL=bundler:///main.ts`;
+    writeFileSync(path.join(folder, "eval.cjs"), `eval(${JSON.stringify(text)});`);
+    const message = outcome(await runIn(folder, ["eval.cjs"], env));
+    assert.match(message, new RegExp(`^${advice.source}`));
+    assert.match(message, /not beside bundler:\/\/\/main\.ts\. /);
+  });
+
+  testOnNode("into which the place of a class was written where it was made: the error says so", async (t) => {
+    const main = program(THREADS).replace("do_GET", 'static module = "file:///nowhere/handlers.js";\n  do_GET');
+    const folder = folderWith(t, { "greeting.ts": GREETING, "main.ts": main });
+    const message = outcome(await runIn(folder, [await bundle(folder, "esm", { external: ["plinth"] })], env));
+    assert.match(
+      message,
+      /^file:\/\/\/nowhere\/handlers\.js, which Handler names .* not there\. .* leave static module out/,
+    );
+  });
 });
 
 test("no thread begins with a file that is not this library's own, or is not there", () => {
@@ -177,7 +213,9 @@ test("no thread begins with a file that is not this library's own, or is not the
   ]) {
     assert.throws(() => startThread(url, "thread", "worker", {}), {
       name: "Error",
-      message: new RegExp(`^cannot start a thread: .* not beside ${url ?? "the others"}\\. .*--external:plinth$`),
+      message: new RegExp(
+        `^cannot start a thread: .* not beside ${url ?? "the others"}\\. .*--external:plinth for esbuild; `,
+      ),
     });
   }
 });

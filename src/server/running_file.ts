@@ -1,0 +1,38 @@
+/** From which file this library runs, as the runtime has it: bundlers write another into `import.meta.url`, or nothing at all. */
+import { fileURLToPath } from "node:url";
+
+/**
+ * The file that this code runs from: one of the library's own, or that of a bundle, or what an eval calls itself.
+ * @returns its path; its URL, where that is not one of a file; null where the runtime does not say
+ */
+export function runningFile(): string | null {
+  const { prepareStackTrace, stackTraceLimit } = Error;
+  try {
+    Error.stackTraceLimit = 1;
+    // A stack as text names the sources, where there are source maps. webpack has each module in an eval while one develops.
+    Error.prepareStackTrace = (_error, [site]) =>
+      site?.isEval() ? site.getScriptNameOrSourceURL() : site?.getFileName();
+    const holder: { stack?: unknown } = {};
+    Error.captureStackTrace(holder);
+    return typeof holder.stack === "string" ? pathOf(holder.stack) : null;
+  } catch {
+    return null; // what Error has may be frozen
+  } finally {
+    Reflect.set(Error, "stackTraceLimit", stackTraceLimit);
+    Reflect.set(Error, "prepareStackTrace", prepareStackTrace);
+  }
+}
+
+/** Whether a bundler has put this library into a file of its own. @param url what `import.meta.url` says; undefined where it was taken away */
+export function isBundled(url: string | undefined = import.meta.url): boolean {
+  if (url === undefined) return true;
+  const file = runningFile();
+  return file !== null && file !== pathOf(url);
+}
+
+/** ES modules are called by their URLs, in which a loader may have put a query; CommonJS by paths. */
+function pathOf(file: string): string {
+  if (!/^[a-z][a-z0-9+.-]+:/i.test(file)) return file;
+  const url = file.replace(/[?#].*$/, "");
+  return url.startsWith("file:") ? fileURLToPath(url) : url;
+}
