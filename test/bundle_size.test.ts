@@ -61,7 +61,7 @@ if (!fromSources) {
        const httpd = new HTTPServer(["127.0.0.1", 0], new Router({ "/:name": Handler }), { log: "none" });
        await httpd.serverActivate();
        const url = "http://127.0.0.1:" + httpd.serverAddress[1] + "/it";
-       const copies = globalThis[Symbol.for("plinth.copies")];
+       const copies = globalThis[Symbol.for("plinth.copies")].length;
        for (const method of ["GET", "POST"]) console.log((await (await fetch(url, { method })).text()).trim());
        console.log((await httpd.inject({ path: "/other" })).text(), copies);
        await httpd.shutdown();`,
