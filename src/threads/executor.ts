@@ -34,6 +34,9 @@ const QUICK = 0.1;
 /** How much the last handler counts in how long handlers run. */
 const WEIGHT = 1 / 16;
 
+/** What the log does not know of an error. */
+const NOT_KNOWN = ". Whether that request has caused it is not known: one before it may have left it behind";
+
 export class ThreadExecutor implements Executor, JobOwner, TurnTask {
   readonly memory: PoolMemory;
   readonly scratch: Buffer;
@@ -358,6 +361,8 @@ export class ThreadExecutor implements Executor, JobOwner, TurnTask {
       this.#lookLater();
     } else if ("log" in message) {
       this.log(message.log);
+    } else if ("own" in message) {
+      thread.fault = message.own;
     } else if ("rest" in message) {
       this.#look(); // takes what was put before
       const resting = this.#resting.get(message.ticket);
@@ -412,7 +417,8 @@ export class ThreadExecutor implements Executor, JobOwner, TurnTask {
     const overdue = thread.overdue === job.ticket;
     if (!thread.leaving) {
       const what = overdue ? `it took more than ${this.#settings.handlerTimeout} ms` : whyOf(why);
-      this.#services.logError("a thread was lost while it ran %s %s: %s", method, target, what);
+      const doubt = overdue || thread.isFaultOf(job.ticket) ? "" : NOT_KNOWN;
+      this.#services.logError("a thread was lost while it ran %s %s: %s%s", method, target, what, doubt);
     }
     this.#account.failed();
     this.#leave(job, goesOn);

@@ -46,6 +46,8 @@ export type FromThread =
   | { readonly failed: Error }
   /** What was written of an answer and did not fit. */
   | { readonly rest: readonly Rest[]; readonly ticket: number }
+  /** It ends by an error of the request that it runs, given by its ticket, and of no other. */
+  | { readonly own: number }
   /** A line of the log that belongs to no request. */
   | { readonly log: string }
   /** Shut the server down: its number among such wishes, and the request that asks for it, 0 for none. */

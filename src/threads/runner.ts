@@ -2,10 +2,14 @@
 import { performance } from "node:perf_hooks";
 import process from "node:process";
 import type { MessagePort } from "node:worker_threads";
-import type { Executor } from "../protocol/exchange.ts";
+import type { Executor, RequestHead } from "../protocol/exchange.ts";
+import { LoopExecutor } from "../server/executor.ts";
+import { loggable } from "../server/log.ts";
+import type { Services } from "../server/services.ts";
 import type { Turn, TurnTask } from "../server/turn.ts";
 import { type Desk, type Rest, ThreadExchange } from "./exchange.ts";
 import type { Route } from "./heads.ts";
+import { Leftovers } from "./leftovers.ts";
 import {
   BELL,
   BLOCKED,
@@ -43,6 +47,7 @@ export class Runner implements Desk {
   readonly #contents: ContentRing[] = [];
   #executor: Executor | null = null;
   #turn: Turn | null = null;
+  #logError: Services["logError"] | null = null;
   /** The loop of `#work` runs. */
   #working = false;
   /** The handler's first stretch runs; it may settle before it ends. */
@@ -54,6 +59,8 @@ export class Runner implements Desk {
   /** When it settled, where that was just now; 0 elsewhere. */
   #settledAt = 0;
   #turnPlanned = false;
+  /** Made when the thread begins to take requests: what the program does before is not theirs. */
+  #leftovers: Leftovers | null = null;
 
   constructor(memory: PoolMemory, index: number, port: MessagePort) {
     this.memory = memory;
@@ -70,9 +77,11 @@ export class Runner implements Desk {
   }
 
   /** Begins to take requests. */
-  run(executor: Executor, turn: Turn): void {
-    this.#executor = executor;
-    this.#turn = turn;
+  run(services: Services): void {
+    this.#leftovers = new Leftovers(this);
+    this.#executor = new LoopExecutor(this.#leftovers.watch(services));
+    this.#turn = services.turn;
+    this.#logError = services.logError;
     this.#work();
   }
 
@@ -82,6 +91,28 @@ export class Runner implements Desk {
     this.#turnBegan = performance.now();
     if (this.current !== null) this.current.poll();
     else this.#work();
+  }
+
+  // What is left over
+
+  get running(): RequestHead | null {
+    return this.current?.head ?? null;
+  }
+
+  isOwn(): void {
+    this.#port.postMessage({ plinth: { own: this.current!.ticket } });
+  }
+
+  isAnothers(error: unknown, { method, target }: RequestHead): void {
+    const { head } = this.current!;
+    this.#logError!(
+      "%s %s, which is over, has left something behind that has failed: %s. Its thread ends when %s %s is over, too",
+      method,
+      target,
+      loggable(error),
+      head.method,
+      head.target,
+    );
   }
 
   // The desk of the exchange that runs
@@ -144,6 +175,10 @@ export class Runner implements Desk {
     this.#working = true;
     while (this.current === null) {
       this.#endIfAsked();
+      if (this.#leftovers?.isEnding === true) {
+        this.#leftovers.end();
+        break;
+      }
       const time = this.#settledAt === 0 ? performance.now() : this.#settledAt;
       this.#settledAt = 0;
       if (time - this.#turnBegan > STRETCH) {

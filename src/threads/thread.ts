@@ -54,6 +54,8 @@ export class Thread {
   stuck = false;
   /** The ticket of the request whose handler took more time than it has, for which the thread is ended; 0 where there is none. */
   overdue = 0;
+  /** The ticket of the request by whose error the thread ends, as far as it is known; 0 where it is not. */
+  fault = 0;
   /** How many checks in a row it was found idle. */
   idle = 0;
   readonly #memory: PoolMemory;
@@ -161,6 +163,11 @@ export class Thread {
   /** Whether it has taken any request. */
   get hasWorked(): boolean {
     return this.#taken > 0;
+  }
+
+  /** Whether it is known that a request has ended it: its thread has said so, or had taken too much memory. */
+  isFaultOf(ticket: number): boolean {
+    return this.fault === ticket || /\bmemory\b/i.test(this.#why?.message ?? "");
   }
 
   /** Why it has ended, or is to end. */

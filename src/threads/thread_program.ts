@@ -2,7 +2,6 @@
 import process from "node:process";
 import { parentPort, workerData } from "node:worker_threads";
 import type { RequestRouter } from "../server/dispatch.ts";
-import { LoopExecutor } from "../server/executor.ts";
 import { StartContext } from "../server/context.ts";
 import { Finding, notFound, sendable } from "../server/finding.ts";
 import { BaseHTTPRequestHandler, type RequestHandlerClass } from "../server/handler.ts";
@@ -101,7 +100,7 @@ try {
   // What the program has begun besides may fail at once, such as to listen where it listens already.
   await new Promise((resolve) => setImmediate(resolve));
   await new Promise((resolve) => setImmediate(resolve));
-  runner.run(new LoopExecutor(services), services.turn);
+  runner.run(services);
   tell({ ready: true, needsRoutes: found.needsRoutes });
 } catch (error) {
   tell({ failed: sendable(error) });

@@ -1,7 +1,8 @@
 /** What outlives its handler in a thread touches no other request; and what a program says by itself is nobody's business here. */
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
-import { runProgram } from "./support.ts";
+import { runtime } from "../support/runtime.ts";
+import { folderWith, runIn, runProgram } from "./support.ts";
 
 const IMPORTS = `import { BaseHTTPRequestHandler, HTTPServer, ThreadingHTTPServer } from "plinth";
 import net from "node:net";
@@ -34,6 +35,79 @@ describe("afterwards", { concurrency: 2 }, () => {
         console.log((await httpd.inject({ method, body: "of " + method })).text());
       await httpd.shutdown();`;
     assert.deepEqual(await runProgram(t, { "main.js": main }), ["first", "of SECOND", "third", "of SECOND"]);
+  });
+
+  const HANDLER = `
+      const log = [];
+      class Handler extends BaseHTTPRequestHandler {
+        do_TIMER() { setTimeout(() => { throw new Error("left behind"); }, 100); this.sendText("timer"); }
+        do_REJECTION() { setTimeout(() => void Promise.reject(new Error("left behind")), 100); this.sendText("rejection"); }
+        async do_WAITS() { await new Promise((resolve) => setTimeout(resolve, 300)); this.sendText("waits"); }
+        do_OWN() { setTimeout(() => { throw new Error("own"); }, 20); return new Promise(() => {}); }
+        do_EXITS() { setTimeout(() => process.exit(3), 20); return new Promise(() => {}); }
+        do_GET() { this.sendText("fine"); }
+      }
+      const httpd = new ThreadingHTTPServer(["127.0.0.1", 0], Handler, { log: (line) => log.push(line.replace(/^.*?\\] /, "")), threads: 1 });
+      await httpd.serverActivate();
+      const ask = async (method) => { const response = await httpd.inject({ method }); return response.status + " " + (response.status === 200 ? response.text() : ""); };
+`;
+  const NOT_KNOWN = "Whether that request has caused it is not known: one before it may have left it behind";
+
+  for (const [method, isKnown] of [
+    ["TIMER", runtime !== "deno"],
+    ["REJECTION", runtime !== "bun"],
+  ] as const)
+    test(`${method}: what a request leaves behind and nobody catches ends no other request where it is known whose it is`, async (t) => {
+      const main = `import process from "node:process"; ${IMPORTS}${HANDLER}
+        console.log(await ask("${method}"));
+        console.log(await ask("WAITS"));
+        console.log(await ask("GET"), httpd.stats().replaced);
+        console.log(JSON.stringify(log));
+        process.exit();`;
+      const { lines } = await runIn(folderWith(t, { "main.js": main }), ["main.js"], { NODE_V8_COVERAGE: "" });
+      const log = (JSON.parse(lines[3]) as string[]).join("\n");
+      assert.deepEqual(
+        lines.slice(0, 3),
+        [`200 ${method.toLowerCase()}`, isKnown ? "200 waits" : "500 ", "200 fine 1"],
+        log,
+      );
+      if (isKnown) {
+        assert.match(
+          log,
+          new RegExp(
+            `${method} /, which is over, has left something behind that has failed: [^]*left behind[^]*\\. Its thread ends when WAITS / is over, too`,
+          ),
+        );
+        assert.doesNotMatch(log, /was lost while it ran/);
+      } else {
+        assert.match(log, new RegExp(`a thread was lost while it ran WAITS /: [^]*left behind[^]*\\. ${NOT_KNOWN}`));
+      }
+    });
+
+  test("where the request itself has caused it, the log says so; elsewhere that it is not known", async (t) => {
+    const main = `import process from "node:process"; ${IMPORTS}${HANDLER}
+      console.log(await ask("OWN"), await ask("EXITS"), await ask("GET"));
+      console.log(JSON.stringify(log));
+      process.exit();`;
+    const { lines } = await runIn(folderWith(t, { "main.js": main }), ["main.js"], { NODE_V8_COVERAGE: "" });
+    assert.equal(lines[0], "500  500  200 fine");
+    const log = (JSON.parse(lines[1]) as string[]).join("\n");
+    const [own, exits] = log.split("a thread was lost while it ran ").slice(1);
+    assert.equal(own.includes(NOT_KNOWN), runtime === "deno", own);
+    assert.ok(exits.startsWith("EXITS /: ") && exits.includes(NOT_KNOWN), exits);
+  });
+
+  test("between requests, the thread ends, and another takes its place; a program that listens itself keeps it", async (t) => {
+    for (const listens of [false, runtime === "node"]) {
+      const main = `import process from "node:process"; ${IMPORTS}
+        ${listens ? 'if (!isMainThread) process.on("uncaughtException", () => {});' : ""}${HANDLER}
+        console.log(await ask("TIMER"));
+        await new Promise((resolve) => setTimeout(resolve, 1000));
+        console.log(await ask("GET"), httpd.stats().replaced, /thread 0 has ended: [^]*left behind/.test(log.join("\\n")));
+        process.exit();`;
+      const { lines } = await runIn(folderWith(t, { "main.js": main }), ["main.js"], { NODE_V8_COVERAGE: "" });
+      assert.deepEqual(lines, ["200 timer", listens ? "200 fine 0 false" : "200 fine 1 true"]);
+    }
   });
 
   test("an answer whose rest went by itself is not put once more into the next one", async (t) => {

@@ -1,0 +1,70 @@
+/**
+ * Errors that nobody catches in a thread of handlers, such as those of timers: whose they are, as far as the asynchronous context tells.
+ * A thread ends with such an error; but a request that has nothing to do with it is handled to its end before.
+ */
+import { AsyncLocalStorage } from "node:async_hooks";
+import process from "node:process";
+import type { RequestHead } from "../protocol/exchange.ts";
+import type { Services } from "../server/services.ts";
+import type { Transaction } from "../server/transaction.ts";
+
+export interface LeftoversOwner {
+  /** The head of the request that runs; null between requests. */
+  readonly running: RequestHead | null;
+  /** The request that runs has caused the end of the thread itself. */
+  isOwn(): void;
+  /** What a request before the one that runs has left behind ends the thread, when that is over. */
+  isAnothers(error: unknown, cause: RequestHead): void;
+}
+
+export class Leftovers {
+  readonly #storage = new AsyncLocalStorage<RequestHead>();
+  readonly #owner: LeftoversOwner;
+  /** The thread takes no more requests: it ends when the one that runs is over. */
+  isEnding = false;
+  #error: unknown = undefined;
+  #isThrown = false;
+
+  constructor(owner: LeftoversOwner) {
+    this.#owner = owner;
+    process.on("uncaughtException", this.#caught);
+  }
+
+  /** Calls handlers so that it is known of what they begin whose it is. (Inside of the context in which each request begins.) */
+  watch({ dispatcher, ...others }: Services): Services {
+    const { watched, limited } = dispatcher;
+    const dispatch = (transaction: Transaction): unknown => dispatcher.dispatch(transaction);
+    return {
+      ...others,
+      dispatcher: {
+        watched,
+        limited,
+        limitsFor: (head) => dispatcher.limitsFor(head),
+        dispatch: (transaction) => this.#storage.run(transaction.exchange.head, dispatch, transaction),
+      },
+    };
+  }
+
+  readonly #caught = (error: unknown): void => {
+    // A program that listens itself decides what becomes of its threads.
+    if (this.isEnding || process.listenerCount("uncaughtException") > 1) return;
+    this.isEnding = true;
+    this.#error = error;
+    const cause = this.#storage.getStore();
+    const { running } = this.#owner;
+    if (running === null || cause === undefined) return this.end();
+    if (cause !== running) return this.#owner.isAnothers(error, cause);
+    this.#owner.isOwn();
+    this.end();
+  };
+
+  /** Ends the thread by the error, as it would have ended if nobody had listened. */
+  end(): void {
+    if (this.#isThrown) return;
+    this.#isThrown = true;
+    process.off("uncaughtException", this.#caught);
+    setImmediate(() => {
+      throw this.#error;
+    });
+  }
+}
