@@ -2,11 +2,11 @@
 import process from "node:process";
 import type { Job } from "./job.ts";
 import { now, type PoolMemory } from "./memory.ts";
-import type { FromThread, ThreadStart } from "./messages.ts";
+import type { FromThread, ThreadsStart } from "./messages.ts";
 import { describe } from "../server/log.ts";
 import { LONGEST_TIMER } from "../server/signals.ts";
 import type { Settings } from "./settings.ts";
-import { isOutOfFiles, notStarted, Thread, whyOf } from "./thread.ts";
+import { isOutOfFiles, isThrown, notStarted, Thread, whyOf } from "./thread.ts";
 
 /** One more thread is started when a request has waited so long. In milliseconds. */
 const PATIENCE = 5;
@@ -49,7 +49,7 @@ export interface CrewOwner {
 export class Crew {
   readonly #memory: PoolMemory;
   readonly #settings: Settings;
-  readonly #start: Omit<ThreadStart, "index" | "layout" | "buffer">;
+  readonly #start: ThreadsStart;
   readonly #owner: CrewOwner;
   /** By their indexes. */
   readonly #threads: (Thread | null)[];
@@ -71,6 +71,8 @@ export class Crew {
   #replaced = 0;
   /** How many threads go on behind their end. */
   #stuck = 0;
+  /** A thread was lost by an error that nobody had caught. */
+  #isTracked = false;
   #later: ReturnType<typeof setTimeout> | null = null;
   #soon: NodeJS.Timeout | null = null;
   #soonSet = false;
@@ -80,12 +82,7 @@ export class Crew {
   readonly #timers: ReturnType<typeof setInterval>[] = [];
   readonly #hold: ReturnType<typeof setInterval>;
 
-  constructor(
-    memory: PoolMemory,
-    settings: Settings,
-    start: Omit<ThreadStart, "index" | "layout" | "buffer">,
-    owner: CrewOwner,
-  ) {
+  constructor(memory: PoolMemory, settings: Settings, start: ThreadsStart, owner: CrewOwner) {
     this.#memory = memory;
     this.#settings = settings;
     this.#start = start;
@@ -250,7 +247,7 @@ export class Crew {
     const index = this.#threads.indexOf(null);
     if (index < 0 || this.#closed) return;
     const { layout, buffer } = this.#memory;
-    const start = { ...this.#start, index, layout, buffer };
+    const start = { ...this.#start, isTracked: this.#isTracked, index, layout, buffer };
     try {
       if (!this.#owner.admitsThread()) throw new Error("too few file descriptors are left (ulimit -n)");
       this.#threads[index] = new Thread(this.#memory, start, this.#settings.resourceLimits, {
@@ -303,6 +300,7 @@ export class Crew {
   }
 
   #ended(thread: Thread, why: Error): void {
+    if (thread.ready && isThrown(why)) this.#isTracked = true;
     const wasStuck = thread.stuck;
     if (wasStuck) this.#stuck--;
     this.#threads[thread.index] = null;

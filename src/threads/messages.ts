@@ -15,6 +15,8 @@ export interface ThreadStart {
   readonly program: Program;
   /** How long it may take to find its handlers, in milliseconds. */
   readonly startTimeout: number;
+  /** A thread was lost by an error that nobody had caught: of others it is to be known whose they are. */
+  readonly isTracked: boolean;
   /** Nobody would see a line of the log. */
   readonly silent: boolean;
   readonly threadData: unknown;
@@ -54,12 +56,14 @@ export type FromThread =
   | { readonly shutdown: number; readonly atOnce: boolean; readonly ticket: number };
 
 /** What all threads of a server begin with. */
+export type ThreadsStart = Omit<ThreadStart, "index" | "layout" | "buffer" | "isTracked">;
+
 export function startFor(
   program: Program,
   { log, limits }: Services,
   { startTimeout }: Settings,
   { threadData, ...view }: ThreadingOptions,
-): Omit<ThreadStart, "index" | "layout" | "buffer"> {
+): ThreadsStart {
   const { maxBodySize, minBodyRate, bodyTimeout } = limits;
   const options = { ...view, maxBodySize, minBodyRate, bodyTimeout };
   return { program, startTimeout, silent: log.silent, threadData, options };

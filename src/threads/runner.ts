@@ -76,9 +76,9 @@ export class Runner implements Desk {
     return this.current?.head.route ?? null;
   }
 
-  /** Begins to take requests. */
-  run(services: Services): void {
-    this.#leftovers = new Leftovers(this);
+  /** Begins to take requests. @param isTracked whether it is to be known which request has left an error behind */
+  run(services: Services, isTracked: boolean): void {
+    this.#leftovers = new Leftovers(this, isTracked);
     this.#executor = new LoopExecutor(this.#leftovers.watch(services));
     this.#turn = services.turn;
     this.#logError = services.logError;

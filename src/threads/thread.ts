@@ -248,7 +248,12 @@ function exitOf(code: number): Error {
 
 /** Why a thread has ended, for the log: an error, of which it shows the stack, or a message. */
 export function whyOf(error: Error): Error | string {
-  return error.name === "ThreadExit" ? error.message : error;
+  return isThrown(error) ? error : error.message;
+}
+
+/** Whether a thread has ended by an error, and not by a call or an end from outside. */
+export function isThrown(why: Error): boolean {
+  return why.name !== "ThreadExit";
 }
 
 /** Why a thread has ended that was being started, and what to do about it. @param hasSaidWhy the reason is the thread's own */

@@ -2,7 +2,7 @@
 import process from "node:process";
 import { parentPort, workerData } from "node:worker_threads";
 import type { RequestRouter } from "../server/dispatch.ts";
-import { StartContext } from "../server/context.ts";
+import { isStorageCheap, StartContext } from "../server/context.ts";
 import { Finding, notFound, sendable } from "../server/finding.ts";
 import { BaseHTTPRequestHandler, type RequestHandlerClass } from "../server/handler.ts";
 import { findClass, load, registerTsx } from "../server/loading.ts";
@@ -100,7 +100,7 @@ try {
   // What the program has begun besides may fail at once, such as to listen where it listens already.
   await new Promise((resolve) => setImmediate(resolve));
   await new Promise((resolve) => setImmediate(resolve));
-  runner.run(services);
+  runner.run(services, start.isTracked || isStorageCheap);
   tell({ ready: true, needsRoutes: found.needsRoutes });
 } catch (error) {
   tell({ failed: sendable(error) });

@@ -59,6 +59,9 @@ describe("afterwards", { concurrency: 2 }, () => {
   ] as const)
     test(`${method}: what a request leaves behind and nobody catches ends no other request where it is known whose it is`, async (t) => {
       const main = `import process from "node:process"; ${IMPORTS}${HANDLER}
+        // Node 20 and 22 begin to look whose such errors are when they have met the first.
+        await ask("${method}");
+        while (httpd.stats().replaced < 1) await new Promise((resolve) => setTimeout(resolve, 10));
         console.log(await ask("${method}"));
         console.log(await ask("WAITS"));
         console.log(await ask("GET"), httpd.stats().replaced);
@@ -68,7 +71,7 @@ describe("afterwards", { concurrency: 2 }, () => {
       const log = (JSON.parse(lines[3]) as string[]).join("\n");
       assert.deepEqual(
         lines.slice(0, 3),
-        [`200 ${method.toLowerCase()}`, isKnown ? "200 waits" : "500 ", "200 fine 1"],
+        [`200 ${method.toLowerCase()}`, isKnown ? "200 waits" : "500 ", "200 fine 2"],
         log,
       );
       if (isKnown) {
@@ -86,6 +89,8 @@ describe("afterwards", { concurrency: 2 }, () => {
 
   test("where the request itself has caused it, the log says so; elsewhere that it is not known", async (t) => {
     const main = `import process from "node:process"; ${IMPORTS}${HANDLER}
+      await ask("OWN");
+      log.length = 0;
       console.log(await ask("OWN"), await ask("EXITS"), await ask("GET"));
       console.log(JSON.stringify(log));
       process.exit();`;
