@@ -143,7 +143,7 @@ export class Explorer {
   readonly #loaded = new Map<number, Result>();
 
   /** @param most how many states are looked at, at most; more are an error */
-  constructor(world: World, most = 100_000) {
+  constructor(world: World, most = 5_000_000) {
     this.#world = world;
     this.#words = world.words;
     this.#most = most;

@@ -42,6 +42,9 @@ function explore(play: Play, interruptions: number, faulty?: (memory: PoolMemory
   }).explore();
 }
 
+/** The event loop may count on the thread that has taken the first request, and that waits for the second to be answered. */
+const counted: Play = { requests: [[4], []], handler: "awaits", threads: 2, waits: true };
+
 describe("no wake-up is lost", () => {
   const plays: [name: string, interruptions: number, play: Play][] = [
     ["a request for a thread that rests, or is about to", Infinity, { requests: [[]], handler: "answers" }],
@@ -60,6 +63,11 @@ describe("no wake-up is lost", () => {
     ["a client that takes little at a time, awaiting", 0, { requests: [[40]], handler: "awaits", takes: 10 }],
     ["a handler that awaits reads and blocks in writes", 0, { requests: [[40]], handler: "mixes", takes: 10 }],
     ["a handler that does not await its writes", 0, { requests: [[40]], handler: "pours", takes: 10 }],
+    [
+      "a thread that was counted on, and whose handler goes on until another request is answered",
+      0,
+      { ...counted, soon: true },
+    ],
     ["two requests with content, one behind the other", 0, { requests: [[4], [4]], handler: "awaits" }],
   ];
   for (const [name, interruptions, play] of plays) {
@@ -194,4 +202,8 @@ describe("a wake-up is lost", () => {
       assert.ok(stuck !== null, "it is not seen");
     });
   }
+
+  test("where the event loop does not look some time later whether a thread that it has counted on has come", () => {
+    assert.ok(explore(counted, 0).stuck !== null, "it is not seen");
+  });
 });

@@ -43,7 +43,9 @@ export interface Play {
   /** How much a handler reads at once. */
   readonly reads?: number;
   readonly threads?: number;
-  /** The timer that looks whether something waits for long. */
+  /** The first client sends nothing before all others have their answers. */
+  readonly waits?: boolean;
+  /** There is a timer that looks whether something waits for long. */
   readonly soon?: boolean;
   /** The clock goes on with each look, so that a thread that works gives its event loop a turn each time. */
   readonly slow?: boolean;
@@ -257,7 +259,8 @@ export class Loop implements Side, JobOwner {
     if (this.#soon) events.push("something may wait for long");
     for (let i = 0; i < this.#begun; i++) {
       const client = this.#clients[i];
-      if (!client.released && client.sends) events.push(`client ${i} sends`);
+      const waits = this.#play.waits === true && i === 0 && !this.#clients.slice(1).every(({ released }) => released);
+      if (!client.released && client.sends && !waits) events.push(`client ${i} sends`);
       if (!client.released && client.full) events.push(`client ${i} reads`);
     }
     return events;
