@@ -113,6 +113,7 @@ export class ThreadExecutor implements Executor, JobOwner, TurnTask {
       look: () => {
         for (const job of this.#jobs) if (job?.isRunning === true) job.look();
         this.#stalls.look(this.#oldest(), this.#held, () => this.#runningJobs());
+        this.#stalls.lookAtStreams(this.#streams);
       },
       running: () => this.#runningJobs(),
     });

@@ -2,14 +2,11 @@
 import { performance } from "node:perf_hooks";
 import process from "node:process";
 import type { MessagePort } from "node:worker_threads";
-import type { Executor, RequestHead } from "../protocol/exchange.ts";
-import { LoopExecutor } from "../server/executor.ts";
-import { loggable } from "../server/log.ts";
-import type { Services } from "../server/services.ts";
+import type { Executor } from "../protocol/exchange.ts";
 import type { Turn, TurnTask } from "../server/turn.ts";
 import { type Desk, type Rest, ThreadExchange } from "./exchange.ts";
 import type { Route } from "./heads.ts";
-import { Leftovers } from "./leftovers.ts";
+import type { Leftovers } from "./leftovers.ts";
 import {
   BELL,
   BLOCKED,
@@ -47,7 +44,6 @@ export class Runner implements Desk {
   readonly #contents: ContentRing[] = [];
   #executor: Executor | null = null;
   #turn: Turn | null = null;
-  #logError: Services["logError"] | null = null;
   /** The loop of `#work` runs. */
   #working = false;
   /** The handler's first stretch runs; it may settle before it ends. */
@@ -59,8 +55,7 @@ export class Runner implements Desk {
   /** When it settled, where that was just now; 0 elsewhere. */
   #settledAt = 0;
   #turnPlanned = false;
-  /** Made when the thread begins to take requests: what the program does before is not theirs. */
-  #leftovers: Leftovers | null = null;
+  #leftovers: Pick<Leftovers, "isEnding" | "end"> | null = null;
 
   constructor(memory: PoolMemory, index: number, port: MessagePort) {
     this.memory = memory;
@@ -76,12 +71,11 @@ export class Runner implements Desk {
     return this.current?.head.route ?? null;
   }
 
-  /** Begins to take requests. @param isTracked whether it is to be known which request has left an error behind */
-  run(services: Services, isTracked: boolean): void {
-    this.#leftovers = new Leftovers(this, isTracked);
-    this.#executor = new LoopExecutor(this.#leftovers.watch(services));
-    this.#turn = services.turn;
-    this.#logError = services.logError;
+  /** Begins to take requests. @param leftovers says when the thread is to end behind the request that runs */
+  run(executor: Executor, turn: Turn, leftovers: Pick<Leftovers, "isEnding" | "end">): void {
+    this.#executor = executor;
+    this.#turn = turn;
+    this.#leftovers = leftovers;
     this.#work();
   }
 
@@ -91,28 +85,6 @@ export class Runner implements Desk {
     this.#turnBegan = performance.now();
     if (this.current !== null) this.current.poll();
     else this.#work();
-  }
-
-  // What is left over
-
-  get running(): RequestHead | null {
-    return this.current?.head ?? null;
-  }
-
-  isOwn(): void {
-    this.#port.postMessage({ plinth: { own: this.current!.ticket } });
-  }
-
-  isAnothers(error: unknown, { method, target }: RequestHead): void {
-    const { head } = this.current!;
-    this.#logError!(
-      "%s %s, which is over, has left something behind that has failed: %s. Its thread ends when %s %s is over, too",
-      method,
-      target,
-      loggable(error),
-      head.method,
-      head.target,
-    );
   }
 
   // The desk of the exchange that runs

@@ -2,6 +2,7 @@
 import type { Job } from "./job.ts";
 import { now } from "./memory.ts";
 import type { Settings } from "./settings.ts";
+import type { Streams } from "./streams.ts";
 
 /** A request that has waited for so long is told of. In milliseconds. */
 const LONG = 5_000;
@@ -12,6 +13,7 @@ export class Stalls {
   readonly #settings: Settings;
   readonly #log: (message: string, ...args: unknown[]) => void;
   #isTold = false;
+  #isTellingOfStreams = false;
 
   constructor(settings: Settings, log: (message: string, ...args: unknown[]) => void) {
     this.#settings = settings;
@@ -44,6 +46,22 @@ export class Stalls {
       exchange.head.target,
       seconds(time - startedAt),
       handlerTimeout === Infinity ? "not set" : `${handlerTimeout} ms`,
+    );
+  }
+
+  /** The same for those whose content is still coming, and which wait for others of their kind. */
+  lookAtStreams({ oldest, waiting }: Streams): void {
+    const waited = now() - oldest;
+    if (waited < SHORT) this.#isTellingOfStreams = false;
+    if (waited < LONG || this.#isTellingOfStreams) return;
+    this.#isTellingOfStreams = true;
+    this.#log(
+      "all threads run requests whose content is still coming that may do so, %d of %d, and %d such requests wait, the first of them for %s s." +
+        " streamingThreads says how many may, threadBuffer how much content is waited for before",
+      this.#settings.streamingThreads,
+      this.#settings.max,
+      waiting,
+      seconds(waited),
     );
   }
 }

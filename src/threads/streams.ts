@@ -23,6 +23,11 @@ export class Streams {
     return this.#line.size;
   }
 
+  /** When the one was ready that waits longest, by `now`; Infinity where none waits. */
+  get oldest(): number {
+    return this.#line.first?.readyAt ?? Infinity;
+  }
+
   /** @returns whether a request may have a thread; then it counts, until it leaves */
   admits(job: Job): boolean {
     if (this.#count >= this.#most) return false;

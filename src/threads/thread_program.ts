@@ -1,7 +1,9 @@
 /** The program of a thread: finds the handlers of its server, as program.ts says, and runs them. */
 import process from "node:process";
 import { parentPort, workerData } from "node:worker_threads";
+import type { RequestHead } from "../protocol/exchange.ts";
 import type { RequestRouter } from "../server/dispatch.ts";
+import { LoopExecutor } from "../server/executor.ts";
 import { isStorageCheap, StartContext } from "../server/context.ts";
 import { Finding, notFound, sendable } from "../server/finding.ts";
 import { BaseHTTPRequestHandler, type RequestHandlerClass } from "../server/handler.ts";
@@ -12,6 +14,8 @@ import { enterSecondProgram } from "../server/second_program.ts";
 import type { HTTPServer } from "../server/server.ts";
 import type { Services } from "../server/services.ts";
 import { StopSignal } from "../server/stop_signal.ts";
+import { loggable } from "../server/log.ts";
+import { Leftovers } from "./leftovers.ts";
 import { PoolMemory } from "./memory.ts";
 import type { Sent, ThreadStart, ToThread } from "./messages.ts";
 import { ThreadingHTTPServer } from "./mixin.ts";
@@ -100,10 +104,33 @@ try {
   // What the program has begun besides may fail at once, such as to listen where it listens already.
   await new Promise((resolve) => setImmediate(resolve));
   await new Promise((resolve) => setImmediate(resolve));
-  runner.run(services, start.isTracked || isStorageCheap);
+  const leftovers = leftoversOf(services);
+  runner.run(new LoopExecutor(leftovers.watch(services)), services.turn, leftovers);
   tell({ ready: true, needsRoutes: found.needsRoutes });
 } catch (error) {
   tell({ failed: sendable(error) });
+}
+
+/** From now on: what the program has done before is no request's. */
+function leftoversOf({ logError }: Services): Leftovers {
+  const owner = {
+    get running() {
+      return runner.current?.head ?? null;
+    },
+    isOwn: () => tell({ own: runner.current!.ticket }),
+    isAnothers(error: unknown, { method, target }: RequestHead) {
+      const { head } = runner.current!;
+      logError(
+        "%s %s, which is over, has left something behind that has failed: %s. Its thread ends when %s %s is over, too",
+        method,
+        target,
+        loggable(error),
+        head.method,
+        head.target,
+      );
+    },
+  };
+  return new Leftovers(owner, start.isTracked || isStorageCheap);
 }
 
 /** Finds the handlers. Rejects with what to write where they cannot be found. */

@@ -3,9 +3,19 @@ import assert from "node:assert/strict";
 import { describe, test, type TestContext } from "node:test";
 import { type HTTPServer, Router, ThreadingHTTPServer, type ThreadingHTTPServerOptions } from "plinth";
 import { AdditionHandler } from "../../apps/addition/handler.ts";
-import { connect, type MemoryPeer, post, postChunks, request, type SocketPeer, until } from "../server/support.ts";
+import {
+  beside,
+  connect,
+  type MemoryPeer,
+  post,
+  postChunks,
+  request,
+  type SocketPeer,
+  until,
+} from "../server/support.ts";
 import { BEGUN, Blocking, Buffering, digest, ENDED, NOTES, pattern, Queued } from "./handlers.ts";
 import { serve, type Threaded } from "./support.ts";
+import { Talk } from "./talk.ts";
 
 const SUM = '{"val_a": 3, "val_b": 4}';
 const LARGE = 100_000;
@@ -208,6 +218,26 @@ describe("content that streams", () => {
     assert.equal((await second.answer("POST")).body, String(LARGE));
     server.release();
     assert.equal((await first.answer("POST")).body, String(LARGE));
+  });
+
+  test("who talks and listens at the same time has its place for as long as it talks, and who waits for it hears nothing", async (t) => {
+    const server = await serve(t, Talk, { threads: 2, threadBuffer: 1000 });
+    const piece = "x".repeat(1001);
+    const text = postChunks([piece]).replace("POST", "BLOCK").slice(0, -"0\r\n\r\n".length);
+    const hears = (peer: MemoryPeer): boolean => (void peer.reading, peer.text.includes(piece));
+    const peers = Array.from({ length: 6 }, () => server.connect());
+    for (const peer of peers) await peer.send(text);
+    for (const [i, peer] of peers.entries()) {
+      await until(() => hears(peer), `client ${i} to be heard`);
+      const others = peers.slice(i + 1);
+      // So it is however long this one talks: its place is given on with the end of its content, and no sooner.
+      const { stats } = server.httpd;
+      await until(() => stats.call(server.httpd).busy === 1, "the one before to end");
+      assert.equal(server.httpd.stats().waiting, others.length);
+      assert.ok(others.every((other) => !hears(other) && other.text === ""));
+      await peer.send("0\r\n\r\n");
+    }
+    assert.deepEqual(beside(server.log), [], "nothing has gone wrong");
   });
 
   test("more than as many as may wait are answered 503, and others are not", async (t) => {

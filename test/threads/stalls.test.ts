@@ -50,6 +50,13 @@ test("all threads are busy and requests wait: the log says so when that takes fi
     assert.equal((await other.get("/quick")).body, "quick");
     assert.deepEqual(told(other.log), []);
   }
+  // That requests with much content wait for each other is said as well, once.
+  const streams = streaming.log.filter((line) => line.includes("streamingThreads"));
+  assert.equal(streams.length, 1, streams.join("\n"));
+  assert.match(
+    streams[0],
+    /all threads run requests whose content is still coming that may do so, 1 of 2, and 2 such requests wait, the first of them for [5-9]\.\d s\. streamingThreads says/,
+  );
   busy.release();
   const [line] = told(stalled.log);
   assert.match(
