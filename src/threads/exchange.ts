@@ -108,6 +108,7 @@ export class ThreadExchange implements Exchange, TurnTask {
   #released = false;
   /** Lines of the log that wait for the next time that something is handed over; an answer taken back does not take them along. */
   #lines: string[] = NONE;
+  #sendsLines = false;
 
   constructor(desk: Desk, slot: number) {
     const { memory } = desk;
@@ -248,6 +249,9 @@ export class ThreadExchange implements Exchange, TurnTask {
     if (this.#lost || this.#tunnel || this.#rest.length > 0 || !this.#desk.writer.retract(this.#mark)) return false;
     this.#account.takeBack();
     this.status = this.bytesSent = 0;
+    // What was said behind the response comes before what is said of the next.
+    this.#putLines(true);
+    this.#desk.writer.publish();
     return true;
   }
 
@@ -408,14 +412,18 @@ export class ThreadExchange implements Exchange, TurnTask {
     this.#desk.call(this.#slot);
   }
 
-  /** A line that is put behind content waits as that does, for a slow client; only at the end all is taken. */
+  /**
+   * A line that is put behind content waits as that does, for a slow client; only at the end all is taken. So before that it is sent,
+   * and so are those behind it, to stay in order.
+   */
   #putLines(atEnd: boolean): void {
     const lines = this.#lines;
     if (lines.length === 0) return;
     this.#lines = NONE;
+    this.#sendsLines ||= !atEnd;
     for (const line of lines) {
-      if (atEnd) this.#put(LOG, Buffer.from(line));
-      else this.#desk.sendLine(line);
+      if (this.#sendsLines) this.#desk.sendLine(line);
+      else this.#put(LOG, Buffer.from(line));
     }
   }
 }

@@ -361,6 +361,7 @@ export class ThreadExecutor implements Executor, JobOwner, TurnTask {
       this.#look();
       this.#lookLater();
     } else if ("log" in message) {
+      this.#jobs.find((job) => job?.thread === thread.index)?.look(); // lines that were put before
       this.log(message.log);
     } else if ("own" in message) {
       thread.fault = message.own;

@@ -55,6 +55,26 @@ export function logging(mode: Mode, test: Register): void {
     ]);
   });
 
+  test("lines come in the order in which they were written, behind a response that was taken back as well", async (t) => {
+    for (const [path, status, lines] of [
+      ["/order/retracted", 503, ["1", "code 503, message 2"]],
+      ["/order/written", 503, ["1", "code 503, message 2"]],
+      ["/order/whole", 503, ["1", "code 503, message 2"]],
+      ["/order/later", 503, ["0", "1", "code 503, message 2"]],
+      ["/order/large", 200, ["0", "1", "2", "3"]],
+      ["/order/cut", null, ["0", "1", "2"]],
+    ] as const) {
+      const served = await mode.serve(t, Logging);
+      const client = await served.client();
+      const asked = client.request({ path });
+      if (status === null) await asked.catch(() => {});
+      else assert.equal((await asked).status, status);
+      const said = await messages(served, lines.length + 1, client.address[0]);
+      assert.deepEqual(said.slice(0, lines.length), lines, path);
+      assert.match(said.at(-1)!, /^"GET \/order\//);
+    }
+  });
+
   test("logMessage and logError fill in their arguments, and control characters are escaped", async (t) => {
     const served = await mode.serve(t, Logging);
     const client = await served.client();

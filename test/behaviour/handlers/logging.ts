@@ -27,6 +27,40 @@ const acts: Record<string, Act> = {
     handler.logMessage("%s", decodeURIComponent(handler.query.get("said") ?? ""));
     handler.sendText("hello");
   },
+  "/order/retracted": (handler) => begin(handler, 5),
+  "/order/written": (handler) => {
+    begin(handler, 5, "ab");
+  },
+  "/order/whole": (handler) => {
+    handler.sendJson({ a: 1 });
+    handler.logMessage("1");
+    throw new HTTPError(503, "2");
+  },
+  "/order/later": async (handler) => {
+    handler.logMessage("0");
+    await nextTurn();
+    await nextTurn();
+    begin(handler, 5, "ab");
+  },
+  "/order/cut": async (handler) => {
+    handler.logMessage("0");
+    handler.sendResponse(200);
+    handler.endHeaders();
+    void handler.wfile.write("a");
+    handler.logMessage("1");
+    await new Promise((resolve) => setTimeout(resolve, 20));
+    handler.logMessage("2");
+    throw new HTTPError(503, "3");
+  },
+  "/order/large": async (handler) => {
+    handler.logMessage("0");
+    handler.sendResponse(200);
+    handler.endHeaders();
+    handler.logMessage("1");
+    await handler.wfile.write("a".repeat(1_000_000));
+    handler.logMessage("2");
+    handler.logMessage("3");
+  },
   "/forging/message": (handler) => {
     handler.logMessage("q=%s", said(handler));
     handler.logMessage(`q=${said(handler)}`);
@@ -49,6 +83,16 @@ const acts: Record<string, Act> = {
     throw { q: said(handler), stack: said(handler) };
   },
 };
+
+/** Begins a response that is taken back, and says so. */
+function begin(handler: BaseHTTPRequestHandler, length: number, content = ""): never {
+  handler.sendResponse(200);
+  handler.sendHeader("Content-Length", length);
+  handler.endHeaders();
+  if (content !== "") void handler.wfile.write(content);
+  handler.logMessage("1");
+  throw new HTTPError(503, "2");
+}
 
 /** What the client would like to have in the log. */
 function said(handler: BaseHTTPRequestHandler): string {
