@@ -156,7 +156,7 @@ test("every name of ours anywhere on the page is one", () => {
 
 /** Prints Python's public names as JSON: of each class, of a server and of a handler at work, and what the module exports. */
 const LIST_NAMES = `
-import http.client, http.server, json, socketserver, sys, threading
+import http.client, http.server, inspect, json, socketserver, sys, threading
 
 def public(thing):
     return sorted(name for name in dir(thing) if not name.startswith("_"))
@@ -190,7 +190,8 @@ for c in (
     http.server.ThreadingHTTPServer, socketserver.BaseRequestHandler, socketserver.StreamRequestHandler,
     http.server.BaseHTTPRequestHandler,
 ):
-    found.append({"tables": tables(c), "names": public(c)})
+    arguments = [name for name in inspect.signature(c.__init__).parameters if name not in ("self", "args", "kwargs")]
+    found.append({"tables": tables(c), "names": public(c) + arguments})
 found.append({"tables": ["Other classes of http.server"], "names": http.server.__all__})
 print(json.dumps({"version": sys.version_info[:2], "found": found}))
 `;

@@ -30,7 +30,7 @@ export const METHOD_INVALID = error(
 export const TARGET_INVALID = error(
   "TARGET_INVALID",
   400,
-  "The request target must be a path that begins with /, an absolute http URI, * with OPTIONS, or host:port with CONNECT, without spaces, fragments, control or non-ASCII characters.",
+  "The request target must be a path that begins with /, an absolute http or https URI, * with OPTIONS, or host:port with CONNECT, without spaces, fragments, control or non-ASCII characters.",
   "RFC 9112 §3.2",
 );
 export const TARGET_TOO_LONG = error("TARGET_TOO_LONG", 414, "The request target is too long.", "RFC 9112 §3");
@@ -43,7 +43,7 @@ export const VERSION_INVALID = error(
 export const VERSION_UNSUPPORTED = error(
   "VERSION_UNSUPPORTED",
   505,
-  "This server speaks HTTP/1.0 and HTTP/1.1 here.",
+  "This server speaks HTTP/1.0 and HTTP/1.1 here; it takes HTTP/1.2 to 1.9 for HTTP/1.1.",
   "RFC 9110 §15.6.6",
 );
 

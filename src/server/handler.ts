@@ -141,8 +141,9 @@ export class BaseHTTPRequestHandler extends HandledRequest {
 
   /**
    * Adds a header. Content-Length announces how much content will follow, Connection: close ends the connection behind it.
-   * @throws {TypeError} when the name or value could not be sent as it is (CR and LF, for example), or is Transfer-Encoding, which
-   *   the protocol sees to; {Error} before `sendResponse` and after `endHeaders`
+   * @throws {TypeError} when the name or value could not be sent as it is (CR and LF, for example), for Transfer-Encoding, which the
+   *   protocol sees to, and for a Content-Length that is no number of bytes; {Error} before `sendResponse`, after `endHeaders`, and for a
+   *   second Content-Length that says otherwise
    * @source Python's `send_header`
    */
   sendHeader(name: string, value: string | number): void {
@@ -170,15 +171,21 @@ export class BaseHTTPRequestHandler extends HandledRequest {
   }
 
   /**
-   * Sends an interim answer at once, such as 103 Early Hints (RFC 8297), to the clients that the server's option `informational`
+   * Sends an interim response at once, such as 103 Early Hints (RFC 8297), to the clients that the server's option `informational`
    * names, by default those of HTTP/2 and later. For others it does nothing, and says nothing: an interim response is never needed.
    * A 100 that the client has asked for is sent in any case. HTTP/1.0 clients get none.
    * @param code 100 to 199, but not 101
-   * @throws {RangeError} for another code; {TypeError} as `sendHeader` does; {Error} when the answer has left
+   * @param headers fields; none that says how long content is, since there is none (RFC 9110 §8.6, RFC 9112 §6.1)
+   * @throws {RangeError} for another code; {TypeError} for a field that could not be sent as it is, Transfer-Encoding or Content-Length;
+   *   {Error} when the head of the response has been handed over: by `flush`, at the end of the turn, or with 16 KiB of content
    */
   sendInformational(code: number, headers: HeaderFields = {}): void {
     const fields = new FieldList();
-    eachField(headers, (name, value) => fields.add(name, value));
+    eachField(headers, (name, value) => {
+      if (/^(?:transfer-encoding|content-length)$/i.test(name))
+        throw new TypeError(`cannot send ${name} in an interim response: it has no content`);
+      fields.add(name, value);
+    });
     this.#transaction.exchange.inform(code, fields);
   }
 
