@@ -1,5 +1,5 @@
 /** Whether one more connection may come in, and what the log says when it may not. */
-import type { Descriptors } from "../transport/transport.ts";
+import type { Descriptors, Transport } from "../transport/transport.ts";
 import { connectionsFor, SpareDescriptors } from "./descriptors.ts";
 
 /** An episode is over when there was room for so long. In milliseconds. */
@@ -23,12 +23,22 @@ export class Admission {
   }
 
   /**
-   * Bounds connections so that they never take all file descriptors.
+   * Bounds connections so that they never take all file descriptors: they leave enough for everything else. From now on, each tick looks
+   * whether one is left.
    * @param threads of handlers, at most
    * @param listeners event loops that accept
-   * @returns a warning, where all event loops together may have fewer than one was allowed
+   * @param isBounded it was told already how many connections it may have
+   * @returns warnings: what is not as the options say, or as a user would expect it from the runtime
    */
-  bound(descriptors: Descriptors, threads: number, listeners: number): string | null {
+  open(transport: Transport, threads: number, listeners: number, isBounded: boolean): string[] {
+    const descriptors = transport.descriptors?.() ?? null;
+    if (descriptors !== null) this.#spares ??= new SpareDescriptors();
+    if (isBounded) return [];
+    const warning = transport.warning?.() ?? null;
+    return [warning, descriptors && this.#bound(descriptors, threads, listeners)].filter((one) => one !== null);
+  }
+
+  #bound(descriptors: Descriptors, threads: number, listeners: number): string | null {
     const allowed = this.most;
     const most = connectionsFor(descriptors, threads, listeners);
     this.most = Math.min(allowed, most);
@@ -38,11 +48,6 @@ export class Admission {
       `maxConnections is ${allowed}, but this process may have only ${descriptors.limit} file descriptors (ulimit -n):` +
       ` at most ${most} connections are open at a time${each}`
     );
-  }
-
-  /** Looks from now on, at each tick, whether a file descriptor is left. */
-  watch(): void {
-    this.#spares ??= new SpareDescriptors();
   }
 
   /** Whether there are file descriptors for one more thread, as far as can be told. */

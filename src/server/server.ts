@@ -264,7 +264,14 @@ export class HTTPServer {
       reusePort: this.#reusePort,
       onError: (error: Error) => this.#report("cannot accept connections: %s", error.message),
     };
-    this.#leaveDescriptors(owner.executor.mostThreads ?? 0);
+    const threads = owner.executor.mostThreads ?? 0;
+    for (const warning of this.#admission.open(
+      this.#transport,
+      threads,
+      this.#options.listeners,
+      listenerThread !== null,
+    ))
+      this.logError("%s", warning);
     await owner.executor.open?.();
     if (this.#stopping) return; // meanwhile
     const wanted = this.#address;
@@ -401,16 +408,6 @@ export class HTTPServer {
     if (this.#stopping && this.#acceptor.isOpen) link.stop();
     else if (this.#stopping) link.shutdown(this.#options.shutdownGrace);
     return link;
-  }
-
-  /** Of the file descriptors of the process, connections leave enough for everything else. */
-  #leaveDescriptors(threads: number): void {
-    const descriptors = this.#transport.descriptors?.() ?? null;
-    if (descriptors === null) return;
-    this.#admission.watch();
-    if (listenerThread !== null) return; // it was told how many connections it may have
-    const warning = this.#admission.bound(descriptors, threads, this.#options.listeners);
-    if (warning !== null) this.logError("%s", warning);
   }
 
   #tick(): void {

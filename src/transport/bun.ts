@@ -14,6 +14,14 @@ export const transport: Transport = {
   },
 
   descriptors: readDescriptors,
+
+  warning() {
+    if (!process.execArgv.includes("--hot")) return null;
+    return (
+      "bun --hot evaluates a changed program once more in this process, where this server goes on with the old handlers, and a top-level" +
+      " await that waits for it keeps Bun from that: run bun --watch, which starts the program anew"
+    );
+  },
 };
 
 // What this file knows of Bun: https://bun.com/reference/bun/listen

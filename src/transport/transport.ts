@@ -23,6 +23,8 @@ export interface Transport {
   listen(address: ListenAddress, options: ListenOptions, accept: (socket: Socket) => SocketHandler): Promise<Listener>;
   /** Runs `task` once, when the present turn of the event loop is over: behind all microtasks. */
   endOfTurn(task: () => void): void;
+  /** What this process was started with that does not do for a server what a user would expect, as a sentence; null where there is nothing. */
+  warning?(): string | null;
   /**
    * The file descriptors of the process, of which each connection takes one.
    * @returns null where that cannot be told; a transport whose connections take none does not have this call

@@ -9,6 +9,7 @@ import { describe, test, type TestContext } from "node:test";
 import { BaseHTTPRequestHandler, HTTPServer, MemoryTransport } from "plinth";
 import { Admission } from "../../src/server/admission.ts";
 import { connectionsFor } from "../../src/server/descriptors.ts";
+import type { Descriptors, Transport } from "plinth";
 import { runtime, sharesPorts, testOn } from "../support/runtime.ts";
 import { sendSignal } from "../support/system.ts";
 import { folderWith } from "../threads/support.ts";
@@ -304,7 +305,8 @@ test("where there are enough, nothing is said, nor where there are fewer connect
 test("event loops share what there is, and that is said where all together may have fewer than one was allowed", () => {
   const bound = (limit: number, most: number, listeners: number): [most: number, warning: string | null] => {
     const admission = new Admission(most, () => {});
-    const warning = admission.bound({ limit, open: 24 }, 0, listeners);
+    const descriptors = (): Descriptors => ({ limit, open: 24 });
+    const [warning = null] = admission.open({ descriptors } as Transport, 0, listeners, false);
     return [admission.most, warning];
   };
   assert.deepEqual(bound(20_000, 16_384, 1), [16_384, null]);

@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { describe, test } from "node:test";
-import { runtime, sharesPorts } from "../support/runtime.ts";
+import { runtime, sharesPorts, testOn } from "../support/runtime.ts";
 
 import { type Files, folderWith, runIn } from "./support.ts";
 
@@ -79,7 +79,7 @@ describe("no thread starts the program once more", { concurrency: 2 }, () => {
     });
 
   // Deno's threads say of themselves that they were started by another process, where the process was.
-  test("a program that starts itself where nobody has", { skip: runtime === "deno" }, async (t) => {
+  testOn("node", "bun")("a program that starts itself where nobody has", async (t) => {
     for (const server of [THREADING, ...(sharesPorts ? [LISTENERS] : [])]) {
       const main = `${IMPORTS}import { fork } from "node:child_process";
         ${CLASS}
@@ -143,7 +143,7 @@ describe("threads import the program, not what has imported it", { concurrency: 
     assert.deepEqual([lines, threads], [["launched", "true"], 1]);
   });
 
-  test("under pm2, whose container imports what it is told", { skip: runtime === "deno" }, async (t) => {
+  testOn("node", "bun")("under pm2, whose container imports what it is told", async (t) => {
     const folder = folderWith(t, {
       "ProcessContainerFork.js": LAUNCHER.replace("process.env.APP ?? ", ""),
       "app.js": `${IMPORTS}${CLASS}${serve()}`,
