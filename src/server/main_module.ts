@@ -2,8 +2,8 @@
 import module from "node:module";
 import path from "node:path";
 import process from "node:process";
-import { fileURLToPath, pathToFileURL } from "node:url";
-import { runningFile } from "./running_file.ts";
+import { pathToFileURL } from "node:url";
+import { runningFile, runningFiles } from "./running_file.ts";
 
 /** What is known of how this process was started. */
 export interface Start {
@@ -45,7 +45,8 @@ export function findMain(start: Start, constructing: () => string | null): MainM
     const given = file === undefined ? "was started without a file" : `was started with ${file}, which is no file`;
     return fileOr(constructing(), `The process ${given}`);
   }
-  return { url: pathToFileURL((isInstalled(main) ? constructing() : null) ?? main).href, lack: "" };
+  const own = isInstalled(main) ? constructing() : null;
+  return { url: pathToFileURL((own === null ? null : resolveFile(own)) ?? main).href, lack: "" };
 }
 
 function fileOr(file: string | null, lack: string): MainModule {
@@ -55,12 +56,13 @@ function fileOr(file: string | null, lack: string): MainModule {
 
 /**
  * The file that is meant, as Node finds it: "node program" may mean program.js, and "node ." what the package there names.
+ * @param folder in which it is meant, if it is not the present one
  * @returns null where there is none
  */
-export function resolveFile(file: string): string | null {
+export function resolveFile(file: string, folder = ""): string | null {
   try {
     // (Bundlers would look for what is resolved by a createRequire that is imported by its name.)
-    return module.createRequire(path.resolve("main")).resolve(path.resolve(file));
+    return module.createRequire(path.resolve("main")).resolve(path.resolve(folder, file));
   } catch {
     return null;
   }
@@ -74,18 +76,12 @@ function isInstalled(file: string): boolean {
 export function callingFile(): string | null {
   // Where this library's files are files of their own.
   const library = /^(.*[/\\])server[/\\]running_file\.[a-z]+$/.exec(runningFile() ?? "")?.[1];
-  const { stackTraceLimit } = Error;
-  Error.stackTraceLimit = 200;
-  const stack: unknown = new Error().stack; // whoever has set Error.prepareStackTrace may make anything of it
-  Error.stackTraceLimit = stackTraceLimit;
-  if (typeof stack !== "string") return null;
-  for (const line of stack.split("\n").reverse()) {
-    const place = /(?:\(|\bat (?:async )?)((?:file:\/\/|\/|[A-Za-z]:\\)[^()]*):\d+:\d+\)?$/.exec(line)?.[1];
-    if (place === undefined) continue;
-    const file = place.startsWith("file:") ? fileURLToPath(place) : place;
-    if (!isInstalled(file) && (library === undefined || !file.startsWith(library))) return file;
-  }
-  return null;
+  const isOthers = (file: string): boolean => isInstalled(file) || (library !== undefined && file.startsWith(library));
+  return (
+    runningFiles()
+      .filter((file) => path.isAbsolute(file) && !isOthers(file))
+      .at(-1) ?? null
+  );
 }
 
 /** How this process was started. */

@@ -5,6 +5,7 @@
 import { ChildProcess } from "node:child_process";
 import cluster from "node:cluster";
 import { syncBuiltinESMExports } from "node:module";
+import path from "node:path";
 import process from "node:process";
 import { fileURLToPath } from "node:url";
 import { resolveFile } from "./main_module.ts";
@@ -40,9 +41,34 @@ function seeCluster(): void {
   syncBuiltinESMExports();
 }
 
-/** A method of Node's, Bun's and Deno's that their declarations do not have: what all asynchronous calls of node:child_process use. */
+/** What all asynchronous calls of node:child_process use, on Node, Bun and Deno. Its declarations do not have it. */
 interface Spawning {
-  spawn(options: { readonly file?: string; readonly args?: readonly string[] }): unknown;
+  spawn(options: Spawned): unknown;
+}
+
+interface Spawned {
+  readonly file?: unknown;
+  /** Its name for itself, and its arguments; anything may be among them, which Node makes strings. */
+  readonly args?: readonly unknown[];
+  readonly cwd?: unknown;
+}
+
+/** What runs programs such as this one. */
+const RUNTIMES = /^(?:node|nodejs|bun|deno|tsx|ts-node)(?:\.exe)?$/i;
+
+/**
+ * The argument by which a process would run the program; null where it would not.
+ * @param program the path of the program's main file
+ */
+export function argumentOf({ file, args = [], cwd }: Spawned, program: string): string | null {
+  const named = (name: unknown): name is string =>
+    typeof name === "string" &&
+    !name.startsWith("-") &&
+    resolveFile(name, typeof cwd === "string" ? cwd : "") === program;
+  if (typeof file !== "string") return null;
+  if (/[\\/]/.test(file) && named(file)) return file; // a file that says itself what runs it
+  if (file !== process.execPath && !RUNTIMES.test(path.basename(file))) return null;
+  return args.slice(args[0] === file ? 1 : 0).find(named) ?? null;
 }
 
 /**
@@ -53,14 +79,13 @@ interface Spawning {
 export function enterSecondProgram(main: string | null, isHandling: () => boolean): void {
   seeCluster();
   if (main?.startsWith("file:") !== true) return;
-  const file = fileURLToPath(main);
+  const program = fileURLToPath(main);
   const spawning = ChildProcess.prototype as unknown as Spawning;
   const { spawn } = spawning;
   spawning.spawn = function (this: unknown, options) {
-    if (!isHandling() && options.args?.some((arg) => !arg.startsWith("-") && resolveFile(arg) === file) === true)
-      throw new Error(
-        `a thread was about to start the program once more, as a process of its own: ${options.args.join(" ")}. ${TWICE}`,
-      );
+    const name = isHandling() ? null : argumentOf(options, program);
+    if (name !== null)
+      throw new Error(`a thread was about to start the program once more, as a process of its own: ${name}. ${TWICE}`);
     return spawn.call(this, options);
   };
 }

@@ -12,6 +12,7 @@ import { Admission } from "./admission.ts";
 import { Askers } from "./askers.ts";
 import { Clock } from "./clock.ts";
 import { StartContext } from "./context.ts";
+import { mark } from "./copies.ts";
 import { Dispatcher, type RequestRouter } from "./dispatch.ts";
 import { LoopExecutor } from "./executor.ts";
 import type { RequestHandlerClass } from "./handler.ts";
@@ -443,3 +444,5 @@ export class HTTPServer {
       .then(this.#stop);
   }
 }
+
+mark(HTTPServer, "HTTPServer");

@@ -1,5 +1,5 @@
 /** The threads of one server: how many there are, who is woken, and who takes the place of one that was lost. */
-import process from "node:process";
+import { endProcess } from "./end_process.ts";
 import type { Job } from "./job.ts";
 import { now, type PoolMemory } from "./memory.ts";
 import type { FromThread, ThreadsStart } from "./messages.ts";
@@ -19,10 +19,8 @@ const LOOK = 250;
 /** How often idle threads are looked for, and how many times in a row one must be found so until it ends. */
 const IDLE_CHECK = 1_000;
 const IDLE_CHECKS = 15;
-/** How the process ends where too many threads go on behind their end: EX_SOFTWARE of sysexits.h. */
-const STUCK_STATUS = 70;
-/** How long the log has until then. In milliseconds. */
-const LAST_WORDS = 100;
+/** How long more there must be too many of them until the process ends. In milliseconds. */
+const STUCK_PATIENCE = 4_000;
 
 export interface CrewOwner {
   log(message: string, ...args: unknown[]): void;
@@ -34,6 +32,8 @@ export interface CrewOwner {
   onMessage(thread: Thread, message: Exclude<FromThread, { ready: true } | { failed: Error }>): void;
   /** A handler has run for too long, and its thread is ended: nothing that it still does counts. */
   onOverdue(thread: Thread): void;
+  /** A thread that was ended goes on: what it runs is not waited for. */
+  onStuck(thread: Thread): void;
   /** A thread that took requests has ended. */
   onEnd(thread: Thread, why: Error): void;
   /** There is no thread, and the last attempt to start one has failed. */
@@ -71,7 +71,7 @@ export class Crew {
   #replaced = 0;
   /** How many threads go on behind their end. */
   #stuck = 0;
-  /** A thread was lost by an error that nobody had caught. */
+  /** A thread was lost by an error: from then on, threads are to know whose such errors are. */
   #isTracked = false;
   #later: ReturnType<typeof setTimeout> | null = null;
   #soon: NodeJS.Timeout | null = null;
@@ -98,6 +98,11 @@ export class Crew {
     return this.#count((thread) => thread.isServing);
   }
 
+  /** How many threads go on behind their end. */
+  get stuck(): number {
+    return this.#stuck;
+  }
+
   /** Whether there is no thread, nor will be: all go on behind their end. */
   get isStuck(): boolean {
     return this.#stuck === this.#threads.length;
@@ -114,6 +119,7 @@ export class Crew {
     const { max, min } = this.#settings;
     if (max - this.#stuck < min) {
       this.#opened = null;
+      this.#owner.onNone();
       throw new Error(`${this.#stuck} threads of an attempt that has failed go on, so ${min} cannot be started`);
     }
     await new Promise<void>((resolve, reject) => {
@@ -253,7 +259,7 @@ export class Crew {
       this.#threads[index] = new Thread(this.#memory, start, this.#settings.resourceLimits, {
         onReady: (_thread, needsRoutes) => this.#ready(needsRoutes),
         onMessage: (thread, message) => this.#owner.onMessage(thread, message),
-        onStuck: (thread) => this.#isStuck(thread),
+        onStuck: (thread) => this.#foundStuck(thread),
         onEnd: (thread, why) => this.#ended(thread, why),
       });
     } catch (error) {
@@ -307,9 +313,9 @@ export class Crew {
     this.#tellSize();
     if (thread.ready) this.#owner.onEnd(thread, why);
     this.#tellGone();
-    if (this.#closed || thread.leaving) return;
-    // One that was stuck counts as lost since then.
-    if (wasStuck) return this.#replace();
+    if (this.#closed) return;
+    // One that was stuck counts as lost since then; and there is a place now, where there was none for those that are owed.
+    if (wasStuck || thread.leaving) return this.#replace();
     this.#missing(
       thread.index,
       this.#onOpen !== null ? notStarted(why, thread.hasSaidWhy) : why,
@@ -319,25 +325,30 @@ export class Crew {
   }
 
   /** A thread was ended, and goes on. */
-  #isStuck(thread: Thread): void {
+  #foundStuck(thread: Thread): void {
     this.#stuck++;
     this.#tellSize();
-    if (this.#closed || thread.leaving) return this.#tellGone();
-    const { max, maxStuckThreads } = this.#settings;
+    this.#tellGone();
+    if (this.#closed || this.#opened === null) return;
+    this.#owner.onStuck(thread);
     this.#owner.log(
       "thread %d goes on though it was ended: it computes, or waits for what it cannot be called away from. So do %d of %d threads, and" +
         " no others take their place",
       thread.index,
       this.#stuck,
-      max,
+      this.#settings.max,
     );
-    if (this.#stuck > maxStuckThreads) this.#endProcess();
-    else this.#missing(thread.index, thread.why ?? new Error("it goes on"), !this.isStuck, thread.ready);
+    if (this.#stuck > this.#settings.maxStuckThreads) setTimeout(() => this.#endProcess(), STUCK_PATIENCE).unref();
+    if (thread.leaving) return;
+    this.#missing(thread.index, thread.why ?? new Error("it goes on"), thread.ready && !this.isStuck, thread.ready);
   }
 
+  /** Where there are still too many: a thread may have needed long to collect its garbage. */
   #endProcess(): void {
-    this.#owner.log("more than %d threads go on: the process ends itself", this.#settings.maxStuckThreads);
-    setTimeout(() => process.exit(STUCK_STATUS), LAST_WORDS);
+    const { maxStuckThreads } = this.#settings;
+    if (this.#closed || this.#stuck <= maxStuckThreads) return;
+    this.#owner.log("more than %d threads go on: the process ends itself", maxStuckThreads);
+    endProcess();
   }
 
   /** There is a thread less, or not one more. @param isTold the log says why already */

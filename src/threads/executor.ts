@@ -106,13 +106,14 @@ export class ThreadExecutor implements Executor, JobOwner, TurnTask {
         this.#lookLater();
       },
       onMessage: (thread, message) => this.#hear(thread, message),
-      onOverdue: (thread) => this.#giveUp(thread),
+      onOverdue: (thread) => this.#giveUp(thread, thread.overdue),
+      onStuck: (thread) => this.#giveUp(thread),
       onEnd: (thread, why) => this.#lost(thread, why),
       onNone: () => this.#giveUpWaiting(),
       oldest: () => this.#oldest(),
       look: () => {
         for (const job of this.#jobs) if (job?.isRunning === true) job.look();
-        this.#stalls.look(this.#oldest(), this.#held, () => this.#runningJobs());
+        this.#stalls.look(this.#oldest(), this.#held, this.#crew.stuck, () => this.#runningJobs());
         this.#stalls.lookAtStreams(this.#streams);
       },
       running: () => this.#runningJobs(),
@@ -140,9 +141,9 @@ export class ThreadExecutor implements Executor, JobOwner, TurnTask {
     if (this.#running > 0) await new Promise<void>((resolve) => this.#drained.push(resolve));
   }
 
-  async close(): Promise<void> {
+  close(): Promise<void> {
     this.#services.server.stopping.removeEventListener("abort", this.#stop);
-    await this.#crew.close();
+    return this.#crew.close();
   }
 
   // What jobs tell
@@ -188,9 +189,7 @@ export class ThreadExecutor implements Executor, JobOwner, TurnTask {
     this.#release(job, false);
   }
 
-  nudge(thread: number): void {
-    this.#crew.nudge(thread);
-  }
+  readonly nudge = (thread: number): void => this.#crew.nudge(thread);
 
   log(line: string): void {
     this.#services.context.run(this.#writeLine, line);
@@ -314,7 +313,7 @@ export class ThreadExecutor implements Executor, JobOwner, TurnTask {
   }
 
   #recount(): void {
-    this.#account.holds(this.#held + this.#streams.waiting);
+    this.#account.holds(this.#held + this.#streams.waiting, this.#slots.kept);
   }
 
   /** Takes a request out of its slot. @param goesOn the thread that may write there still; -1 for none */
@@ -361,7 +360,7 @@ export class ThreadExecutor implements Executor, JobOwner, TurnTask {
       this.#look();
       this.#lookLater();
     } else if ("log" in message) {
-      this.#jobs.find((job) => job?.thread === thread.index)?.look(); // lines that were put before
+      for (const job of this.#jobs) if (job?.thread === thread.index) job.look(); // lines that were put before
       this.log(message.log);
     } else if ("own" in message) {
       thread.fault = message.own;
@@ -372,7 +371,7 @@ export class ThreadExecutor implements Executor, JobOwner, TurnTask {
       this.#resting.delete(message.ticket);
       resting.job.giveRest(message.rest);
       this.#release(resting.job);
-    } else {
+    } else if (thread.overdue === 0) {
       this.#shutDown(thread, message);
     }
   }
@@ -405,12 +404,13 @@ export class ThreadExecutor implements Executor, JobOwner, TurnTask {
     this.#lookLater();
   }
 
-  /** A thread has run a handler for too long, and is to end: its request is answered now. */
-  #giveUp(thread: Thread): void {
-    const job = this.#jobs.find((one) => one?.ticket === thread.overdue);
-    job?.look();
-    if (job !== null && job !== undefined && job.slot >= 0)
-      this.#fail(job, thread, new Error("it took too long"), thread.index);
+  /** Answers what a thread runs that is to end, while it goes on. @param ticket of the request; left out, whatever it runs */
+  #giveUp(thread: Thread, ticket?: number): void {
+    for (const job of this.#jobs) {
+      if (job?.thread !== thread.index || (ticket !== undefined && job.ticket !== ticket)) continue;
+      job.look();
+      if (job.slot >= 0) this.#fail(job, thread, thread.why ?? new Error("it was ended"), thread.index);
+    }
   }
 
   #fail(job: Job, thread: Thread, why: Error, goesOn = -1): void {

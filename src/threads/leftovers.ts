@@ -52,14 +52,14 @@ export class Leftovers {
 
   readonly #caught = (error: unknown): void => {
     // A program that listens itself decides what becomes of its threads.
-    if (this.isEnding || process.listenerCount("uncaughtException") > 1) return;
-    this.isEnding = true;
-    this.#error = error;
+    if (process.listenerCount("uncaughtException") > 1) return;
     const cause = this.#storage.getStore();
     const { running } = this.#owner;
-    if (running === null || cause === undefined) return this.end();
-    if (cause !== running) return this.#owner.isAnothers(error, cause);
-    this.#owner.isOwn();
+    // The thread ends by the last one, unless it is to go on until the request that runs is over.
+    this.isEnding = true;
+    this.#error = error;
+    if (running !== null && cause !== undefined && cause !== running) return this.#owner.isAnothers(error, cause);
+    if (running !== null && cause === running) this.#owner.isOwn();
     this.end();
   };
 

@@ -59,7 +59,7 @@ export const MAIL = 2;
 export const COUNT = 3;
 /** When it took the last one, by `now`: in microseconds, as far as a word holds them. */
 export const SINCE = 4;
-/** The thread is to end: it takes no more requests, and what it still writes is read by nobody. */
+/** The thread is to end: it takes no more requests. */
 export const ENDING = 5;
 const THREAD_WORDS = APART;
 

@@ -50,7 +50,7 @@ export type FromThread =
   | { readonly rest: readonly Rest[]; readonly ticket: number }
   /** It ends by an error of the request that it runs, given by its ticket, and of no other. */
   | { readonly own: number }
-  /** A line of the log that belongs to no request. */
+  /** A line of the log: of no request, or behind content of one. */
   | { readonly log: string }
   /** Shut the server down: its number among such wishes, and the request that asks for it, 0 for none. */
   | { readonly shutdown: number; readonly atOnce: boolean; readonly ticket: number };

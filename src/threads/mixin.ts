@@ -1,7 +1,7 @@
 /** Servers whose handlers run in threads: Python's `ThreadingMixIn` and `ThreadingHTTPServer`. */
 import type { Executor } from "../protocol/exchange.ts";
 import { show } from "../protocol/show.ts";
-import { mark, ofAnotherCopy } from "../server/copies.ts";
+import { ofAnotherCopy } from "../server/copies.ts";
 import type { RequestRouter } from "../server/dispatch.ts";
 import type { RequestHandlerClass } from "../server/handler.ts";
 import { handlerThread } from "../server/place.ts";
@@ -20,8 +20,6 @@ import {
   type ThreadingOptions,
 } from "./settings.ts";
 import { NO_STATS, ownStats, readStats, type ThreadingStats } from "./stats.ts";
-
-mark(HTTPServer, "HTTPServer");
 
 /** Options of a ThreadingHTTPServer. */
 export interface ThreadingHTTPServerOptions extends HTTPServerOptions, ThreadingOptions {}

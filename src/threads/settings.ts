@@ -47,9 +47,9 @@ export interface ThreadingOptions {
   /** How many threads may be started in a second in place of those that were lost; Infinity for no limit. Default 10. */
   readonly replacementRate?: number | undefined;
   /**
-   * How many threads may go on though they were ended, such as one that computes without end on Deno; with one more, the process ends
-   * itself, with status 70, for its supervisor to start it again. Such a thread keeps its place among `threads.max`. Default: Infinity,
-   * which is never.
+   * How many threads may go on though they were ended, such as one that computes without end on Deno; with one more, for five seconds, the
+   * process ends itself for its supervisor to start it again: with status 70, on Node by SIGKILL. Such a thread keeps its place among
+   * `threads.max`. Default: Infinity, which is never.
    */
   readonly maxStuckThreads?: number | undefined;
   /** How much memory a thread may take, as `worker_threads` has it. Default: Node's. */

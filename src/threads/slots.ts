@@ -5,7 +5,7 @@ export class Slots {
   readonly #memory: PoolMemory;
   readonly #free: number[];
   /** By the indexes of the threads that go on. */
-  readonly #kept = new Map<number, number>();
+  readonly #kept = new Map<number, number[]>();
 
   constructor(memory: PoolMemory, count: number) {
     this.#memory = memory;
@@ -28,16 +28,23 @@ export class Slots {
     this.#free.push(slot);
   }
 
+  /** How many of them nobody may use. */
+  get kept(): number {
+    let count = 0;
+    for (const slots of this.#kept.values()) count += slots.length;
+    return count;
+  }
+
   /** Its request is over, but a thread goes on with it. */
   keep(slot: number, thread: number): void {
-    this.#kept.set(thread, slot);
+    const slots = this.#kept.get(thread);
+    if (slots === undefined) this.#kept.set(thread, [slot]);
+    else slots.push(slot);
   }
 
   /** The thread goes on no more. */
   threadEnded(thread: number): void {
-    const slot = this.#kept.get(thread);
-    if (slot === undefined) return;
+    for (const slot of this.#kept.get(thread) ?? []) this.give(slot);
     this.#kept.delete(thread);
-    this.give(slot);
   }
 }

@@ -24,23 +24,25 @@ export class Stalls {
    * Looks whether there is one; now and then.
    * @param oldest when the request came into the queue that has waited longest, by `now`; Infinity where none waits
    * @param held how many run or wait
+   * @param stuck how many threads go on behind their end
    * @param runningJobs gives the requests that run
    */
-  look(oldest: number, held: number, runningJobs: () => readonly Job[]): void {
+  look(oldest: number, held: number, stuck: number, runningJobs: () => readonly Job[]): void {
     const time = now();
     const waited = time - oldest;
     if (waited < SHORT) this.#isTold = false;
     if (waited < LONG || this.#isTold) return;
     const running = runningJobs();
     const { max, handlerTimeout } = this.#settings;
-    if (running.length < max) return; // threads are being started, or replaced, which is told of by others
+    const threads = max - stuck;
+    if (threads === 0 || running.length < threads) return; // threads are being started, or replaced, which is told of by others
     this.#isTold = true;
     const { exchange, startedAt } = running.reduce((first, job) => (job.startedAt < first.startedAt ? job : first));
     this.#log(
       "all %d threads are busy, and %d requests wait for one, the first of them for %s s; %s %s has run longest, for %s s." +
         " Handlers that ask their own server wait for each other for ever: handlerTimeout, which is %s, ends them. docs/THREADS.md says more",
-      max,
-      held - max,
+      threads,
+      held - threads,
       seconds(waited),
       exchange.head.method,
       exchange.head.target,

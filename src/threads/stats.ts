@@ -44,6 +44,7 @@ const FAILED = 3;
 const REPLACED = 4;
 const LONGEST = 5;
 const STUCK = 6;
+const KEPT = 7;
 /** Counts of waiting times by classes, so that any number of them takes the same little memory. */
 const TIMES = 8;
 
@@ -76,9 +77,10 @@ export class Account {
     this.#counts[FAILED]++;
   }
 
-  /** So many requests run or wait. */
-  holds(count: number): void {
+  /** So many requests run or wait, and so many were answered while their threads go on. */
+  holds(count: number, kept: number): void {
     this.#counts[HELD] = count;
+    this.#counts[KEPT] = kept;
   }
 
   /** So many threads take requests, so many were started in place of others, and so many go on behind their end. */
@@ -109,7 +111,7 @@ export function readStats(memory: PoolMemory): ThreadingStats {
   return {
     threads: counts[THREADS],
     busy,
-    waiting: Math.max(0, counts[HELD] - Math.max(0, busy - counts[STUCK])),
+    waiting: Math.max(0, counts[HELD] - Math.max(0, busy - counts[KEPT])),
     done: counts[SETTLED],
     failed: counts[FAILED],
     replaced: counts[REPLACED],

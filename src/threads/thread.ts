@@ -48,7 +48,7 @@ export class Thread {
   ready = false;
   /** It has not found its handlers, and said so itself. */
   hasSaidWhy = false;
-  /** It was told to end, because there are enough, or the server stops. */
+  /** It was told to end, because there are enough, the server stops, or not all could be started. */
   leaving = false;
   /** It was ended, and goes on nevertheless. */
   stuck = false;
@@ -67,7 +67,8 @@ export class Thread {
   #settled = 0;
   #ending = false;
   readonly #onStuck: (thread: Thread) => void;
-  #stuckTimer: NodeJS.Timeout | null = null;
+  #leaveTimer: NodeJS.Timeout | undefined;
+  #stuckTimer: NodeJS.Timeout | undefined;
 
   constructor(memory: PoolMemory, start: ThreadStart, resourceLimits: object | undefined, events: ThreadEvents) {
     this.index = start.index;
@@ -103,8 +104,11 @@ export class Thread {
     this.#worker.on("messageerror", (error: Error) => this.#failed(error));
     this.#worker.on("error", (error: unknown) => this.#failed(thrown(error)));
     this.#worker.once("exit", (code) => {
+      // Its words may be another thread's from now on.
+      this.#ending = true;
+      clearTimeout(this.#leaveTimer);
       stopWatch();
-      if (this.#stuckTimer !== null) clearTimeout(this.#stuckTimer);
+      clearTimeout(this.#stuckTimer);
       events.onEnd(this, this.#why ?? exitOf(code));
     });
     this.#onStuck = (thread) => events.onStuck(thread);
@@ -167,7 +171,7 @@ export class Thread {
 
   /** Whether it is known that a request has ended it: its thread has said so, or had taken too much memory. */
   isFaultOf(ticket: number): boolean {
-    return this.fault === ticket || /\bmemory\b/i.test(this.#why?.message ?? "");
+    return this.fault === ticket || /\b(?:out of memory|memory limit|heap limit)\b/i.test(this.#why?.message ?? "");
   }
 
   /** Why it has ended, or is to end. */
@@ -198,7 +202,7 @@ export class Thread {
   leave(): void {
     this.leaving = true;
     this.post({ exit: true });
-    setTimeout(() => this.end(), LEAVE_TIMEOUT).unref();
+    this.#leaveTimer = setTimeout(() => this.end(), LEAVE_TIMEOUT).unref();
   }
 
   /** Ends the thread, whatever it does, as far as the runtime can. */

@@ -3,9 +3,11 @@ import assert from "node:assert/strict";
 import { mkdirSync, mkdtempSync, realpathSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
+import process from "node:process";
 import { after, test } from "node:test";
 import { pathToFileURL } from "node:url";
 import { callingFile, findMain, type Start } from "../../src/server/main_module.ts";
+import { argumentOf } from "../../src/server/second_program.ts";
 import { runtime } from "../support/runtime.ts";
 
 const folder = realpathSync(mkdtempSync(path.join(tmpdir(), "plinth-")));
@@ -100,10 +102,31 @@ test("the file that calls is told by the stack, whatever others make of stacks",
     assert.equal(callingFile(), own);
     assert.equal(Error.stackTraceLimit, 0);
     Error.prepareStackTrace = () => 5;
-    assert.equal(callingFile(), null);
+    assert.equal(callingFile(), own);
   } finally {
     Error.stackTraceLimit = stackTraceLimit;
     if (prepareStackTrace === undefined) delete (Error as { prepareStackTrace?: unknown }).prepareStackTrace;
     else Error.prepareStackTrace = prepareStackTrace;
   }
+});
+
+test("which processes would run the program: those of a runtime that name its file, or the file itself", () => {
+  const node = process.execPath;
+  const cases: [object, string | null][] = [
+    [{ file: node, args: [node, program] }, program],
+    [{ file: node, args: [node, "--import", "x", program, "child"] }, program],
+    [{ file: "node", args: ["node", "main.js"], cwd: folder }, "main.js"],
+    [{ file: "tsx", args: ["tsx", "./main.js"], cwd: folder }, "./main.js"],
+    [{ file: "bun", args: ["bun", "run", program] }, program],
+    [{ file: program, args: [program] }, program],
+    [{ file: node, args: [node, "main.js"], cwd: path.dirname(runner) }, null],
+    [{ file: node, args: [node, runner] }, null],
+    [{ file: "git", args: ["git", "log", "--", program] }, null],
+    [{ file: "tool", args: ["tool", "-p", 8080, undefined, program] }, null],
+    [{ file: node, args: [node, "-p", 8080, undefined] }, null],
+    [{ file: "main", args: ["main"], cwd: folder }, null],
+    [{ file: undefined }, null],
+    [{}, null],
+  ];
+  for (const [options, found] of cases) assert.equal(argumentOf(options, program), found, JSON.stringify(options));
 });

@@ -39,10 +39,18 @@ describe("afterwards", { concurrency: 2 }, () => {
 
   const HANDLER = `
       const log = [];
+      /** Goes off when the next request runs. */
+      let goes = false;
+      const later = (task) => {
+        goes = false;
+        const timer = setInterval(() => { if (goes) { clearInterval(timer); task(); } }, 5);
+      };
       class Handler extends BaseHTTPRequestHandler {
-        do_TIMER() { setTimeout(() => { throw new Error("left behind"); }, 100); this.sendText("timer"); }
-        do_REJECTION() { setTimeout(() => void Promise.reject(new Error("left behind")), 100); this.sendText("rejection"); }
-        async do_WAITS() { await new Promise((resolve) => setTimeout(resolve, 300)); this.sendText("waits"); }
+        do_TIMER() { later(() => { throw new Error("left behind"); }); this.sendText("timer"); }
+        do_REJECTION() { later(() => void Promise.reject(new Error("left behind"))); this.sendText("rejection"); }
+        async do_WAITS() { goes = true; await new Promise((resolve) => setTimeout(resolve, 300)); this.sendText("waits"); }
+        async do_THROWS() { goes = true; setTimeout(() => { throw new Error("own, too"); }, 300); await new Promise(() => {}); }
+        do_ALONE() { setTimeout(() => { throw new Error("left behind"); }, 20); this.sendText("alone"); }
         do_OWN() { setTimeout(() => { throw new Error("own"); }, 20); return new Promise(() => {}); }
         do_EXITS() { setTimeout(() => process.exit(3), 20); return new Promise(() => {}); }
         do_GET() { this.sendText("fine"); }
@@ -61,10 +69,16 @@ describe("afterwards", { concurrency: 2 }, () => {
       const main = `import process from "node:process"; ${IMPORTS}${HANDLER}
         // Node 20 and 22 begin to look whose such errors are when they have met the first.
         await ask("${method}");
+        await ask("WAITS");
         while (httpd.stats().replaced < 1) await new Promise((resolve) => setTimeout(resolve, 10));
+        log.length = 0;
         console.log(await ask("${method}"));
         console.log(await ask("WAITS"));
         console.log(await ask("GET"), httpd.stats().replaced);
+        console.log(JSON.stringify(log));
+        log.length = 0;
+        await ask("${method}");
+        console.log(await ask("THROWS"), await ask("GET"));
         console.log(JSON.stringify(log));
         process.exit();`;
       const { lines } = await runIn(folderWith(t, { "main.js": main }), ["main.js"], { NODE_V8_COVERAGE: "" });
@@ -82,6 +96,9 @@ describe("afterwards", { concurrency: 2 }, () => {
           ),
         );
         assert.doesNotMatch(log, /was lost while it ran/);
+        // What is thrown by the request that runs meanwhile is not lost behind that.
+        assert.equal(lines[4], "500  200 fine");
+        assert.match((JSON.parse(lines[5]) as string[]).join("\n"), /was lost while it ran THROWS \/: [^]*own, too/);
       } else {
         assert.match(log, new RegExp(`a thread was lost while it ran WAITS /: [^]*left behind[^]*\\. ${NOT_KNOWN}`));
       }
@@ -106,12 +123,13 @@ describe("afterwards", { concurrency: 2 }, () => {
     for (const listens of [false, runtime === "node"]) {
       const main = `import process from "node:process"; ${IMPORTS}
         ${listens ? 'if (!isMainThread) process.on("uncaughtException", () => {});' : ""}${HANDLER}
-        console.log(await ask("TIMER"));
-        await new Promise((resolve) => setTimeout(resolve, 1000));
+        console.log(await ask("ALONE"));
+        for (let i = 0; i < (${String(listens)} ? 100 : 1000) && httpd.stats().replaced === 0; i++) await new Promise((resolve) => setTimeout(resolve, 10));
+        while (httpd.stats().threads === 0) await new Promise((resolve) => setTimeout(resolve, 10));
         console.log(await ask("GET"), httpd.stats().replaced, /thread 0 has ended: [^]*left behind/.test(log.join("\\n")));
         process.exit();`;
       const { lines } = await runIn(folderWith(t, { "main.js": main }), ["main.js"], { NODE_V8_COVERAGE: "" });
-      assert.deepEqual(lines, ["200 timer", listens ? "200 fine 0 false" : "200 fine 1 true"]);
+      assert.deepEqual(lines, ["200 alone", listens ? "200 fine 0 false" : "200 fine 1 true"]);
     }
   });
 

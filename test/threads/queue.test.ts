@@ -176,6 +176,12 @@ test("more threads are started while requests wait, up to the most; they end whe
   for (let i = 0; i < 40; i++) await check();
   assert.equal(server.httpd.stats().threads, 1, "so many there must be");
   assert.equal((await server.get("/quick")).status, 200);
+  // Those that have ended are ended for good: what was to end them later harms nobody in their places.
+  const early = await holdAll(server, 3);
+  await new Promise((resolve) => setTimeout(resolve, 2_000));
+  assert.deepEqual([server.httpd.stats().threads, server.httpd.stats().stuck], [3, 0]);
+  server.release();
+  for (const client of early) assert.equal((await client.answer()).status, 200);
   const again = await holdAll(server, 3);
   server.release();
   for (const client of again) assert.equal((await client.answer()).status, 200);

@@ -72,7 +72,7 @@ export function layoutOf(play: Play): PoolMemory["layout"] {
 export function threadsFor(memory: PoolMemory, play: Play): Thread[] {
   const none = (): void => {};
   return Array.from({ length: play.threads ?? 1 }, (_, index) => {
-    const start = { layout: memory.layout, index } as ConstructorParameters<typeof Thread>[1];
+    const start = { layout: memory.layout, index, startTimeout: Infinity } as ConstructorParameters<typeof Thread>[1];
     const thread = new Thread(memory, start, undefined, {
       onReady: none,
       onMessage: none,
