@@ -49,6 +49,19 @@ test("what the service starts is a file of a built project", () => {
   assert.ok(existsSync(path.join(root, source)), source);
 });
 
+/** Asks by a Unix socket: a path is there a moment before somebody listens. */
+async function askOnce(socketPath: string, target: string): Promise<http.IncomingMessage> {
+  for (let i = 0; ; i++) {
+    try {
+      const request = http.get({ socketPath, path: target, agent: false });
+      return ((await once(request, "response")) as [http.IncomingMessage])[0];
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== "ECONNREFUSED" || i === 100) throw error;
+      await new Promise((resolve) => setTimeout(resolve, 10));
+    }
+  }
+}
+
 test("systemd starts the addition server with a socket at the first connection", { skip: activate.skip }, async (t) => {
   const folder = mkdtempSync(path.join(tmpdir(), "plinth-"));
   t.after(() => rmSync(folder, { recursive: true, force: true }));
@@ -64,8 +77,7 @@ test("systemd starts the addition server with a socket at the first connection",
   await until(() => existsSync(socketPath), "the socket");
   // The first has been in the socket since before the server was there.
   for (const sum of [7, 8]) {
-    const request = http.get({ socketPath, path: `/?val_a=3&val_b=${sum - 3}`, agent: false });
-    const [response] = (await once(request, "response")) as [http.IncomingMessage];
+    const response = await askOnce(socketPath, `/?val_a=3&val_b=${sum - 3}`);
     let text = "";
     for await (const piece of response) text += String(piece);
     assert.deepEqual(JSON.parse(text), { sum });

@@ -39,7 +39,8 @@ export function runningFile(): string | null {
 export function isBundled(url: string | undefined = import.meta.url): boolean {
   if (url === undefined) return true;
   const file = runningFile();
-  return file !== null && file !== pathOf(url);
+  // Deno names the source, where it is known.
+  return file !== null && file !== pathOf(url) && !/[/\\]running_file\.ts$/.test(file);
 }
 
 /** ES modules are called by their URLs, in which a loader may have put a query; CommonJS by paths. */

@@ -66,6 +66,7 @@ export class Thread {
   /** How many of the requests that it has taken are settled. */
   #settled = 0;
   #ending = false;
+  #isGone = false;
   readonly #onStuck: (thread: Thread) => void;
   #leaveTimer: NodeJS.Timeout | undefined;
   #stuckTimer: NodeJS.Timeout | undefined;
@@ -104,8 +105,7 @@ export class Thread {
     this.#worker.on("messageerror", (error: Error) => this.#failed(error));
     this.#worker.on("error", (error: unknown) => this.#failed(thrown(error)));
     this.#worker.once("exit", (code) => {
-      // Its words may be another thread's from now on.
-      this.#ending = true;
+      this.#isGone = true;
       clearTimeout(this.#leaveTimer);
       stopWatch();
       clearTimeout(this.#stuckTimer);
@@ -207,7 +207,8 @@ export class Thread {
 
   /** Ends the thread, whatever it does, as far as the runtime can. */
   end(): void {
-    if (this.#ending) return;
+    // Behind its end, its words may be another thread's.
+    if (this.#ending || this.#isGone) return;
     this.#ending = true;
     Atomics.store(this.#memory.words, this.#at + ENDING, 1);
     if (TERMINATES) void this.#worker.terminate();

@@ -231,9 +231,10 @@ describe("content that streams", () => {
       await until(() => hears(peer), `client ${i} to be heard`);
       const others = peers.slice(i + 1);
       // So it is however long this one talks: its place is given on with the end of its content, and no sooner.
-      const { stats } = server.httpd;
-      await until(() => stats.call(server.httpd).busy === 1, "the one before to end");
-      assert.equal(server.httpd.stats().waiting, others.length);
+      await until(() => {
+        const { busy, waiting } = server.httpd.stats();
+        return busy === 1 && waiting === others.length;
+      }, "the one before to end, and the event loop to hear of it");
       assert.ok(others.every((other) => !hears(other) && other.text === ""));
       await peer.send("0\r\n\r\n");
     }
