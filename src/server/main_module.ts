@@ -11,9 +11,9 @@ export interface Start {
   readonly argv: readonly string[];
   /** `process.execArgv`. */
   readonly execArgv: readonly string[];
-  /** The path of the program where a process manager has a program of its own imported it: `pm_exec_path` of pm2. */
+  /** The path of the program, where a process manager imports it from a file of its own: `pm_exec_path` of pm2. */
   readonly managed: string | undefined;
-  /** It is a program of Electron's, whose arguments name a document, or nothing; and the path of its main module, where that is CommonJS. */
+  /** In Electron, whose arguments may name a document: the path of the app's main module, where that is CommonJS. Null elsewhere. */
   readonly electron: { readonly main: string | undefined } | null;
 }
 

@@ -266,13 +266,9 @@ export class HTTPServer {
       onError: (error: Error) => this.#report("cannot accept connections: %s", error.message),
     };
     const threads = owner.executor.mostThreads ?? 0;
-    for (const warning of this.#admission.open(
-      this.#transport,
-      threads,
-      this.#options.listeners,
-      listenerThread !== null,
-    ))
-      this.logError("%s", warning);
+    const { listeners } = this.#options;
+    const warnings = this.#admission.open(this.#transport, threads, listeners, listenerThread !== null);
+    for (const warning of warnings) this.logError("%s", warning);
     await owner.executor.open?.();
     if (this.#stopping) return; // meanwhile
     const wanted = this.#address;

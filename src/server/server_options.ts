@@ -79,7 +79,7 @@ export interface HTTPServerOptions extends LimitOptions {
 
 const INFORMATIONAL: readonly string[] = ["never", "http2", "always"];
 
-const DEFAULTS = {
+export const DEFAULTS = {
   maxConnections: 16_384,
   sendTimeout: 60_000,
   lingerTimeout: 5_000,
@@ -95,7 +95,7 @@ const DEFAULTS = {
 /** The most threads, and the most listeners, that one server can have. */
 export const MOST_THREADS = 192;
 
-const RULES: Readonly<Record<keyof typeof DEFAULTS, NumberRule>> = {
+export const RULES: Readonly<Record<keyof typeof DEFAULTS, NumberRule>> = {
   maxConnections: { least: 1, whole: true },
   sendTimeout: SOME_TIME,
   lingerTimeout: TIME,
@@ -117,7 +117,7 @@ const OTHERS = ["log", "transport", "reusePort", "informational"];
 /**
  * Checks the options of a server.
  * @param more the names of options that a class takes beside these, and checks itself
- * @throws {TypeError} for an option that there is not; {RangeError} for a value that is wrong
+ * @throws {TypeError} for an option that there is not, and for a value of a wrong type; {RangeError} for a number or a word that is wrong
  */
 export function serverSettings(
   options: HTTPServerOptions,

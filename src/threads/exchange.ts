@@ -108,6 +108,7 @@ export class ThreadExchange implements Exchange, TurnTask {
   #released = false;
   /** Lines of the log that wait for the next time that something is handed over; an answer taken back does not take them along. */
   #lines: string[] = NONE;
+  /** Some were sent by message, so the others must be, too. */
   #sendsLines = false;
 
   constructor(desk: Desk, slot: number) {

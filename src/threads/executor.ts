@@ -34,9 +34,6 @@ const QUICK = 0.1;
 /** How much the last handler counts in how long handlers run. */
 const WEIGHT = 1 / 16;
 
-/** What the log does not know of an error. */
-const NOT_KNOWN = ". Whether that request has caused it is not known: one before it may have left it behind";
-
 export class ThreadExecutor implements Executor, JobOwner, TurnTask {
   readonly memory: PoolMemory;
   readonly scratch: Buffer;
@@ -125,7 +122,9 @@ export class ThreadExecutor implements Executor, JobOwner, TurnTask {
     return this.#running + this.#refusals.loop.running;
   }
 
-  readonly open = (): Promise<void> => this.#crew.open();
+  open(): Promise<void> {
+    return this.#crew.open();
+  }
 
   start(exchange: Exchange): void {
     const { serverAddress } = this.#services.server;
@@ -154,8 +153,8 @@ export class ThreadExecutor implements Executor, JobOwner, TurnTask {
   }
 
   jobReady(job: Job): void {
-    const refusal = this.#crew.isStuck ? "stuck" : this.#isFull ? "busy" : null;
-    if (refusal !== null) return this.#refuse(job, this.#refusals[refusal](this.#mean));
+    if (this.#crew.isStuck) return this.#refuse(job, this.#refusals.stuck());
+    if (this.#isFull) return this.#refuse(job, this.#refusals.busy(this.#mean));
     this.#lookLater();
     job.readyAt = job.queuedAt = this.#turnAt;
     if (job.streams && !this.#streams.admits(job)) {
@@ -189,7 +188,9 @@ export class ThreadExecutor implements Executor, JobOwner, TurnTask {
     this.#release(job, false);
   }
 
-  readonly nudge = (thread: number): void => this.#crew.nudge(thread);
+  nudge(thread: number): void {
+    this.#crew.nudge(thread);
+  }
 
   log(line: string): void {
     this.#services.context.run(this.#writeLine, line);
@@ -414,20 +415,19 @@ export class ThreadExecutor implements Executor, JobOwner, TurnTask {
   }
 
   #fail(job: Job, thread: Thread, why: Error, goesOn = -1): void {
-    const { exchange } = job;
-    const { method, target } = exchange.head;
     const overdue = thread.overdue === job.ticket;
     if (!thread.leaving) {
       const what = overdue ? `it took more than ${this.#settings.handlerTimeout} ms` : whyOf(why);
-      const doubt = overdue || thread.isFaultOf(job.ticket) ? "" : NOT_KNOWN;
+      const { method, target } = job.exchange.head;
+      const doubt = thread.doubtOf(job.ticket);
       this.#services.logError("a thread was lost while it ran %s %s: %s%s", method, target, what, doubt);
     }
     this.#account.failed();
     this.#leave(job, goesOn);
-    if (!job.lost && exchange.retract()) {
+    if (!job.lost && job.exchange.retract()) {
       this.#refuse(job, overdue ? new HTTPError(503, { detail: TOO_LONG }) : new HTTPError(500));
     } else {
-      exchange.abort();
+      job.exchange.abort();
       this.#release(job, false, why);
     }
   }

@@ -20,7 +20,7 @@ import {
   TEXTS,
 } from "./memory.ts";
 
-/** The largest head, or trailers, that a slot holds. Limits that allow more, or anything, are cut to it: such a head is refused. */
+/** Heads and trailers of up to so many bytes fit into a slot, where the limits allow them. A larger one is refused if it does not. */
 const MOST = 1024 * 1024;
 
 /** How many bytes a head may need within the limits. */

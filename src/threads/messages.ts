@@ -15,7 +15,7 @@ export interface ThreadStart {
   readonly program: Program;
   /** How long it may take to find its handlers, in milliseconds. */
   readonly startTimeout: number;
-  /** A thread was lost by an error that nobody had caught: of others it is to be known whose they are. */
+  /** Whether the thread finds out which request an error is of that nobody catches, also where that costs time: see leftovers.ts. */
   readonly isTracked: boolean;
   /** Nobody would see a line of the log. */
   readonly silent: boolean;
@@ -58,6 +58,7 @@ export type FromThread =
 /** What all threads of a server begin with. */
 export type ThreadsStart = Omit<ThreadStart, "index" | "layout" | "buffer" | "isTracked">;
 
+/** @param options those of the server that are ThreadingMixIn's */
 export function startFor(
   program: Program,
   { log, limits }: Services,

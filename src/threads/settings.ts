@@ -1,9 +1,9 @@
 /** The options of a threading server. */
 import { availableParallelism } from "node:os";
 import type { ResourceLimits } from "node:worker_threads";
-import { BYTES, checkNumber, checkNumbers, COUNT, type NumberRule, SOME_TIME } from "../protocol/numbers.ts";
+import { BYTES, checkNumber, checkNumbers, COUNT, type NumberRule } from "../protocol/numbers.ts";
 import { show } from "../protocol/show.ts";
-import { MOST_THREADS } from "../server/server_options.ts";
+import { DEFAULTS as OF_SERVERS, MOST_THREADS, RULES as RULES_OF_SERVERS } from "../server/server_options.ts";
 
 /** What ThreadingMixIn adds to a server's options. Sizes are in bytes, times in milliseconds. */
 export interface ThreadingOptions {
@@ -98,18 +98,17 @@ const MOST_RINGS = 1024 * 1024 * 1024;
 
 const DEFAULTS = {
   queue: 1024,
-  handlerTimeout: Infinity,
-  startTimeout: 60_000,
+  handlerTimeout: OF_SERVERS.handlerTimeout,
+  startTimeout: OF_SERVERS.startTimeout,
   threadBuffer: 64 * 1024,
-  streamingThreads: 1,
   replacementRate: 10,
   maxStuckThreads: Infinity,
 };
 
-const RULES: Readonly<Record<Exclude<keyof typeof DEFAULTS, "streamingThreads">, NumberRule>> = {
+const RULES: Readonly<Record<keyof typeof DEFAULTS, NumberRule>> = {
   queue: COUNT,
-  handlerTimeout: SOME_TIME,
-  startTimeout: SOME_TIME,
+  handlerTimeout: RULES_OF_SERVERS.handlerTimeout,
+  startTimeout: RULES_OF_SERVERS.startTimeout,
   threadBuffer: { ...BYTES, most: LARGEST_BUFFER },
   replacementRate: { more: true, unit: "threads a second" },
   maxStuckThreads: COUNT,
@@ -133,15 +132,15 @@ export function settingsFrom(options: ThreadingOptions): Settings {
   const cores = availableParallelism();
   const rule = { least: 1, most: MOST_THREADS, whole: true };
   if (typeof threads === "number") checkNumber("threads", threads, rule);
-  const least = checkNumber("threads.min", range.min ?? 1, rule);
-  const most = Math.max(least, Math.min(MOST_THREADS, Math.max(16, 4 * cores)));
-  const max = checkNumber("threads.max", range.max ?? most, rule);
-  const min = checkNumber("threads.min", range.min ?? Math.min(cores, max), { ...rule, most: max });
-  const { threadBuffer, streamingThreads, ...numbers } = checkNumbers<keyof typeof DEFAULTS>(
-    options,
-    { ...RULES, streamingThreads: { least: 1, most: max, whole: true } },
-    { ...DEFAULTS, streamingThreads: Math.max(1, max >> 1) },
-  );
+  const { min: least = 1 } = range;
+  const most = Math.max(checkNumber("threads.min", least, rule), Math.min(MOST_THREADS, Math.max(16, 4 * cores)));
+  const { max = most } = range;
+  checkNumber("threads.max", max, rule);
+  const { min = Math.min(cores, max) } = range;
+  checkNumber("threads.min", min, { ...rule, most: max });
+  const { streamingThreads = Math.max(1, max >> 1) } = options;
+  checkNumber("streamingThreads", streamingThreads, { ...rule, most: max });
+  const { threadBuffer, ...numbers } = checkNumbers<keyof typeof DEFAULTS>(options, RULES, DEFAULTS);
   let ringSize = SMALLEST_RING;
   while (ringSize < threadBuffer) ringSize *= 2;
   // What a ring does not hold of what was gathered waits in other memory.

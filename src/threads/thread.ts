@@ -32,6 +32,8 @@ const END_TIMEOUT = 1_000;
  */
 const TERMINATES = !("deno" in process.versions);
 
+const OUT_OF_MEMORY = /\b(?:out of memory|memory limit|heap limit)\b/i;
+
 export interface ThreadEvents {
   /** It takes requests. */
   onReady(thread: Thread, needsRoutes: boolean): void;
@@ -169,9 +171,13 @@ export class Thread {
     return this.#taken > 0;
   }
 
-  /** Whether it is known that a request has ended it: its thread has said so, or had taken too much memory. */
-  isFaultOf(ticket: number): boolean {
-    return this.fault === ticket || /\b(?:out of memory|memory limit|heap limit)\b/i.test(this.#why?.message ?? "");
+  /**
+   * What the log does not know where the thread has ended under a request.
+   * @returns a sentence; "" where the request took too long, the thread has said that it is the cause, or had taken too much memory
+   */
+  doubtOf(ticket: number): string {
+    const isKnown = this.overdue === ticket || this.fault === ticket || OUT_OF_MEMORY.test(this.#why?.message ?? "");
+    return isKnown ? "" : ". Whether that request has caused it is not known: one before it may have left it behind";
   }
 
   /** Why it has ended, or is to end. */

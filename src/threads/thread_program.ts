@@ -3,18 +3,18 @@ import process from "node:process";
 import { parentPort, workerData } from "node:worker_threads";
 import type { RequestHead } from "../protocol/exchange.ts";
 import type { RequestRouter } from "../server/dispatch.ts";
-import { LoopExecutor } from "../server/executor.ts";
 import { isStorageCheap, StartContext } from "../server/context.ts";
+import { LoopExecutor } from "../server/executor.ts";
 import { Finding, notFound, sendable } from "../server/finding.ts";
 import { BaseHTTPRequestHandler, type RequestHandlerClass } from "../server/handler.ts";
 import { findClass, load, registerTsx } from "../server/loading.ts";
+import { loggable } from "../server/log.ts";
 import { enterHandlerThread, type HandlerThread } from "../server/place.ts";
 import { type ClassPlace, isApart, isElsewhere, keyOf, keyOfProgram } from "../server/program.ts";
 import { enterSecondProgram } from "../server/second_program.ts";
 import type { HTTPServer } from "../server/server.ts";
 import type { Services } from "../server/services.ts";
 import { StopSignal } from "../server/stop_signal.ts";
-import { loggable } from "../server/log.ts";
 import { Leftovers } from "./leftovers.ts";
 import { PoolMemory } from "./memory.ts";
 import type { Sent, ThreadStart, ToThread } from "./messages.ts";
@@ -111,7 +111,7 @@ try {
   tell({ failed: sendable(error) });
 }
 
-/** From now on: what the program has done before is no request's. */
+/** Watches for errors that nobody catches. Made behind the import of the program, because what that leaves behind is no request's. */
 function leftoversOf({ logError }: Services): Leftovers {
   const owner = {
     get running() {

@@ -23,7 +23,7 @@ export interface Transport {
   listen(address: ListenAddress, options: ListenOptions, accept: (socket: Socket) => SocketHandler): Promise<Listener>;
   /** Runs `task` once, when the present turn of the event loop is over: behind all microtasks. */
   endOfTurn(task: () => void): void;
-  /** What this process was started with that does not do for a server what a user would expect, as a sentence; null where there is nothing. */
+  /** A warning for the log of a server that is activated: the process was started with an option that is of no use to a server. Or null. */
   warning?(): string | null;
   /**
    * The file descriptors of the process, of which each connection takes one.
