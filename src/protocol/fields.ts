@@ -2,7 +2,7 @@
 import { latin1Bytes } from "./bytes.ts";
 import { equalsIgnoringCase, isFieldText, isToken } from "./grammar.ts";
 import { addElements } from "./list_elements.ts";
-import { show } from "./show.ts";
+import { show } from "../quote.ts";
 
 /**
  * A header or trailer section that was received. Holds one string and the places of the names and values in it; nothing else

@@ -3,6 +3,6 @@ export * from "./errors.ts";
 export type * from "./exchange.ts";
 export { FieldList, Fields, Lines } from "./fields.ts";
 export { DEFAULT_LIMITS, type BodyLimits, type Limits, limitsFrom } from "./limits.ts";
-export { ChunkPool } from "./output.ts";
+export { ChunkPool } from "./send_buffer.ts";
 export { reasonOf, REASONS } from "./status.ts";
 export { Http1Connection } from "./http1/connection.ts";

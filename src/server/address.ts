@@ -1,5 +1,5 @@
 /** Where a server listens: the check of an address, and the words for one that cannot be had. */
-import { show } from "../protocol/show.ts";
+import { show } from "../quote.ts";
 import type { ListenAddress } from "../transport/transport.ts";
 
 const LISTEN_ERRORS: Record<string, string> = {

@@ -5,8 +5,8 @@ import { FieldList, type Fields } from "../protocol/fields.ts";
 import { isToken } from "../protocol/grammar.ts";
 import { MemoryClient } from "../transport/memory.ts";
 import type { Socket, SocketHandler } from "../transport/transport.ts";
-import { isInstance, mark } from "./copies.ts";
-import { eachField, type HeaderFields } from "./header_fields.ts";
+import { isInstance, mark } from "../runtime/library_copies.ts";
+import { eachField, type HeaderFields } from "../handler/header_fields.ts";
 import { ResponseReader } from "./response_reader.ts";
 
 /** A request for `inject`. */

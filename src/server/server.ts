@@ -4,18 +4,18 @@ import { transport as platform } from "#transport";
 import type { Connection, Executor, Host } from "../protocol/exchange.ts";
 import { Http1Connection } from "../protocol/http1/connection.ts";
 import type { Limits } from "../protocol/limits.ts";
-import { ChunkPool } from "../protocol/output.ts";
+import { ChunkPool } from "../protocol/send_buffer.ts";
 import type { ListenAddress, Socket, SocketHandler, Transport } from "../transport/transport.ts";
 import { Acceptor } from "./acceptor.ts";
 import { checkAddress, listenError } from "./address.ts";
 import { Admission } from "./admission.ts";
-import { Askers } from "./askers.ts";
-import { Clock } from "./clock.ts";
-import { StartContext } from "./context.ts";
-import { mark } from "./copies.ts";
-import { Dispatcher, type RequestRouter } from "./dispatch.ts";
-import { LoopExecutor } from "./executor.ts";
-import type { RequestHandlerClass } from "./handler.ts";
+import { Askers } from "./shutdown_callers.ts";
+import { Clock } from "../loop/clock.ts";
+import { StartContext } from "../loop/async_context.ts";
+import { mark } from "../runtime/library_copies.ts";
+import { Dispatcher, type RequestRouter } from "../handler/dispatcher.ts";
+import { LoopExecutor } from "../handler/loop_executor.ts";
+import type { RequestHandlerClass } from "../handler/handler.ts";
 import {
   inject,
   type InjectedRequest,
@@ -23,17 +23,17 @@ import {
   type InjectedStream,
   type InjectedStreamRequest,
 } from "./inject.ts";
-import { Link, type LinkOwner } from "./link.ts";
-import { Listeners } from "./listeners.ts";
-import { Log, loggable, loggedAddress } from "./log.ts";
-import type { RequestOutcome } from "./outcome.ts";
-import { handlerThread, listenerThread, programThread } from "./place.ts";
-import { type HTTPServerOptions, serverSettings, type ServerSettings } from "./server_options.ts";
+import { Link, type LinkOwner } from "./connection_driver.ts";
+import { Listeners } from "./listener_pool.ts";
+import { Log, loggable, loggedAddress } from "../loop/log.ts";
+import type { RequestOutcome } from "../handler/request_outcome.ts";
+import { handlerThread, listenerThread, programThread } from "../program/thread_context.ts";
+import { type HTTPServerOptions, serverSettings, type ServerSettings } from "./options.ts";
 import { SendQueues } from "./send_queues.ts";
-import { MAKE_CONNECTION, MAKE_EXECUTOR, MAKE_SERVICES, OWN_OPTIONS, type Services } from "./services.ts";
-import { LONGEST_TIMER } from "./signals.ts";
+import { MAKE_CONNECTION, MAKE_EXECUTOR, MAKE_SERVICES, OWN_OPTIONS, type Services } from "../handler/services.ts";
+import { LONGEST_TIMER } from "../handler/request_signals.ts";
 import { StopSignal } from "./stop_signal.ts";
-import { Turn } from "./turn.ts";
+import { Turn } from "../loop/flush_scheduler.ts";
 
 /**
  * An HTTP server. Handlers run on the event loop, so one that computes for long holds up all others.

@@ -10,7 +10,7 @@ import { type Address, HTTPServer, type HTTPServerOptions, ThreadingHTTPServer, 
 import { denoTransport } from "../../src/transport/deno.ts";
 import { nodeTransport } from "../../src/transport/node.ts";
 import { runtime } from "../support/runtime.ts";
-import { Slow } from "./slow_handlers.ts";
+import { Slow } from "../handler/slow_handlers.ts";
 import { connect, type SocketPeer, until } from "./support.ts";
 
 /** How a server is reached, and where its handlers run. */

@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { afterEach, beforeEach, test } from "node:test";
 import { BaseHTTPRequestHandler, HTTPServer, MemoryTransport, type PeerGoneError } from "plinth";
 import type { Connection, Host } from "../../src/protocol/exchange.ts";
-import { MAKE_CONNECTION } from "../../src/server/services.ts";
+import { MAKE_CONNECTION } from "../../src/handler/services.ts";
 import type { MemoryClient } from "../../src/transport/memory.ts";
 import * as mux from "./multiplex.ts";
 import { limited, startPatience, turn } from "./turn.ts";

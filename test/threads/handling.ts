@@ -2,11 +2,20 @@
 import type { MessagePort } from "node:worker_threads";
 import type { Exchange, Sink } from "../../src/protocol/exchange.ts";
 import { FieldList } from "../../src/protocol/fields.ts";
-import type { Turn, TurnTask } from "../../src/server/turn.ts";
-import type { ThreadExchange } from "../../src/threads/exchange.ts";
-import { BELL, HEAD, IN_WAITING, IN_WANTED, OUT_TAKEN, PoolMemory, TAIL, TICKET } from "../../src/threads/memory.ts";
-import { RecordWriter } from "../../src/threads/rings.ts";
-import { Runner } from "../../src/threads/runner.ts";
+import type { Turn, TurnTask } from "../../src/loop/flush_scheduler.ts";
+import type { ThreadExchange } from "../../src/threads/worker/thread_exchange.ts";
+import {
+  BELL,
+  HEAD,
+  IN_WAITING,
+  IN_WANTED,
+  OUT_TAKEN,
+  PoolMemory,
+  TAIL,
+  TICKET,
+} from "../../src/threads/shared/memory.ts";
+import { RecordWriter } from "../../src/threads/shared/rings.ts";
+import { Runner } from "../../src/threads/worker/run_loop.ts";
 import type { Operation, Reach, Side } from "../support/explorer.ts";
 import { type Handler, layoutOf, LOOP, type Play } from "./sides.ts";
 

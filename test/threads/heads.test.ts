@@ -13,7 +13,7 @@ import {
   writeContent,
   writeEnd,
   writeHead,
-} from "../../src/threads/heads.ts";
+} from "../../src/threads/shared/heads.ts";
 import {
   BODY_LENGTH,
   DONE,
@@ -30,8 +30,8 @@ import {
   OUT_TAKEN,
   PoolMemory,
   STARTED,
-} from "../../src/threads/memory.ts";
-import { ContentRing } from "../../src/threads/rings.ts";
+} from "../../src/threads/shared/memory.ts";
+import { ContentRing } from "../../src/threads/shared/rings.ts";
 
 const SLOT = 1;
 

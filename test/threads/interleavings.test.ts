@@ -18,7 +18,7 @@ import {
   RESTING,
   PoolMemory,
   TAIL,
-} from "../../src/threads/memory.ts";
+} from "../../src/threads/shared/memory.ts";
 import { Handling } from "./handling.ts";
 import { ATTENTION, layoutOf, Loop, ownWords, type Play, threadsFor } from "./sides.ts";
 

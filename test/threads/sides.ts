@@ -4,7 +4,7 @@
  */
 import type { Exchange, Peer, RequestHead, Sink } from "../../src/protocol/exchange.ts";
 import { Fields } from "../../src/protocol/fields.ts";
-import { Job, type JobOwner, type Rings } from "../../src/threads/job.ts";
+import { Job, type JobOwner, type Rings } from "../../src/threads/main/thread_request.ts";
 import {
   BUSY,
   DONE,
@@ -21,10 +21,10 @@ import {
   OUT_TAKEN,
   PoolMemory,
   TAIL,
-} from "../../src/threads/memory.ts";
-import { openMessage } from "../../src/threads/messages.ts";
-import { ContentRing, RecordReader } from "../../src/threads/rings.ts";
-import { Thread } from "../../src/threads/thread.ts";
+} from "../../src/threads/shared/memory.ts";
+import { openMessage } from "../../src/threads/shared/messages.ts";
+import { ContentRing, RecordReader } from "../../src/threads/shared/rings.ts";
+import { Thread } from "../../src/threads/main/thread_handle.ts";
 import { MESSAGE, type Operation, type Reach, type Side } from "../support/explorer.ts";
 
 /** What clients and handlers do. */

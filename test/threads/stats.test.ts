@@ -2,8 +2,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import * as fc from "fast-check";
-import { DONE, PoolMemory, STATE } from "../../src/threads/memory.ts";
-import { Account, readStats } from "../../src/threads/stats.ts";
+import { DONE, PoolMemory, STATE } from "../../src/threads/shared/memory.ts";
+import { Account, readStats } from "../../src/threads/shared/stats.ts";
 
 const LAYOUT = { threads: 2, slots: 4, headSize: 64, ringSize: 64 };
 

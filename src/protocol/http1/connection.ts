@@ -10,13 +10,13 @@
 import { BODY_INCOMPLETE, BODY_TIMEOUT, HEAD_INCOMPLETE, HEAD_TIMEOUT, type ProtocolError } from "../errors.ts";
 import type { Connection, GoneReason, Host, Peer } from "../exchange.ts";
 import type { Limits } from "../limits.ts";
-import { type ChunkPool, Output } from "../output.ts";
-import { type BodyReader, CountedReader, END, FAULT, NO_BODY } from "./body.ts";
-import { ChunkedReader } from "./chunked.ts";
+import { type ChunkPool, Output } from "../send_buffer.ts";
+import { type BodyReader, CountedReader, END, FAULT, NO_BODY } from "./body_reader.ts";
+import { ChunkedReader } from "./chunked_reader.ts";
 import { Http1Exchange, LOOK_AHEAD } from "./exchange.ts";
-import { giveReader, type HeadReader, takeReader } from "./head.ts";
-import { Input } from "./input.ts";
-import { writeRefusal } from "./refusal.ts";
+import { giveReader, type HeadReader, takeReader } from "./request_head.ts";
+import { Input } from "../receive_buffer.ts";
+import { writeRefusal } from "./error_response.ts";
 
 const HEAD = 0;
 const EXCHANGE = 1;

@@ -1,15 +1,15 @@
 /** One HTTP/1 request and its answer: what goes out, and when. The connection does the reading. */
-import { AnswerAccount, isHeadOnly, opensTunnel } from "../answer_account.ts";
+import { AnswerAccount, isHeadOnly, opensTunnel } from "../response_state.ts";
 import type { Exchange, GoneReason, Lender, Peer, ResponseWatcher, Sink } from "../exchange.ts";
 import { latin1Bytes } from "../bytes.ts";
 import type { FieldList, Fields } from "../fields.ts";
 import { isFieldText } from "../grammar.ts";
 import type { BodyLimits } from "../limits.ts";
-import type { Departing } from "../output.ts";
+import type { Departing } from "../send_buffer.ts";
 import { reasonOf } from "../status.ts";
-import { type BodyReader, CountedReader } from "./body.ts";
+import { type BodyReader, CountedReader } from "./body_reader.ts";
 import type { Http1Connection } from "./connection.ts";
-import type { Http1Head } from "./head.ts";
+import type { Http1Head } from "./request_head.ts";
 
 // How the content of the answer is framed (RFC 9112 §6.3).
 const COUNTED = 0;

@@ -1,0 +1,177 @@
+/** One request being handled: the handler, what it reads from and writes to, and what it hears of its peer. */
+import { performance } from "node:perf_hooks";
+import type { ProtocolError } from "../protocol/errors.ts";
+import type { Exchange, GoneReason, ResponseWatcher, Sink } from "../protocol/exchange.ts";
+import { Answer, type AnswerOwner } from "./response_writer.ts";
+import { type Context, presentContext } from "../loop/async_context.ts";
+import type { RouteParams } from "./dispatcher.ts";
+import { PeerGoneError } from "./errors.ts";
+import type { HandlerContext } from "./handled_request.ts";
+import type { BaseHTTPRequestHandler } from "./handler.ts";
+import { outcomeOf, type OutcomeReason } from "./request_outcome.ts";
+import { ContentReader } from "./request_body.ts";
+import type { Services } from "./services.ts";
+import { Signals } from "./request_signals.ts";
+
+export class Transaction implements Sink, ResponseWatcher, HandlerContext, AnswerOwner {
+  /** For a handler's constructor, whose context this is. A field, so that a class may give a copy of its context to `super`. */
+  readonly transaction: Transaction = this;
+  exchange: Exchange;
+  readonly services: Services;
+  readonly answer: Answer;
+  /** Why the peer is not there any more, once it is not. */
+  gone: GoneReason | null = null;
+  /** What the peer did wrong, where a response can tell it. */
+  fault: ProtocolError | null = null;
+  /** What the handler has thrown. */
+  error: unknown = undefined;
+  /** The response was broken off, because the handler failed. */
+  brokenOff = false;
+  /** When the request's head was complete, in milliseconds; exact only where somebody wants to know. */
+  began = 0;
+  /** Set when it has been made. */
+  handler: BaseHTTPRequestHandler | null = null;
+  /** The handler has settled. */
+  settled = false;
+  /** It answers in the place of a handler that has taken too long. */
+  isLate = false;
+  /** What the route's pattern found in the path, not decoded; null where no route was looked for. */
+  routeParams: RouteParams | null = null;
+  /** Somebody wants to know how the request ends. */
+  watched = false;
+  #reader: ContentReader | null = null;
+  #signals: Signals | null = null;
+  /** The context in which the response began, where somebody wants to know how the request ends. */
+  #context: Context | null = null;
+  /** The whole response has left. */
+  #sentWhole = false;
+  /** The handler has asked whether the peer is gone, and was told so. */
+  #told = false;
+  /** The server has responded in the place of the handler, which took too long. */
+  #abandoned = false;
+
+  constructor(exchange: Exchange, services: Services) {
+    this.exchange = exchange;
+    this.services = services;
+    this.answer = new Answer(exchange, services.turn, this);
+  }
+
+  get reader(): ContentReader {
+    let reader = this.#reader;
+    if (reader === null) {
+      reader = this.#reader = new ContentReader(this.exchange);
+      if (this.gone !== null) reader.gone(this.gone);
+    }
+    return reader;
+  }
+
+  /** Made when a handler first asks for one. */
+  get signals(): Signals {
+    if (this.#signals === null) {
+      this.#signals = new Signals();
+      this.exchange.watch?.();
+      const why = this.gone ?? this.answer.gone;
+      if (why !== null) this.#signals.abort(new PeerGoneError(why));
+      else if (this.settled) this.#signals.end();
+    }
+    return this.#signals;
+  }
+
+  /** Whether the peer has gone, as far as can be told: most that only half-closed have. For the handler, which then knows. */
+  get isGone(): boolean {
+    if (this.gone === null) {
+      this.exchange.watch?.();
+      this.exchange.poll?.();
+    }
+    this.#told = this.gone !== null || this.answer.gone !== null;
+    return this.#told;
+  }
+
+  /** Whether the handler has asked, and seen that the peer is gone. */
+  get knowsGone(): boolean {
+    return this.#told || (this.gone !== null && this.#signals !== null);
+  }
+
+  /**
+   * The server has responded in the place of the handler, which goes on. To the handler, the server has closed the
+   * connection: its reads and writes reject.
+   * @param exchange what it has from now on
+   * @param reason what its signals abort with
+   */
+  abandon(exchange: Exchange, reason: Error): void {
+    this.#abandoned = true;
+    const { signals } = this; // made behind `gone`, they would abort with that
+    this.exchange = exchange;
+    this.gone = { kind: "shutdown" };
+    this.#reader?.gone(this.gone);
+    this.answer.abandon(exchange, this.gone);
+    signals.abort(reason);
+  }
+
+  /** The handler has come to its end, and is not waited for any more. */
+  settle(): void {
+    this.settled = true;
+    this.#signals?.end();
+  }
+
+  onReadable(): void {
+    this.#reader?.readable();
+  }
+
+  onWritable(): void {
+    this.answer.writable();
+  }
+
+  onGone(why: GoneReason): void {
+    this.gone = why;
+    if (why.canRespond === true) this.fault = why.error!;
+    this.#reader?.gone(why);
+    if (this.hasLeft) this.answer.peerGone(why);
+    this.#signals?.abort(new PeerGoneError(why));
+  }
+
+  /** Whether there is nobody any more to respond to. */
+  get hasLeft(): boolean {
+    return this.gone !== null && this.gone.kind !== "half-closed" && this.gone.canRespond !== true;
+  }
+
+  /** A response begins: what is told of the request's end is told in this context, whoever brings the news. */
+  responseBegins(): void {
+    if (this.watched) this.#context = presentContext();
+  }
+
+  /** The handler ends. Where it has sent no response, this is the context in which its end is told. */
+  handlerEnds(): void {
+    this.#context ??= presentContext();
+  }
+
+  onSent(whole: boolean): void {
+    this.#sentWhole = whole;
+    (this.#context ?? this.services.context).run(Transaction.#tellEnd, this);
+  }
+
+  static readonly #tellEnd = (transaction: Transaction): void => transaction.#tell();
+
+  #tell(): void {
+    const { services, error } = this;
+    const duration = performance.now() - this.began;
+    const { code } = this.fault ?? this.gone?.error ?? {};
+    const outcome = outcomeOf(this.exchange, { duration, reason: this.#reason, code, error });
+    if (this.handler !== null) services.told(() => this.handler!.requestEnded(outcome));
+    if (services.watched) services.told(() => services.server.requestEnded(outcome));
+  }
+
+  get #reason(): OutcomeReason {
+    if (this.brokenOff && !this.hasLeft) return this.error === undefined ? "closed" : "failed";
+    if (this.fault !== null) return this.fault.status === 408 ? "timeout" : "malformed";
+    const { gone } = this;
+    const whole = this.#sentWhole;
+    // To a handler that the server has given up, the peer is gone; but where its response was whole, that peer has got it.
+    if (gone !== null && gone.kind !== "half-closed" && !(whole && this.#abandoned)) return gone.kind;
+    return whole ? "complete" : "closed";
+  }
+
+  contentUnwanted(): void {
+    this.#signals?.abort(new PeerGoneError(this.answer.gone!));
+  }
+}

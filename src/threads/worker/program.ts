@@ -1,0 +1,182 @@
+/** The program of a thread: finds the handlers of its server, as program.ts says, and runs them. */
+import process from "node:process";
+import { parentPort, workerData } from "node:worker_threads";
+import type { RequestHead } from "../../protocol/exchange.ts";
+import type { RequestRouter } from "../../handler/dispatcher.ts";
+import { isStorageCheap, StartContext } from "../../loop/async_context.ts";
+import { LoopExecutor } from "../../handler/loop_executor.ts";
+import { Finding, notFound, sendable } from "../../program/server_finder.ts";
+import { BaseHTTPRequestHandler, type RequestHandlerClass } from "../../handler/handler.ts";
+import { findClass, load, registerTsx } from "../../program/class_loader.ts";
+import { loggable } from "../../loop/log.ts";
+import { enterHandlerThread, type HandlerThread } from "../../program/thread_context.ts";
+import { type ClassPlace, isApart, isElsewhere, keyOf, keyOfProgram } from "../../program/program.ts";
+import { enterSecondProgram } from "../../program/second_program.ts";
+import type { HTTPServer } from "../../server/server.ts";
+import type { Services } from "../../handler/services.ts";
+import { StopSignal } from "../../server/stop_signal.ts";
+import { Leftovers } from "./uncaught_errors.ts";
+import { PoolMemory } from "../shared/memory.ts";
+import type { Sent, ThreadStart, ToThread } from "../shared/messages.ts";
+import { ThreadingHTTPServer } from "../threading_server.ts";
+import { Runner } from "./run_loop.ts";
+import { runsFor } from "../shared/stats.ts";
+
+const start = workerData as ThreadStart;
+const { program } = start;
+const port = parentPort!;
+const memory = new PoolMemory(start.layout, start.buffer);
+const runner = new Runner(memory, start.index, port);
+
+/** A server that was constructed in this thread. */
+interface Constructed {
+  readonly server: HTTPServer;
+  readonly services: () => Services;
+}
+
+class Thread implements HandlerThread {
+  readonly silent = start.silent;
+  readonly sockets = start.program.sockets;
+  readonly threadData = start.threadData;
+  readonly finding = new Finding<Constructed>();
+  readonly stopSignal = new StopSignal(new StartContext(), () => memory.isStopping);
+  readonly #downs: (() => void)[] = [];
+
+  readonly writeLog = (line: string): void => {
+    if (runner.current !== null) runner.current.log(line);
+    else tell({ log: line });
+  };
+
+  get isHandling(): boolean {
+    return runner.current !== null;
+  }
+
+  get serverAddress(): readonly [host: string, port: number] {
+    return memory.address;
+  }
+
+  get stopping(): AbortSignal {
+    return this.stopSignal.signal;
+  }
+
+  constructed(server: HTTPServer, services: () => Services): void {
+    this.finding.constructed(keyOf(server.RequestHandlerClass), { server, services });
+  }
+
+  park(): Promise<never> {
+    if (this.isHandling)
+      return Promise.reject(new Error("a server that was constructed in a thread of handlers does not serve"));
+    return this.finding.park();
+  }
+
+  shutdown(atOnce: boolean): Promise<void> {
+    tell({ shutdown: this.#downs.length, atOnce, ticket: runner.current?.ticket ?? 0 });
+    this.stopSignal.abort();
+    return new Promise((resolve) => this.#downs.push(resolve));
+  }
+
+  /** The shutdown that was asked for as the nth need not be waited for any more. */
+  isDown(nth: number): void {
+    this.#downs[nth]();
+  }
+}
+
+function tell(plinth: Sent["plinth"]): void {
+  port.postMessage({ plinth });
+}
+
+const thread = new Thread();
+enterHandlerThread(thread);
+runsFor(memory);
+
+port.on("message", (message: ToThread) => {
+  if (message === 0) runner.look();
+  else if ("stopping" in message) thread.stopSignal.abort();
+  else if ("down" in message) thread.isDown(message.down);
+  else process.exit(0);
+});
+
+try {
+  await registerTsx();
+  enterSecondProgram(program.main, () => thread.isHandling);
+  const found = await findHandlers();
+  const services = found.services();
+  // What the program has begun besides may fail at once, such as to listen where it listens already.
+  await new Promise((resolve) => setImmediate(resolve));
+  await new Promise((resolve) => setImmediate(resolve));
+  const leftovers = leftoversOf(services);
+  runner.run(new LoopExecutor(leftovers.watch(services)), services.turn, leftovers);
+  tell({ ready: true, needsRoutes: found.needsRoutes });
+} catch (error) {
+  tell({ failed: sendable(error) });
+}
+
+/** Watches for errors that nobody catches. Made behind the import of the program, because what that leaves behind is no request's. */
+function leftoversOf({ logError }: Services): Leftovers {
+  const owner = {
+    get running() {
+      return runner.current?.head ?? null;
+    },
+    isOwn: () => tell({ own: runner.current!.ticket }),
+    isAnothers(error: unknown, { method, target }: RequestHead) {
+      const { head } = runner.current!;
+      logError(
+        "%s %s, which is over, has left something behind that has failed: %s. Its thread ends when %s %s is over, too",
+        method,
+        target,
+        loggable(error),
+        head.method,
+        head.target,
+      );
+    },
+  };
+  return new Leftovers(owner, start.isTracked || isStorageCheap);
+}
+
+/** Finds the handlers. Rejects with what to write where they cannot be found. */
+async function findHandlers(): Promise<Constructed & { needsRoutes: boolean }> {
+  if (isApart(program)) return constructHere((place) => load(place.module!, place));
+  const key = keyOfProgram(program);
+  const exports = await thread.finding.importProgram(program, start.startTimeout, (exported) => {
+    if (thread.finding.find(key, program.nth) !== undefined) return true;
+    return (
+      exported !== null &&
+      program.classes.every((place) => isElsewhere(place, program.main) || findClass(exported, place.name))
+    );
+  });
+  const constructed = thread.finding.find(key, program.nth);
+  if (constructed !== undefined) return { ...constructed, needsRoutes: false };
+  // It may serve only where it is not imported, as Python's programs do, and export the class.
+  return constructHere(async (place) => {
+    if (isElsewhere(place, program.main)) return load(place.module!, place);
+    const Handler = exports === null ? undefined : findClass(exports, place.name);
+    if (Handler === undefined) throw notFound(program);
+    return Handler;
+  });
+}
+
+/** Constructs the server as this thread needs it, of classes that were found one by one. */
+async function constructHere(
+  find: (place: ClassPlace) => Promise<RequestHandlerClass>,
+): Promise<Constructed & { needsRoutes: boolean }> {
+  const classes: RequestHandlerClass[] = [];
+  for (const place of program.classes) classes.push(place.isBase ? BaseHTTPRequestHandler : await find(place));
+  const handlers = program.isRouted ? routerOf(classes) : classes[0];
+  const server = new ThreadingHTTPServer(["", 0], handlers, start.options);
+  const key = keyOf(handlers);
+  let nth = 0;
+  while (thread.finding.find(key, nth)!.server !== server) nth++;
+  return { ...thread.finding.find(key, nth)!, needsRoutes: program.isRouted };
+}
+
+/** A router that says what the one at the other end has found. */
+function routerOf(classes: readonly RequestHandlerClass[]): RequestRouter {
+  return {
+    handlers: classes,
+    find() {
+      const { route } = runner;
+      if (route === null || route.index >= classes.length) return undefined;
+      return { Handler: classes[route.index], params: route.params, fallback: route.fallback };
+    },
+  };
+}
