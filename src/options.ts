@@ -1,5 +1,5 @@
 /** The check of options that are numbers, and what each may be: 0 is none at all, Infinity no limit, where one of them makes sense. */
-import { show } from "./quote.ts";
+import { quote } from "./quote.ts";
 
 /** What an option may be. */
 export interface NumberRule {
@@ -36,7 +36,7 @@ export function checkNumber(name: string, value: unknown, rule: NumberRule): num
     value <= most &&
     (!whole || Number.isInteger(value) || value === Infinity);
   if (isFine) return value;
-  const message = `${name} must be ${describe(rule)}, not ${show(value)}`;
+  const message = `${name} must be ${describe(rule)}, not ${quote(value)}`;
   throw typeof value === "number" ? new RangeError(message) : new TypeError(message);
 }
 

@@ -1,7 +1,7 @@
 /** How error messages quote a value. */
 
 /** Shows a value in an error message: strings in quotes, a BigInt with its n, others so that one sees what they are. */
-export function show(value: unknown): string {
+export function quote(value: unknown): string {
   const text =
     typeof value === "string"
       ? JSON.stringify(value)

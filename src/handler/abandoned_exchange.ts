@@ -1,7 +1,7 @@
 /** What is left of an exchange to a handler that the server does not wait for any more: its head, and an end. */
 import type { Exchange, Peer, RequestHead, ResponseWatcher, Sink } from "../protocol/exchange.ts";
 
-/** Nothing can be read, what is written vanishes, and the peer hears of none of it: somebody else has answered it. */
+/** Nothing can be read, what is written vanishes, and the peer hears of none of it: somebody else has responded. */
 export class AbandonedExchange implements Exchange {
   readonly bodyLength = 0;
   readonly waitsForContinue = false;

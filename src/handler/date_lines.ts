@@ -1,4 +1,4 @@
-/** The field lines that every answer has: written out once a second, when their Date changes. */
+/** The field lines that every response has: written out once a second, when their Date changes. */
 import { Lines } from "../protocol/fields.ts";
 
 export class DatedLines {

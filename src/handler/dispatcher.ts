@@ -9,7 +9,7 @@ import { BaseHTTPRequestHandler, isWatched, type RequestHandlerClass } from "./h
 import { loggable } from "../loop/log.ts";
 import { allowed, checkFields, type MethodFunction, methodsOf, nameOf, STANDARD_METHODS } from "./methods.ts";
 import { pathOf } from "./request_path.ts";
-import type { Transaction } from "./request_context.ts";
+import type { RequestContext } from "./request_context.ts";
 
 /** Names, and what stood for them in the path, not decoded; undefined for one that is not there. */
 export type RouteParams = Readonly<Record<string, string | undefined>>;
@@ -83,23 +83,23 @@ export class Dispatcher {
    * @returns what the method returns: a promise, where it is asynchronous
    * @throws what the handler does; {HTTPError} 404, 405, 501
    */
-  dispatch(transaction: Transaction): unknown {
-    const { head } = transaction.exchange;
+  dispatch(request: RequestContext): unknown {
+    const { head } = request.exchange;
     const { method } = head;
     let profile = this.#only;
     let fallback = false;
     if (profile === null) {
       const { target } = head; // a string made on demand
-      if (target === "*") return this.#describeServer(transaction);
+      if (target === "*") return this.#describeServer(request);
       const route = this.#router!.find(pathOf(target));
       if (route === undefined) throw this.#notFound(method);
-      transaction.routeParams = route.params ?? {};
+      request.routeParams = route.params ?? {};
       profile = this.#profiles.get(route.Handler) ?? null;
       if (profile === null) throw new Error("the router has found a class that is not among its handlers");
       fallback = route.fallback === true;
     }
-    const handler = (transaction.handler = new profile.Handler(transaction));
-    const { exchange } = transaction;
+    const handler = (request.handler = new profile.Handler(request));
+    const { exchange } = request;
     if (profile.limits !== null) exchange.limitBody(profile.limits);
     if (!profile.checked) {
       checkFields(profile.Handler, handler);
@@ -114,21 +114,19 @@ export class Dispatcher {
     const run = profile.methods.get(method) ?? (method === "HEAD" ? profile.methods.get("GET") : undefined);
     // What an object has of its own counts as well: a guard that is a field is a guard.
     if (handler.setup !== BASE.setup || handler.finish !== BASE.finish)
-      return this.#runWithin(transaction, run, handler, profile, fallback);
-    return run !== undefined
-      ? this.#run(transaction, run, handler, profile)
-      : this.#runDefault(handler, profile, fallback);
+      return this.#runWithin(request, run, handler, profile, fallback);
+    return run !== undefined ? this.#run(request, run, handler, profile) : this.#runDefault(handler, profile, fallback);
   }
 
   /** Calls a method, once there is the content that its class wants to be there. */
-  #run(transaction: Transaction, run: MethodFunction, handler: BaseHTTPRequestHandler, profile: Profile): unknown {
+  #run(request: RequestContext, run: MethodFunction, handler: BaseHTTPRequestHandler, profile: Profile): unknown {
     if (profile.bufferedBody < 0) return run.call(handler);
-    const coming = transaction.reader.readAhead(profile.bufferedBody);
+    const coming = request.reader.readAhead(profile.bufferedBody);
     return coming === null ? run.call(handler) : coming.then(() => run.call(handler));
   }
 
   async #runWithin(
-    transaction: Transaction,
+    request: RequestContext,
     run: MethodFunction | undefined,
     handler: BaseHTTPRequestHandler,
     profile: Profile,
@@ -138,7 +136,7 @@ export class Dispatcher {
     let failure: { error: unknown } | null = null;
     try {
       await (run !== undefined
-        ? this.#run(transaction, run, handler, profile)
+        ? this.#run(request, run, handler, profile)
         : this.#runDefault(handler, profile, fallback));
     } catch (error) {
       failure = { error };
@@ -147,12 +145,12 @@ export class Dispatcher {
       await handler.finish();
     } catch (error) {
       if (failure === null) throw error;
-      handler.logError("finish has failed as well: %s", loggable(error)); // the answer is that of the first failure
+      handler.logError("finish has failed as well: %s", loggable(error)); // the response is that of the first failure
     }
     if (failure !== null) throw failure.error;
   }
 
-  /** Answers a method that the class lacks. */
+  /** Responds to a method that the class lacks. */
   #runDefault(handler: BaseHTTPRequestHandler, profile: Profile, fallback: boolean): void {
     const { method } = handler;
     if (fallback) throw this.#notFound(method);
@@ -177,8 +175,8 @@ export class Dispatcher {
   }
 
   /** OPTIONS * asks for the server as a whole (RFC 9110 §9.3.7). */
-  #describeServer(transaction: Transaction): void {
-    sendAllow((transaction.handler = new BaseHTTPRequestHandler(transaction)), allowed(this.#known));
+  #describeServer(request: RequestContext): void {
+    sendAllow((request.handler = new BaseHTTPRequestHandler(request)), allowed(this.#known));
   }
 
   #limitsOf(Handler: RequestHandlerClass): BodyLimits | null {

@@ -1,15 +1,15 @@
 /** Errors that handlers throw, or meet. */
 import type { GoneReason } from "../protocol/exchange.ts";
-import { show } from "../quote.ts";
+import { quote } from "../quote.ts";
 import { reasonOf } from "../protocol/status.ts";
 import { isInstance, mark } from "../runtime/library_copies.ts";
 import { type HeaderFields, keepFields } from "./header_fields.ts";
 
 /** What an HTTPError carries beside its status and message. */
 export interface HTTPErrorOptions {
-  /** Fields for the answer, such as `{ "Retry-After": "120" }`. */
+  /** Fields for the response, such as `{ "Retry-After": "120" }`. */
   readonly headers?: HeaderFields | undefined;
-  /** What happened here, for the person who reads the answer. */
+  /** What happened here, for the person who reads the response. */
   readonly detail?: string | undefined;
   /** More members of the problem document (RFC 9457 §3), such as `type`, `instance` or `errors`. */
   readonly problem?: Readonly<Record<string, unknown>> | undefined;
@@ -18,15 +18,15 @@ export interface HTTPErrorOptions {
 }
 
 /**
- * Thrown from anywhere under a handler, becomes the answer.
+ * Thrown from anywhere under a handler, becomes the response.
  * @example throw new HTTPError(422, { detail: "val_a is not a number" })
  */
 export class HTTPError extends Error {
   /** The status code, 400 to 599. */
   readonly status: number;
-  /** Fields for the answer. */
+  /** Fields for the response. */
   readonly headers: HeaderFields;
-  /** What happened here, for the person who reads the answer; undefined when that was not said. */
+  /** What happened here, for the person who reads the response; undefined when that was not said. */
   readonly detail: string | undefined;
   /** More members of the problem document (RFC 9457 §3). */
   readonly problem: Readonly<Record<string, unknown>>;
@@ -43,13 +43,13 @@ export class HTTPError extends Error {
     const message = isMessage ? second : undefined;
     const options = isMessage ? third : second;
     if (message !== undefined && typeof message !== "string")
-      throw new TypeError(`an HTTPError has a string as its message, not ${show(message)}`);
+      throw new TypeError(`an HTTPError has a string as its message, not ${quote(message)}`);
     super(
       message ?? (reasonOf(status) || `Error ${status}`),
       options.cause === undefined ? undefined : { cause: options.cause },
     );
     if (!Number.isInteger(status) || status < 400 || status > 599) {
-      throw new RangeError(`an HTTPError has a number from 400 to 599 as its status, not ${show(status)}`);
+      throw new RangeError(`an HTTPError has a number from 400 to 599 as its status, not ${quote(status)}`);
     }
     this.name = "HTTPError";
     this.status = status;
@@ -78,7 +78,7 @@ export type PeerGoneReason = GoneReason | { readonly kind: "head-only"; readonly
  */
 export class PeerGoneError extends Error {
   /**
-   * "half-closed": the peer sends nothing more, but its answer still reaches it. "closed": the connection is gone. "cancelled":
+   * "half-closed": the peer sends nothing more, but its response still reaches it. "closed": the connection is gone. "cancelled":
    * this request is not wanted any more. "malformed", "timeout": it broke the protocol, or was too slow, and was told.
    * "shutdown": this server closed the connection. "head-only": the peer is there, but the response has no content, as that to a
    * HEAD, and the handler went on writing some.

@@ -8,17 +8,17 @@ import { quiet, type RequestBody } from "./request_body.ts";
 import type { HTTPServer } from "../server/server.ts";
 import type { StandardSchemaV1 } from "./standard_schema.ts";
 import { decodePart, pathOf, readPathParams, readQuery } from "./request_path.ts";
-import type { Transaction } from "./request_context.ts";
+import type { RequestContext } from "./request_context.ts";
 
 /** What a server gives to the constructor of a handler. Nothing in it is for users. */
 export interface HandlerContext {
   /** The request at hand, for the base class. */
-  readonly transaction: object;
+  readonly request: object;
 }
 
 /** What a handler knows of its request. `BaseHTTPRequestHandler` extends it; handlers extend that. */
 export class HandledRequest {
-  readonly #transaction: Transaction;
+  readonly #request: RequestContext;
 
   /** Called by the server. */
   constructor(context: HandlerContext) {
@@ -26,12 +26,12 @@ export class HandledRequest {
       throw new TypeError(
         `${nameOf(new.target)} has a constructor of its own: it must take the context and say super(context)`,
       );
-    this.#transaction = context.transaction as Transaction;
+    this.#request = context.request as RequestContext;
   }
 
   /** The method, letter for letter. @source Python's `command` */
   get method(): string {
-    return this.#transaction.exchange.head.method;
+    return this.#request.exchange.head.method;
   }
 
   /**
@@ -40,7 +40,7 @@ export class HandledRequest {
    * @source Python's `path`
    */
   get path(): string {
-    return this.#transaction.exchange.head.target;
+    return this.#request.exchange.head.target;
   }
 
   /** The path without its query, neither decoded nor normalized; "" of a target that has none, such as `*`. */
@@ -68,7 +68,7 @@ export class HandledRequest {
   #pathParams: ReadonlyMap<string, string> | null = null;
 
   #readPathParams(): Map<string, string> {
-    const { routeParams } = this.#transaction;
+    const { routeParams } = this.#request;
     if (routeParams === null) return readPathParams(this.pathname);
     const params = new Map<string, string>();
     for (const name of Object.keys(routeParams)) {
@@ -80,12 +80,12 @@ export class HandledRequest {
 
   /** "HTTP/1.0" or "HTTP/1.1". @source Python's `request_version` */
   get requestVersion(): string {
-    return this.#transaction.exchange.head.version;
+    return this.#request.exchange.head.version;
   }
 
   /** The request line, without its end. @source Python's `requestline` */
   get requestLine(): string {
-    const { method, target, version } = this.#transaction.exchange.head;
+    const { method, target, version } = this.#request.exchange.head;
     return `${method} ${target} ${version}`;
   }
 
@@ -97,22 +97,22 @@ export class HandledRequest {
    * @source RFC 9112 §3.2.2 and §3.3
    */
   get authority(): string | null {
-    return this.#transaction.exchange.head.authority;
+    return this.#request.exchange.head.authority;
   }
 
   /** The header section. @source Python's `headers` */
   get headers(): Fields {
-    return this.#transaction.exchange.head.fields;
+    return this.#request.exchange.head.fields;
   }
 
   /** The content. @source Python's `rfile` */
   get rfile(): RequestBody {
-    return this.#transaction.reader;
+    return this.#request.reader;
   }
 
   /** The trailer section, once the content has been read to its end; undefined before, and where there is none. */
   get trailers(): Fields | undefined {
-    return this.#transaction.exchange.trailers;
+    return this.#request.exchange.trailers;
   }
 
   /**
@@ -121,17 +121,17 @@ export class HandledRequest {
    * @source Python's `client_address`
    */
   get clientAddress(): readonly [host: string, port: number] {
-    return this.#transaction.exchange.peer;
+    return this.#request.exchange.peer;
   }
 
   /** The server. @source Python's `server` */
   get server(): HTTPServer {
-    return this.#transaction.services.serverFor(this.#transaction);
+    return this.#request.services.serverFor(this.#request);
   }
 
   /**
    * Aborts when the client goes away, with a PeerGoneError as its reason. One that only half-closed (`reason.reason` is
-   * "half-closed") still gets its answer: most have gone, some have just sent all they had to say. Who passes the signal on gives
+   * "half-closed") still gets its response: most have gone, some have just sent all they had to say. Who passes the signal on gives
    * up on both. It also aborts when more than 64 KiB were written as content of a response that has none, such as that to a HEAD
    * ("head-only"); and with `handlerTimeout`, when the handler's time is over, with a DOMException named "TimeoutError".
    *
@@ -139,7 +139,7 @@ export class HandledRequest {
    * unread; with more, when the handler has read some of it, or when a write fails.
    */
   get signal(): AbortSignal {
-    return this.#transaction.signals.main;
+    return this.#request.signals.main;
   }
 
   /**
@@ -151,7 +151,7 @@ export class HandledRequest {
    * @example const response = await fetch(url, { signal: this.timeout(5000) });
    */
   timeout(ms: number): AbortSignal {
-    return this.#transaction.signals.timeout(ms);
+    return this.#request.signals.timeout(ms);
   }
 
   /**
@@ -162,16 +162,16 @@ export class HandledRequest {
    * @example await sleep(60_000, undefined, { signal: this.signalWith(this.server.stopping) });
    */
   signalWith(...signals: readonly AbortSignal[]): AbortSignal {
-    return this.#transaction.signals.with(signals);
+    return this.#request.signals.with(signals);
   }
 
   /**
    * Whether `signal` has aborted, or would: the client has gone, was sent away, or half-closed. For handlers that compute for long,
    * to be asked now and then: it costs next to nothing, and is true in a thread though nothing was awaited meanwhile. A handler
-   * that then returns without an answer ends the connection.
+   * that then returns without a response ends the connection.
    */
   get clientGone(): boolean {
-    return this.#transaction.isGone;
+    return this.#request.isGone;
   }
 
   /** All of the content (that is left), at most the server's `maxBodySize` of it. @returns rejects as `rfile.read` does */

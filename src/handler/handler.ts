@@ -14,7 +14,7 @@ import { HandledRequest, type HandlerContext } from "./handled_request.ts";
 import { eachField, type HeaderFields } from "./header_fields.ts";
 import { loggedAddress } from "../loop/log.ts";
 import type { RequestOutcome } from "./request_outcome.ts";
-import type { Transaction } from "./request_context.ts";
+import type { RequestContext } from "./request_context.ts";
 
 /** A class of request handlers: one that extends BaseHTTPRequestHandler. What servers look for among its static members is here. */
 export interface RequestHandlerClass {
@@ -42,7 +42,7 @@ export type RequestMethod = () => void | Promise<void>;
 /**
  * Handles one request. Extend it with a method for each HTTP method that you serve: `do_` and the method, letter for letter
  * (methods are case-sensitive), such as `do_GET`, `do_RICKROLL` or `"do_M-SEARCH"`. Each may be async. A server makes a fresh
- * object for every request. Methods that everybody knows and the class lacks are answered 405, others 501; HEAD is answered as GET
+ * object for every request. Methods that everybody knows and the class lacks get 405, others 501; HEAD is handled as GET
  * without the content, and OPTIONS with what there is, unless the class has its own.
  *
  * A class may say `static bufferedBody = 1000`, a number of bytes: its methods are called when all of the content is there, and can
@@ -79,12 +79,12 @@ export class BaseHTTPRequestHandler extends HandledRequest {
   /** The media type of `errorMessageFormat`. @source Python's `error_content_type` */
   declare errorContentType: string;
 
-  readonly #transaction: Transaction;
+  readonly #request: RequestContext;
 
   /** Called by the server. A handler has no arguments of its own; fields are set with the request at hand. */
   constructor(context: HandlerContext) {
     super(context);
-    this.#transaction = context.transaction as Transaction;
+    this.#request = context.request as RequestContext;
   }
 
   // Around each request
@@ -106,37 +106,37 @@ export class BaseHTTPRequestHandler extends HandledRequest {
   requestEnded(outcome: RequestOutcome): void {
     const { status, bytesSent, reason, code } = outcome;
     // A line that nobody would see is not made.
-    if (!this.#transaction.services.log.silent || hasOwnLog(this))
+    if (!this.#request.services.log.silent || hasOwnLog(this))
       this.logRequest(status || "-", bytesSent || "-", code ?? reason);
   }
 
-  // The answer
+  // The response
 
-  /** The content of the answer. @source Python's `wfile` */
+  /** The content of the response. @source Python's `wfile` */
   get wfile(): ResponseBody {
-    return this.#transaction.answer;
+    return this.#request.response;
   }
 
   /**
-   * Begins the answer with a status, and with Server (where `versionString` says something) and Date.
+   * Begins the response with a status, and with Server (where `versionString` says something) and Date.
    * @param code status code, 200 to 599
    * @param message reason phrase; the registered one when left out
-   * @throws {RangeError} for another status; {Error} when the answer has begun already
+   * @throws {RangeError} for another status; {Error} when the response has begun already
    * @source Python's `send_response`
    */
   sendResponse(code: number, message?: string): void {
-    const { answer, services } = this.#transaction;
-    answer.begin(code, message);
-    this.#transaction.responseBegins();
+    const { response, services } = this.#request;
+    response.begin(code, message);
+    this.#request.responseBegins();
     const software = this.versionString();
-    if (software !== SOFTWARE && software !== "") answer.add("Server", software);
-    answer.addLines(software === SOFTWARE ? SOFTWARE_AND_DATE.at(services.clock.date) : DATE.at(services.clock.date));
+    if (software !== SOFTWARE && software !== "") response.add("Server", software);
+    response.addLines(software === SOFTWARE ? SOFTWARE_AND_DATE.at(services.clock.date) : DATE.at(services.clock.date));
   }
 
-  /** Begins the answer with a status alone. @source Python's `send_response_only` */
+  /** Begins the response with a status alone. @source Python's `send_response_only` */
   sendResponseOnly(code: number, message?: string): void {
-    this.#transaction.answer.begin(code, message);
-    this.#transaction.responseBegins();
+    this.#request.response.begin(code, message);
+    this.#request.responseBegins();
   }
 
   /**
@@ -147,18 +147,18 @@ export class BaseHTTPRequestHandler extends HandledRequest {
    * @source Python's `send_header`
    */
   sendHeader(name: string, value: string | number): void {
-    this.#transaction.answer.add(name, value);
+    this.#request.response.add(name, value);
   }
 
   /** Ends the headers; content may follow. @throws {Error} when they have not begun, or have ended
    * @source Python's `end_headers` */
   endHeaders(): void {
-    this.#transaction.answer.endHeaders();
+    this.#request.response.endHeaders();
   }
 
   /** Sends what has been written now, instead of at the end of this turn. @source Python's `flush_headers` */
   flushHeaders(): void {
-    this.#transaction.answer.flush();
+    this.#request.response.flush();
   }
 
   /**
@@ -167,7 +167,7 @@ export class BaseHTTPRequestHandler extends HandledRequest {
    * @throws {TypeError} for a field that frames or routes the message, and as `sendHeader` does
    */
   sendTrailer(name: string, value: string | number): void {
-    this.#transaction.answer.addTrailer(name, value);
+    this.#request.response.addTrailer(name, value);
   }
 
   /**
@@ -186,11 +186,11 @@ export class BaseHTTPRequestHandler extends HandledRequest {
         throw new TypeError(`cannot send ${name} in an interim response: it has no content`);
       fields.add(name, value);
     });
-    this.#transaction.exchange.inform(code, fields);
+    this.#request.exchange.inform(code, fields);
   }
 
   /**
-   * Whether this handler has asked that the connection ends behind this answer; it may end without, for other reasons. Set it to
+   * Whether this handler has asked that the connection ends behind this response; it may end without, for other reasons. Set it to
    * true before `endHeaders`; it cannot be taken back. @source Python's `close_connection`
    */
   get closeConnection(): boolean {
@@ -200,13 +200,13 @@ export class BaseHTTPRequestHandler extends HandledRequest {
   set closeConnection(close: boolean) {
     if (!close) return;
     this.#closeConnection = true;
-    this.#transaction.exchange.closeConnection();
+    this.#request.exchange.closeConnection();
   }
 
   #closeConnection = false;
 
   /**
-   * Answers with a value as JSON, all of it.
+   * Responds with a value as JSON, all of it.
    * @param status status code, 200 to 599
    * @param headers more fields; a Content-Type among them takes the place of application/json
    * @throws {TypeError} for a value that JSON cannot say (undefined, a BigInt, a circle, a promise), and as `sendResponse` and
@@ -220,7 +220,7 @@ export class BaseHTTPRequestHandler extends HandledRequest {
   }
 
   /**
-   * Answers with text, all of it, as UTF-8.
+   * Responds with text, all of it, as UTF-8.
    * @param status status code, 200 to 599
    * @param headers more fields; a Content-Type among them takes the place of text/plain; charset=utf-8
    * @throws as `sendResponse` and `sendHeader` do
@@ -231,13 +231,13 @@ export class BaseHTTPRequestHandler extends HandledRequest {
   }
 
   /**
-   * Answers with an error, and logs it: a problem document (RFC 9457), or a page where the client prefers one. What was prepared
-   * of another answer is dropped, if none of it has left. Where `headers` have no Cache-Control, no cache may keep it (`no-store`).
+   * Responds with an error, and logs it: a problem document (RFC 9457), or a page where the client prefers one. What was prepared
+   * of another response is dropped, if none of it has left. Where `headers` have no Cache-Control, no cache may keep it (`no-store`).
    * @param code status code, 400 to 599 (others are allowed)
    * @param message title, and reason phrase where it can be one; the registered one when left out
    * @param explain what happened, for the person who reads it
    * @param options `headers`: more fields; `problem`: more members of the problem document
-   * @throws {Error} when an answer has left already
+   * @throws {Error} when a response has left already
    * @source Python's `send_error`
    */
   sendError(
@@ -246,8 +246,8 @@ export class BaseHTTPRequestHandler extends HandledRequest {
     explain?: string,
     options: Pick<HTTPErrorOptions, "headers" | "problem"> = {},
   ): void {
-    const { answer } = this.#transaction;
-    if (!answer.retract()) throw answer.mistake(`cannot answer with ${code}: another answer has left already`);
+    const { response } = this.#request;
+    if (!response.retract()) throw response.mistake(`cannot respond with ${code}: another response has left already`);
     const title = message ?? (reasonOf(code) || `Error ${code}`);
     this.logError("code %d, message %s", code, title);
     this.sendResponse(code, message !== undefined && isFieldText(message) ? message : undefined);
@@ -297,7 +297,7 @@ export class BaseHTTPRequestHandler extends HandledRequest {
 
   /** The local time as the log has it. @source Python's `log_date_time_string` */
   logDateTimeString(): string {
-    return this.#transaction.services.clock.logTime;
+    return this.#request.services.clock.logTime;
   }
 
   /** The client's address as the log has it; `-` where none is known. @source Python's `address_string` */
@@ -331,7 +331,7 @@ export class BaseHTTPRequestHandler extends HandledRequest {
    * @source Python's `log_message`
    */
   logMessage(message: string, ...args: unknown[]): void {
-    const { log } = this.#transaction.services;
+    const { log } = this.#request.services;
     log.message(`${this.addressString()} - - [${this.logDateTimeString()}] `, message, args);
   }
 }

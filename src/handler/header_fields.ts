@@ -1,5 +1,5 @@
 /** Header fields as programs write them: in every call that takes some. */
-import { show } from "../quote.ts";
+import { quote } from "../quote.ts";
 
 /** The value of a header field; an array is several fields of one name. */
 export type HeaderValue = string | number | readonly (string | number)[];
@@ -23,7 +23,7 @@ export function eachField(headers: HeaderFields, send: (name: string, value: str
     for (const pair of headers as Iterable<unknown>) {
       if (!Array.isArray(pair) || pair.length !== 2) {
         throw new TypeError(
-          `cannot take ${show(pair)} for a header field: one is a pair of name and value, such as ["Link", "</a>"]`,
+          `cannot take ${quote(pair)} for a header field: one is a pair of name and value, such as ["Link", "</a>"]`,
         );
       }
       const [name, value] = pair as [string, HeaderValue];
@@ -64,5 +64,5 @@ function eachValue(name: string, value: HeaderValue, send: (name: string, value:
 
 /** An object by its kind: [object Promise]. */
 function describe(value: unknown): string {
-  return typeof value === "object" && value !== null ? Object.prototype.toString.call(value) : show(value);
+  return typeof value === "object" && value !== null ? Object.prototype.toString.call(value) : quote(value);
 }

@@ -9,7 +9,7 @@ import { BaseHTTPRequestHandler, isWatched, type RequestHandlerClass } from "./h
 import { loggable } from "../loop/log.ts";
 import type { Services } from "./services.ts";
 import { LONGEST_TIMER, timeoutError } from "./request_signals.ts";
-import { Transaction } from "./request_context.ts";
+import { RequestContext } from "./request_context.ts";
 
 export class LoopExecutor implements Executor {
   /** How many handlers run. */
@@ -20,7 +20,7 @@ export class LoopExecutor implements Executor {
   /** Somebody wants to know how long requests took. */
   readonly #timed: boolean;
   /** Null where handlers may take as long as they like. */
-  readonly #deadlines: Deadlines<Transaction> | null = null;
+  readonly #deadlines: Deadlines<RequestContext> | null = null;
   #drained: (() => void)[] = [];
   /** When the head of the request that is being started was complete; undefined where its exchange says so, or it was just now. */
   #began: number | undefined = undefined;
@@ -32,8 +32,8 @@ export class LoopExecutor implements Executor {
     this.#watched = services.watched || !services.log.silent;
     this.#timed = this.#watched || services.dispatcher.watched;
     if (handlerTimeout <= LONGEST_TIMER)
-      this.#deadlines = new Deadlines(handlerTimeout, services.context, (transaction) =>
-        this.#overdue(transaction, handlerTimeout),
+      this.#deadlines = new Deadlines(handlerTimeout, services.context, (request) =>
+        this.#overdue(request, handlerTimeout),
       );
   }
 
@@ -45,33 +45,33 @@ export class LoopExecutor implements Executor {
 
   #startHere(exchange: Exchange): void {
     const began = this.#began ?? exchange.began;
-    const transaction = new Transaction(exchange, this.#services);
-    exchange.sink = transaction;
-    transaction.watched = this.#timed;
-    transaction.began = this.#timed ? (began ?? performance.now()) : this.#services.clock.now;
+    const request = new RequestContext(exchange, this.#services);
+    exchange.sink = request;
+    request.watched = this.#timed;
+    request.began = this.#timed ? (began ?? performance.now()) : this.#services.clock.now;
     this.running++;
     const deadlines = this.#deadlines;
     const startedAt = deadlines === null ? 0 : performance.now();
     let promise: Promise<unknown> | null = null;
     try {
-      this.#services.handling(transaction);
-      const result = this.#services.dispatcher.dispatch(transaction);
+      this.#services.handling(request);
+      const result = this.#services.dispatcher.dispatch(request);
       // Anything else with a "then" is made a promise, which settles once and does not throw.
       if (isThenable(result)) promise = Promise.resolve(result);
     } catch (error) {
-      this.#failed(transaction, error);
+      this.#failed(request, error);
       return;
     } finally {
       this.#services.handling(null);
     }
     if (promise !== null) {
-      deadlines?.add(transaction, startedAt);
+      deadlines?.add(request, startedAt);
       promise.then(
-        () => this.#settled(transaction),
-        (error: unknown) => this.#failed(transaction, error),
+        () => this.#settled(request),
+        (error: unknown) => this.#failed(request, error),
       );
     } else {
-      this.#settled(transaction);
+      this.#settled(request);
     }
   }
 
@@ -81,89 +81,88 @@ export class LoopExecutor implements Executor {
 
   close(): void {}
 
-  /** The handler has come to its end, or `sendError` has behind a failure: its answer must be whole. */
-  #settled(transaction: Transaction, failing = false): void {
+  /** The handler has come to its end, or `sendError` has behind a failure: its response must be whole. */
+  #settled(request: RequestContext, failing = false): void {
     try {
-      const missing = transaction.hasLeft ? null : transaction.answer.settle();
-      if (missing !== null && !failing && transaction.fault !== null)
-        return this.#failed(transaction, new PeerGoneError(transaction.gone!));
+      const missing = request.hasLeft ? null : request.response.settle();
+      if (missing !== null && !failing && request.fault !== null)
+        return this.#failed(request, new PeerGoneError(request.gone!));
       // A handler that saw the client leave may return without responding, though the client may have half-closed only.
-      if (missing !== null && !failing && transaction.knowsGone) return this.#giveUp(transaction);
+      if (missing !== null && !failing && request.knowsGone) return this.#giveUp(request);
       if (missing !== null)
-        throw new Error(`${failing ? "sendError" : nameOf(transaction)} has ended without ${missing} (${MISSING})`);
+        throw new Error(`${failing ? "sendError" : nameOf(request)} has ended without ${missing} (${MISSING})`);
     } catch (error) {
-      if (failing) this.#failedAgain(transaction, error);
-      else this.#failed(transaction, error);
+      if (failing) this.#failedAgain(request, error);
+      else this.#failed(request, error);
       return;
     }
-    this.#release(transaction);
+    this.#release(request);
   }
 
-  /** The handler threw. Before anything has left, that is an answer; afterwards the connection is cut, so that the client can tell. */
-  #failed(transaction: Transaction, error: unknown): void {
+  /** The handler threw. Before anything has left, that is a response; afterwards the connection is cut, so that the client can tell. */
+  #failed(request: RequestContext, error: unknown): void {
     try {
       if (this.#isOfStop(error)) error = new HTTPError(503, { detail: "The server is stopping.", headers: RETRY });
-      transaction.error = error;
-      this.#report(transaction, error);
-      if (transaction.hasLeft) return this.#release(transaction);
+      request.error = error;
+      this.#report(request, error);
+      if (request.hasLeft) return this.#release(request);
       // It has stopped writing content that is not sent: the response of a HEAD is whole with its head.
-      if (transaction.answer.gone?.kind === "head-only" && isOfGoing(error, transaction))
-        return this.#settled(transaction);
-      if (!transaction.answer.retract()) return this.#giveUp(transaction);
-      const handler = (transaction.handler ??= new BaseHTTPRequestHandler(transaction));
-      const { fault } = transaction;
+      if (request.response.gone?.kind === "head-only" && isOfGoing(error, request)) return this.#settled(request);
+      if (!request.response.retract()) return this.#giveUp(request);
+      const handler = (request.handler ??= new BaseHTTPRequestHandler(request));
+      const { fault } = request;
       const sent: unknown =
         error instanceof HTTPError
           ? handler.sendError(error.status, error.message, error.detail, error)
-          : fault !== null && isOfGoing(error, transaction)
+          : fault !== null && isOfGoing(error, request)
             ? handler.sendError(fault.status, undefined, fault.message, { problem: { code: fault.code } })
             : handler.sendError(500);
       // One of the class's own may be asynchronous.
       if (isThenable(sent)) {
         Promise.resolve(sent).then(
-          () => this.#settled(transaction, true),
-          (second: unknown) => this.#failedAgain(transaction, second),
+          () => this.#settled(request, true),
+          (second: unknown) => this.#failedAgain(request, second),
         );
       } else {
-        this.#settled(transaction, true);
+        this.#settled(request, true);
       }
     } catch (second) {
-      this.#failedAgain(transaction, second);
+      this.#failedAgain(request, second);
     }
   }
 
   /** What the class overrides has failed, or the error asks for what cannot be sent: then without either. */
-  #failedAgain(transaction: Transaction, second: unknown): void {
+  #failedAgain(request: RequestContext, second: unknown): void {
     try {
-      this.#services.server.logError("cannot answer with an error: %s", loggable(second));
-      if (transaction.hasLeft) return this.#release(transaction);
-      if (!transaction.answer.retract()) return this.#giveUp(transaction);
-      new BaseHTTPRequestHandler(transaction).sendError(500);
-      transaction.answer.settle();
+      this.#services.server.logError("cannot respond with an error: %s", loggable(second));
+      if (request.hasLeft) return this.#release(request);
+      if (!request.response.retract()) return this.#giveUp(request);
+      new BaseHTTPRequestHandler(request).sendError(500);
+      request.response.settle();
     } catch {
-      return this.#giveUp(transaction);
+      return this.#giveUp(request);
     }
-    this.#release(transaction);
+    this.#release(request);
   }
 
   /**
    * The handler takes too long. Before anything has left, its client gets a 503; afterwards the connection is cut, so that the client
    * can tell. The handler cannot be stopped: it is told by its signal, and nothing that it still says reaches anybody.
    */
-  #overdue(transaction: Transaction, limit: number): void {
-    if (transaction.hasLeft) return;
-    const { exchange, answer, handler } = transaction;
-    if (transaction.isLate) return exchange.abort(); // its class has a sendError that takes too long as well
-    const isWhole = answer.endIfWhole();
-    const isEarly = !isWhole && answer.retract();
+  #overdue(request: RequestContext, limit: number): void {
+    if (request.hasLeft) return;
+    const { exchange, response, handler } = request;
+    if (request.isLate) return exchange.abort(); // its class has a sendError that takes too long as well
+    const isWhole = response.endIfWhole();
+    const isEarly = !isWhole && response.retract();
     const reason = timeoutError(`The handler has taken more than the ${limit} ms of handlerTimeout.`);
-    transaction.abandon(new AbandonedExchange(exchange, !isWhole), reason);
+    request.abandon(new AbandonedExchange(exchange, !isWhole), reason);
     if (isWhole) return; // its client notices nothing
-    const late = new Transaction(exchange, this.#services);
+    const late = new RequestContext(exchange, this.#services);
     exchange.sink = late;
     late.isLate = true;
-    late.watched = transaction.watched;
-    late.began = transaction.began;
+    late.watched = request.watched;
+    late.began = request.began;
     late.error = reason;
     this.running++;
     this.#deadlines!.add(late, performance.now());
@@ -179,17 +178,17 @@ export class LoopExecutor implements Executor {
     else this.#giveUp(late);
   }
 
-  #giveUp(transaction: Transaction): void {
-    transaction.brokenOff = true;
-    transaction.exchange.abort();
-    this.#release(transaction);
+  #giveUp(request: RequestContext): void {
+    request.brokenOff = true;
+    request.exchange.abort();
+    this.#release(request);
   }
 
   /** Logs what the people who run the server should know: faults of the handler, not those of its peers. */
-  #report(transaction: Transaction, error: unknown): void {
+  #report(request: RequestContext, error: unknown): void {
     if (error instanceof HTTPError && error.cause === undefined) return; // sendError says it
-    if (isOfGoing(error, transaction)) return;
-    (transaction.handler ?? this.#services.server).logError("%s", loggable(error));
+    if (isOfGoing(error, request)) return;
+    (request.handler ?? this.#services.server).logError("%s", loggable(error));
   }
 
   /** Whether an error only says that the server stops: the reason itself, or what a timer or a stream has made of it. */
@@ -199,13 +198,13 @@ export class LoopExecutor implements Executor {
     return error === reason || (error instanceof Error && error.name === "AbortError" && error.cause === reason);
   }
 
-  #release(transaction: Transaction): void {
-    this.#deadlines?.remove(transaction);
-    transaction.answer.seal();
-    transaction.settle();
-    const watcher = this.#watched || isWatched(transaction.handler) ? transaction : null;
+  #release(request: RequestContext): void {
+    this.#deadlines?.remove(request);
+    request.response.seal();
+    request.settle();
+    const watcher = this.#watched || isWatched(request.handler) ? request : null;
     watcher?.handlerEnds();
-    transaction.exchange.release(watcher);
+    request.exchange.release(watcher);
     if (--this.running > 0 || this.#drained.length === 0) return;
     const drained = this.#drained;
     this.#drained = [];
@@ -217,9 +216,9 @@ export class LoopExecutor implements Executor {
 const MOST_CAUSES = 10;
 
 /** Whether an error only says that nobody is there any more: what was thrown for it, what passed the signal's reason on, or has it as a cause. */
-function isOfGoing(error: unknown, transaction: Transaction): boolean {
-  if (transaction.gone === null && transaction.answer.gone === null) return false;
-  const { reason } = transaction.signals.main as { reason: unknown };
+function isOfGoing(error: unknown, request: RequestContext): boolean {
+  if (request.gone === null && request.response.gone === null) return false;
+  const { reason } = request.signals.main as { reason: unknown };
   for (let one = error, i = 0; one instanceof Error && i < MOST_CAUSES; one = one.cause, i++)
     if (one instanceof PeerGoneError || one === reason) return true;
   return error === reason;
@@ -234,7 +233,7 @@ export const TOO_LONG = "The request took longer than this server lets one take.
 const MISSING = "is an await, or a return, missing in front of an async call?";
 
 /** How people call what has run: RequestHandler.do_GET. */
-function nameOf({ handler, exchange }: Transaction): string {
+function nameOf({ handler, exchange }: RequestContext): string {
   return `${handler?.constructor.name || "the handler"}.do_${exchange.head.method}`;
 }
 

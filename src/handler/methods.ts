@@ -89,7 +89,7 @@ const FIELD = /do_[^\s=(){};,.]+\s*=(?!=)/;
 /** An object of a class, to be looked at. Made only where the source gives cause: to make one may have effects. */
 function sampleOf(handlerClass: HandlerClass): object {
   try {
-    return new handlerClass({ transaction: null } as never);
+    return new handlerClass({ request: null } as never);
   } catch {
     return {}; // it wants what only a request has; that of the first request will be looked at
   }

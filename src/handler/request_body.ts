@@ -2,7 +2,7 @@
 /// <reference types="node" preserve="true" />
 import { Buffer } from "node:buffer";
 import type { Exchange, GoneReason } from "../protocol/exchange.ts";
-import { show } from "../quote.ts";
+import { quote } from "../quote.ts";
 import { HTTPError, PeerGoneError } from "./errors.ts";
 
 /** A buffer's first size when nobody knows how much will come, or it is much: a length that was announced may be a lie. */
@@ -74,7 +74,7 @@ export interface RequestBody extends AsyncIterable<Buffer<ArrayBuffer>> {
 /** What a read that waits is for: so many bytes, whatever there is, a line. */
 type Aim = "all" | "some" | "line";
 
-export class ContentReader implements RequestBody {
+export class RequestBodyReader implements RequestBody {
   readonly #exchange: Exchange;
   #gone: GoneReason | null = null;
   /** How much of the content the exchange has given. */
@@ -318,7 +318,8 @@ const EMPTY = Buffer.alloc(0);
 
 /** @throws {TypeError} when it is none that can be read into */
 function viewOf(target: Uint8Array): Bytes {
-  if (!(target instanceof Uint8Array)) throw new TypeError(`cannot read into ${show(target)}: it must be a Uint8Array`);
+  if (!(target instanceof Uint8Array))
+    throw new TypeError(`cannot read into ${quote(target)}: it must be a Uint8Array`);
   // Memory that threads share will do, too: nothing but its length is given on.
   return Buffer.from(target.buffer as ArrayBuffer, target.byteOffset, target.length);
 }

@@ -2,23 +2,23 @@
 import { performance } from "node:perf_hooks";
 import type { ProtocolError } from "../protocol/errors.ts";
 import type { Exchange, GoneReason, ResponseWatcher, Sink } from "../protocol/exchange.ts";
-import { Answer, type AnswerOwner } from "./response_writer.ts";
+import { ResponseWriter, type ResponseOwner } from "./response_writer.ts";
 import { type Context, presentContext } from "../loop/async_context.ts";
 import type { RouteParams } from "./dispatcher.ts";
 import { PeerGoneError } from "./errors.ts";
 import type { HandlerContext } from "./handled_request.ts";
 import type { BaseHTTPRequestHandler } from "./handler.ts";
 import { outcomeOf, type OutcomeReason } from "./request_outcome.ts";
-import { ContentReader } from "./request_body.ts";
+import { RequestBodyReader } from "./request_body.ts";
 import type { Services } from "./services.ts";
-import { Signals } from "./request_signals.ts";
+import { RequestSignals } from "./request_signals.ts";
 
-export class Transaction implements Sink, ResponseWatcher, HandlerContext, AnswerOwner {
+export class RequestContext implements Sink, ResponseWatcher, HandlerContext, ResponseOwner {
   /** For a handler's constructor, whose context this is. A field, so that a class may give a copy of its context to `super`. */
-  readonly transaction: Transaction = this;
+  readonly request: RequestContext = this;
   exchange: Exchange;
   readonly services: Services;
-  readonly answer: Answer;
+  readonly response: ResponseWriter;
   /** Why the peer is not there any more, once it is not. */
   gone: GoneReason | null = null;
   /** What the peer did wrong, where a response can tell it. */
@@ -33,14 +33,14 @@ export class Transaction implements Sink, ResponseWatcher, HandlerContext, Answe
   handler: BaseHTTPRequestHandler | null = null;
   /** The handler has settled. */
   settled = false;
-  /** It answers in the place of a handler that has taken too long. */
+  /** It responds in the place of a handler that has taken too long. */
   isLate = false;
   /** What the route's pattern found in the path, not decoded; null where no route was looked for. */
   routeParams: RouteParams | null = null;
   /** Somebody wants to know how the request ends. */
   watched = false;
-  #reader: ContentReader | null = null;
-  #signals: Signals | null = null;
+  #reader: RequestBodyReader | null = null;
+  #signals: RequestSignals | null = null;
   /** The context in which the response began, where somebody wants to know how the request ends. */
   #context: Context | null = null;
   /** The whole response has left. */
@@ -53,24 +53,24 @@ export class Transaction implements Sink, ResponseWatcher, HandlerContext, Answe
   constructor(exchange: Exchange, services: Services) {
     this.exchange = exchange;
     this.services = services;
-    this.answer = new Answer(exchange, services.turn, this);
+    this.response = new ResponseWriter(exchange, services.scheduler, this);
   }
 
-  get reader(): ContentReader {
+  get reader(): RequestBodyReader {
     let reader = this.#reader;
     if (reader === null) {
-      reader = this.#reader = new ContentReader(this.exchange);
+      reader = this.#reader = new RequestBodyReader(this.exchange);
       if (this.gone !== null) reader.gone(this.gone);
     }
     return reader;
   }
 
   /** Made when a handler first asks for one. */
-  get signals(): Signals {
+  get signals(): RequestSignals {
     if (this.#signals === null) {
-      this.#signals = new Signals();
+      this.#signals = new RequestSignals();
       this.exchange.watch?.();
-      const why = this.gone ?? this.answer.gone;
+      const why = this.gone ?? this.response.gone;
       if (why !== null) this.#signals.abort(new PeerGoneError(why));
       else if (this.settled) this.#signals.end();
     }
@@ -83,7 +83,7 @@ export class Transaction implements Sink, ResponseWatcher, HandlerContext, Answe
       this.exchange.watch?.();
       this.exchange.poll?.();
     }
-    this.#told = this.gone !== null || this.answer.gone !== null;
+    this.#told = this.gone !== null || this.response.gone !== null;
     return this.#told;
   }
 
@@ -104,7 +104,7 @@ export class Transaction implements Sink, ResponseWatcher, HandlerContext, Answe
     this.exchange = exchange;
     this.gone = { kind: "shutdown" };
     this.#reader?.gone(this.gone);
-    this.answer.abandon(exchange, this.gone);
+    this.response.abandon(exchange, this.gone);
     signals.abort(reason);
   }
 
@@ -119,14 +119,14 @@ export class Transaction implements Sink, ResponseWatcher, HandlerContext, Answe
   }
 
   onWritable(): void {
-    this.answer.writable();
+    this.response.writable();
   }
 
   onGone(why: GoneReason): void {
     this.gone = why;
     if (why.canRespond === true) this.fault = why.error!;
     this.#reader?.gone(why);
-    if (this.hasLeft) this.answer.peerGone(why);
+    if (this.hasLeft) this.response.peerGone(why);
     this.#signals?.abort(new PeerGoneError(why));
   }
 
@@ -147,10 +147,10 @@ export class Transaction implements Sink, ResponseWatcher, HandlerContext, Answe
 
   onSent(whole: boolean): void {
     this.#sentWhole = whole;
-    (this.#context ?? this.services.context).run(Transaction.#tellEnd, this);
+    (this.#context ?? this.services.context).run(RequestContext.#tellEnd, this);
   }
 
-  static readonly #tellEnd = (transaction: Transaction): void => transaction.#tell();
+  static readonly #tellEnd = (request: RequestContext): void => request.#tell();
 
   #tell(): void {
     const { services, error } = this;
@@ -172,6 +172,6 @@ export class Transaction implements Sink, ResponseWatcher, HandlerContext, Answe
   }
 
   contentUnwanted(): void {
-    this.#signals?.abort(new PeerGoneError(this.answer.gone!));
+    this.#signals?.abort(new PeerGoneError(this.response.gone!));
   }
 }

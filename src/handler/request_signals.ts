@@ -1,7 +1,7 @@
 /** The signals of one request: one aborts when its client goes, the others also when a time is over, or when another signal aborts. */
 /// <reference types="node" preserve="true" />
 import { setMaxListeners } from "node:events";
-import { show } from "../quote.ts";
+import { quote } from "../quote.ts";
 import { presentContext } from "../loop/async_context.ts";
 
 /** The most milliseconds that a timer takes; it fires at once for more. */
@@ -11,7 +11,7 @@ export const LONGEST_TIMER = 2 ** 31 - 1;
  * The request holds its signals, and the timer of each holds it. `AbortSignal.any` and `AbortSignal.timeout` hold each other weakly
  * instead: on Node 20 a signal made of both never aborts once garbage was collected.
  */
-export class Signals {
+export class RequestSignals {
   /** The context in which the handler first asked for a signal: listeners are called in it. */
   readonly #context = presentContext();
   readonly #main = makeController();
@@ -30,7 +30,7 @@ export class Signals {
    * @throws {TypeError} for what is no number; {RangeError} for NaN and what is below 0
    */
   timeout(ms: number): AbortSignal {
-    if (typeof ms !== "number") throw new TypeError(`a timeout is a number of milliseconds, not ${show(ms)}`);
+    if (typeof ms !== "number") throw new TypeError(`a timeout is a number of milliseconds, not ${quote(ms)}`);
     if (!(ms >= 0)) throw new RangeError(`a timeout is 0 ms or more, or Infinity for none, not ${ms}`);
     return this.#other((abort) => {
       if (ms > LONGEST_TIMER) return () => {};
@@ -46,7 +46,7 @@ export class Signals {
    */
   with(signals: readonly AbortSignal[]): AbortSignal {
     for (const signal of signals)
-      if (!(signal instanceof AbortSignal)) throw new TypeError(`signalWith takes AbortSignals, not ${show(signal)}`);
+      if (!(signal instanceof AbortSignal)) throw new TypeError(`signalWith takes AbortSignals, not ${quote(signal)}`);
     return this.#other((abort) => {
       const ends = this.#ended ? [] : signals.map((signal) => whenAborted(signal, abort));
       return () => ends.forEach((end) => end());

@@ -1,7 +1,7 @@
 /** What handlers write the content of a response to. */
 /// <reference types="node" preserve="true" />
 
-/** Writes the content of an answer. */
+/** Writes the content of a response. */
 export interface ResponseBody {
   /**
    * Writes bytes, or a string as UTF-8.
@@ -18,7 +18,7 @@ export interface ResponseBody {
   /**
    * Writes and sends at once, as Python's does, and blocks until the client has taken enough of what was written before: for
    * handlers of a ThreadingHTTPServer. What it writes to a client that does not read leaves memory constant. Without a
-   * Content-Length the answer goes out in chunks.
+   * Content-Length the response goes out in chunks.
    * @throws {Error} on the event loop, which must not be blocked; {PeerGoneError} where `write` would reject; and as `write`
    * @source Python's `BufferedIOBase.write`
    */

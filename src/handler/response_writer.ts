@@ -1,5 +1,5 @@
 /**
- * The answer in the making, and its content as Python's `wfile`. Holds the head back until the length is known or something has
+ * The response in the making, and its content as Python's `wfile`. Holds the head back until the length is known or something has
  * to leave, so that a head and a small content travel together, with a Content-Length, whoever computed it.
  *
  *   NONE ──begin──► HEAD ──endHeaders──► BODY ──settle──► DONE
@@ -10,13 +10,13 @@ import { encode } from "../protocol/bytes.ts";
 import type { Exchange, GoneReason, Lender } from "../protocol/exchange.ts";
 import { FieldList, type Lines, NOT_IN_TRAILERS } from "../protocol/fields.ts";
 import { isFieldText } from "../protocol/grammar.ts";
-import { show } from "../quote.ts";
+import { quote } from "../quote.ts";
 import { hasNoContent, reasonOf } from "../protocol/status.ts";
 import { contentStream } from "./response_stream.ts";
 import { PeerGoneError, type PeerGoneReason } from "./errors.ts";
 import type { ResponseBody } from "./response_body.ts";
 import { NO_BLOCKING, quiet } from "./request_body.ts";
-import type { Turn, TurnTask } from "../loop/flush_scheduler.ts";
+import type { FlushScheduler, FlushTask } from "../loop/flush_scheduler.ts";
 
 /** With so much content held back, it leaves, its length unknown. */
 const BATCH = 16 * 1024;
@@ -35,7 +35,7 @@ function canLend({ buffer }: Uint8Array): boolean {
   return buffer instanceof ArrayBuffer && (buffer as { resizable?: boolean }).resizable !== true;
 }
 
-/** A list that no answer has: most answers begin when the head of another has just been given to its protocol. */
+/** A list that no response has: most responses begin when the head of another has just been given to its protocol. */
 let spare: FieldList | null = null;
 
 function takeList(): FieldList {
@@ -44,10 +44,10 @@ function takeList(): FieldList {
   return list;
 }
 
-const OVER = "the handler has ended, and the answer with it (is an await, or a return, missing in front of a call?)";
+const OVER = "the handler has ended, and the response with it (is an await, or a return, missing in front of a call?)";
 
-/** Who is told of what becomes of an answer. */
-export interface AnswerOwner {
+/** Who is told of what becomes of a response. */
+export interface ResponseOwner {
   /** Much was written that is never sent, since the response has no content, and writes reject from now on. */
   contentUnwanted(): void;
 }
@@ -59,12 +59,12 @@ const HEAD = 1;
 const BODY = 2;
 const DONE = 3;
 
-export class Answer implements ResponseBody, TurnTask, Lender {
+export class ResponseWriter implements ResponseBody, FlushTask, Lender {
   /** Why writes reject; null while they do not. */
   gone: PeerGoneReason | null = null;
   #exchange: Exchange;
-  readonly #turn: Turn;
-  readonly #owner: AnswerOwner;
+  readonly #scheduler: FlushScheduler;
+  readonly #owner: ResponseOwner;
   #state = NONE;
   #status = 0;
   #reason = "";
@@ -93,26 +93,26 @@ export class Answer implements ResponseBody, TurnTask, Lender {
   #refusal: Promise<void> | null = null;
   #refuse: (() => void) | null = null;
 
-  constructor(exchange: Exchange, turn: Turn, owner: AnswerOwner) {
+  constructor(exchange: Exchange, scheduler: FlushScheduler, owner: ResponseOwner) {
     this.#exchange = exchange;
-    this.#turn = turn;
+    this.#scheduler = scheduler;
     this.#owner = owner;
   }
 
   begin(status: number, reason: string | undefined): void {
     if (this.#state !== NONE) {
       throw this.mistake(
-        `cannot answer with ${status}: ${this.#state === DONE ? OVER : `the answer has already begun with ${this.#status}`}`,
+        `cannot respond with ${status}: ${this.#state === DONE ? OVER : `the response has already begun with ${this.#status}`}`,
       );
     }
     if (!Number.isInteger(status) || status < 200 || status > 599) {
       throw new RangeError(
-        `cannot answer with ${show(status)}: the status of an answer is a whole number from 200 to 599`,
+        `cannot respond with ${quote(status)}: the status of a response is a whole number from 200 to 599`,
       );
     }
     if (reason !== undefined && (typeof reason !== "string" || !isFieldText(reason))) {
       throw new TypeError(
-        `cannot answer with ${status} and the reason phrase ${JSON.stringify(reason)}: it is a string without control characters`,
+        `cannot respond with ${status} and the reason phrase ${JSON.stringify(reason)}: it is a string without control characters`,
       );
     }
     this.#status = status;
@@ -120,7 +120,7 @@ export class Answer implements ResponseBody, TurnTask, Lender {
     this.#state = HEAD;
   }
 
-  /** An error for a call that comes too late. Where writes reject, a handler that catches that and answers anew is not at fault. */
+  /** An error for a call that comes too late. Where writes reject, a handler that catches that and responds anew is not at fault. */
   mistake(message: string): Error {
     return new Error(message, this.gone === null ? undefined : { cause: new PeerGoneError(this.gone) });
   }
@@ -254,13 +254,13 @@ export class Answer implements ResponseBody, TurnTask, Lender {
     this.writable();
   }
 
-  /** Others answer in the place of the handler, which is told as if its peer had gone. @param exchange takes what it still says */
+  /** Others respond in the place of the handler, which is told as if its peer had gone. @param exchange takes what it still says */
   abandon(exchange: Exchange, why: GoneReason): void {
     this.#exchange = exchange;
     this.peerGone(why);
   }
 
-  /** Ends an answer of which all has been given that was announced, though its handler goes on. @returns whether it is such */
+  /** Ends a response of which all has been given that was announced, though its handler goes on. @returns whether it is such */
   endIfWhole(): boolean {
     const isCounted = this.#length >= 0 || this.#headOnly;
     if (this.#state !== BODY || !this.#committed || !isCounted) return false;
@@ -274,11 +274,11 @@ export class Answer implements ResponseBody, TurnTask, Lender {
 
   /**
    * The handler has settled.
-   * @returns what it has left out, null when the answer is whole
+   * @returns what it has left out, null when the response is whole
    * @throws {Error} when there is less content than was announced
    */
   settle(): string | null {
-    if (this.#state === NONE) return "an answer: it must call sendResponse, sendJson, sendText or sendError";
+    if (this.#state === NONE) return "a response: it must call sendResponse, sendJson, sendText or sendError";
     if (this.#state === HEAD) return "the end of its headers: it must call endHeaders";
     if (this.#state === DONE) return null;
     if (!this.#committed) {
@@ -357,7 +357,7 @@ export class Answer implements ResponseBody, TurnTask, Lender {
   #atTurnEnd(): void {
     if (this.#queued) return;
     this.#queued = true;
-    this.#turn.add(this);
+    this.#scheduler.add(this);
   }
 
   #announce(value: string | number): void {

@@ -5,8 +5,8 @@ import type { StartContext } from "../loop/async_context.ts";
 import type { Dispatcher } from "./dispatcher.ts";
 import type { Log } from "../loop/log.ts";
 import type { HTTPServer } from "../server/server.ts";
-import type { Transaction } from "./request_context.ts";
-import type { Turn } from "../loop/flush_scheduler.ts";
+import type { RequestContext } from "./request_context.ts";
+import type { FlushScheduler } from "../loop/flush_scheduler.ts";
 
 // Members of a server that other files of this package call or override. They are symbols, because a user's class may well have a
 // `makeConnection` of its own, and private names would be known to one file alone.
@@ -26,7 +26,7 @@ export interface Services {
   /** Makes the handler of a transaction and runs its method. @returns a promise, where that is asynchronous */
   readonly dispatcher: Pick<Dispatcher, "dispatch" | "limited" | "limitsFor" | "watched">;
   readonly clock: Clock;
-  readonly turn: Turn;
+  readonly scheduler: FlushScheduler;
   readonly log: Log;
   /** Whether the server's own `requestEnded` is to be called here. */
   readonly watched: boolean;
@@ -39,13 +39,13 @@ export interface Services {
   /** Whether there are file descriptors for one more thread. */
   admitsThread(): boolean;
   /** The server, for a handler that reads `this.server`: if the next thing is a call of `shutdown`, it is the handler's. */
-  serverFor(transaction: Transaction): HTTPServer;
+  serverFor(request: RequestContext): HTTPServer;
   /** Whose code runs, up to its first await; null when it has come back. A `shutdown` meanwhile is called by it. */
-  handling(asker: Asker | null): void;
+  handling(asker: ShutdownCaller | null): void;
 }
 
 /** A handler that may ask its server to shut down, and is not waited for then. */
-export interface Asker {
+export interface ShutdownCaller {
   /** Whether it has come to its end. */
   readonly settled: boolean;
 }

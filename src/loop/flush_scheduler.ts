@@ -1,47 +1,47 @@
 /** What waits for the end of the present turn of the event loop: all of it shares one callback of the runtime's. */
 import { performance } from "node:perf_hooks";
 
-export interface TurnTask {
+export interface FlushTask {
   turnEnded(): void;
 }
 
-/** With more answers than this in a turn, those of the next are held back: it is then that this saves something. */
+/** With more responses than this in a turn, those of the next are held back: it is then that this saves something. */
 const FEW = 4;
-/** How often the clock is looked at meanwhile: for each so many answers. */
+/** How often the clock is looked at meanwhile: for each so many responses. */
 const LOOK = 8;
 /** Milliseconds: a turn that takes longer holds nothing back any more. */
 const LONG = 1;
-/** Milliseconds: nor does a turn behind one whose answers took as long as this on average. */
+/** Milliseconds: nor does a turn behind one whose responses took as long as this on average. */
 const SLOW = 0.1;
 
 /**
- * The answers of many connections that leave right behind each other cost less than those that leave one by one, with handlers in
+ * The responses of many connections that leave right behind each other cost less than those that leave one by one, with handlers in
  * between: who reads them is woken up once, and finds the others when it has read the first. So where there are many, they are
- * held back until the end of the turn; but for no more than a few handlers that are not as quick as the others were: nobody's answer
+ * held back until the end of the turn; but for no more than a few handlers that are not as quick as the others were: nobody's response
  * is to wait for others' computations.
  */
-export class Turn {
+export class FlushScheduler {
   readonly #endOfTurn: (task: () => void) => void;
   readonly #now: () => number;
-  readonly #tasks: TurnTask[] = [];
-  readonly #held: TurnTask[] = [];
+  readonly #tasks: FlushTask[] = [];
+  readonly #held: FlushTask[] = [];
   /** The end of the turn has been asked for. */
   #awaited = false;
-  /** Whether answers are held back. */
+  /** Whether responses are held back. */
   #holds = false;
-  /** How many answers there were since the last end of a turn that was asked for, and since when they are timed. */
-  #answers = 0;
+  /** How many responses there were since the last end of a turn that was asked for, and since when they are timed. */
+  #responses = 0;
   #began = 0;
   readonly #run = (): void => {
-    this.#holds = this.#answers > FEW && this.#now() - this.#began < this.#answers * SLOW;
-    // A task may add another, which belongs to this turn as well: answers commit their heads, then links send them.
+    this.#holds = this.#responses > FEW && this.#now() - this.#began < this.#responses * SLOW;
+    // A task may add another, which belongs to this turn as well: responses commit their heads, then links send them.
     try {
       while (this.#tasks.length > 0 || this.#held.length > 0) {
         runAll(this.#tasks);
         runAll(this.#held);
       }
     } finally {
-      this.#answers = 0; // of those that came meanwhile, too: they have had their end of a turn
+      this.#responses = 0; // of those that came meanwhile, too: they have had their end of a turn
       this.#awaited = false;
       if (this.#tasks.length > 0 || this.#held.length > 0) this.#await(); // behind a task that has thrown
     }
@@ -54,20 +54,20 @@ export class Turn {
   }
 
   /** Calls `task.turnEnded` at the end of this turn. A task adds itself once a turn. */
-  add(task: TurnTask): void {
+  add(task: FlushTask): void {
     this.#tasks.push(task);
     this.#await();
   }
 
-  /** An answer is complete. @returns whether it is held back, and `task.turnEnded` will be called; otherwise it should leave now */
-  hold(task: TurnTask): boolean {
-    const answers = ++this.#answers;
-    if (answers === (this.#holds ? 1 : FEW)) {
+  /** A response is complete. @returns whether it is held back, and `task.turnEnded` will be called; otherwise it should leave now */
+  hold(task: FlushTask): boolean {
+    const responses = ++this.#responses;
+    if (responses === (this.#holds ? 1 : FEW)) {
       this.#began = this.#now();
       this.#await();
     }
     if (!this.#holds) return false;
-    if (answers % LOOK === 0 && this.#now() - this.#began > LONG) {
+    if (responses % LOOK === 0 && this.#now() - this.#began > LONG) {
       this.#holds = false;
       runAll(this.#held);
       return false;
@@ -83,7 +83,7 @@ export class Turn {
   }
 }
 
-function runAll(tasks: TurnTask[]): void {
+function runAll(tasks: FlushTask[]): void {
   let done = 0;
   try {
     while (done < tasks.length) tasks[done++].turnEnded();

@@ -2,7 +2,7 @@
 import { format, inspect, types } from "node:util";
 import type { Peer } from "../protocol/exchange.ts";
 import { writeToStderr } from "./stderr.ts";
-import type { Turn, TurnTask } from "./flush_scheduler.ts";
+import type { FlushScheduler, FlushTask } from "./flush_scheduler.ts";
 
 /**
  * Where log lines go: "plain" to stderr, "none" nowhere, a function is given each line, without its end. A promise that it returns is
@@ -10,19 +10,19 @@ import type { Turn, TurnTask } from "./flush_scheduler.ts";
  */
 export type LogOption = "plain" | "none" | ((line: string) => void);
 
-export class Log implements TurnTask {
+export class Log implements FlushTask {
   /** Nothing is written at all. */
   readonly silent: boolean;
-  readonly #turn: Turn;
+  readonly #scheduler: FlushScheduler;
   readonly #write: ((line: string) => unknown) | null;
   #lines = "";
 
   /** @throws {TypeError} for an option that is none */
-  constructor(option: LogOption, turn: Turn) {
+  constructor(option: LogOption, scheduler: FlushScheduler) {
     if (option !== "plain" && option !== "none" && typeof option !== "function") {
       throw new TypeError(`the option log is "plain", "none" or a function, not ${JSON.stringify(option)}`);
     }
-    this.#turn = turn;
+    this.#scheduler = scheduler;
     this.#write = option === "none" ? () => {} : option === "plain" ? null : option;
     this.silent = option === "none";
   }
@@ -57,7 +57,7 @@ export class Log implements TurnTask {
       }
       return;
     }
-    if (this.#lines === "") this.#turn.add(this);
+    if (this.#lines === "") this.#scheduler.add(this);
     this.#lines += line + "\n";
   }
 

@@ -8,7 +8,7 @@ import process from "node:process";
 import { pathToFileURL } from "node:url";
 import { ofAnotherCopy } from "../runtime/library_copies.ts";
 import { BaseHTTPRequestHandler, type RequestHandlerClass } from "../handler/handler.ts";
-import type { ClassPlace } from "./program.ts";
+import type { ClassLocation } from "./program.ts";
 import { isMissing } from "./start_thread.ts";
 
 /**
@@ -53,7 +53,7 @@ function apiOfTsx(): string | null {
 }
 
 /** Imports the file of a class. Rejects where it is not there, or does not export the class. */
-export async function load(url: string, { name }: ClassPlace): Promise<RequestHandlerClass> {
+export async function load(url: string, { name }: ClassLocation): Promise<RequestHandlerClass> {
   if (isMissing(new URL(url)))
     throw new Error(
       `${url}, which ${name} names as its module, is not there. Where a bundler has written that into import.meta.url, as webpack does,` +

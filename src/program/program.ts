@@ -8,7 +8,7 @@ import { nameOf } from "../handler/methods.ts";
 import type { NamedSocket } from "./thread_context.ts";
 
 /** A handler class, for a thread to find. */
-export interface ClassPlace {
+export interface ClassLocation {
   readonly name: string;
   /** The URL of the file that the class names as its own; null where it names none. */
   readonly module: string | null;
@@ -18,7 +18,7 @@ export interface ClassPlace {
 
 /** What a thread is told of the program. */
 export interface Program {
-  readonly classes: readonly ClassPlace[];
+  readonly classes: readonly ClassLocation[];
   /** The server has a router. */
   readonly isRouted: boolean;
   /** The URL of the program's main module; null where there is none. */
@@ -48,7 +48,7 @@ export function isApart({ classes, main }: Program): boolean {
 }
 
 /** Whether a class is not to be looked for in the program itself. */
-export function isElsewhere({ module, isBase }: ClassPlace, main: string | null): boolean {
+export function isElsewhere({ module, isBase }: ClassLocation, main: string | null): boolean {
   return isBase || (module !== null && module !== main);
 }
 
@@ -86,7 +86,7 @@ export function describeProgram(handlers: Handlers, nth: number): Program {
   };
 }
 
-function placeOf(Handler: RequestHandlerClass): ClassPlace {
+function placeOf(Handler: RequestHandlerClass): ClassLocation {
   // Its own: a class that extends another is not to be found in that one's file.
   const module: unknown = Object.hasOwn(Handler, "module") ? (Handler as { module?: unknown }).module : undefined;
   if (module !== undefined && !(typeof module === "string" && URL.canParse(module))) {

@@ -12,7 +12,7 @@ const LATE_TIMEOUT = 3_000;
 export type Exports = Readonly<Record<string, unknown>>;
 
 /** The servers that are constructed in a thread, and what the thread keeps of them. */
-export class Finding<Constructed> {
+export class ServerFinder<Constructed> {
   readonly #constructed = new Map<string, Constructed[]>();
   #onParked: (() => void) | null = null;
   #onConstructed: (() => void) | null = null;

@@ -29,7 +29,7 @@ export interface RequestHead {
  */
 export type Peer = readonly [host: string, port: number];
 
-/** One request and its answer. Made by a protocol, used by exactly one executor. */
+/** One request and its response. Made by a protocol, used by exactly one executor. */
 export interface Exchange {
   /** The request, but for its content. */
   readonly head: RequestHead;
@@ -71,12 +71,12 @@ export interface Exchange {
   // Lists of fields may be used again on return.
 
   /**
-   * Sends an interim answer, 100 to 199 but 101 (RFC 9110 §15.2), at once and in a write of its own. It is dropped where the peer
+   * Sends an interim response, 100 to 199 but 101 (RFC 9110 §15.2), at once and in a write of its own. It is dropped where the peer
    * cannot take one (HTTP/1.0), or shall get none; but the 100 that a peer waits for is always sent.
    */
   inform(status: number, fields: FieldList): void;
   /**
-   * Sends the head of the answer. Framing is the protocol's: `fields` holds no Content-Length and no Transfer-Encoding. Fields
+   * Sends the head of the response. Framing is the protocol's: `fields` holds no Content-Length and no Transfer-Encoding. Fields
    * that speak of one connection (Upgrade …) a version that knows none drops.
    * @param status 200 to 599
    * @param reason the reason phrase; versions that have none drop it
@@ -85,7 +85,7 @@ export interface Exchange {
    */
   respond(status: number, reason: string, fields: FieldList, length: number): void;
   /**
-   * Sends content, all of it; the bytes may be reused on return. Where the answer has no content (HEAD, 204, 205, 304), and after
+   * Sends content, all of it; the bytes may be reused on return. Where the response has no content (HEAD, 204, 205, 304), and after
    * the peer has gone, they are dropped without a word: whoever writes for a handler tells it (`ResponseBody.write`).
    * @returns false when enough is waiting to leave: hold on until `sink.onWritable`
    * @throws {Error} before `respond`, after `end`, or past the length announced: mistakes of the caller's
@@ -97,22 +97,22 @@ export interface Exchange {
    *   null: nothing was done, `write` them
    */
   lend?(bytes: Uint8Array, lender: Lender): boolean | null;
-  /** Ends the answer. @throws {Error} before `respond`, twice, or short of the length announced */
+  /** Ends the response. @throws {Error} before `respond`, twice, or short of the length announced */
   end(trailers?: FieldList): void;
   /** Asks that what was given so far leaves now, not at the end of the turn. */
   flush(): void;
   /**
-   * Takes the answer back, head and all, if no byte of it has left.
+   * Takes the response back, head and all, if no byte of it has left.
    * @returns false when it is too late, or the protocol cannot
    */
   retract(): boolean;
   /** This connection takes no request after this one (Connection: close, GOAWAY). */
   closeConnection(): void;
-  /** Gives up so that the peer can tell: HTTP/1 cuts the connection, HTTP/2 resets the stream. The answer has ended then. */
+  /** Gives up so that the peer can tell: HTTP/1 cuts the connection, HTTP/2 resets the stream. The response has ended then. */
   abort(): void;
   /**
    * The handler has settled and will not touch the exchange again: only now is the slot free and the next request
-   * dispatched, maybe before this returns. An answer that was not ended is aborted. The sink hears nothing any more.
+   * dispatched, maybe before this returns. A response that was not ended is aborted. The sink hears nothing any more.
    * @param watcher who is told, once, when the response has left
    */
   release(watcher?: ResponseWatcher | null): void;
@@ -193,7 +193,7 @@ export interface Host {
   readonly peer: Peer;
   /** The time in milliseconds, by a clock that never goes back. It may be coarse. */
   readonly now: number;
-  /** The Date field's value (RFC 9110 §6.6.1), for answers that the protocol makes by itself. */
+  /** The Date field's value (RFC 9110 §6.6.1), for responses that the protocol makes by itself. */
   readonly date: string;
   /** A request's head is complete: run it. */
   start(exchange: Exchange): void;
@@ -204,12 +204,12 @@ export interface Host {
    */
   wake(now: boolean): void;
   /**
-   * An answer is complete, and nothing else runs on this connection. As `wake(true)`; but it may wait, for no longer than to the end of
-   * the turn, so that the answers of many connections leave together.
+   * A response is complete, and nothing else runs on this connection. As `wake(true)`; but it may wait, for no longer than to the end of
+   * the turn, so that the responses of many connections leave together.
    */
-  answered(): void;
+  responseComplete(): void;
   /**
-   * A peer broke the protocol, and is answered, or dropped, for it.
+   * A peer broke the protocol, and gets an error response for it, or is dropped.
    * @param exchange which it did in; it hears of it, too. Null in a head, or in content that is dropped behind a response
    */
   refused(error: ProtocolError, exchange: Exchange | null): void;
@@ -222,7 +222,7 @@ export interface Connection {
    * copied before it returns.
    */
   receive(bytes: Uint8Array, length?: number): void;
-  /** The peer has ended its side (FIN). It may still be waiting for answers. */
+  /** The peer has ended its side (FIN). It may still be waiting for responses. */
   receiveEnd(): void;
   /** The transport is gone: every exchange is told. Nothing else may be called after it. May come from inside `Host.start`. */
   lost(why: GoneReason): void;
@@ -236,7 +236,7 @@ export interface Connection {
   readonly deadline: number;
   /**
    * How to close once everything pulled has left: "end" closes our side and goes on reading for a while, so that a reset does
-   * not overtake the last answer (RFC 9112 §9.6); "cut" closes both; "reset" so that the peer cannot take it for an orderly end.
+   * not overtake the last response (RFC 9112 §9.6); "cut" closes both; "reset" so that the peer cannot take it for an orderly end.
    */
   readonly closing: "end" | "cut" | "reset" | null;
   /** The deadline has come (harmless when it has not). */

@@ -2,7 +2,7 @@
 import { latin1Bytes } from "./bytes.ts";
 import { equalsIgnoringCase, isFieldText, isToken } from "./grammar.ts";
 import { addElements } from "./list_elements.ts";
-import { show } from "../quote.ts";
+import { quote } from "../quote.ts";
 
 /**
  * A header or trailer section that was received. Holds one string and the places of the names and values in it; nothing else
@@ -142,7 +142,7 @@ const MOST_SEEN = 1000;
 /** The longest value that is remembered. */
 const LONGEST_SEEN = 256;
 
-/** A list that is used again keeps room for so many lines, more than most answers have. */
+/** A list that is used again keeps room for so many lines, more than most responses have. */
 const MOST_KEPT = 16;
 
 /**
@@ -183,7 +183,7 @@ export class FieldList implements Iterable<[name: string, value: string]> {
     const text = typeof value === "number" ? String(value) : value;
     if (typeof text !== "string" || !isFieldText(text)) {
       throw new TypeError(
-        `cannot send the field ${name} with the value ${show(text)}: a value is a number, or a string without control characters such as CR and LF, ` +
+        `cannot send the field ${name} with the value ${quote(text)}: a value is a number, or a string without control characters such as CR and LF, ` +
           "each character at most U+00FF (encode others, for example with encodeURIComponent)",
       );
     }
@@ -249,7 +249,7 @@ function lineOf(name: string, value: string | number): string {
 function checkName(name: string): void {
   if (typeof name !== "string" || !isToken(name)) {
     throw new TypeError(
-      `cannot send a field named ${show(name)}: a name is a token, such as Content-Type (RFC 9110 §5.1)`,
+      `cannot send a field named ${quote(name)}: a name is a token, such as Content-Type (RFC 9110 §5.1)`,
     );
   }
   const lower = name.toLowerCase();

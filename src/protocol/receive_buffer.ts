@@ -11,7 +11,7 @@ const SHARED = 4 * 1024;
 const MOST_SPARE = 64;
 const spare: Uint8Array[] = [];
 
-export class Input {
+export class ReceiveBuffer {
   /** What is there stands in bytes[pos, end). Readers move `pos`. */
   bytes: Uint8Array = NOTHING;
   pos = 0;

@@ -13,7 +13,7 @@ const SPARE_PIECES = 16;
 /** Memory for what waits to leave. */
 class Chunk {
   readonly bytes: Buffer;
-  /** The view made last: most answers are as long as the one before. */
+  /** The view made last: most responses are as long as the one before. */
   #view: Buffer;
 
   constructor(size: number) {
@@ -57,7 +57,7 @@ export interface Departing {
   hasLeft(whole: boolean): void;
 }
 
-export class Output {
+export class SendBuffer {
   /** How many bytes wait. */
   length = 0;
   /** How many bytes have left. */

@@ -7,7 +7,7 @@ import { BaseHTTPRequestHandler, type RequestHandlerClass } from "../handler/han
 /** Options of a router. */
 export interface RouterOptions {
   /**
-   * The class for paths that no pattern matches. A method that it lacks is answered 404 by its `sendError` (501, where no class
+   * The class for paths that no pattern matches. A method that it lacks gets 404 by its `sendError` (501, where no class
    * has it); so a class without any gives the 404s their looks. BaseHTTPRequestHandler by default.
    */
   readonly fallback?: RequestHandlerClass | undefined;

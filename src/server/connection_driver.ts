@@ -5,12 +5,12 @@ import type { Socket, SocketHandler } from "../transport/transport.ts";
 import type { Clock } from "../loop/clock.ts";
 import type { StartContext } from "../loop/async_context.ts";
 import type { Sender, SendQueues } from "./send_queues.ts";
-import type { Turn, TurnTask } from "../loop/flush_scheduler.ts";
+import type { FlushScheduler, FlushTask } from "../loop/flush_scheduler.ts";
 
 /** What links have in common, and whom they tell. */
-export interface LinkOwner {
+export interface ConnectionDriverOwner {
   readonly clock: Clock;
-  readonly turn: Turn;
+  readonly scheduler: FlushScheduler;
   readonly context: StartContext;
   readonly executor: Executor;
   /** Milliseconds for which a peer may take nothing of what was written. */
@@ -20,12 +20,12 @@ export interface LinkOwner {
   /** Milliseconds for which we read on in all after that. */
   readonly maxLingerTime: number;
   readonly sendQueues: SendQueues;
-  linkRefused(link: Link, error: ProtocolError): void;
-  linkClosed(link: Link): void;
+  requestRefused(link: ConnectionDriver, error: ProtocolError): void;
+  connectionClosed(link: ConnectionDriver): void;
 }
 
-export class Link implements Host, SocketHandler, TurnTask, Sender {
-  readonly #owner: LinkOwner;
+export class ConnectionDriver implements Host, SocketHandler, FlushTask, Sender {
+  readonly #owner: ConnectionDriverOwner;
   readonly #socket: Socket;
   readonly #connection: Connection;
   /** What the socket has not taken all of. */
@@ -51,7 +51,7 @@ export class Link implements Host, SocketHandler, TurnTask, Sender {
   #inContext = -1;
 
   /** @param connect makes the protocol of this connection, for this host */
-  constructor(owner: LinkOwner, socket: Socket, connect: (host: Host) => Connection) {
+  constructor(owner: ConnectionDriverOwner, socket: Socket, connect: (host: Host) => Connection) {
     this.#owner = owner;
     this.#socket = socket;
     this.#connection = connect(this);
@@ -81,16 +81,16 @@ export class Link implements Host, SocketHandler, TurnTask, Sender {
     if (now) this.#flush();
     else if (!this.#queued) {
       this.#queued = true;
-      this.#owner.turn.add(this);
+      this.#owner.scheduler.add(this);
     }
   }
 
-  answered(): void {
-    if (!this.#owner.turn.hold(this)) this.#flush();
+  responseComplete(): void {
+    if (!this.#owner.scheduler.hold(this)) this.#flush();
   }
 
   refused(error: ProtocolError, exchange: Exchange | null): void {
-    if (exchange === null) this.#owner.linkRefused(this, error); // otherwise the request's own line of the log says so
+    if (exchange === null) this.#owner.requestRefused(this, error); // otherwise the request's own line of the log says so
   }
 
   // The socket's handler
@@ -131,7 +131,7 @@ export class Link implements Host, SocketHandler, TurnTask, Sender {
     if (this.#closed) return;
     this.#closed = true;
     this.#connection.lost({ kind: "closed" });
-    this.#owner.linkClosed(this);
+    this.#owner.connectionClosed(this);
   }
 
   // The server's
@@ -152,7 +152,7 @@ export class Link implements Host, SocketHandler, TurnTask, Sender {
     if (now >= this.#connection.deadline) this.#connection.tick();
   }
 
-  /** Whether the peer takes what is sent. Where the socket sees nothing of that, the kernel is asked, unless it takes too long to answer. */
+  /** Whether the peer takes what is sent. Where the socket sees nothing of that, the kernel is asked, unless it takes too long to say. */
   #checkProgress(): void {
     const { sendTimeout, sendQueues, clock } = this.#owner;
     this.#idle += clock.step;
@@ -199,7 +199,7 @@ export class Link implements Host, SocketHandler, TurnTask, Sender {
     this.#closed = true;
     this.#connection.lost({ kind: "shutdown" });
     this.#socket.destroy();
-    this.#owner.linkClosed(this);
+    this.#owner.connectionClosed(this);
   }
 
   #flush(): void {

@@ -77,7 +77,7 @@ export class ResponseCutError extends Error {
   constructor(response: InjectedResponse | undefined) {
     const behind =
       response === undefined ? "" : `, ${response.status}, behind ${response.body.length} bytes of content`;
-    super(`the server has closed the connection before the end of its answer${behind}`);
+    super(`the server has closed the connection before the end of its response${behind}`);
     this.name = "ResponseCutError";
     this.response = response;
   }

@@ -1,6 +1,6 @@
 /** The program of a thread that accepts connections: finds its server, as program.ts says, and lets it listen beside the others. */
 import { parentPort, workerData } from "node:worker_threads";
-import { Finding, notFound, sendable } from "../program/server_finder.ts";
+import { ServerFinder, notFound, sendable } from "../program/server_finder.ts";
 import {
   markClosed,
   CLOSED,
@@ -19,7 +19,7 @@ import { enterSecondProgram } from "../program/second_program.ts";
 
 const { program, address, maxConnections, startTimeout, silent, options, state, sockets } = workerData as ListenerStart;
 const port = parentPort!;
-const finding = new Finding<ListeningServer>();
+const finder = new ServerFinder<ListeningServer>();
 
 function tell(plinth: FromListener): void {
   port.postMessage({ plinth } satisfies Envelope<FromListener>);
@@ -44,8 +44,8 @@ enterListenerThread({
   writeLog(line) {
     if (lines.push(line) === 1) setImmediate(handOver);
   },
-  constructed: (one) => finding.constructed(keyOf(one.server.RequestHandlerClass), one),
-  park: () => finding.park(),
+  constructed: (one) => finder.constructed(keyOf(one.server.RequestHandlerClass), one),
+  park: () => finder.park(),
   socketClosed() {
     markClosed(state, sockets);
     return othersClosed(sockets);
@@ -84,10 +84,10 @@ async function find(): Promise<ListeningServer> {
     const Handler = await load(place.module!, place);
     const { HTTPServer } = await import("./server.ts");
     void new HTTPServer([...address], Handler, options);
-    return finding.find(key, 0)!;
+    return finder.find(key, 0)!;
   }
-  await finding.importProgram(program, startTimeout, () => finding.find(key, program.nth) !== undefined);
-  const found = finding.find(key, program.nth);
+  await finder.importProgram(program, startTimeout, () => finder.find(key, program.nth) !== undefined);
+  const found = finder.find(key, program.nth);
   if (found === undefined) throw notFound(program);
   return found;
 }

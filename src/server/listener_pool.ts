@@ -73,7 +73,7 @@ export interface Envelope<Message> {
   readonly plinth?: Message;
 }
 
-export interface ListenersOwner {
+export interface ListenerPoolOwner {
   /** Writes a line of the log that is whole already. */
   writeLog(line: string): void;
   logError(message: string, ...args: unknown[]): void;
@@ -97,10 +97,10 @@ interface Listener {
   why: Error | null;
 }
 
-export class Listeners {
+export class ListenerPool {
   readonly #program: Program;
   readonly #start: Start;
-  readonly #owner: ListenersOwner;
+  readonly #owner: ListenerPoolOwner;
   readonly #count: number;
   readonly #listeners = new Set<Listener>();
   readonly #sockets = new Int32Array(new SharedArrayBuffer(4));
@@ -112,7 +112,7 @@ export class Listeners {
   #gone: (() => void)[] = [];
 
   /** @param number how many listen, the program's own event loop among them */
-  constructor(number: number, handlers: Handlers, start: Start, owner: ListenersOwner) {
+  constructor(number: number, handlers: Handlers, start: Start, owner: ListenerPoolOwner) {
     this.#count = number - 1;
     // Counted apart from threading servers with such handlers.
     this.#program = describeProgram(handlers, count(`listeners ${keyOf(handlers)}`));

@@ -1,7 +1,7 @@
 /** The options of a server: what each means, its default, and its check. */
 import { type Limits, limitsFrom } from "../protocol/limits.ts";
 import { checkNumbers, type NumberRule, SOME_TIME, TIME } from "../options.ts";
-import { show } from "../quote.ts";
+import { quote } from "../quote.ts";
 import type { Transport } from "../transport/transport.ts";
 import type { LogOption } from "../loop/log.ts";
 
@@ -129,10 +129,10 @@ export function serverSettings(
     if (!known.has(name)) throw new TypeError(`there is no option ${name}; there are ${[...known].join(", ")}`);
   const { informational = "http2", reusePort, transport } = options;
   if (!INFORMATIONAL.includes(informational))
-    throw new RangeError(`informational must be "never", "http2" or "always", not ${show(informational)}`);
+    throw new RangeError(`informational must be "never", "http2" or "always", not ${quote(informational)}`);
   if (reusePort !== undefined && typeof reusePort !== "boolean")
-    throw new TypeError(`reusePort must be true or false, not ${show(reusePort)}`);
+    throw new TypeError(`reusePort must be true or false, not ${quote(reusePort)}`);
   if (transport !== undefined && typeof (transport as Partial<Transport> | null)?.listen !== "function")
-    throw new TypeError(`transport must be an object with a method listen, not ${show(transport)}`);
+    throw new TypeError(`transport must be an object with a method listen, not ${quote(transport)}`);
   return { limits, settings: { ...checkNumbers<keyof typeof DEFAULTS>(options, RULES, DEFAULTS), informational } };
 }

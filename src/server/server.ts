@@ -9,7 +9,7 @@ import type { ListenAddress, Socket, SocketHandler, Transport } from "../transpo
 import { Acceptor } from "./acceptor.ts";
 import { checkAddress, listenError } from "./address.ts";
 import { Admission } from "./admission.ts";
-import { Askers } from "./shutdown_callers.ts";
+import { ShutdownCallers } from "./shutdown_callers.ts";
 import { Clock } from "../loop/clock.ts";
 import { StartContext } from "../loop/async_context.ts";
 import { mark } from "../runtime/library_copies.ts";
@@ -23,8 +23,8 @@ import {
   type InjectedStream,
   type InjectedStreamRequest,
 } from "./inject.ts";
-import { Link, type LinkOwner } from "./connection_driver.ts";
-import { Listeners } from "./listener_pool.ts";
+import { ConnectionDriver, type ConnectionDriverOwner } from "./connection_driver.ts";
+import { ListenerPool } from "./listener_pool.ts";
 import { Log, loggable, loggedAddress } from "../loop/log.ts";
 import type { RequestOutcome } from "../handler/request_outcome.ts";
 import { handlerThread, listenerThread, programThread } from "../program/thread_context.ts";
@@ -33,7 +33,7 @@ import { SendQueues } from "./send_queues.ts";
 import { MAKE_CONNECTION, MAKE_EXECUTOR, MAKE_SERVICES, OWN_OPTIONS, type Services } from "../handler/services.ts";
 import { LONGEST_TIMER } from "../handler/request_signals.ts";
 import { StopSignal } from "./stop_signal.ts";
-import { Turn } from "../loop/flush_scheduler.ts";
+import { FlushScheduler } from "../loop/flush_scheduler.ts";
 
 /**
  * An HTTP server. Handlers run on the event loop, so one that computes for long holds up all others.
@@ -54,20 +54,20 @@ export class HTTPServer {
   readonly #limits: Limits;
   readonly #options: ServerSettings;
   readonly #clock: Clock;
-  readonly #turn: Turn;
+  readonly #scheduler: FlushScheduler;
   readonly #log: Log;
   /** Where requests begin: where this server was constructed, then where it was first activated. */
   readonly #context = new StartContext();
   #isStarted = false;
   readonly #writeLine = (line: string): void => this.#log.write(line);
   readonly #pool = new ChunkPool();
-  readonly #links = new Set<Link>();
+  readonly #links = new Set<ConnectionDriver>();
   readonly #sendQueues: SendQueues;
   readonly #reusePort: boolean;
   /** The threads that accept beside this one; null where there are none. */
-  readonly #listeners: Listeners | null;
+  readonly #listeners: ListenerPool | null;
   /** Made at activation, when what extends this class has been constructed too. */
-  #owner: LinkOwner | null = null;
+  #owner: ConnectionDriverOwner | null = null;
   #activation: Promise<void> | null = null;
   #stopping = false;
   readonly #stopSignal = new StopSignal(this.#context, listenerThread && (() => listenerThread!.isStopping));
@@ -75,7 +75,7 @@ export class HTTPServer {
   #deadline: ReturnType<typeof setTimeout> | undefined;
   readonly #stopped: Promise<void>;
   #stop!: () => void;
-  readonly #askers = new Askers();
+  readonly #askers = new ShutdownCallers();
   readonly #admission: Admission;
 
   /**
@@ -102,10 +102,10 @@ export class HTTPServer {
       else listenerThread.crowded(why); // said once for all event loops
     });
     this.#sendQueues = new SendQueues(settings.sendTimeout / 8);
-    this.#turn = new Turn((task) => this.#transport.endOfTurn(task));
+    this.#scheduler = new FlushScheduler((task) => this.#transport.endOfTurn(task));
     const { silent, writeLog } = programThread() ?? {};
     const log = writeLog === undefined ? options.log : silent === true ? "none" : writeLog;
-    this.#log = new Log(log ?? "plain", this.#turn);
+    this.#log = new Log(log ?? "plain", this.#scheduler);
     this.#clock = new Clock(() => this.#tick(), handlerThread !== null);
     this.#stopped = new Promise((resolve) => (this.#stop = resolve));
     this.#listeners = this.#makeListeners(options);
@@ -165,7 +165,7 @@ export class HTTPServer {
   }
 
   /**
-   * Stops: `stopping` aborts; connections that wait to be accepted are accepted, and then no more; what has been asked is answered, and
+   * Stops: `stopping` aborts; connections that wait to be accepted are accepted, and then no more; requests that have come get their responses, and
    * responses say `Connection: close`; a connection that was not told so is read for `shutdownGrace` more. Running handlers may take
    * `shutdownTimeout`, then they are cut. May be called often, and from inside a handler by `this.server.shutdown()`, which does not
    * wait for that handler itself. (Behind an await, a handler that says it any other way waits for itself, until `shutdownTimeout`.)
@@ -307,7 +307,7 @@ export class HTTPServer {
   }
 
   /** Threads that accept beside this one; in such a thread, none, but it may be one of them. */
-  #makeListeners(options: HTTPServerOptions): Listeners | null {
+  #makeListeners(options: HTTPServerOptions): ListenerPool | null {
     const { listeners } = this.#options;
     if (listeners === 1) return null;
     if (!Array.isArray(this.#address)) {
@@ -334,7 +334,7 @@ export class HTTPServer {
     const isPlain = this.constructor === HTTPServer && typeof this.RequestHandlerClass === "function"; // others the program constructs
     const { startTimeout } = this.#options;
     const start = { startTimeout, silent: log === "none", options: isPlain ? others : null };
-    return new Listeners(listeners, this.RequestHandlerClass, start, {
+    return new ListenerPool(listeners, this.RequestHandlerClass, start, {
       writeLog: (line) => this.#context.run(this.#writeLine, line),
       logError: (message, ...args) => this.#report(message, ...args),
       admitsThread: () => this.#admission.admitsThread,
@@ -351,18 +351,18 @@ export class HTTPServer {
       limits: this.#limits,
       dispatcher: this.#dispatcher,
       clock: this.#clock,
-      turn: this.#turn,
+      scheduler: this.#scheduler,
       log: this.#log,
       watched: handlerThread === null && this.requestEnded !== HTTPServer.prototype.requestEnded,
       told: (call) => this.#tell(call),
       context: this.#context,
       logError: (message, ...args) => this.#report(message, ...args),
       admitsThread: () => this.#admission.admitsThread,
-      serverFor: (transaction) => {
-        this.#askers.hasServer(transaction);
+      serverFor: (request) => {
+        this.#askers.hasServer(request);
         return this;
       },
-      handling: (transaction) => (this.#askers.current = transaction),
+      handling: (request) => (this.#askers.current = request),
     };
   }
 
@@ -376,31 +376,31 @@ export class HTTPServer {
     }
   }
 
-  #makeOwner(): LinkOwner {
+  #makeOwner(): ConnectionDriverOwner {
     return {
       clock: this.#clock,
-      turn: this.#turn,
+      scheduler: this.#scheduler,
       context: this.#context,
       executor: this[MAKE_EXECUTOR](this[MAKE_SERVICES]()),
       sendTimeout: this.#options.sendTimeout,
       lingerTimeout: this.#options.lingerTimeout,
       maxLingerTime: this.#options.maxLingerTime,
       sendQueues: this.#sendQueues,
-      linkRefused: (link, error) =>
+      requestRefused: (link, error) =>
         this.#report("%s refused: %s, %d. %s", loggedAddress(link.peer), error.code, error.status, error.message),
-      linkClosed: (link) => {
+      connectionClosed: (link) => {
         this.#links.delete(link);
         this.#checkStopped();
       },
     };
   }
 
-  #accept(socket: Socket, owner: LinkOwner): Link | SocketHandler {
+  #accept(socket: Socket, owner: ConnectionDriverOwner): ConnectionDriver | SocketHandler {
     if (this.#finished || !this.#admission.admits(this.#links.size, this.#clock.now)) {
       socket.destroy();
       return { onData() {}, onEnd() {}, onDrain() {}, onClose() {} };
     }
-    const link = new Link(owner, socket, (host) => this[MAKE_CONNECTION](host));
+    const link = new ConnectionDriver(owner, socket, (host) => this[MAKE_CONNECTION](host));
     this.#links.add(link);
     if (this.#stopping && this.#acceptor.isOpen) link.stop();
     else if (this.#stopping) link.shutdown(this.#options.shutdownGrace);

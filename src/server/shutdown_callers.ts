@@ -1,16 +1,16 @@
 /** The handlers that ask their server to shut down, and that it does not wait for. */
-import type { Asker } from "../handler/services.ts";
+import type { ShutdownCaller } from "../handler/services.ts";
 
-export class Askers {
+export class ShutdownCallers {
   /** The handler that runs, or has read `this.server`, in this very stretch of code. */
-  current: Asker | null = null;
-  readonly #waiting: { asker: Asker; resolve: () => void }[] = [];
+  current: ShutdownCaller | null = null;
+  readonly #waiting: { asker: ShutdownCaller; resolve: () => void }[] = [];
   readonly #forget = (): void => {
     this.current = null;
   };
 
   /** A handler has read `this.server`: if the next thing is a call of `shutdown`, it is the handler's. */
-  hasServer(asker: Asker): void {
+  hasServer(asker: ShutdownCaller): void {
     if (this.current === null) queueMicrotask(this.#forget);
     this.current = asker;
   }
@@ -21,7 +21,7 @@ export class Askers {
   }
 
   /** Waits until the handlers that wait for the shutdown themselves are all that is left. */
-  wait(asker: Asker): Promise<void> {
+  wait(asker: ShutdownCaller): Promise<void> {
     return new Promise((resolve) => this.#waiting.push({ asker, resolve }));
   }
 

@@ -2,7 +2,7 @@
 import { availableParallelism } from "node:os";
 import type { ResourceLimits } from "node:worker_threads";
 import { BYTES, checkNumber, checkNumbers, COUNT, type NumberRule } from "../options.ts";
-import { show } from "../quote.ts";
+import { quote } from "../quote.ts";
 import { DEFAULTS as OF_SERVERS, MOST_THREADS, RULES as RULES_OF_SERVERS } from "../server/options.ts";
 
 /** What ThreadingMixIn adds to a server's options. Sizes are in bytes, times in milliseconds. */
@@ -14,7 +14,7 @@ export interface ThreadingOptions {
    */
   readonly threads?: number | { readonly min?: number | undefined; readonly max?: number | undefined } | undefined;
   /**
-   * How many requests may wait for a thread when all are busy; one more is answered 503, with Retry-After. Default 1,024.
+   * How many requests may wait for a thread when all are busy; one more gets 503, with Retry-After. Default 1,024.
    */
   readonly queue?: number | undefined;
   /**
@@ -40,7 +40,7 @@ export interface ThreadingOptions {
   readonly threadBuffer?: number | undefined;
   /**
    * How many threads, at most, may run requests whose content is still coming, because it is more than is waited for. Further ones wait
-   * until one of those has all its content; up to `queue` of them, and others are answered 503. Requests whose content is there pass
+   * until one of those has all its content; up to `queue` of them, and others get 503. Requests whose content is there pass
    * them. From 1 to `threads.max`. Default: half of `threads.max`, at least 1.
    */
   readonly streamingThreads?: number | undefined;
@@ -126,7 +126,7 @@ export function settingsFrom(options: ThreadingOptions): Settings {
   if (threads === undefined) range = {};
   else if (typeof threads === "number") range = { min: threads, max: threads };
   else if (typeof threads === "object" && threads !== null && !Array.isArray(threads)) range = threads;
-  else throw new TypeError(`threads must be a number, or { min, max }, not ${show(threads)}`);
+  else throw new TypeError(`threads must be a number, or { min, max }, not ${quote(threads)}`);
   for (const name of Object.keys(range))
     if (name !== "min" && name !== "max") throw new TypeError(`there is no threads.${name}; there are min and max`);
   const cores = availableParallelism();
@@ -143,7 +143,7 @@ export function settingsFrom(options: ThreadingOptions): Settings {
   const { threadBuffer, ...numbers } = checkNumbers<keyof typeof DEFAULTS>(options, RULES, DEFAULTS);
   let ringSize = SMALLEST_RING;
   while (ringSize < threadBuffer) ringSize *= 2;
-  // What a ring does not hold of what was gathered waits in other memory.
+  // What a ring does not hold of what was buffered waits in other memory.
   while (ringSize > SMALLEST_RING && 2 * ringSize * (max + AHEAD) > MOST_RINGS) ringSize /= 2;
   return {
     min,
@@ -183,7 +183,7 @@ function checkResources(limits: unknown): ResourceLimits | undefined {
   if (limits === undefined) return undefined;
   if (typeof limits !== "object" || limits === null)
     throw new TypeError(
-      `resourceLimits must be an object, such as { maxOldGenerationSizeMb: 256 }, not ${show(limits)}`,
+      `resourceLimits must be an object, such as { maxOldGenerationSizeMb: 256 }, not ${quote(limits)}`,
     );
   for (const [name, value] of Object.entries(limits)) {
     const rule = Object.hasOwn(RESOURCES, name) ? RESOURCES[name as keyof ResourceLimits] : undefined;

@@ -1,6 +1,6 @@
 /** Servers whose handlers run in threads: Python's `ThreadingMixIn` and `ThreadingHTTPServer`. */
 import type { Executor } from "../protocol/exchange.ts";
-import { show } from "../quote.ts";
+import { quote } from "../quote.ts";
 import { ofAnotherCopy } from "../runtime/library_copies.ts";
 import type { RequestRouter } from "../handler/dispatcher.ts";
 import type { RequestHandlerClass } from "../handler/handler.ts";
@@ -57,7 +57,7 @@ export function ThreadingMixIn<Base extends ServerClass>(Base: Base): ThreadingS
   if (Base !== HTTPServer && !(Base?.prototype instanceof HTTPServer))
     throw new TypeError(
       ofAnotherCopy(Base, "HTTPServer") ??
-        `ThreadingMixIn takes HTTPServer, or a class that extends it, not ${show(Base)}`,
+        `ThreadingMixIn takes HTTPServer, or a class that extends it, not ${quote(Base)}`,
     );
   class Threading extends Base implements ThreadingServer {
     readonly #settings: Settings;

@@ -1,11 +1,11 @@
-/** Answers that are in the making at the same time: what one says is never said by another, in whatever order they go on. */
+/** Responses that are in the making at the same time: what one says is never said by another, in whatever order they go on. */
 import assert from "node:assert/strict";
 import { setImmediate as nextTurn } from "node:timers/promises";
 import { test } from "node:test";
 import * as fc from "fast-check";
 import { BaseHTTPRequestHandler } from "plinth";
 import { MemoryTransport } from "../../src/transport/memory.ts";
-import { Gate, GET, inMemory, microtask, readAnswers, request } from "../server/support.ts";
+import { Gate, GET, inMemory, microtask, readResponses, request } from "../server/support.ts";
 
 /** A request whose handler does what the test says. */
 class Puppet extends BaseHTTPRequestHandler {
@@ -22,7 +22,7 @@ class Puppet extends BaseHTTPRequestHandler {
   }
 }
 
-/** What is done for one answer, step by step. It says its own name in each field and in its content. */
+/** What is done for one response, step by step. It says its own name in each field and in its content. */
 function stepsOf(name: string, fields: number, early: boolean): ((handler: Puppet) => void)[] {
   return [
     (handler) => handler.sendResponse(200),
@@ -35,19 +35,19 @@ function stepsOf(name: string, fields: number, early: boolean): ((handler: Puppe
   ];
 }
 
-const answer = fc.record({
+const response = fc.record({
   fields: fc.oneof(fc.nat(3), fc.nat(40)),
   early: fc.boolean(),
   /** After so many steps it fails. */
   failsAfter: fc.option(fc.nat(8), { nil: Infinity, freq: 2 }),
 });
 
-test("each answer has its own fields and content", async (t) => {
+test("each response has its own fields and content", async (t) => {
   const transport = new MemoryTransport();
   await inMemory(t, Puppet, { transport });
   let requests = 0;
-  const run = async (answers: { fields: number; early: boolean; failsAfter: number }[], turns: number[]) => {
-    const all = answers.map(({ fields, early, failsAfter }) => {
+  const run = async (responses: { fields: number; early: boolean; failsAfter: number }[], turns: number[]) => {
+    const all = responses.map(({ fields, early, failsAfter }) => {
       const name = `/${requests++}`;
       const steps = stepsOf(name, fields, early);
       const fails = failsAfter < steps.length;
@@ -65,22 +65,22 @@ test("each answer has its own fields and content", async (t) => {
     for (const [index, { steps }] of all.entries()) while (steps.length > 0) await goOn(index);
     await nextTurn();
     for (const { name, fields, fails, client } of all) {
-      const { answers, rest } = readAnswers(client.take());
+      const { responses, rest } = readResponses(client.take());
       assert.equal(rest, "");
       assert.deepEqual(
-        answers.map(({ status }) => status),
+        responses.map(({ status }) => status),
         [fails ? 500 : 200],
       );
-      const own = answers[0].fields.filter(([field]) => field.startsWith("X-"));
+      const own = responses[0].fields.filter(([field]) => field.startsWith("X-"));
       const wanted = Array.from({ length: fails ? 0 : fields }, (_, i) => [`X-${i}`, name + i]);
       assert.deepEqual(own, wanted);
-      if (!fails) assert.equal(answers[0].body, name);
+      if (!fails) assert.equal(responses[0].body, name);
       client.destroy();
       Puppet.all.delete(name);
     }
   };
   await fc.assert(
-    fc.asyncProperty(fc.array(answer, { minLength: 1, maxLength: 4 }), fc.array(fc.nat(3), { maxLength: 40 }), run),
+    fc.asyncProperty(fc.array(response, { minLength: 1, maxLength: 4 }), fc.array(fc.nat(3), { maxLength: 40 }), run),
     { numRuns: 300 },
   );
 });
@@ -154,10 +154,10 @@ test("one that is taken back takes nothing of another with it", async (t) => {
   failing.open();
   await nextTurn();
   assert.deepEqual(
-    readAnswers(one.take()).answers.map(({ status }) => status),
+    readResponses(one.take()).responses.map(({ status }) => status),
     [500],
   );
   other.open();
   await nextTurn();
-  assert.equal(readAnswers(two.take()).answers[0].get("x-own"), "own");
+  assert.equal(readResponses(two.take()).responses[0].get("x-own"), "own");
 });

@@ -56,11 +56,11 @@ test("a problem document, unless the client prefers HTML", async () => {
     ["text/undefined", false],
     [["application/json;q=0.1", "text/html;q=0.2"], true],
   ] as const) {
-    const answer = await get(accept as string | null);
-    assert.equal(answer.status, 422);
-    const type = answer.headers.get("Content-Type");
+    const response = await get(accept as string | null);
+    assert.equal(response.status, 422);
+    const type = response.headers.get("Content-Type");
     assert.equal(type, html ? "text/html; charset=utf-8" : "application/problem+json", JSON.stringify(accept));
-    assert.equal(answer.headers.get("Vary"), "Accept");
+    assert.equal(response.headers.get("Vary"), "Accept");
   }
 });
 
@@ -88,9 +88,9 @@ test("a class with a text of its own gives it to all who do not ask for JSON", a
   }
   const expected = `422|<No> "numbers" & 'such'|val_a is <b>|100%|%(other)s|%d|422\n`;
   for (const accept of [null, "*/*", BROWSER, "text/plain", "text/html"]) {
-    const answer = await get(accept, Own);
+    const response = await get(accept, Own);
     assert.deepEqual(
-      [answer.text(), answer.headers.get("Content-Type")],
+      [response.text(), response.headers.get("Content-Type")],
       [expected, "text/plain; charset=utf-8"],
       accept!,
     );
@@ -129,9 +129,9 @@ test("what was thrown and is nobody's business stays inside, in both forms", asy
     }
   }
   for (const accept of [null, "text/html"]) {
-    const answer = await get(accept, Secret);
-    assert.equal(answer.status, 500);
-    assert.ok(!answer.text().includes("swordfish") && answer.text().includes("Internal Server Error"));
+    const response = await get(accept, Secret);
+    assert.equal(response.status, 500);
+    assert.ok(!response.text().includes("swordfish") && response.text().includes("Internal Server Error"));
   }
 });
 
@@ -148,9 +148,9 @@ test("a message is the reason phrase, where it can be one", async () => {
         this.sendError(404, message);
       }
     }
-    const answer = await get(null, Handler);
-    assert.equal(answer.reason, reason);
-    assert.equal((answer.json() as { title: string }).title, message ?? "Not Found");
+    const response = await get(null, Handler);
+    assert.equal(response.reason, reason);
+    assert.equal((response.json() as { title: string }).title, message ?? "Not Found");
   }
 });
 
@@ -169,7 +169,7 @@ test("an error has the type of its own document", async () => {
       throw new HTTPError(400, { headers: { "Content-Type": "text/plain" } });
     }
   }
-  const answer = await get(null, Typed);
-  assert.equal(answer.status, 400);
-  assert.deepEqual(answer.headers.getAll("Content-Type"), ["application/problem+json"]);
+  const response = await get(null, Typed);
+  assert.equal(response.status, 400);
+  assert.deepEqual(response.headers.getAll("Content-Type"), ["application/problem+json"]);
 });

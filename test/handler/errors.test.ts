@@ -1,4 +1,4 @@
-/** What becomes of a handler that throws: a clean answer while that is possible, an end that the client can tell otherwise. */
+/** What becomes of a handler that throws: a clean response while that is possible, an end that the client can tell otherwise. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { BaseHTTPRequestHandler, HTTPError, type HTTPErrorOptions, type RequestHandlerClass } from "plinth";
@@ -10,7 +10,7 @@ import {
   microtask,
   onSocket,
   post,
-  readAnswers,
+  readResponses,
   request,
   turn,
   until,
@@ -53,7 +53,7 @@ const failures: Record<string, (this: BaseHTTPRequestHandler) => unknown> = {
     this.endHeaders();
     throw new Error(SECRET);
   },
-  async "behind a whole answer, of which nothing has left"() {
+  async "behind a whole response, of which nothing has left"() {
     this.sendResponse(200);
     this.sendHeader("Content-Length", SECRET.length);
     this.endHeaders();
@@ -75,7 +75,7 @@ const failures: Record<string, (this: BaseHTTPRequestHandler) => unknown> = {
     this.endHeaders();
     this.wfile.write(SECRET);
   },
-  "by a mistake with the answer"() {
+  "by a mistake with the response"() {
     this.endHeaders();
   },
   "with an HTTPError that hides one"() {
@@ -103,7 +103,7 @@ for (const [how, get] of Object.entries(failures)) {
     const server = await inMemory(t, handling(get));
     const peer = server.connect();
     await peer.send(GET + post("hello"));
-    const [failed, next] = await peer.answers(2);
+    const [failed, next] = await peer.responses(2);
     assert.equal(failed.status, 500);
     assert.equal(failed.get("content-type"), "application/problem+json");
     assert.deepEqual(JSON.parse(failed.body), { title: "Internal Server Error", status: 500 });
@@ -128,7 +128,7 @@ test("what the handler threw is in the log, with its stack and cause, and cannot
 });
 
 for (const [what, get] of [
-  ["no answer at all", () => {}],
+  ["no response at all", () => {}],
   [
     "a head without an end",
     function (this: BaseHTTPRequestHandler) {
@@ -169,9 +169,9 @@ for (const [framing, version, length] of [
       await until(() => peer.text.includes("partial"), "the first of the content");
       gate.open();
       await until(() => peer.closed || peer.ended, "the end of the connection");
-      assert.match(peer.text, /partial(\r\n)?$/, "the last of it, and nothing of another answer");
+      assert.match(peer.text, /partial(\r\n)?$/, "the last of it, and nothing of another response");
       if (framing === "until-close") assert.equal(peer.error, "ECONNRESET");
-      else assert.deepEqual(readAnswers(peer.text, [], true).answers, [], "it is not whole");
+      else assert.deepEqual(readResponses(peer.text, [], true).responses, [], "it is not whole");
       assert.ok(server.log.length > 1);
     });
   }
@@ -191,7 +191,7 @@ test("content that ends with the connection, in memory as well, does not end in 
   assert.ok(peer.client.wasReset);
 });
 
-test("a class that cannot be constructed answers 500", async (t) => {
+test("a class that cannot be constructed responds 500", async (t) => {
   let count = 0;
   class Handler extends BaseHTTPRequestHandler {
     readonly field = this.#fail();
@@ -216,7 +216,7 @@ test("a class that cannot be constructed answers 500", async (t) => {
   assert.ok(server.log.some((line) => line.includes(SECRET)));
 });
 
-test("an HTTPError becomes the answer: status, title, detail and fields", async (t) => {
+test("an HTTPError becomes the response: status, title, detail and fields", async (t) => {
   const Handler = handling(function () {
     if (this.path === "/late") {
       this.sendResponse(200);
@@ -233,10 +233,13 @@ test("an HTTPError becomes the answer: status, title, detail and fields", async 
   const server = await inMemory(t, Handler);
   const peer = server.connect();
   for (const target of ["/", "/late", "/cause"]) {
-    const answer = await peer.ask(request("GET", target));
-    assert.deepEqual([answer.status, answer.reason], [429, "Too Many Requests"]);
-    assert.deepEqual([answer.get("retry-after"), answer.get("x-why"), answer.get("x-other")], ["120", "you", null]);
-    const content = JSON.parse(Buffer.from(answer.body, "latin1").toString()) as unknown;
+    const response = await peer.ask(request("GET", target));
+    assert.deepEqual([response.status, response.reason], [429, "Too Many Requests"]);
+    assert.deepEqual(
+      [response.get("retry-after"), response.get("x-why"), response.get("x-other")],
+      ["120", "you", null],
+    );
+    const content = JSON.parse(Buffer.from(response.body, "latin1").toString()) as unknown;
     assert.deepEqual(content, { title: "Slow\r\ndown", status: 429, detail: "€ \u0007" });
     assert.equal(server.log.splice(0).join().includes(SECRET), target === "/cause");
   }
@@ -251,7 +254,7 @@ test("an HTTPError has an error's status, its message by default the registered 
 });
 
 for (const [what, options] of [
-  ["a field that would split the answer", { headers: { "X-A": "1\r\nX-B: 2" } }],
+  ["a field that would split the response", { headers: { "X-A": "1\r\nX-B: 2" } }],
   ["a length that is another", { headers: { "Content-Length": 3 } }],
   ["a coding", { headers: { "Transfer-Encoding": "chunked" } }],
 ] as const) {
@@ -261,15 +264,15 @@ for (const [what, options] of [
     });
     const server = await inMemory(t, Handler);
     const peer = server.connect();
-    const answer = await peer.ask(GET);
-    assert.equal(answer.status, 500);
-    assert.equal(answer.get("x-b"), null);
+    const response = await peer.ask(GET);
+    assert.equal(response.status, 500);
+    assert.equal(response.get("x-b"), null);
     assert.equal((await peer.ask(post("hello"))).body, "hello");
-    assert.ok(server.log.some((line) => line.includes("cannot answer with an error")));
+    assert.ok(server.log.some((line) => line.includes("cannot respond with an error")));
   });
 }
 
-test("sendError answers with a problem document, in place of what has not left", async (t) => {
+test("sendError responds with a problem document, in place of what has not left", async (t) => {
   const Handler = handling(function () {
     if (this.path === "/prepared") {
       this.sendResponse(200);
@@ -284,16 +287,16 @@ test("sendError answers with a problem document, in place of what has not left",
   const plain = await peer.ask(request("GET", "/plain"));
   assert.deepEqual(JSON.parse(plain.body), { title: "Not Found", status: 404 });
   for (const target of ["/", "/prepared"]) {
-    const answer = await peer.ask(request("GET", target));
-    assert.deepEqual([answer.status, answer.reason, answer.get("x-a")], [422, "Not numbers", "1"]);
-    assert.deepEqual(JSON.parse(answer.body), { title: "Not numbers", status: 422, detail: "val_a is a string" });
+    const response = await peer.ask(request("GET", target));
+    assert.deepEqual([response.status, response.reason, response.get("x-a")], [422, "Not numbers", "1"]);
+    assert.deepEqual(JSON.parse(response.body), { title: "Not numbers", status: 422, detail: "val_a is a string" });
   }
   assert.equal((await peer.ask(request("HEAD"))).status, 422);
   assert.equal((await peer.ask(post("hello"))).body, "hello", "nothing was left over");
   assert.ok(server.log.some((line) => line.endsWith("code 404, message Not Found")));
 });
 
-test("sendError throws when an answer has left already", async (t) => {
+test("sendError throws when a response has left already", async (t) => {
   let fault: unknown;
   const Handler = handling(async function () {
     this.sendResponse(200);
@@ -309,10 +312,10 @@ test("sendError throws when an answer has left already", async (t) => {
   });
   const peer = (await inMemory(t, Handler)).connect();
   assert.equal((await peer.ask(GET)).body, "xy");
-  assert.match(String(fault), /another answer has left already/);
+  assert.match(String(fault), /another response has left already/);
 });
 
-test("a sendError of the class's own is what answers, and when that fails, a plain 500 does", async (t) => {
+test("a sendError of the class's own is what responses, and when that fails, a plain 500 does", async (t) => {
   class Handler extends BaseHTTPRequestHandler {
     do_GET(): void {
       throw new HTTPError(403);
@@ -348,7 +351,7 @@ test("closeConnection holds for the error that comes instead", async (t) => {
   await peer.endOfConnection();
 });
 
-test("a handler that throws with an answer half made, its peer gone, harms nobody", async (t) => {
+test("a handler that throws with a response half made, its peer gone, harms nobody", async (t) => {
   const gate = new Gate();
   const Handler = handling(async function () {
     await new Promise((resolve) => this.signal.addEventListener("abort", resolve));
@@ -408,10 +411,10 @@ test("who forgets an await, or a return, is told where", async (t) => {
   const late: string[] = [];
   class Forgetful extends BaseHTTPRequestHandler {
     do_GET(): void {
-      void this.answer();
+      void this.response();
     }
 
-    async answer(): Promise<void> {
+    async response(): Promise<void> {
       await turn();
       for (const call of [
         () => this.sendText("too late"),
@@ -432,11 +435,11 @@ test("who forgets an await, or a return, is told where", async (t) => {
   assert.equal((await connect().ask(GET)).status, 500);
   assert.match(
     log[0],
-    /Error: Forgetful\.do_GET has ended without an answer: it must call sendResponse, sendJson, .*await/,
+    /Error: Forgetful\.do_GET has ended without a response: it must call sendResponse, sendJson, .*await/,
   );
   await until(() => late.length === 5, "the calls that come too late");
   for (const message of late)
-    assert.match(message, /^cannot .*: the handler has ended, and the answer with it \(is an await/);
+    assert.match(message, /^cannot .*: the handler has ended, and the response with it \(is an await/);
 });
 
 test("an HTTPError takes its options in the place of a title, and no other things", () => {
@@ -465,7 +468,7 @@ test("a constructor that does not hand on the context says so", async (t) => {
   assert.match(log[0], /Own has a constructor of its own: it must take the context and say super\(context\)/);
 });
 
-test("a sendError may be asynchronous; late, or without an answer, it ends one request and not the process", async (t) => {
+test("a sendError may be asynchronous; late, or without a response, it ends one request and not the process", async (t) => {
   class Handler extends BaseHTTPRequestHandler {
     override async sendError(code: number): Promise<void> {
       await turn();
@@ -481,5 +484,5 @@ test("a sendError may be asynchronous; late, or without an answer, it ends one r
   const statusOf = async (path: string): Promise<number> => (await connect().ask(request("GET", path))).status;
   assert.deepEqual([await statusOf("/"), await statusOf("/throws"), await statusOf("/nothing")], [404, 500, 500]);
   assert.ok(log.some((line) => line.includes("no words")));
-  assert.ok(log.some((line) => line.includes("sendError has ended without an answer")));
+  assert.ok(log.some((line) => line.includes("sendError has ended without a response")));
 });

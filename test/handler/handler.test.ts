@@ -87,7 +87,7 @@ test("a kept headers still shows its own request after many others, on a socket 
     for (const message of messages.slice(0, 100)) await peer.ask(message);
     peer.methods = [];
     await peer.send(messages.slice(100).join(""));
-    await peer.answers(200);
+    await peer.responses(200);
     assert.deepEqual(
       kept.map(({ headers }) => headers.get("X-Number")),
       wanted,
@@ -153,7 +153,7 @@ test("setup, the method and finish run one behind the other, async or not, also 
   }
   const peer = (await inMemory(t, Handler)).connect();
   await peer.send(GET + request("GET", "/throws"));
-  const [fine, failed] = await peer.answers(2);
+  const [fine, failed] = await peer.responses(2);
   assert.equal(fine.body, "of the method, of finish");
   assert.equal(failed.status, 500);
   const wanted = "setup /|setup ended|do_GET|do_GET ended|finish|setup /throws|setup ended|do_GET|finish";
@@ -185,7 +185,7 @@ test("a setup or a finish that throws is a 500; where setup has thrown, nothing 
   assert.equal((await peer.ask(GET)).status, 200);
 });
 
-test("setup may answer a method that the class has not", async (t) => {
+test("setup may response a method that the class has not", async (t) => {
   class Handler extends BaseHTTPRequestHandler {
     override setup(): void {
       assert.equal(this.method, "BREW");
@@ -195,7 +195,7 @@ test("setup may answer a method that the class has not", async (t) => {
   assert.equal((await peer.ask(request("BREW"))).status, 501);
 });
 
-test("every answer says who gives it and when; a class may call itself something else", async (t) => {
+test("every response says who gives it and when; a class may call itself something else", async (t) => {
   class Handler extends BaseHTTPRequestHandler {
     do_GET(): void {
       if (this.path === "/only") this.sendResponseOnly(200);
@@ -209,9 +209,9 @@ test("every answer says who gives it and when; a class may call itself something
     }
   }
   const peer = (await inMemory(t, Handler)).connect();
-  const answer = await peer.ask(GET);
-  assert.equal(answer.get("server"), `Plinth/${VERSION}`);
-  const date = answer.get("date")!;
+  const response = await peer.ask(GET);
+  assert.equal(response.get("server"), `Plinth/${VERSION}`);
+  const date = response.get("date")!;
   assert.match(date, /^[A-Z][a-z]{2}, \d\d [A-Z][a-z]{2} \d{4} \d\d:\d\d:\d\d GMT$/);
   assert.ok(Math.abs(Date.parse(date) - Date.now()) < 5000);
   const only = await peer.ask(request("GET", "/only"));
@@ -251,11 +251,11 @@ test("handlers of different connections run at the same time, those of one conne
   const server = await inMemory(t, Handler);
   const one = server.connect();
   await one.send(GET.repeat(5));
-  await one.answers(5);
+  await one.responses(5);
   assert.equal(most, 1);
   const peers = Array.from({ length: 5 }, () => server.connect());
   for (const peer of peers) await peer.send(GET);
-  await until(() => peers.every((peer) => peer.reading.answers.length === 1), "all answers");
+  await until(() => peers.every((peer) => peer.reading.responses.length === 1), "all responses");
   assert.equal(most, 5);
 });
 
@@ -291,7 +291,7 @@ test("a class may add to its context, as long as it passes on what is there", as
       }
     }
     const { httpd } = await inMemory(t, Handler);
-    const answer = await httpd.inject({ method: "POST", path: "/", body: "content" });
-    assert.deepEqual([answer.status, answer.text()], [200, "content"]);
+    const response = await httpd.inject({ method: "POST", path: "/", body: "content" });
+    assert.deepEqual([response.status, response.text()], [200, "content"]);
   }
 });

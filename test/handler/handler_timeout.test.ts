@@ -40,8 +40,8 @@ test("the signal aborts with a TimeoutError, and nothing that the handler still 
   const server = await onSocket(t, Handler, { handlerTimeout: LIMIT });
   const peer = await server.connect();
   await peer.send(post("hello").slice(0, -1));
-  const answer = await peer.answer("POST");
-  assert.deepEqual([answer.status, answer.get("connection")], [503, "close"]);
+  const response = await peer.response("POST");
+  assert.deepEqual([response.status, response.get("connection")], [503, "close"]);
   await over.opened;
   const [read, reason, isSame, isGone, ...rest] = seen;
   assert.ok(read instanceof PeerGoneError && read.reason === "shutdown", String(read));
@@ -69,7 +69,7 @@ test("a signal first asked for when the time is over is aborted with the same re
   }
   const peer = (await inMemory(t, Handler, { handlerTimeout: LIMIT })).connect();
   await peer.send(GET);
-  assert.equal((await peer.answer()).status, 503);
+  assert.equal((await peer.response()).status, 503);
   gate.open();
   await until(() => names.length === 2, "the handler's end");
   assert.deepEqual(names, ["TimeoutError", "TimeoutError"]);
@@ -95,7 +95,7 @@ for (const [name, how] of Object.entries({
     const server = await inMemory(t, Handler, { handlerTimeout: LIMIT });
     const peer = server.connect();
     await peer.send(GET);
-    assert.equal((await peer.answer()).status, 503);
+    assert.equal((await peer.response()).status, 503);
     await over.opened;
     peer.destroy();
     await server.httpd.shutdown();
@@ -113,7 +113,7 @@ test("a fault behind the time is logged, and answered no more", async (t) => {
   const server = await inMemory(t, Handler, { handlerTimeout: LIMIT });
   const peer = server.connect();
   await peer.send(GET);
-  assert.equal((await peer.answer()).status, 503);
+  assert.equal((await peer.response()).status, 503);
   await until(() => server.log.some((line) => line.includes("RangeError: a bug")), "the line in the log");
   await peer.endOfConnection();
   assert.equal(peer.text, "");
@@ -131,7 +131,7 @@ test("a connection ends behind its 503, though the handler never does, and no ot
   const peer = await server.connect();
   await peer.send(GET + GET);
   await peer.endOfConnection();
-  assert.equal((await peer.answers(1))[0].status, 503);
+  assert.equal((await peer.responses(1))[0].status, 503);
   assert.equal(begun, 1);
   const began = performance.now();
   await server.httpd.shutdown();
@@ -148,7 +148,7 @@ test("shutdown waits for a handler that goes on behind its time, and for no long
   const server = await inMemory(t, Handler, { handlerTimeout: LIMIT });
   const peer = server.connect();
   await peer.send(GET);
-  assert.equal((await peer.answer()).status, 503);
+  assert.equal((await peer.response()).status, 503);
   await peer.endOfConnection();
   peer.destroy();
   let isDown = false;
@@ -181,9 +181,9 @@ test("the 503 looks as the class has its errors look: a fresh object of it sends
   const server = await inMemory(t, Handler, { handlerTimeout: LIMIT });
   const peer = server.connect();
   await peer.send(GET);
-  const answer = await peer.answer();
-  assert.equal(answer.get("access-control-allow-origin"), "*");
-  assert.deepEqual(JSON.parse(answer.body), {
+  const response = await peer.response();
+  assert.equal(response.get("access-control-allow-origin"), "*");
+  assert.deepEqual(JSON.parse(response.body), {
     code: 503,
     message: "Service Unavailable",
     explain: "The request took longer than this server lets one take.",
@@ -206,7 +206,7 @@ test("where the class's own sendError fails, a plain error is sent; where it wai
   const server = await inMemory(t, Handler, { handlerTimeout: LIMIT });
   const failing = server.connect();
   await failing.send(request("GET", "/fails"));
-  assert.equal((await failing.answer()).status, 500);
+  assert.equal((await failing.response()).status, 500);
   const waiting = server.connect();
   await waiting.send(request("GET", "/waits"));
   await until(() => waiting.client.closed, "the cut");
@@ -241,7 +241,7 @@ test("a response that is whole is left alone, and so is its connection; the hand
     ["GET", "HEAD", "DELETE"].map(async (method) => {
       const peer = await server.connect();
       await peer.send(request(method, "/goes-on") + request("GET", "/quick"));
-      assert.equal((await peer.answer(method)).status, method === "DELETE" ? 204 : 200);
+      assert.equal((await peer.response(method)).status, method === "DELETE" ? 204 : 200);
       return peer;
     }),
   );
@@ -254,7 +254,7 @@ test("a response that is whole is left alone, and so is its connection; the hand
     "the next request waits for the handler, as ever",
   );
   gate.open();
-  for (const peer of peers) assert.equal((await peer.answer()).body, "/quick");
+  for (const peer of peers) assert.equal((await peer.response()).body, "/quick");
   for (const peer of peers) peer.destroy();
   await server.httpd.shutdown();
   assert.ok(!server.log.some((line) => line.includes("took more")));
@@ -356,13 +356,13 @@ test("a client that has left is not spoken of, and one that only half-closed get
   const half = await server.connect();
   await half.send(GET);
   await half.end();
-  assert.equal((await half.answer()).status, 503);
+  assert.equal((await half.response()).status, 503);
   gate.open();
   await server.httpd.shutdown();
   assert.equal(server.log.filter((line) => line.includes("took more")).length, 1);
 });
 
-test("of many handlers, those that take too long are answered 503, each in its time, and the others as ever", async (t) => {
+test("of many handlers, those that take too long get 503, each in its time, and the others as ever", async (t) => {
   class Handler extends BaseHTTPRequestHandler {
     async do_GET(): Promise<void> {
       if (this.path !== "/0") await (this.path === "/1" ? sleep(20) : NEVER);
@@ -371,7 +371,7 @@ test("of many handlers, those that take too long are answered 503, each in its t
   }
   const httpd = new HTTPServer(["127.0.0.1", 0], Handler, { log: "none", handlerTimeout: 300 });
   t.after(() => httpd.serverClose());
-  const answers = await Promise.all(
+  const responses = await Promise.all(
     Array.from({ length: 90 }, async (_, i) => {
       await sleep(i * 2);
       const began = performance.now();
@@ -379,7 +379,7 @@ test("of many handlers, those that take too long are answered 503, each in its t
       return [status, performance.now() - began] as const;
     }),
   );
-  for (const [i, [status, took]] of answers.entries()) {
+  for (const [i, [status, took]] of responses.entries()) {
     assert.equal(status, i % 3 === 2 ? 503 : 200);
     if (status === 503) assert.ok(took > 290 && took < 5000, `${took} ms`);
   }
@@ -394,9 +394,9 @@ testOnNode("an event loop that was held up gives what has come meanwhile its tur
   }
   const httpd = new HTTPServer(["127.0.0.1", 0], Handler, { log: "none", handlerTimeout: 50 });
   t.after(() => httpd.serverClose());
-  const answer = httpd.inject();
+  const response = httpd.inject();
   for (const end = performance.now() + 150; performance.now() < end;);
-  assert.equal((await answer).status, 200);
+  assert.equal((await response).status, 200);
 });
 
 test("an HTTPError that a handler throws behind a timeout of its own is its response", async (t) => {
@@ -410,7 +410,7 @@ test("an HTTPError that a handler throws behind a timeout of its own is its resp
   const server = await inMemory(t, Handler);
   const peer = server.connect();
   await peer.send(GET);
-  assert.equal((await peer.answer()).status, 504);
+  assert.equal((await peer.response()).status, 504);
 });
 
 test("what is no time is refused when the server is constructed", () => {

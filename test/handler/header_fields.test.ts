@@ -52,9 +52,9 @@ for (const [what, headers, message] of wrong) {
     const options = { log: (line: string) => log.push(line), informational: "always" } as const;
     const httpd = new HTTPServer(["127.0.0.1", 0], Handler, options);
     for (const call of Object.keys(calls)) {
-      const answer = await httpd.inject({ path: `/${call}` });
-      assert.deepEqual([answer.status, answer.informational.length], [500, 0], call);
-      assert.equal(answer.headers.has("X-A"), false);
+      const response = await httpd.inject({ path: `/${call}` });
+      assert.deepEqual([response.status, response.informational.length], [500, 0], call);
+      assert.equal(response.headers.has("X-A"), false);
       const [, error] = /\] (\w*Error: [^]*)/.exec(log.find((line) => line.includes("Error: "))!)!;
       assert.match(error, /^TypeError: /);
       assert.match(error, message);
@@ -64,7 +64,7 @@ for (const [what, headers, message] of wrong) {
   });
 }
 
-test("an HTTPError is not made with what is none, and keeps what it was given for whoever answers it", () => {
+test("an HTTPError is not made with what is none, and keeps what it was given for whoever responses it", () => {
   for (const [what, headers] of wrong.slice(0, 14))
     assert.throws(() => new HTTPError(503, { headers: headers() as HeaderFields }), TypeError, what);
   const object = { "Retry-After": 5 };
@@ -105,8 +105,8 @@ test("inject sends the fields of its request in each form", async () => {
   const given = new Headers({ "X-A": "1" });
   given.append("X-A", "2");
   assert.deepEqual((await httpd.inject({ headers: given })).json(), [["x-a", "1, 2"]]);
-  const answer = await httpd.inject({ headers: expected as [string, string][] });
-  assert.ok((await httpd.inject({ headers: answer.headers.has("Date") ? [] : answer.headers })).status === 200);
+  const response = await httpd.inject({ headers: expected as [string, string][] });
+  assert.ok((await httpd.inject({ headers: response.headers.has("Date") ? [] : response.headers })).status === 200);
 });
 
 const nameless: Record<string, typeof BaseHTTPRequestHandler> = {

@@ -25,9 +25,9 @@ test("json, text and bytes give the content", async () => {
     assert.deepEqual((await echo(JSON.stringify(value))).json(), value);
   }
   for (const body of ["", "{", "NaN", "{'a': 1}", "\ufeff{}", Uint8Array.of(0x22, 0xff, 0x22)]) {
-    const answer = await echo(body);
-    assert.equal(answer.status, 400, String(body));
-    assert.match((answer.json() as { detail: string }).detail, /^The content is not (JSON: |UTF-8\.$)/);
+    const response = await echo(body);
+    assert.equal(response.status, 400, String(body));
+    assert.match((response.json() as { detail: string }).detail, /^The content is not (JSON: |UTF-8\.$)/);
   }
   for (const body of ["\ufeff{}", "\ufeff", "\ufeff\ufeff7", Buffer.from([0xef, 0xbb, 0xbf, 0x37])]) {
     const { detail } = (await echo(body)).json() as { detail: string };
@@ -138,11 +138,11 @@ test("a validator may have arrays of its own, and keys that JSON does not have",
     const issues = new OwnErrors({});
     for (const path of paths) issues.push({ message: "wrong", path: path as PropertyKey[] });
     const schema = { "~standard": { version: 1, vendor: "us", validate: () => issues } } as unknown as StandardSchemaV1;
-    const answer = await post("{}", async function () {
+    const response = await post("{}", async function () {
       await this.json(schema);
     });
-    assert.equal(answer.status, 422);
-    return (answer.json() as { errors: { pointer: string }[] }).errors.map(({ pointer }) => pointer);
+    assert.equal(response.status, 422);
+    return (response.json() as { errors: { pointer: string }[] }).errors.map(({ pointer }) => pointer);
   };
   const own = [new OwnPath(), new OwnPath("a"), new OwnPath("b", "a/b", 1), new OwnPath("")];
   assert.deepEqual(await pointersOf(own), ["#", "#/a", "#/b/a~1b/1", "#/"]);
@@ -164,23 +164,23 @@ test("sendJson and sendText say what they send, all of it", async () => {
     [(h: BaseHTTPRequestHandler) => h.sendText(""), "text/plain; charset=utf-8", ""],
     [(h: BaseHTTPRequestHandler) => h.sendJson(1, 201, { "content-type": "a/b", "X-A": 2 }), "a/b", "1"],
   ] as const) {
-    const answer = await post("", async function () {
+    const response = await post("", async function () {
       send(this);
       await new Promise((resolve) => setImmediate(resolve));
     });
-    assert.deepEqual(answer.headers.getAll("Content-Type"), [type]);
-    assert.deepEqual(answer.headers.getAll("Content-Length"), [String(Buffer.byteLength(body))]);
-    assert.equal(answer.text(), body);
-    assert.deepEqual([answer.status, answer.headers.get("X-A")], type === "a/b" ? [201, "2"] : [200, null]);
+    assert.deepEqual(response.headers.getAll("Content-Type"), [type]);
+    assert.deepEqual(response.headers.getAll("Content-Length"), [String(Buffer.byteLength(body))]);
+    assert.equal(response.text(), body);
+    assert.deepEqual([response.status, response.headers.get("X-A")], type === "a/b" ? [201, "2"] : [200, null]);
   }
 });
 
 test("of one name there may be several fields", async () => {
-  const answer = await post("", async function () {
+  const response = await post("", async function () {
     this.sendText("", 200, { "Set-Cookie": ["a=1", "b=2"], "X-A": [], "X-B": [3] });
   });
-  assert.deepEqual(answer.headers.getAll("Set-Cookie"), ["a=1", "b=2"]);
-  assert.deepEqual([answer.headers.get("X-A"), answer.headers.get("X-B")], [null, "3"]);
+  assert.deepEqual(response.headers.getAll("Set-Cookie"), ["a=1", "b=2"]);
+  assert.deepEqual([response.headers.get("X-A"), response.headers.get("X-B")], [null, "3"]);
   const wrong = await post("", async function () {
     throw new HTTPError(401, { headers: { "WWW-Authenticate": ["Basic", "Bearer"] } });
   });
@@ -191,34 +191,34 @@ test("what JSON cannot say, or is no text, throws before anything is sent", asyn
   const circle: unknown[] = [];
   circle.push(circle);
   for (const value of [undefined, 1n, circle, () => {}, Symbol("s"), Promise.resolve(1)]) {
-    const answer = await post("", async function () {
+    const response = await post("", async function () {
       assert.throws(() => this.sendJson(value), TypeError);
       this.sendText("still here");
     });
-    assert.equal(answer.text(), "still here");
+    assert.equal(response.text(), "still here");
   }
-  const answer = await post("", async function () {
+  const response = await post("", async function () {
     assert.throws(() => this.sendText(7 as never), TypeError);
-    assert.throws(() => this.sendText("", "200" as never), /^RangeError: cannot answer with "200": /);
+    assert.throws(() => this.sendText("", "200" as never), /^RangeError: cannot respond with "200": /);
     this.sendText("still here");
   });
-  assert.equal(answer.text(), "still here");
+  assert.equal(response.text(), "still here");
 });
 
 test("half a character in a name is a fault of the client's", async () => {
-  const answer = await post('{"\\ud800": 1}', async function () {
+  const response = await post('{"\\ud800": 1}', async function () {
     this.sendJson(await this.json(z.record(z.string(), z.string())));
   });
-  assert.equal(answer.status, 422);
-  assert.equal((answer.json() as { errors: { pointer: string }[] }).errors[0].pointer, "#/%EF%BF%BD");
+  assert.equal(response.status, 422);
+  assert.equal((response.json() as { errors: { pointer: string }[] }).errors[0].pointer, "#/%EF%BF%BD");
 });
 
 test("what is said of wrong content is not many times its size", async () => {
   const body = `[${"0,".repeat(10_000)}0]`;
-  const answer = await post(body, async function () {
+  const response = await post(body, async function () {
     this.sendJson(await this.json(z.array(z.string())));
   });
-  const { errors, detail } = answer.json() as { errors: unknown[]; detail: string };
+  const { errors, detail } = response.json() as { errors: unknown[]; detail: string };
   assert.equal(errors.length, 20);
   assert.match(detail, /; and 9981 more\.$/);
 });

@@ -72,14 +72,14 @@ test("a method that everybody knows and the class has not is 405, with those tha
   }
   const peer = (await inMemory(t, Handler)).connect();
   for (const method of ["POST", "PUT", "DELETE", "PATCH", "TRACE", "QUERY"]) {
-    const answer = await peer.ask(request(method));
-    assert.equal(answer.status, 405, method);
-    assert.deepEqual(answer.get("allow")?.split(", ").sort(), ["GET", "HEAD", "OPTIONS", "RICKROLL"]);
+    const response = await peer.ask(request(method));
+    assert.equal(response.status, 405, method);
+    assert.deepEqual(response.get("allow")?.split(", ").sort(), ["GET", "HEAD", "OPTIONS", "RICKROLL"]);
   }
   for (const method of ["BREW", "post", "PROPFIND"]) {
-    const answer = await peer.ask(request(method));
-    assert.equal(answer.status, 501, method);
-    assert.equal(answer.get("allow"), null);
+    const response = await peer.ask(request(method));
+    assert.equal(response.status, 501, method);
+    assert.equal(response.get("allow"), null);
   }
   assert.equal((await peer.ask(request("CONNECT", "a:1"))).status, 501, "a tunnel is only for those who build one");
 });
@@ -188,9 +188,9 @@ test("OPTIONS says what there is, unless the class says it itself", async (t) =>
   }
   const peer = (await inMemory(t, Handler)).connect();
   for (const target of ["/", "*"]) {
-    const answer = await peer.ask(request("OPTIONS", target));
+    const response = await peer.ask(request("OPTIONS", target));
     assert.deepEqual(
-      [answer.status, answer.get("allow"), answer.get("content-length")],
+      [response.status, response.get("allow"), response.get("content-length")],
       [204, "GET, HEAD, OPTIONS", null],
     );
   }
@@ -214,8 +214,8 @@ test("an unread body does no harm to the request behind a refusal", async (t) =>
   }
   const peer = (await inMemory(t, Handler)).connect();
   await peer.send(post(GET) + GET);
-  const [refused, answered] = await peer.answers(2);
-  assert.deepEqual([refused.status, answered.status], [405, 200]);
+  const [refused, responded] = await peer.responses(2);
+  assert.deepEqual([refused.status, responded.status], [405, 200]);
 });
 
 test("a setup that is a field guards all the same", async () => {

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { test, type TestContext } from "node:test";
 import { BaseHTTPRequestHandler, type HTTPServerOptions, MemoryTransport, type RequestHandlerClass } from "plinth";
-import { Gate, GET, inMemory, MemoryPeer, microtask, readAnswers, request, turn } from "../server/support.ts";
+import { Gate, GET, inMemory, MemoryPeer, microtask, readResponses, request, turn } from "../server/support.ts";
 
 type Transport = NonNullable<HTTPServerOptions["transport"]>;
 
@@ -48,14 +48,14 @@ test("a head and a small content leave in one write, whoever knew the length", a
   }
   const { peer, writes } = await recorded(t, Handler);
   for (const target of ["/counted", "/"]) {
-    const answer = await peer.ask(request("GET", target));
-    assert.equal(answer.get("content-length"), "5");
-    assert.equal(answer.body, "hello");
+    const response = await peer.ask(request("GET", target));
+    assert.equal(response.get("content-length"), "5");
+    assert.equal(response.body, "hello");
     assert.equal(writes.splice(0).length, 1);
   }
 });
 
-test("answers to pipelined requests leave together, in their order", async (t) => {
+test("responses to pipelined requests leave together, in their order", async (t) => {
   class Handler extends BaseHTTPRequestHandler {
     async do_GET(): Promise<void> {
       if (this.path.endsWith("0")) await microtask();
@@ -67,9 +67,9 @@ test("answers to pipelined requests leave together, in their order", async (t) =
   const { peer, writes } = await recorded(t, Handler);
   const targets = Array.from({ length: 16 }, (_, i) => `/${i}`);
   await peer.send(targets.map((target) => request("GET", target)).join(""));
-  const answers = await peer.answers(16);
+  const responses = await peer.responses(16);
   assert.deepEqual(
-    answers.map(({ body }) => body),
+    responses.map(({ body }) => body),
     targets,
   );
   assert.ok(writes.length <= 3, `${writes.length} writes`);
@@ -97,8 +97,8 @@ test("a stream's first chunk does not wait for the last", async (t) => {
   await turn();
   assert.deepEqual(writes.slice(1), ["6\r\nsecond\r\n"]);
   gates[1].open();
-  const [answer] = await peer.answers(1);
-  assert.equal(answer.body, "firstsecondthird");
+  const [response] = await peer.responses(1);
+  assert.equal(response.body, "firstsecondthird");
 });
 
 test("a counted stream's first bytes do not wait for the last", async (t) => {
@@ -118,7 +118,7 @@ test("a counted stream's first bytes do not wait for the last", async (t) => {
   await turn();
   assert.match(writes.join(""), /\r\n\r\nfirst$/);
   gate.open();
-  assert.equal((await peer.answer()).body, "firstafter");
+  assert.equal((await peer.response()).body, "firstafter");
 });
 
 test("a head without content leaves at the end of the turn too", async (t) => {
@@ -137,7 +137,7 @@ test("a head without content leaves at the end of the turn too", async (t) => {
   await turn();
   assert.match(writes.join(""), /^HTTP\/1\.1 200 OK\r\n[^]*\r\n\r\n$/);
   gate.open();
-  assert.equal((await peer.answer()).body, "data: 1\n\n");
+  assert.equal((await peer.response()).body, "data: 1\n\n");
 });
 
 for (const counted of [true, false]) {
@@ -211,7 +211,7 @@ test("flush() before there is anything to send does nothing", async (t) => {
   assert.equal(writes.length, 1);
 });
 
-test("the answer leaves when the handler settles, before the turn ends", async (t) => {
+test("the response leaves when the handler settles, before the turn ends", async (t) => {
   class Handler extends BaseHTTPRequestHandler {
     async do_GET(): Promise<void> {
       await microtask();
@@ -223,7 +223,7 @@ test("the answer leaves when the handler settles, before the turn ends", async (
   const { peer, writes } = await recorded(t, Handler);
   await peer.send(GET);
   for (let i = 0; i < 20; i++) await microtask();
-  assert.equal(readAnswers(writes.join("")).answers.length, 1);
+  assert.equal(readResponses(writes.join("")).responses.length, 1);
 });
 
 test("the memory of what a slow client was sent is used again once that has left", async (t) => {

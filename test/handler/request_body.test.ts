@@ -25,7 +25,7 @@ for (const [framing, message] of [
     const { Handler, got } = readerOf([3, 4, 100, 5, undefined]);
     const peer = (await inMemory(t, Handler)).connect();
     for (const byte of message) await peer.send(byte);
-    assert.equal((await peer.answer()).status, 204);
+    assert.equal((await peer.response()).status, 204);
     assert.deepEqual(got, ["012", "3456", "789", "", ""]);
   });
 
@@ -44,7 +44,7 @@ test("read(0) waits for nothing and takes nothing", async (t) => {
   await turn();
   assert.deepEqual(got, [""]);
   await peer.send("hello");
-  await peer.answer();
+  await peer.response();
   assert.deepEqual(got, ["", "hello"]);
 });
 
@@ -94,7 +94,7 @@ test("a second read while one waits throws, and does the first no harm", async (
   await peer.send(post("hello").slice(0, -4));
   await turn();
   await peer.send("ello");
-  assert.equal((await peer.answer()).status, 204);
+  assert.equal((await peer.response()).status, 204);
   assert.equal(first, "hello");
 });
 
@@ -143,7 +143,7 @@ test("a handler that does not read stops its peer from sending", async (t) => {
   assert.ok(sent > 0 && sent < 8, `the server took ${sent} pieces that nobody had read`);
   gate.open();
   await sending;
-  assert.equal((await peer.answer()).status, 204);
+  assert.equal((await peer.response()).status, 204);
   assert.equal(length, 128 * piece.length);
 });
 
@@ -174,7 +174,7 @@ test("over TCP too: what a kernel keeps is all that comes", async (t) => {
   assert.ok(sent < 24, `${sent} MiB that nobody reads have been taken`);
   gate.open();
   await sending;
-  assert.equal((await peer.answer()).status, 204);
+  assert.equal((await peer.response()).status, 204);
   assert.equal(length, 48 * piece.length);
 });
 
@@ -192,13 +192,13 @@ test("100 Continue goes out when somebody first wants the content, and once", as
   const peer = (await inMemory(t, Handler)).connect();
   await peer.send(post("hello", "Expect: 100-continue\r\n").slice(0, -5));
   await turn();
-  assert.deepEqual(peer.reading, { answers: [], rest: "" }, "nobody has asked for it yet");
+  assert.deepEqual(peer.reading, { responses: [], rest: "" }, "nobody has asked for it yet");
   gate.open();
-  await until(() => peer.reading.answers.length > 0, "100 Continue");
+  await until(() => peer.reading.responses.length > 0, "100 Continue");
   await peer.send("hello");
-  assert.equal((await peer.answers(1))[0].body, "he|llo");
+  assert.equal((await peer.responses(1))[0].body, "he|llo");
   assert.deepEqual(
-    peer.reading.answers.map(({ status }) => status),
+    peer.reading.responses.map(({ status }) => status),
     [100, 200],
   );
 });
@@ -304,9 +304,9 @@ test("a peer that ends its side in mid-content is told so", async (t) => {
     const peer = (await inMemory(t, Handler)).connect();
     await peer.send(message);
     await peer.end();
-    const answer = await peer.answer();
-    assert.equal(answer.status, 400);
-    assert.match(answer.body, /BODY_INCOMPLETE/);
+    const response = await peer.response();
+    assert.equal(response.status, 400);
+    assert.match(response.body, /BODY_INCOMPLETE/);
   }
   assert.deepEqual(got, ["he", "he"]);
 });
@@ -325,7 +325,7 @@ test("content that had come before the peer ended its side is all there", async 
   await peer.send(post("hello"));
   await peer.end();
   gate.open();
-  assert.equal((await peer.answer()).body, "hello");
+  assert.equal((await peer.response()).body, "hello");
 });
 
 test("what a class says of its content is a number, or the server is not constructed", () => {

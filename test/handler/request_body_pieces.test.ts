@@ -23,8 +23,8 @@ async function reading<T>(pieces: readonly string[], read: (rfile: RequestBody) 
       await Promise.resolve();
     }
   }
-  const answer = await httpd.inject({ method: "POST", body: body() });
-  assert.equal(answer.status, 204, answer.text());
+  const response = await httpd.inject({ method: "POST", body: body() });
+  assert.equal(response.status, 204, response.text());
   await httpd.shutdown();
   return result!.value;
 }
@@ -51,7 +51,7 @@ for (const [framing, whole, content] of [
       }
       const peer = (await inMemory(t, Handler)).connect();
       for (const bytes of how === "whole" ? [whole] : whole) await peer.send(bytes);
-      await peer.answer();
+      await peer.response();
       assert.deepEqual(got, ["one\n", "two\n", "\n", "four", ""]);
       assert.equal(got.join(""), content);
     });
@@ -100,7 +100,7 @@ test("read1 gives what is there, and waits only when nothing is", async (t) => {
   await turn();
   assert.deepEqual(got, ["ab", "cde", "fgh"]);
   await peer.send("ij");
-  await peer.answer();
+  await peer.response();
   assert.deepEqual(got, ["ab", "cde", "fgh", "ij", ""]);
 });
 
@@ -159,7 +159,7 @@ test("a stream takes no more than its reader asks for", async (t) => {
   assert.ok(sent < 200_000, `${sent} bytes were taken`);
   gate.open();
   await sending;
-  await peer.answer();
+  await peer.response();
 });
 
 for (const [name, read] of [

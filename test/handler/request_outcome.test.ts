@@ -82,7 +82,7 @@ test("a request ends when its response has left, not when its handler has", asyn
   const reading = connect();
   const leaving = connect();
   await reading.send(GET);
-  await reading.answers(1);
+  await reading.responses(1);
   await until(() => outcomes.length === 1, "the outcome");
   assert.deepEqual([outcomes[0].bytesSent, outcomes[0].reason], [1_000_000, "complete"]);
   await leaving.send(GET);
@@ -131,7 +131,7 @@ test("a server with threads is told here, of what threads refuse and lose as wel
   await held.send(request("GET", "/held"));
   await until(() => Atomics.load(words, 1) === 1, "the handler");
   await connect().ask(request("GET", "/quick"));
-  await held.answers(1);
+  await held.responses(1);
   const leaving = connect();
   await leaving.send(request("GET", "/held"));
   await until(() => outcomes.length >= 3, "three outcomes");

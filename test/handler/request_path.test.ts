@@ -26,8 +26,8 @@ class Handler extends BaseHTTPRequestHandler {
 const httpd = new HTTPServer(["127.0.0.1", 0], Handler, { log: "none" });
 
 async function ask(method: string, path: string): Promise<unknown> {
-  const answer = await httpd.inject({ method, path });
-  return answer.status === 200 ? answer.json() : (answer.json() as { detail: string }).detail;
+  const response = await httpd.inject({ method, path });
+  return response.status === 200 ? response.json() : (response.json() as { detail: string }).detail;
 }
 
 test("query", async () => {

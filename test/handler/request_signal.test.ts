@@ -1,11 +1,11 @@
-/** What a handler hears of a peer that goes away, and that one which only has no more to say still gets its answer. */
+/** What a handler hears of a peer that goes away, and that one which only has no more to say still gets its response. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
 import { BaseHTTPRequestHandler, PeerGoneError } from "plinth";
 import { beside, Gate, GET, inMemory, onSocket, post, request, turn, until } from "../server/support.ts";
 
-/** Keeps the signal of each request, answers when told to. */
+/** Keeps the signal of each request, responses when told to. */
 class Watcher {
   readonly gate = new Gate();
   readonly signals: AbortSignal[] = [];
@@ -59,7 +59,7 @@ test("a peer that closes cannot be told from one that only half-closes, until so
   assert.equal(await watcher.reason(), "half-closed");
 });
 
-test("a handler that sees that its client has closed may end without an answer, which is no fault", async (t) => {
+test("a handler that sees that its client has closed may end without a response, which is no fault", async (t) => {
   let client: boolean | undefined;
   class Handler extends BaseHTTPRequestHandler {
     async do_GET(): Promise<void> {
@@ -103,7 +103,7 @@ test("what passes the signal's reason on is no fault of the handler's", async (t
   assert.deepEqual(beside(server.log), []);
 });
 
-test("a peer that half-closes gets its answer, whole, and then the end", async (t) => {
+test("a peer that half-closes gets its response, whole, and then the end", async (t) => {
   const watcher = new Watcher();
   const server = await onSocket(t, watcher.Handler);
   const peer = await server.connect();
@@ -112,21 +112,21 @@ test("a peer that half-closes gets its answer, whole, and then the end", async (
   assert.equal(await watcher.reason(), "half-closed");
   assert.equal(peer.text, "");
   watcher.gate.open();
-  const answer = await peer.answer();
-  assert.equal(answer.body, "/");
+  const response = await peer.response();
+  assert.equal(response.body, "/");
   await until(() => peer.closed, "the end of the connection");
   assert.equal(peer.error, undefined);
 });
 
-test("a peer that sends all its requests and half-closes gets all its answers", async (t) => {
+test("a peer that sends all its requests and half-closes gets all its responses", async (t) => {
   const watcher = new Watcher();
   watcher.gate.open();
   const server = await onSocket(t, watcher.Handler);
   const peer = await server.connect();
   peer.socket.end(Array.from({ length: 20 }, (_, i) => request("GET", `/${i}`)).join(""));
-  const answers = await peer.answers(20);
+  const responses = await peer.responses(20);
   assert.deepEqual(
-    answers.map(({ body }) => body),
+    responses.map(({ body }) => body),
     Array.from({ length: 20 }, (_, i) => `/${i}`),
   );
   await until(() => peer.closed, "the end of the connection");
@@ -138,7 +138,7 @@ test("a request that is handled after the peer has half-closed hears of it as we
   await peer.send(GET + GET);
   await peer.end();
   watcher.gate.open();
-  await peer.answers(2);
+  await peer.responses(2);
   assert.equal(watcher.signals.length, 2);
   assert.equal(await watcher.reason(), "half-closed");
 });
@@ -172,12 +172,12 @@ test("the reason says what a peer did wrong, and when it was the server that clo
   await peer.send("POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\nx\r\n");
   assert.equal(await watcher.reason(), "malformed");
   assert.match(String(watcher.signals.at(-1)!.reason), /16 hexadecimal digits/);
-  assert.equal((await peer.answer()).status, 400);
+  assert.equal((await peer.response()).status, 400);
 
   const slow = server.connect();
   await slow.send(post("hello").slice(0, -1));
   assert.equal(await watcher.reason(), "timeout");
-  assert.equal((await slow.answer()).status, 408);
+  assert.equal((await slow.response()).status, 408);
 
   const other = server.connect();
   await other.send(GET);
@@ -186,7 +186,7 @@ test("the reason says what a peer did wrong, and when it was the server that clo
   assert.equal(await watcher.reason(), "shutdown");
 });
 
-test("a signal is not aborted by an answer that goes well", async (t) => {
+test("a signal is not aborted by a response that goes well", async (t) => {
   const watcher = new Watcher();
   watcher.gate.open();
   const server = await onSocket(t, watcher.Handler);

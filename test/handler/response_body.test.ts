@@ -29,8 +29,8 @@ test("a write that is taken gives undefined, one that has to wait a promise, whi
   assert.equal(results[0], undefined);
   assert.ok(results[1] instanceof Promise && results[2] instanceof Promise);
   assert.equal(hadRoom, false, "nobody has read anything yet");
-  const [answer] = await peer.answers(1);
-  assert.equal(answer.body.length, "little".length + MUCH + "more".length + "enough".length);
+  const [response] = await peer.responses(1);
+  assert.equal(response.body.length, "little".length + MUCH + "more".length + "enough".length);
   assert.equal(results[3], undefined);
 });
 
@@ -277,10 +277,10 @@ test("a peer that half-closes still gets all that is written", async (t) => {
   await peer.send(GET);
   await turn();
   await peer.end();
-  assert.equal((await peer.answers(1))[0].body.length, 20 * MUCH);
+  assert.equal((await peer.responses(1))[0].body.length, 20 * MUCH);
 });
 
-test("an error behind content that is not sent is answered while the head can be taken back, with content where it has some", async (t) => {
+test("an error behind content that is not sent gets a response while the head can be taken back, with content where it has some", async (t) => {
   class Handler extends BaseHTTPRequestHandler {
     do_GET(): void {
       this.sendResponse(this.path === "/204" ? 204 : 200);
@@ -291,11 +291,11 @@ test("an error behind content that is not sent is answered while the head can be
   }
   const { connect, log } = await inMemory(t, Handler);
   const peer = connect();
-  const answer = await peer.ask(request("GET", "/204"));
-  assert.equal(answer.status, 404);
-  assert.match(answer.body, /not here/);
+  const response = await peer.ask(request("GET", "/204"));
+  assert.equal(response.status, 404);
+  assert.match(response.body, /not here/);
   const head = await peer.ask(request("HEAD"));
-  assert.deepEqual([head.status, head.get("content-length"), head.body], [404, String(answer.body.length), ""]);
+  assert.deepEqual([head.status, head.get("content-length"), head.body], [404, String(response.body.length), ""]);
   assert.ok(!log.some((line) => line.includes("Error")), log.join("\n"));
 });
 
@@ -353,11 +353,11 @@ test("a web stream waits where write does, and ends nothing when it closes", asy
   await peer.send(GET);
   await turn();
   assert.ok(rounds < 16, `${rounds} pieces were taken by nobody`);
-  const [answer] = await peer.answers(1);
-  assert.equal(answer.body.length, 64 * 16 * 1024 + "and the end".length);
+  const [response] = await peer.responses(1);
+  assert.equal(response.body.length, 64 * 16 * 1024 + "and the end".length);
 });
 
-test("a source that fails cuts the answer, so that the client can tell", async (t) => {
+test("a source that fails cuts the response, so that the client can tell", async (t) => {
   class Handler extends BaseHTTPRequestHandler {
     async do_GET(): Promise<void> {
       this.sendResponse(200);
@@ -372,7 +372,7 @@ test("a source that fails cuts the answer, so that the client can tell", async (
   const peer = connect();
   await peer.send(GET);
   await peer.endOfConnection();
-  assert.deepEqual(peer.reading.answers, []);
+  assert.deepEqual(peer.reading.responses, []);
   assert.ok(log.some((line) => line.includes("the disk is gone")));
 });
 
@@ -403,7 +403,7 @@ test("who writes without an end to a client that has left keeps the event loop f
   stop.open();
 });
 
-test("a write that waits is let go when the handler ends, and when an error takes the answer's place", async (t) => {
+test("a write that waits is let go when the handler ends, and when an error takes the response's place", async (t) => {
   for (const path of ["/ends", "/lent", "/error"]) {
     let waited: Promise<unknown> | undefined;
     class Handler extends BaseHTTPRequestHandler {
@@ -424,7 +424,7 @@ test("a write that waits is let go when the handler ends, and when an error take
     void waited!.then(() => (settled = true));
     await turn();
     assert.equal(settled, path !== "/lent", "a chunk that is sent without a copy is in use until it has left");
-    assert.equal((await peer.answers(1))[0].status, path === "/error" ? 404 : 200);
+    assert.equal((await peer.responses(1))[0].status, path === "/error" ? 404 : 200);
     await waited;
   }
 });
@@ -438,7 +438,7 @@ function waitedFor(write: () => void | Promise<void>): Promise<void> {
   throw new Error("no write has waited");
 }
 
-test("what was written before an error counts for nothing in its answer", async (t) => {
+test("what was written before an error counts for nothing in its response", async (t) => {
   class Handler extends BaseHTTPRequestHandler {
     override sendError(code: number, ...rest: [string?, string?]): void {
       if (this.path !== "/") return super.sendError(code, ...rest);
@@ -455,8 +455,11 @@ test("what was written before an error counts for nothing in its answer", async 
       throw new Error("else");
     }
   }
-  const answer = await (await inMemory(t, Handler)).connect().ask(GET);
-  assert.deepEqual([answer.status, answer.framing, answer.body, answer.trailers], [500, "counted", "sorry", []]);
+  const response = await (await inMemory(t, Handler)).connect().ask(GET);
+  assert.deepEqual(
+    [response.status, response.framing, response.body, response.trailers],
+    [500, "counted", "sorry", []],
+  );
 });
 
 test("writes of nothing let others run, too", async () => {
@@ -474,7 +477,7 @@ test("writes of nothing let others run, too", async () => {
   assert.ok(stop && writes < 10_000, String(writes));
 });
 
-/** Begins a counted answer whose client takes nothing, so that the chunk has to wait: 64 KiB of x go first. */
+/** Begins a counted response whose client takes nothing, so that the chunk has to wait: 64 KiB of x go first. */
 function blocked(handler: BaseHTTPRequestHandler, chunk: Buffer): Promise<void> {
   handler.sendResponse(200);
   handler.sendHeader("Content-Length", MUCH + chunk.length);
@@ -502,8 +505,8 @@ for (const end of ["ends", "throws"]) {
     await peer.send(GET);
     await turn();
     assert.equal(isFree, false);
-    await until(() => peer.reading.answers.length === 1, "the answer");
-    assert.ok(peer.reading.answers[0].body === "x".repeat(MUCH) + "a".repeat(MUCH));
+    await until(() => peer.reading.responses.length === 1, "the response");
+    assert.ok(peer.reading.responses[0].body === "x".repeat(MUCH) + "a".repeat(MUCH));
     await until(() => isFree, "the chunk to be free");
   });
 }
@@ -543,7 +546,7 @@ test("a chunk that waits is not free because one of nothing was written behind i
   const peer = (await inMemory(t, Handler)).connect();
   await peer.send(GET);
   await turn();
-  const { body } = await peer.answer();
+  const { body } = await peer.response();
   assert.ok(body === "x".repeat(MUCH) + "a".repeat(2 * MUCH));
 });
 
@@ -579,6 +582,6 @@ test("the next request is handled behind a large chunk that was the last to leav
   const peer = (await inMemory(t, Handler)).connect();
   await peer.send(GET + request("PUT"));
   await turn();
-  const answers = await peer.answers(2);
-  assert.equal(answers[1].body, "next");
+  const responses = await peer.responses(2);
+  assert.equal(responses[1].body, "next");
 });

@@ -1,4 +1,4 @@
-/** How answers are framed: who computes lengths, which answers have no content, interim answers, trailers, and the connection's end. */
+/** How responses are framed: who computes lengths, which responses have no content, interim responses, trailers, and the connection's end. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { BaseHTTPRequestHandler, HTTPServer, type RequestHandlerClass } from "plinth";
@@ -18,7 +18,7 @@ function nextTurn(): Promise<void> {
   return new Promise((resolve) => setImmediate(resolve));
 }
 
-test("an answer that settles before its head has left gets its length computed, an empty one too", async (t) => {
+test("a response that settles before its head has left gets its length computed, an empty one too", async (t) => {
   const Handler = handling(async function () {
     if (this.path.includes("async")) await microtask();
     this.sendResponse(200);
@@ -32,13 +32,13 @@ test("an answer that settles before its head has left gets its length computed, 
       ["/async", "9"],
       ["/empty", "0"],
     ]) {
-      const answer = await peer.ask(`GET ${target} HTTP/${version}\r\nHost: a\r\nConnection: keep-alive\r\n\r\n`);
-      assert.equal(answer.get("content-length"), length, target);
+      const response = await peer.ask(`GET ${target} HTTP/${version}\r\nHost: a\r\nConnection: keep-alive\r\n\r\n`);
+      assert.equal(response.get("content-length"), length, target);
     }
   }
 });
 
-test("an answer whose length nobody knows is chunked, or ends with the connection on HTTP/1.0", async (t) => {
+test("a response whose length nobody knows is chunked, or ends with the connection on HTTP/1.0", async (t) => {
   const Handler = handling(async function () {
     this.sendResponse(200);
     this.endHeaders();
@@ -70,9 +70,9 @@ test("HEAD is GET without its content, its length all the same", async (t) => {
     ["/computed", "5"],
     ["/flushed", null],
   ] as const) {
-    const answer = await peer.ask(request("HEAD", target));
-    assert.equal(answer.get("content-length"), length, target);
-    assert.equal(answer.get("transfer-encoding"), null);
+    const response = await peer.ask(request("HEAD", target));
+    assert.equal(response.get("content-length"), length, target);
+    assert.equal(response.get("transfer-encoding"), null);
   }
   assert.equal((await peer.ask(GET)).body, "hello", "nothing was left over");
 });
@@ -103,8 +103,8 @@ test("a HEAD of the class's own that wrote nothing claims no length", async (t) 
     };
     const Handler = handling(head);
     Object.defineProperty(Handler.prototype, "do_HEAD", { value: head });
-    const answer = await (await inMemory(t, Handler)).connect().ask(request("HEAD"));
-    assert.deepEqual([answer.status, answer.get("content-length")], [200, null]);
+    const response = await (await inMemory(t, Handler)).connect().ask(request("HEAD"));
+    assert.deepEqual([response.status, response.get("content-length")], [200, null]);
   }
 });
 
@@ -125,10 +125,10 @@ test("204 has neither content nor a length, 205 a length of 0, 304 the length of
     ["/304", null],
     ["/304/5", "5"],
   ] as const) {
-    const answer = await peer.ask(request("GET", target));
-    assert.equal(answer.get("content-length"), length, target);
-    assert.equal(answer.get("transfer-encoding"), null, target);
-    assert.equal(answer.body, "", target);
+    const response = await peer.ask(request("GET", target));
+    assert.equal(response.get("content-length"), length, target);
+    assert.equal(response.get("transfer-encoding"), null, target);
+    assert.equal(response.body, "", target);
   }
   assert.equal((await peer.ask(request("GET", "/200/5"))).body, "hello", "nothing was left over");
 });
@@ -165,8 +165,8 @@ test("Transfer-Encoding is not a handler's to send", async (t) => {
     this.endHeaders();
   });
   const peer = (await inMemory(t, Handler)).connect();
-  const answer = await peer.ask(GET);
-  assert.deepEqual([answer.status, answer.framing], [200, "counted"]);
+  const response = await peer.ask(GET);
+  assert.deepEqual([response.status, response.framing], [200, "counted"]);
 });
 
 test("trailers follow chunked content, also where the length could have been computed", async (t) => {
@@ -182,9 +182,9 @@ test("trailers follow chunked content, also where the length could have been com
   });
   const peer = (await inMemory(t, Handler)).connect();
   for (const target of ["/", "/later"]) {
-    const answer = await peer.ask(request("GET", target));
-    assert.deepEqual([answer.framing, answer.body], ["chunked", "hello"]);
-    assert.deepEqual(answer.trailers, [
+    const response = await peer.ask(request("GET", target));
+    assert.deepEqual([response.framing, response.body], ["chunked", "hello"]);
+    assert.deepEqual(response.trailers, [
       ["Before", "1"],
       ["Sum", "7"],
     ]);
@@ -193,7 +193,7 @@ test("trailers follow chunked content, also where the length could have been com
   assert.deepEqual([old.framing, old.body], ["until-close", "hello"], "HTTP/1.0 has no trailers");
 });
 
-test("interim answers leave at once, before the answer, and do not reach HTTP/1.0", async (t) => {
+test("interim responses leave at once, before the response, and do not reach HTTP/1.0", async (t) => {
   let gate = new Gate();
   const Handler = handling(async function () {
     this.sendInformational(103, { Link: "</style.css>; rel=preload" });
@@ -205,44 +205,44 @@ test("interim answers leave at once, before the answer, and do not reach HTTP/1.
   const peer = (await inMemory(t, Handler, { informational: "always" })).connect();
   await peer.send(GET);
   await turn();
-  const { answers } = peer.reading;
+  const { responses } = peer.reading;
   assert.deepEqual(
-    answers.map(({ status, reason, fields }) => [status, reason, fields]),
+    responses.map(({ status, reason, fields }) => [status, reason, fields]),
     [
       [103, "Early Hints", [["Link", "</style.css>; rel=preload"]]],
       [102, "Processing", []],
     ],
   );
   gate.open();
-  assert.equal((await peer.answers(1))[0].status, 200);
+  assert.equal((await peer.responses(1))[0].status, 200);
 
   gate = new Gate();
   gate.open();
   const old = (await inMemory(t, Handler, { informational: "always" })).connect();
   await old.send(request("GET", "/", "1.0"));
-  await old.answers(1);
-  assert.equal(old.reading.answers.length, 1);
+  await old.responses(1);
+  assert.equal(old.reading.responses.length, 1);
 });
 
-test("what is no interim answer cannot be sent as one, nor one after the answer has gone", async (t) => {
+test("what is no interim response cannot be sent as one, nor one after the response has gone", async (t) => {
   const Handler = handling(async function () {
     for (const status of [99, 101, 200, 102.5, NaN]) assert.throws(() => this.sendInformational(status), RangeError);
     this.sendResponse(200);
-    this.sendInformational(103); // nothing of the answer has gone yet
+    this.sendInformational(103); // nothing of the response has gone yet
     this.endHeaders();
     await nextTurn();
     assert.throws(() => this.sendInformational(103), /final one has begun/);
   });
   const peer = (await inMemory(t, Handler, { informational: "always" })).connect();
   await peer.send(GET);
-  await peer.answers(1);
+  await peer.responses(1);
   assert.deepEqual(
-    peer.reading.answers.map(({ status }) => status),
+    peer.reading.responses.map(({ status }) => status),
     [103, 200],
   );
 });
 
-test("an interim answer is a write of its own, whatever stands in front of it and behind", async (t) => {
+test("an interim response is a write of its own, whatever stands in front of it and behind", async (t) => {
   const Handler = handling(function () {
     this.sendInformational(103, { Link: "</a.css>" });
     if (this.path === "/two") this.sendInformational(103, { Link: "</b.css>" });
@@ -255,14 +255,14 @@ test("an interim answer is a write of its own, whatever stands in front of it an
   await until(() => {
     for (const bytes of peer.client.takeBytes()) pieces.push(Buffer.from(bytes).toString("latin1"));
     return count() === 3;
-  }, "three answers");
+  }, "three responses");
   for (const piece of pieces)
     assert.ok(!piece.includes("103") || /^HTTP\/1\.1 103 Early Hints\r\nLink: [^\r]*\r\n\r\n$/.test(piece), piece);
   assert.equal(pieces.filter((piece) => piece.includes("103")).length, 4);
 });
 
 for (const informational of [undefined, "http2", "never"] as const) {
-  test(`by default HTTP/1.1 gets no interim answer but the 100 that it asked for (${String(informational)})`, async (t) => {
+  test(`by default HTTP/1.1 gets no interim response but the 100 that it asked for (${String(informational)})`, async (t) => {
     const Handler = handling(async function () {
       this.sendInformational(103, { Link: "</a.css>" });
       assert.throws(() => this.sendInformational(200), RangeError);
@@ -274,15 +274,15 @@ for (const informational of [undefined, "http2", "never"] as const) {
     const peer = (await inMemory(t, Handler, informational === undefined ? {} : { informational })).connect();
     const content = "Content-Length: 5\r\n";
     await peer.send(`${GET.slice(0, -2)}${content}\r\nhello`);
-    assert.deepEqual([(await peer.answers(1))[0].body, peer.reading.answers.length], ["hello", 1]);
+    assert.deepEqual([(await peer.responses(1))[0].body, peer.reading.responses.length], ["hello", 1]);
     for (const path of ["/100", "/read"]) {
       peer.text = "";
       await peer.send(request("GET", path).slice(0, -2) + content + "Expect: 100-continue\r\n\r\n");
-      await until(() => peer.reading.answers.length === 1, "the 100");
+      await until(() => peer.reading.responses.length === 1, "the 100");
       await peer.send("hello");
-      assert.equal((await peer.answers(1))[0].body, "hello");
+      assert.equal((await peer.responses(1))[0].body, "hello");
       assert.deepEqual(
-        peer.reading.answers.map(({ status }) => status),
+        peer.reading.responses.map(({ status }) => status),
         [100, 200],
         path,
       );
@@ -293,7 +293,7 @@ for (const informational of [undefined, "http2", "never"] as const) {
   });
 }
 
-test("the option says to whom interim answers go in three words", () => {
+test("the option says to whom interim responses go in three words", () => {
   const make = (informational: unknown) => () =>
     new HTTPServer(
       ["127.0.0.1", 0],
@@ -305,7 +305,7 @@ test("the option says to whom interim answers go in three words", () => {
     assert.throws(make(informational), /^RangeError: informational must be "never", "http2" or "always", not /);
 });
 
-test("a status that is no answer's throws, and an answer begins and ends once", async (t) => {
+test("a status that is no response's throws, and a response begins and ends once", async (t) => {
   const Handler = handling(function () {
     assert.throws(() => this.sendHeader("X", "1"), /sendResponse comes first/);
     assert.throws(() => this.endHeaders(), /sendResponse comes first/);
@@ -321,7 +321,7 @@ test("a status that is no answer's throws, and an answer begins and ends once", 
   assert.deepEqual([status, reason], [299, "My Own Words"]);
 });
 
-test("a handler may end the connection, by closeConnection or the field, and the answer says so", async (t) => {
+test("a handler may end the connection, by closeConnection or the field, and the response says so", async (t) => {
   const Handler = handling(async function () {
     const [, how, when] = this.path.split("/");
     const close = (): void => {
@@ -346,8 +346,8 @@ test("a handler may end the connection, by closeConnection or the field, and the
     ["/property/after", null],
   ] as const) {
     const peer = server.connect();
-    const answer = await peer.ask(request("GET", target));
-    assert.equal(answer.get("connection"), said, target);
+    const response = await peer.ask(request("GET", target));
+    assert.equal(response.get("connection"), said, target);
     await peer.endOfConnection();
   }
 });
@@ -367,8 +367,8 @@ test("connections persist as their versions say", async (t) => {
     ["1.0", "Connection: Keep-Alive\r\n", "keep-alive"],
   ] as const) {
     const peer = server.connect();
-    const answer = await peer.ask(`GET / HTTP/${version}\r\nHost: a\r\n${field}\r\n`);
-    assert.equal(answer.get("connection"), said, `${version} ${field}`);
+    const response = await peer.ask(`GET / HTTP/${version}\r\nHost: a\r\n${field}\r\n`);
+    assert.equal(response.get("connection"), said, `${version} ${field}`);
     if (said === "close") await peer.endOfConnection();
     else assert.equal((await peer.ask(GET)).status, 200);
   }

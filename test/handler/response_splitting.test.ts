@@ -1,4 +1,4 @@
-/** Nothing that a handler passes on from a request can split an answer, or add to it: it throws at the call instead. */
+/** Nothing that a handler passes on from a request can split a response, or add to it: it throws at the call instead. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { BaseHTTPRequestHandler } from "plinth";
@@ -37,7 +37,7 @@ const calls: Record<string, { call: Call; texts: readonly string[] }> = {
 };
 
 for (const [what, { call, texts }] of Object.entries(calls)) {
-  test(`${what} cannot split an answer`, async (t) => {
+  test(`${what} cannot split a response`, async (t) => {
     const passed: string[] = [];
     class Handler extends BaseHTTPRequestHandler {
       async do_GET(): Promise<void> {
@@ -57,18 +57,18 @@ for (const [what, { call, texts }] of Object.entries(calls)) {
     }
     const peer = (await inMemory(t, Handler)).connect();
     await peer.send(GET);
-    const [answer] = await peer.answers(1);
+    const [response] = await peer.responses(1);
     assert.deepEqual(passed, []);
-    assert.deepEqual([answer.status, answer.body, answer.trailers], [200, "x", []]);
-    assert.equal(peer.reading.answers.length, 1, "and no interim answer");
+    assert.deepEqual([response.status, response.body, response.trailers], [200, "x", []]);
+    assert.equal(peer.reading.responses.length, 1, "and no interim response");
     assert.deepEqual(
-      answer.fields.map(([name]) => name),
+      response.fields.map(([name]) => name),
       ["Server", "Date", "Transfer-Encoding"],
     );
   });
 }
 
-test("a reason phrase cannot split an answer, and throws where it is given", async (t) => {
+test("a reason phrase cannot split a response, and throws where it is given", async (t) => {
   const passed: string[] = [];
   class Handler extends BaseHTTPRequestHandler {
     async do_GET(): Promise<void> {
@@ -89,9 +89,9 @@ test("a reason phrase cannot split an answer, and throws where it is given", asy
     }
   }
   const peer = (await inMemory(t, Handler)).connect();
-  const answer = await peer.ask(GET);
+  const response = await peer.ask(GET);
   assert.deepEqual(passed, []);
-  assert.equal(answer.reason, "caf\xe9\t(ok)");
+  assert.equal(response.reason, "caf\xe9\t(ok)");
 });
 
 test("values that are neither text nor numbers are refused, numbers are written out", async (t) => {
@@ -114,12 +114,12 @@ test("values that are neither text nor numbers are refused, numbers are written 
     }
   }
   const peer = (await inMemory(t, Handler)).connect();
-  const answer = await peer.ask(GET);
+  const response = await peer.ask(GET);
   assert.deepEqual(passed, []);
-  assert.deepEqual([answer.get("x-a"), answer.get("x-b"), answer.get("x-c")], ["1.5", "", "\xe9\t!~"]);
+  assert.deepEqual([response.get("x-a"), response.get("x-b"), response.get("x-c")], ["1.5", "", "\xe9\t!~"]);
 });
 
-test("what a versionString of the class's own says cannot split an answer either", async (t) => {
+test("what a versionString of the class's own says cannot split a response either", async (t) => {
   class Handler extends BaseHTTPRequestHandler {
     do_GET(): void {
       this.sendResponse(200);
@@ -131,6 +131,6 @@ test("what a versionString of the class's own says cannot split an answer either
     }
   }
   const peer = (await inMemory(t, Handler)).connect();
-  const answer = await peer.ask(GET);
-  assert.deepEqual([answer.status, answer.get("x-injected")], [500, null]);
+  const response = await peer.ask(GET);
+  assert.deepEqual([response.status, response.get("x-injected")], [500, null]);
 });

@@ -51,7 +51,7 @@ test("a tunnel carries bytes both ways, until the client ends its side", async (
   assert.equal(peer.text, GET.toUpperCase() + ".");
 });
 
-test("a tunnel that is refused is an ordinary answer, and the connection goes on", async (t) => {
+test("a tunnel that is refused is an ordinary response, and the connection goes on", async (t) => {
   const peer = (await inMemory(t, Shouting)).connect();
   assert.equal((await peer.ask("CONNECT b:443 HTTP/1.1\r\nHost: b:443\r\n\r\n")).status, 403);
   assert.equal((await peer.ask(GET)).status, 200);

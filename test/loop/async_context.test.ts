@@ -89,7 +89,7 @@ async function ask(peer: Peer, way: string, client: string): Promise<Seen> {
     await peer.send(piece);
     await turn();
   }
-  return seenIn((await peer.answer()).body);
+  return seenIn((await peer.response()).body);
 }
 
 function seenIn(body: string): Seen {
@@ -122,8 +122,8 @@ for (const place of PLACES) {
         const peer = await (await place.serve(t, Handler))();
         const all = ways.flatMap((way) => [way, "nothing"]);
         await peer.send(all.map((way, i) => piecesOf(way, `client-${i}`).join("")).join(""));
-        const answers = await peer.answers(all.length);
-        for (const [i, way] of all.entries()) check(seenIn(answers[i].body), way, `client-${i}`);
+        const responses = await peer.responses(all.length);
+        for (const [i, way] of all.entries()) check(seenIn(responses[i].body), way, `client-${i}`);
       });
 
       test(`${name}: on connections of their own, one after the other and at once`, async (t) => {
@@ -146,14 +146,14 @@ describe("inject", () => {
     const httpd = new HTTPServer(["127.0.0.1", 0], Entering, { log: "none" });
     t.after(() => httpd.serverClose());
     for (const way of WAYS) {
-      const answers = await storage.run("caller", async () => {
+      const responses = await storage.run("caller", async () => {
         const asking = httpd.inject({ path: `/${way}?alice`, method: "POST", body: "content" });
         assert.equal(store(), "caller", `behind the call, ${way}`);
-        const answer = await asking;
+        const response = await asking;
         assert.equal(store(), "caller", `behind the response, ${way}`);
-        return [answer, await httpd.inject({ path: "/nothing" })];
+        return [response, await httpd.inject({ path: "/nothing" })];
       });
-      const [seen, next] = answers.map(({ body }) => seenIn(body.toString()));
+      const [seen, next] = responses.map(({ body }) => seenIn(body.toString()));
       assert.deepEqual([seen.first, seen.began], [null, null], way);
       if (!MAYBE_SEEN.includes(way)) assert.equal(seen.last, UNSEEN.includes(way) ? null : "alice", way);
       assert.deepEqual(next, { first: null, began: null, last: null }, `behind ${way}`);
@@ -341,7 +341,7 @@ describe("what is called for a request, or for none", () => {
       seen.length = 0;
       const peers = await Promise.all(clients.map(() => connect(t, httpd.serverAddress)));
       await Promise.all(peers.map((peer, i) => peer.send(request("GET", `/${clients[i]}`))));
-      for (const peer of peers) assert.equal((await peer.answer()).status, 503);
+      for (const peer of peers) assert.equal((await peer.response()).status, 503);
       await until(() => seen.length === 4 * clients.length, "all to have been told");
       for (const client of clients) {
         const of = Object.fromEntries(

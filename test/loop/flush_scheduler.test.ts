@@ -1,16 +1,16 @@
-/** What leaves at the end of a turn, and which answers are held back for it. */
+/** What leaves at the end of a turn, and which responses are held back for it. */
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
-import { Turn, type TurnTask } from "../../src/loop/flush_scheduler.ts";
+import { FlushScheduler, type FlushTask } from "../../src/loop/flush_scheduler.ts";
 
 /** A turn whose end is called for. */
 class Bench {
-  readonly turn: Turn;
+  readonly scheduler: FlushScheduler;
   now = 1000;
   #end: (() => void) | null = null;
 
   constructor() {
-    this.turn = new Turn(
+    this.scheduler = new FlushScheduler(
       (task) => {
         assert.equal(this.#end, null, "the end of one turn is asked for once");
         this.#end = task;
@@ -29,18 +29,18 @@ class Bench {
     end?.();
   }
 
-  /** So many answers in this turn. @returns the tasks that were held back */
-  answer(count: number): Task[] {
+  /** So many responses in this turn. @returns the tasks that were held back */
+  response(count: number): Task[] {
     const held: Task[] = [];
     for (let i = 0; i < count; i++) {
       const task = new Task();
-      if (this.turn.hold(task)) held.push(task);
+      if (this.scheduler.hold(task)) held.push(task);
     }
     return held;
   }
 }
 
-class Task implements TurnTask {
+class Task implements FlushTask {
   ended = 0;
   readonly #then: () => void;
 
@@ -58,7 +58,7 @@ describe("the end of a turn", () => {
   test("is asked for once, and tasks come in the order in which they were added", () => {
     const bench = new Bench();
     const order: string[] = [];
-    for (const name of ["a", "b", "c"]) bench.turn.add(new Task(() => order.push(name)));
+    for (const name of ["a", "b", "c"]) bench.scheduler.add(new Task(() => order.push(name)));
     assert.deepEqual(order, []);
     bench.end();
     assert.deepEqual(order, ["a", "b", "c"]);
@@ -68,7 +68,7 @@ describe("the end of a turn", () => {
   test("has the tasks that its tasks add, too", () => {
     const bench = new Bench();
     const last = new Task();
-    bench.turn.add(new Task(() => bench.turn.add(last)));
+    bench.scheduler.add(new Task(() => bench.scheduler.add(last)));
     bench.end();
     assert.equal(last.ended, 1);
     assert.equal(bench.awaited, false, "no other end is wanted for it");
@@ -76,58 +76,58 @@ describe("the end of a turn", () => {
 
   test("a task that throws does not keep others from being run in the next turn", () => {
     const bench = new Bench();
-    bench.turn.add(
+    bench.scheduler.add(
       new Task(() => {
         throw new Error("a mistake");
       }),
     );
     assert.throws(() => bench.end(), /a mistake/);
     const task = new Task();
-    bench.turn.add(task);
+    bench.scheduler.add(task);
     bench.end();
     assert.equal(task.ended, 1);
   });
 });
 
-describe("answers that are held back", () => {
+describe("responses that are held back", () => {
   test("none are, where they come one by one or few at a time", () => {
     const bench = new Bench();
     for (let i = 0; i < 20; i++) {
-      assert.deepEqual(bench.answer(1), []);
+      assert.deepEqual(bench.response(1), []);
       bench.end();
     }
     for (let i = 0; i < 20; i++) {
-      assert.deepEqual(bench.answer(4), []);
+      assert.deepEqual(bench.response(4), []);
       bench.end();
     }
   });
 
   test("all are, in a turn behind one that had many, until its end", () => {
     const bench = new Bench();
-    assert.deepEqual(bench.answer(64), [], "it was not known before");
+    assert.deepEqual(bench.response(64), [], "it was not known before");
     bench.end();
     for (let i = 0; i < 3; i++) {
-      const held = bench.answer(64);
+      const held = bench.response(64);
       assert.equal(held.length, 64);
       assert.ok(held.every(({ ended }) => ended === 0));
       bench.end();
       assert.ok(held.every(({ ended }) => ended === 1));
     }
-    assert.equal(bench.answer(1).length, 1);
+    assert.equal(bench.response(1).length, 1);
     bench.end();
-    assert.deepEqual(bench.answer(1), [], "nor behind one that had few");
+    assert.deepEqual(bench.response(1), [], "nor behind one that had few");
   });
 
   test("those of the next turn leave with it, also where one came at the very end of this one", () => {
     const bench = new Bench();
-    bench.answer(64);
+    bench.response(64);
     bench.end();
     const late = new Task();
-    bench.turn.add(new Task(() => assert.equal(bench.turn.hold(late), true)));
-    bench.answer(8);
+    bench.scheduler.add(new Task(() => assert.equal(bench.scheduler.hold(late), true)));
+    bench.response(8);
     bench.end();
     assert.equal(late.ended, 1);
-    const held = bench.answer(1);
+    const held = bench.response(1);
     assert.deepEqual([held.length, bench.awaited], [1, true]);
     bench.end();
     assert.equal(held[0].ended, 1);
@@ -135,17 +135,17 @@ describe("answers that are held back", () => {
 
   test("a task that throws keeps none of the others from leaving", () => {
     const bench = new Bench();
-    bench.answer(64);
+    bench.response(64);
     bench.end();
     const other = new Task();
-    for (const add of [(task: Task) => bench.turn.add(task), (task: Task) => void bench.turn.hold(task)])
+    for (const add of [(task: Task) => bench.scheduler.add(task), (task: Task) => void bench.scheduler.hold(task)])
       add(
         new Task(() => {
           throw new Error("on purpose");
         }),
       );
-    const held = bench.answer(8);
-    bench.turn.add(other);
+    const held = bench.response(8);
+    bench.scheduler.add(other);
     for (let ends = 0; bench.awaited; ends++) {
       assert.ok(ends < 3);
       if (ends < 2) assert.throws(() => bench.end(), /on purpose/);
@@ -156,19 +156,19 @@ describe("answers that are held back", () => {
 
   test("a turn that gets long lets go of them, and holds none back any more", () => {
     const bench = new Bench();
-    bench.answer(64);
+    bench.response(64);
     bench.end();
-    const held = bench.answer(5);
+    const held = bench.response(5);
     assert.equal(held.length, 5);
     bench.now += 3;
-    const more = bench.answer(8);
+    const more = bench.response(8);
     assert.ok(
       held.every(({ ended }) => ended === 1),
       "they waited for no more than a few handlers",
     );
     assert.ok(more.every(({ ended }) => ended === 1));
     assert.ok(more.length < 8);
-    assert.deepEqual(bench.answer(8), []);
+    assert.deepEqual(bench.response(8), []);
     bench.end();
     assert.ok(
       [...held, ...more].every(({ ended }) => ended === 1),
@@ -180,13 +180,13 @@ describe("answers that are held back", () => {
     const bench = new Bench();
     for (let turn = 0; turn < 3; turn++) {
       for (let i = 0; i < 8; i++) {
-        assert.deepEqual(bench.answer(1), []);
+        assert.deepEqual(bench.response(1), []);
         bench.now += 0.3;
       }
       bench.end();
     }
-    bench.answer(64);
+    bench.response(64);
     bench.end();
-    assert.equal(bench.answer(1).length, 1);
+    assert.equal(bench.response(1).length, 1);
   });
 });

@@ -18,7 +18,7 @@ class Handler extends BaseHTTPRequestHandler {
 /** What Python's log_message puts in front. */
 const PREFIX = /^127\.0\.0\.1 - - \[\d\d\/(Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec)\/\d{4} \d\d:\d\d:\d\d\] /;
 
-test("a line for each answer, in Python's format", async (t) => {
+test("a line for each response, in Python's format", async (t) => {
   const server = await onSocket(t, Handler);
   const peer = await server.connect();
   await peer.ask(request("GET", "/a?b=c"));
@@ -208,7 +208,7 @@ test("lines go to stderr by default, nowhere with none, and many of a turn in on
     const text = await stderrOf(t, async () => {
       const peer = server.connect();
       await peer.send(GET.repeat(3));
-      await peer.answers(3);
+      await peer.responses(3);
     });
     assert.equal(text.split("\n").length - 1, count, String(log));
     for (const line of text.split("\n").slice(0, -1))
@@ -216,7 +216,7 @@ test("lines go to stderr by default, nowhere with none, and many of a turn in on
   }
 });
 
-test("a log function that throws ends neither the answer nor the server", async (t) => {
+test("a log function that throws ends neither the response nor the server", async (t) => {
   const log = (): void => {
     throw new Error("the disk is full");
   };

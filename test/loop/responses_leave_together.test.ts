@@ -1,10 +1,10 @@
-/** Answers that are held back to the end of a turn (flush_scheduler.ts), through a server: many connections that ask in the same turn. */
+/** Responses that are held back to the end of a turn (flush_scheduler.ts), through a server: many connections that ask in the same turn. */
 import assert from "node:assert/strict";
 import { setImmediate as nextTurn } from "node:timers/promises";
 import { test, type TestContext } from "node:test";
 import { BaseHTTPRequestHandler, type RequestHandlerClass } from "plinth";
 import { MemoryTransport, type MemoryClient } from "../../src/transport/memory.ts";
-import { GET, inMemory, post, readAnswers, request } from "../server/support.ts";
+import { GET, inMemory, post, readResponses, request } from "../server/support.ts";
 
 const CLIENTS = 32;
 const CLOSING = "GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n";
@@ -21,10 +21,10 @@ function askAll(clients: readonly MemoryClient[], text: (i: number) => string): 
 }
 
 function bodiesOf(clients: readonly MemoryClient[]): string[][] {
-  return clients.map((client) => readAnswers(client.take()).answers.map(({ body }) => body));
+  return clients.map((client) => readResponses(client.take()).responses.map(({ body }) => body));
 }
 
-/** Makes turns that have many answers, so that those of the next are held back. */
+/** Makes turns that have many responses, so that those of the next are held back. */
 async function load(clients: readonly MemoryClient[]): Promise<void> {
   for (let round = 0; round < 3; round++) {
     askAll(clients, () => GET);
@@ -60,7 +60,7 @@ class Echo extends BaseHTTPRequestHandler {
   }
 }
 
-test("each connection gets its own answers, once, at the end of the turn at the latest", async (t) => {
+test("each connection gets its own responses, once, at the end of the turn at the latest", async (t) => {
   const clients = await clientsOf(t, Echo);
   let held = 0;
   for (let round = 0; round < 20; round++) {
@@ -70,7 +70,7 @@ test("each connection gets its own answers, once, at the end of the turn at the 
     if (early.every((text) => text === "")) held++;
     await nextTurn();
     const late = clients.map((client) => client.take());
-    const bodies = early.map((text, i) => readAnswers(text + late[i]).answers.map(({ body }) => body));
+    const bodies = early.map((text, i) => readResponses(text + late[i]).responses.map(({ body }) => body));
     assert.deepEqual(
       bodies,
       clients.map((_, i) => [`/${round}/${i}`]),
@@ -96,7 +96,7 @@ test("one whose content comes later, one that leaves and one that closes are no 
   for (let i = 0; i < CLIENTS; i += 6) clients[i].destroy();
   for (let i = 0; i < 6; i++) await nextTurn();
   clients.forEach((client, i) => {
-    const bodies = readAnswers(client.take()).answers.map(({ body }) => body);
+    const bodies = readResponses(client.take()).responses.map(({ body }) => body);
     if (i % 6 !== 0) assert.deepEqual(bodies, [i % 3 === 1 ? "slow" : "/"]);
     assert.equal(client.ended, i % 6 !== 0 && i % 3 === 2);
   });

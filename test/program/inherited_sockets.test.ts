@@ -90,10 +90,10 @@ describe("a program that is started with a socket", { skip: python.skip }, () =>
       const load = new Load(port, 16, "reconnects", true);
       t.after(() => load.stop());
       for (let i = 0; i < 3; i++) {
-        await load.reach(load.answered + 100);
+        await load.reach(load.responded + 100);
         await held.restart();
       }
-      await load.reach(load.answered + 100);
+      await load.reach(load.responded + 100);
       load.stop();
       await load.ended();
       assert.deepEqual([load.lost, load.refused], [0, 0]);

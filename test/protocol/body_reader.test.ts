@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { CountedReader, END, NO_BODY } from "../../src/protocol/http1/body_reader.ts";
-import { Input } from "../../src/protocol/receive_buffer.ts";
+import { ReceiveBuffer } from "../../src/protocol/receive_buffer.ts";
 import { bytes, ends, type Split, text } from "../support/bytes.ts";
 
 function read(
@@ -12,7 +12,7 @@ function read(
   max: number,
   drop = false,
 ): { body: string; rest: string } {
-  const input = new Input();
+  const input = new ReceiveBuffer();
   const all = bytes(data);
   let body = "";
   let start = 0;
@@ -58,7 +58,7 @@ describe("a counted body", () => {
 
   test("says 0 until the next bytes come, and END only behind the last one", () => {
     const reader = new CountedReader(3);
-    const input = new Input();
+    const input = new ReceiveBuffer();
     const to = new Uint8Array(8);
     assert.equal(reader.read(input, to, 0, 8), 0);
     input.feed(bytes("ab"));
@@ -79,13 +79,13 @@ describe("a counted body", () => {
     const reader = new CountedReader(Infinity);
     assert.equal(reader.remaining, -1);
     assert.deepEqual(read(reader, "anything at all", "whole", 4), { body: "anything at all", rest: "" });
-    assert.equal(reader.read(new Input(), null, 0, 4), 0);
+    assert.equal(reader.read(new ReceiveBuffer(), null, 0, 4), 0);
     assert.equal(reader.remaining, -1);
   });
 
   test("no body takes nothing", () => {
     assert.equal(NO_BODY.remaining, 0);
-    const input = new Input();
+    const input = new ReceiveBuffer();
     input.feed(bytes("GET /"));
     assert.equal(NO_BODY.read(input, new Uint8Array(8), 0, 8), END);
     assert.equal(input.length, 5);

@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { END, FAULT } from "../../src/protocol/http1/body_reader.ts";
 import { ChunkedReader } from "../../src/protocol/http1/chunked_reader.ts";
-import { Input } from "../../src/protocol/receive_buffer.ts";
+import { ReceiveBuffer } from "../../src/protocol/receive_buffer.ts";
 import { type Limits, limitsFrom } from "../../src/protocol/limits.ts";
 import { bytes, ends, type Split, text } from "../support/bytes.ts";
 
@@ -26,7 +26,7 @@ interface Options {
 
 function read(data: string, split: Split = "whole", { limits = {}, max = 64, drop = false }: Options = {}): Result {
   const reader = new ChunkedReader(limitsFrom(limits));
-  const input = new Input();
+  const input = new ReceiveBuffer();
   const all = bytes(data);
   const result: Result = { body: "", error: undefined, trailers: undefined, length: 0 };
   let start = 0;
@@ -218,7 +218,7 @@ describe("a chunked body", () => {
 
   test("of what comes in one piece with the next request, only the body is taken", () => {
     for (const [coded] of right) {
-      const input = new Input();
+      const input = new ReceiveBuffer();
       input.feed(bytes(coded + "GET / HTTP/1.1\r\n\r\n"));
       const reader = new ChunkedReader(limitsFrom({}));
       const to = new Uint8Array(100);

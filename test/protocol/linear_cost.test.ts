@@ -35,7 +35,7 @@ describe("work is in proportion to what comes", () => {
           assert.equal(reader.read(watched.bytes, 0, data.length), data.length);
         });
         // and through a connection, which has to keep what has come so far
-        const driver = new Driver(limits, (call) => call.answer());
+        const driver = new Driver(limits, (call) => call.response());
         const kept = bytesMoved(() => driver.feed(data, "bytes"));
         assert.equal(driver.calls.length, 1);
         assert.ok(
@@ -58,7 +58,7 @@ describe("work is in proportion to what comes", () => {
         now: 0,
         date: DATE,
         wake() {},
-        answered() {},
+        responseComplete() {},
         refused: (error) => assert.fail(error.code),
         start(exchange: Exchange) {
           const go = (): void => {
@@ -125,11 +125,11 @@ describe("work is in proportion to what comes", () => {
     const calls: Call[] = [];
     const driver = new Driver({}, (call) => {
       calls.push(call);
-      call.answer();
+      call.response();
     });
     const moved = bytesMoved(() => {
       driver.feed(data);
-      // Answers wait to be read: then the rest is kept, and goes on when they have left.
+      // Responses wait to be read: then the rest is kept, and goes on when they have left.
       while (driver.pull() !== null);
     });
     assert.equal(calls.length, 20_000);

@@ -6,9 +6,9 @@ import { readResponses } from "../support/responses.ts";
 import { announce, chunked, GET, post } from "../support/wire.ts";
 
 describe("a peer that ends its side", () => {
-  test("without a request is answered with our end, and nothing else", () => {
+  test("without a request gets our end, and nothing else", () => {
     for (const before of ["", "\r\n", "\r", GET]) {
-      const driver = new Driver({}, (call) => call.answer()).feed(before);
+      const driver = new Driver({}, (call) => call.response()).feed(before);
       driver.take();
       driver.end();
       assert.deepEqual([driver.connection.closing, driver.take(), driver.refusals], ["end", "", []]);
@@ -16,19 +16,19 @@ describe("a peer that ends its side", () => {
     }
   });
 
-  test("while its request runs still gets its answer, and then our end", () => {
+  test("while its request runs still gets its response, and then our end", () => {
     const driver = new Driver().feed(GET).end();
     assert.deepEqual(driver.call.heard, ["gone: half-closed"]);
     assert.equal(driver.connection.closing, null);
     assert.equal(driver.connection.wantsRead, false);
     driver.end();
     assert.deepEqual(driver.call.heard, ["gone: half-closed"], "said once");
-    driver.call.answer("yes");
+    driver.call.response("yes");
     assert.equal(readResponses(driver.take(), ["GET"])[0].body, "yes");
     assert.equal(driver.connection.closing, "end");
   });
 
-  test("while its answer waits for room is still told when there is some", () => {
+  test("while its response waits for room is still told when there is some", () => {
     const driver = new Driver().feed(GET);
     driver.call.respond(200, -1);
     assert.equal(driver.call.write("x".repeat(100_000)), false);
@@ -41,10 +41,10 @@ describe("a peer that ends its side", () => {
     const driver = new Driver({}, echo).feed(GET + announce(5) + "he").end();
     assert.deepEqual(driver.calls.at(-1)?.heard, ["readable", "gone: malformed (BODY_INCOMPLETE)"]);
     const waiting = new Driver().feed(GET + announce(5) + "he").end();
-    waiting.call.answer();
+    waiting.call.response();
     assert.equal(waiting.call.readAll(), 0);
     assert.deepEqual(waiting.call.heard, ["gone: half-closed", "gone: malformed (BODY_INCOMPLETE)"]);
-    const settled = new Driver({}, (call) => call.answer()).feed(GET + GET);
+    const settled = new Driver({}, (call) => call.response()).feed(GET + GET);
     settled.end();
     assert.deepEqual(settled.call.heard, []);
   });
@@ -54,17 +54,17 @@ describe("a peer that ends its side", () => {
       const driver = new Driver().feed(data).end();
       assert.equal(driver.call.readAll(), -1);
       assert.equal(driver.call.body, "hello");
-      driver.call.answer();
+      driver.call.response();
       assert.equal(driver.connection.closing, "end");
       assert.deepEqual(driver.refusals, []);
     }
   });
 
-  test("gets the answers to every request that it sent before", () => {
+  test("gets the responses to every request that it sent before", () => {
     const driver = new Driver().feed(GET + GET + post("x")).end();
     for (let i = 0; i < 3; i++) {
       assert.deepEqual(driver.call.heard, ["gone: half-closed"], "each hears of it");
-      driver.call.answer();
+      driver.call.response();
     }
     assert.equal(readResponses(driver.take(), ["GET", "GET", "POST"]).length, 3);
     assert.equal(driver.connection.closing, "end");
@@ -127,11 +127,11 @@ describe("a connection that is lost", () => {
     assert.deepEqual(call.heard, ["gone: closed"]);
   });
 
-  test("before the answer: it may be given all the same", () => {
+  test("before the response: it may be given all the same", () => {
     const driver = new Driver().feed(GET + GET);
     driver.connection.lost({ kind: "shutdown" });
     driver.call.inform(103);
-    driver.call.answer("unheard");
+    driver.call.response("unheard");
     assert.deepEqual([driver.take(), driver.calls.length], ["", 1]);
     assert.deepEqual(driver.call.heard, ["gone: shutdown"]);
   });
@@ -158,10 +158,10 @@ describe("a connection that is lost", () => {
   });
 
   test("between requests, or behind a handler that has settled, is told to nobody", () => {
-    const driver = new Driver({}, (call) => call.answer()).feed(GET);
+    const driver = new Driver({}, (call) => call.response()).feed(GET);
     driver.connection.lost({ kind: "closed" });
     assert.deepEqual(driver.call.heard, []);
-    const draining = new Driver({}, (call) => call.answer()).feed(announce(5));
+    const draining = new Driver({}, (call) => call.response()).feed(announce(5));
     draining.connection.lost({ kind: "closed" });
     assert.deepEqual(draining.call.heard, []);
     new Driver().connection.lost({ kind: "closed" });
@@ -170,7 +170,7 @@ describe("a connection that is lost", () => {
   test("from inside the handler that is being started dispatches nothing more", () => {
     const driver: Driver = new Driver({}, (call) => {
       driver.connection.lost({ kind: "shutdown" });
-      call.answer();
+      call.response();
     });
     driver.feed(GET + GET);
     assert.deepEqual([driver.calls.length, driver.take()], [1, ""]);

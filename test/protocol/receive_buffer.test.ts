@@ -1,14 +1,14 @@
 /** Bytes received and not yet used: lent while they are read, copied when they are left over. */
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
-import { Input } from "../../src/protocol/receive_buffer.ts";
+import { ReceiveBuffer } from "../../src/protocol/receive_buffer.ts";
 import { bytes, text } from "../support/bytes.ts";
 import { bytesMoved } from "../support/work.ts";
 
-const rest = (input: Input): string => text(input.bytes.subarray(input.pos, input.end));
+const rest = (input: ReceiveBuffer): string => text(input.bytes.subarray(input.pos, input.end));
 
 /** Feeds memory that is overwritten once `keep` has been called. */
-function lend(input: Input, data: string, use: (input: Input) => void = () => {}): void {
+function lend(input: ReceiveBuffer, data: string, use: (input: ReceiveBuffer) => void = () => {}): void {
   const lent = bytes(data);
   input.feed(lent);
   use(input);
@@ -18,7 +18,7 @@ function lend(input: Input, data: string, use: (input: Input) => void = () => {}
 
 describe("input", () => {
   test("is empty at first", () => {
-    const input = new Input();
+    const input = new ReceiveBuffer();
     assert.equal(input.length, 0);
     input.keep();
     assert.equal(input.length, 0);
@@ -26,7 +26,7 @@ describe("input", () => {
   });
 
   test("reads from the lent bytes themselves", () => {
-    const input = new Input();
+    const input = new ReceiveBuffer();
     const lent = bytes("abc");
     input.feed(lent);
     assert.equal(input.bytes, lent);
@@ -34,7 +34,7 @@ describe("input", () => {
   });
 
   test("keeps nothing of what was used, not even the memory", () => {
-    const input = new Input();
+    const input = new ReceiveBuffer();
     const lent = bytes("abc");
     input.feed(lent);
     input.pos = 3;
@@ -46,7 +46,7 @@ describe("input", () => {
   });
 
   test("keeps what was not used when the lent bytes are taken back", () => {
-    const input = new Input();
+    const input = new ReceiveBuffer();
     lend(input, "abcdef", (it) => (it.pos += 2));
     assert.equal(rest(input), "cdef");
     lend(input, "gh", (it) => (it.pos += 1));
@@ -60,7 +60,7 @@ describe("input", () => {
   });
 
   test("keeps bytes in order however they come and go", () => {
-    const input = new Input();
+    const input = new ReceiveBuffer();
     let [fed, used] = [0, 0];
     const byte = (i: number): number => (i * 7 + (i >> 8)) % 251;
     // lengths that make it grow, wrap to the front, run empty and begin anew
@@ -81,7 +81,7 @@ describe("input", () => {
   });
 
   test("forgets everything when told to", () => {
-    const input = new Input();
+    const input = new ReceiveBuffer();
     lend(input, "abc");
     input.drop();
     assert.equal(input.length, 0);
@@ -90,7 +90,7 @@ describe("input", () => {
   });
 
   test("keeps in memory that others had before, but nobody else has now", () => {
-    const [one, other] = [new Input(), new Input()];
+    const [one, other] = [new ReceiveBuffer(), new ReceiveBuffer()];
     lend(one, "a".repeat(1000));
     lend(other, "b".repeat(1000));
     const memory = one.bytes;
@@ -98,7 +98,7 @@ describe("input", () => {
     one.pos = one.end;
     one.keep();
 
-    const [next, third] = [new Input(), new Input()];
+    const [next, third] = [new ReceiveBuffer(), new ReceiveBuffer()];
     lend(next, "c".repeat(2000));
     lend(third, "d".repeat(2000));
     assert.equal(next.bytes, memory);
@@ -114,16 +114,16 @@ describe("input", () => {
   });
 
   test("gives its memory back once, however often it is told to forget", () => {
-    const input = new Input();
+    const input = new ReceiveBuffer();
     lend(input, "a".repeat(1000));
     for (let i = 0; i < 3; i++) input.drop();
-    const others = Array.from({ length: 3 }, () => new Input());
+    const others = Array.from({ length: 3 }, () => new ReceiveBuffer());
     for (const [i, other] of others.entries()) lend(other, String(i).repeat(1000));
     for (const [i, other] of others.entries()) assert.equal(rest(other), String(i).repeat(1000));
   });
 
   test("does not keep all the memory that many have used at a time", () => {
-    const inputs = Array.from({ length: 100 }, () => new Input());
+    const inputs = Array.from({ length: 100 }, () => new ReceiveBuffer());
     const use = (): Set<Uint8Array> => {
       for (const input of inputs) lend(input, "a".repeat(1000));
       const memory = new Set(inputs.map(({ bytes }) => bytes));
@@ -137,13 +137,13 @@ describe("input", () => {
 
   test("copies a number of bytes in proportion to what came, also one by one with a reader that stays behind", () => {
     const copied = bytesMoved(() => {
-      const input = new Input();
+      const input = new ReceiveBuffer();
       for (let i = 0; i < 32_768; i++) lend(input, "x");
     });
     assert.ok(copied <= 4 * 32_768, `${copied} bytes copied for 32768`);
 
     const behind = bytesMoved(() => {
-      const input = new Input();
+      const input = new ReceiveBuffer();
       lend(input, "x".repeat(10_000));
       for (let i = 0; i < 100_000; i++) lend(input, "x", (it) => it.pos++);
       assert.ok(input.bytes.length < 64 * 1024, "memory grows though what is kept does not");

@@ -97,7 +97,7 @@ describe("onReadable", () => {
     assert.equal(driver.call.body, "abcdef");
   });
 
-  test("may answer and settle: the next request of the same piece is dispatched", () => {
+  test("may response and settle: the next request of the same piece is dispatched", () => {
     const driver = new Driver({}, echo).feed(announce(5));
     driver.feed("hello" + GET + GET);
     assert.equal(driver.calls.length, 3);
@@ -125,7 +125,7 @@ describe("onReadable", () => {
 
   test("reads at most what is asked for", () => {
     for (const max of [1, 2, 3, 1000]) {
-      const driver = new Driver({}, (call) => readFully(call, () => call.answer(), max));
+      const driver = new Driver({}, (call) => readFully(call, () => call.response(), max));
       driver.feed(post("hello") + chunked("2\r\nhe\r\n3\r\nllo\r\n0\r\n\r\n"), "bytes");
       assert.deepEqual(
         driver.calls.map(({ body }) => body),
@@ -136,7 +136,7 @@ describe("onReadable", () => {
 });
 
 describe("content that no handler reads", () => {
-  const settle = (call: Call): void => call.answer();
+  const settle = (call: Call): void => call.response();
 
   test("is dropped within the bound, and the connection goes on behind it", () => {
     for (const unread of [post("x".repeat(1000)), chunked("3\r\nabc\r\n0\r\nA: b\r\n\r\n"), post(GET), post("\0\n")]) {
@@ -158,7 +158,7 @@ describe("content that no handler reads", () => {
     assert.equal(driver.calls.length, 2);
   });
 
-  test("that is known to be over the bound closes the connection, and the answer says so", () => {
+  test("that is known to be over the bound closes the connection, and the response says so", () => {
     const driver = new Driver({ maxDrainSize: 100 }, settle);
     driver.feed(announce(101) + GET.repeat(10));
     assert.deepEqual([driver.calls.length, driver.connection.closing], [1, "end"]);
@@ -198,7 +198,7 @@ describe("content that no handler reads", () => {
       const driver = new Driver({}, (call) => {
         call.demand();
         call.read(5);
-        call.answer();
+        call.response();
       });
       driver.feed(announce(length) + "x".repeat(10));
       assert.equal(/\r\nConnection: close\r\n/.test(driver.take()), closes, `${length}`);
@@ -211,7 +211,7 @@ describe("content that no handler reads", () => {
     const driver = new Driver({ maxDrainSize: 10 }, (call) => {
       call.demand();
       assert.equal(call.read(90), 90);
-      call.answer();
+      call.response();
     });
     driver.feed(post("x".repeat(100)) + post("x".repeat(100)) + post("x".repeat(101)) + GET);
     assert.equal(driver.calls.length, 3);
@@ -222,13 +222,13 @@ describe("content that no handler reads", () => {
     const driver = new Driver({ maxDrainSize: 0 }, (call) => {
       call.demand();
       assert.equal(call.read(3), 3);
-      call.answer();
+      call.response();
     });
     driver.feed(chunked("3\r\nabc\r\n0\r\nA: b\r\n\r\n").repeat(3));
     assert.deepEqual([driver.calls.length, driver.connection.closing], [3, null]);
   });
 
-  test("and is malformed closes the connection behind the answer, which stays whole", () => {
+  test("and is malformed closes the connection behind the response, which stays whole", () => {
     const driver = new Driver({}, settle).feed(chunked("3\r\nabcX\r\n") + GET);
     assert.equal(readResponses(driver.take(), ["POST"])[0].status, 200);
     assert.deepEqual([driver.calls.length, driver.connection.closing], [1, "end"]);
@@ -249,7 +249,7 @@ describe("content that no handler reads", () => {
   test("is read on however much of it waits already", () => {
     const driver = new Driver().feed(announce(60000));
     while (driver.connection.wantsRead) driver.feed("x".repeat(1000));
-    driver.call.answer();
+    driver.call.response();
     assert.equal(driver.connection.wantsRead, true);
   });
 });
@@ -272,7 +272,7 @@ describe("a section that needs more than is usually read ahead", () => {
   });
 
   test("is read to its end where the limits allow it: trailers that nobody reads", () => {
-    const driver = new Driver(limits, (call) => call.answer());
+    const driver = new Driver(limits, (call) => call.response());
     feedWanted(driver, chunked(`0\r\nA: ${"x".repeat(size)}\r\n\r\n`) + GET);
     assert.equal(driver.calls.length, 2);
   });

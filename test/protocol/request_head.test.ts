@@ -356,7 +356,7 @@ describe("a head", () => {
     assert.deepEqual(seen(reader.take(bytes(second), 0, second.length)), plain);
   });
 
-  test("the method is known as soon as it has come, for the answer to a head that is wrong", () => {
+  test("the method is known as soon as it has come, for the response to a head that is wrong", () => {
     const reader = new HeadReader(limitsFrom({}));
     const methodAfter = (data: string): string => {
       reader.reset();

@@ -1,4 +1,4 @@
-/** An answer that is taken back, and one that is given up. */
+/** A response that is taken back, and one that is given up. */
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { type Call, Driver } from "../support/driver.ts";
@@ -11,7 +11,7 @@ const HEAD = request("HEAD / HTTP/1.1", "Host: a");
 const CONNECT = request("CONNECT a:80 HTTP/1.1", "Host: a:80");
 
 describe("retract", () => {
-  test("takes an answer back, head and all, and another may be given", () => {
+  test("takes a response back, head and all, and another may be given", () => {
     const given: [what: string, give: (call: Call) => void][] = [
       ["a head", (call) => call.respond(200, 5)],
       ["a part", (call) => (call.respond(200, 5), call.write("he"))],
@@ -26,14 +26,14 @@ describe("retract", () => {
         give(driver.call);
         assert.equal(driver.call.retract(), true, what);
         assert.equal(driver.take(), "", what);
-        driver.call.answer("other", 500);
-        assert.equal(driver.calls.length, 2, "an answer of a length not known would have closed: it is forgotten");
+        driver.call.response("other", 500);
+        assert.equal(driver.calls.length, 2, "a response of a length not known would have closed: it is forgotten");
         assert.match(driver.take(), /^HTTP\/1\.1 500 Test\r\nContent-Length: 5\r\n/);
       }
     }
   });
 
-  test("forgets how the answer was framed", () => {
+  test("forgets how the response was framed", () => {
     const framings: [status: number, length: number, output: RegExp][] = [
       [200, 3, /^[^]*\r\nContent-Length: 3\r\n\r\nabc$/],
       [200, -1, /^[^]*\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n$/],
@@ -56,14 +56,14 @@ describe("retract", () => {
     }
   });
 
-  test("takes back nothing of the answers before it, nor of interim ones", () => {
+  test("takes back nothing of the responses before it, nor of interim ones", () => {
     const driver = new Driver().feed(GET + GET);
-    driver.call.answer("first");
+    driver.call.response("first");
     driver.call.inform(103);
     driver.call.respond(200, 6);
     driver.call.write("second");
     assert.equal(driver.call.retract(), true);
-    driver.call.answer("other");
+    driver.call.response("other");
     const [first, second] = readResponses(driver.take(), ["GET", "GET"]);
     assert.deepEqual([first.body, second.interim.length, second.body], ["first", 1, "other"]);
   });
@@ -88,7 +88,7 @@ describe("retract", () => {
       driver.call.end();
       const taken = driver.call.retract();
       if (taken) driver.call.respond(500, 0);
-      assert.equal(taken || size > 16_000, true, "a small answer can be taken back");
+      assert.equal(taken || size > 16_000, true, "a small response can be taken back");
       assert.equal(readResponses(driver.take(), ["GET"])[0].body.length, taken ? 0 : size);
     }
   });
@@ -98,7 +98,7 @@ describe("retract", () => {
     driver.call.exchange.closeConnection();
     driver.call.respond(200, 0);
     assert.equal(driver.call.retract(), true);
-    driver.call.answer("", 500);
+    driver.call.response("", 500);
     assert.match(driver.take(), /\r\nConnection: close\r\n/);
     assert.equal(driver.connection.closing, "end");
   });
@@ -118,11 +118,11 @@ describe("retract", () => {
 describe("abort", () => {
   const states: [what: string, request: string, give: (call: Call) => void, closing: "cut" | "reset" | null][] = [
     ["before the head", GET, () => {}, "cut"],
-    ["behind an interim answer", GET, (call) => call.inform(103), "cut"],
+    ["behind an interim response", GET, (call) => call.inform(103), "cut"],
     ["behind the head", GET, (call) => call.respond(200, 5), "cut"],
     ["inside the content", GET, (call) => (call.respond(200, 5), call.write("he")), "cut"],
     ["inside chunks", GET, (call) => (call.respond(200, -1), call.write("he")), "cut"],
-    ["of an answer to HEAD", HEAD, (call) => call.respond(200, 5), "cut"],
+    ["of a response to HEAD", HEAD, (call) => call.respond(200, 5), "cut"],
     ["of a 204", GET, (call) => call.respond(204, 0), "cut"],
     ["of counted content to 1.0", OLD, (call) => (call.respond(200, 5), call.write("he")), "cut"],
     // Where only the close ends the content, an orderly one would make it look complete (RFC 9112 §8).
@@ -160,7 +160,7 @@ describe("abort", () => {
     });
   }
 
-  test("leaves nothing to read or to answer, and lays nothing to the peer's charge", () => {
+  test("leaves nothing to read or to response, and lays nothing to the peer's charge", () => {
     const driver = new Driver().feed("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\nhe");
     const { call } = driver;
     call.abort();
@@ -177,7 +177,7 @@ describe("abort", () => {
 
   test("what was given before it still leaves", () => {
     const driver = new Driver().feed(GET + GET);
-    driver.call.answer("whole");
+    driver.call.response("whole");
     driver.call.respond(200, 5);
     driver.call.write("par");
     driver.call.abort();

@@ -1,10 +1,10 @@
 /** Bytes that wait to leave: gathered, in order, in few batches that nobody overwrites too early. */
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
-import { ChunkPool, Output } from "../../src/protocol/send_buffer.ts";
+import { ChunkPool, SendBuffer } from "../../src/protocol/send_buffer.ts";
 import { bytes, text } from "../support/bytes.ts";
 
-function drain(output: Output): string[] {
+function drain(output: SendBuffer): string[] {
   const batches: string[] = [];
   for (let batch = output.pull(); batch !== null; batch = output.pull()) batches.push(text(batch));
   return batches;
@@ -12,13 +12,13 @@ function drain(output: Output): string[] {
 
 describe("output", () => {
   test("is empty at first", () => {
-    const output = new Output(new ChunkPool());
+    const output = new SendBuffer(new ChunkPool());
     assert.equal(output.pull(), null);
     assert.deepEqual([output.length, output.pulled], [0, 0]);
   });
 
   test("gathers text and bytes in one batch", () => {
-    const output = new Output(new ChunkPool());
+    const output = new SendBuffer(new ChunkPool());
     output.text("HTTP/1.1 200 OK\r\n");
     output.bytes(bytes("\0\xff"));
     output.text("");
@@ -33,7 +33,7 @@ describe("output", () => {
   });
 
   test("copies what it is given", () => {
-    const output = new Output(new ChunkPool());
+    const output = new SendBuffer(new ChunkPool());
     for (const size of [5, 48, 49, 20_000, 200_000]) {
       const given = new Uint8Array(size).fill(0x61);
       output.bytes(given);
@@ -43,7 +43,7 @@ describe("output", () => {
   });
 
   test("keeps the order over every size, and counts every byte", () => {
-    const output = new Output(new ChunkPool());
+    const output = new SendBuffer(new ChunkPool());
     let expected = "";
     for (let i = 0; i < 300; i++) {
       const piece = String.fromCharCode(0x30 + (i % 64)).repeat((i * i * 7) % 40_000);
@@ -56,7 +56,7 @@ describe("output", () => {
   });
 
   test("gives a large write in pieces, so that a carrier sees progress", () => {
-    const output = new Output(new ChunkPool());
+    const output = new SendBuffer(new ChunkPool());
     output.bytes(new Uint8Array(300_000));
     const sizes = drain(output).map((batch) => batch.length);
     assert.ok(sizes.length >= 4 && sizes.every((size) => size <= 65_536), String(sizes));
@@ -64,7 +64,7 @@ describe("output", () => {
 
   test("leaves a batch alone until it is recycled, and then uses its memory again", () => {
     const pool = new ChunkPool();
-    const [one, other] = [new Output(pool), new Output(pool)];
+    const [one, other] = [new SendBuffer(pool), new SendBuffer(pool)];
     one.text("first");
     const first = one.pull()!;
     other.text("second");
@@ -80,7 +80,7 @@ describe("output", () => {
 
   test("uses the memory of large writes again, too", () => {
     const pool = new ChunkPool();
-    const output = new Output(pool);
+    const output = new SendBuffer(pool);
     output.bytes(Buffer.alloc(65_536, "a"));
     const first = output.pull()!;
     output.bytes(Buffer.alloc(20_000, "b"));
@@ -98,7 +98,7 @@ describe("output", () => {
   });
 
   test("reserves room in one piece, so that all of it can be taken back", () => {
-    const output = new Output(new ChunkPool());
+    const output = new SendBuffer(new ChunkPool());
     output.text("x".repeat(16 * 1024 - 10));
     output.reserve(100);
     for (let i = 0; i < 10; i++) output.bytes(Buffer.from("0123456789"));
@@ -109,7 +109,7 @@ describe("output", () => {
   });
 
   test("gives bytes that were lent in their turn, themselves, and says for how long they are needed", () => {
-    const output = new Output(new ChunkPool());
+    const output = new SendBuffer(new ChunkPool());
     const lent = Buffer.alloc(100_000, "x");
     let returns = 0;
     const lender = { returned: () => void returns++ };
@@ -133,7 +133,7 @@ describe("output", () => {
   });
 
   test("gives as many bytes as were lent, though their memory was given away", () => {
-    const output = new Output(new ChunkPool());
+    const output = new SendBuffer(new ChunkPool());
     let returns = 0;
     const lent = new Uint8Array(50_000).fill(1);
     output.lend(lent, { returned: () => void returns++ });
@@ -150,7 +150,7 @@ describe("output", () => {
 
   test("batches of one length, of one memory, say what they say", () => {
     const pool = new ChunkPool();
-    const [one, other] = [new Output(pool), new Output(pool)];
+    const [one, other] = [new SendBuffer(pool), new SendBuffer(pool)];
     for (let i = 0; i < 10; i++) {
       one.text(`one ${i}`);
       other.text(`two ${i}`);
@@ -164,7 +164,7 @@ describe("output", () => {
 
   test("takes back only what it gave, once", () => {
     const pool = new ChunkPool();
-    const output = new Output(pool);
+    const output = new SendBuffer(pool);
     output.text("first");
     const first = output.pull()!;
     output.text("second");
@@ -181,7 +181,7 @@ describe("output", () => {
   });
 
   test("takes the last bytes back while they are here", () => {
-    const output = new Output(new ChunkPool());
+    const output = new SendBuffer(new ChunkPool());
     output.text("kept");
     output.text("taken");
     assert.equal(output.takeBack(5), true);
@@ -198,7 +198,7 @@ describe("output", () => {
   });
 
   test("nothing is a batch when everything was taken back", () => {
-    const output = new Output(new ChunkPool());
+    const output = new SendBuffer(new ChunkPool());
     output.text("taken");
     output.takeBack(5);
     assert.equal(output.pull(), null);
@@ -208,7 +208,7 @@ describe("output", () => {
 
   test("drops everything when told to, but not what was pulled", () => {
     const pool = new ChunkPool();
-    const output = new Output(pool);
+    const output = new SendBuffer(pool);
     output.text("pulled");
     const pulled = output.pull()!;
     output.text("x".repeat(16_000));
@@ -216,7 +216,7 @@ describe("output", () => {
     output.clear();
     assert.equal(output.length, 0);
     assert.equal(output.pull(), null);
-    const other = new Output(pool);
+    const other = new SendBuffer(pool);
     other.text("other");
     output.text("again");
     assert.deepEqual([text(pulled), ...drain(output), ...drain(other)], ["pulled", "again", "other"]);
@@ -226,7 +226,7 @@ describe("output", () => {
     const pool = new ChunkPool();
     const chunk = pool.take();
     pool.give(chunk);
-    const output = new Output(pool);
+    const output = new SendBuffer(pool);
     output.text("dropped");
     output.clear();
     output.clear();

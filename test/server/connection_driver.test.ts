@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { Connection } from "../../src/protocol/exchange.ts";
-import { Link, type LinkOwner } from "../../src/server/connection_driver.ts";
+import { ConnectionDriver, type ConnectionDriverOwner } from "../../src/server/connection_driver.ts";
 import type { Sender } from "../../src/server/send_queues.ts";
 import type { Socket } from "../../src/transport/transport.ts";
 
@@ -18,12 +18,12 @@ class Rig {
   asked: Sender[] = [];
   closing: Connection["closing"] = null;
   deadline = Infinity;
-  readonly link: Link;
+  readonly link: ConnectionDriver;
   readonly #clock = { now: 0, step: 0 };
   #batches: Uint8Array[];
   #received = 0;
 
-  constructor(batches: number, options: Partial<LinkOwner> = {}) {
+  constructor(batches: number, options: Partial<ConnectionDriverOwner> = {}) {
     this.#batches = Array.from({ length: batches }, () => new Uint8Array(1));
     const owner = {
       clock: this.#clock,
@@ -31,9 +31,9 @@ class Rig {
       lingerTimeout: 1_000,
       maxLingerTime: 3_000,
       sendQueues: { ask: (sender: Sender) => this.asked.push(sender) },
-      linkClosed() {},
+      connectionClosed() {},
       ...options,
-    } as unknown as LinkOwner;
+    } as unknown as ConnectionDriverOwner;
     const note = (call: string) => (): void => void this.calls.push(call);
     const state = (): Rig => this;
     const socket = {
@@ -62,7 +62,7 @@ class Rig {
       lost() {},
       tick: note("tick"),
     } as unknown as Connection;
-    this.link = new Link(owner, socket, () => connection);
+    this.link = new ConnectionDriver(owner, socket, () => connection);
     this.link.wake(true);
   }
 
@@ -86,7 +86,7 @@ class Rig {
   }
 
   /** The kernel says what it holds to those that have asked. */
-  answer(bytes: number): void {
+  response(bytes: number): void {
     for (const sender of this.asked.splice(0)) sender.sendQueueIs(bytes);
   }
 
@@ -99,7 +99,7 @@ class Rig {
 test("a peer that takes nothing is given up after sendTimeout, where the kernel does not know either", () => {
   const rig = new Rig(1);
   assert.equal(
-    rig.life(() => rig.answer(-1)),
+    rig.life(() => rig.response(-1)),
     2_250, // it is asked at one tick, and heard before the next
   );
 });
@@ -109,10 +109,10 @@ test("a peer that takes some of one write, at whatever rate, is not", () => {
     const rig = new Rig(1);
     for (let i = 0; i < 1_000; i++) {
       if (i % every === 0) rig.waiting!--;
-      rig.tick().answer(-1);
+      rig.tick().response(-1);
     }
     assert.deepEqual(rig.calls, []);
-    assert.equal(rig.life(() => rig.answer(-1)) <= 2_250, true);
+    assert.equal(rig.life(() => rig.response(-1)) <= 2_250, true);
   }
 });
 
@@ -120,12 +120,12 @@ test("each batch begins anew, also where the socket does not tell how far it has
   const rig = new Rig(20);
   rig.waiting = undefined;
   for (let i = 0; i < 19; i++) {
-    for (let j = 0; j < 7; j++) rig.tick().answer(-1);
+    for (let j = 0; j < 7; j++) rig.tick().response(-1);
     rig.link.onDrain();
   }
   assert.deepEqual(rig.calls, []);
   assert.equal(
-    rig.life(() => rig.answer(-1)),
+    rig.life(() => rig.response(-1)),
     2_250,
   );
 });
@@ -135,24 +135,24 @@ test("a peer is not given up while the kernel's send queue changes", () => {
   let queue = 4_000_000;
   for (let i = 0; i < 1_000; i++) {
     if (i % 6 === 0) queue += i % 12 === 0 ? -100 : 50; // it may take more at the same time
-    rig.tick().answer(queue);
+    rig.tick().response(queue);
   }
   assert.deepEqual(rig.calls, []);
-  const life = rig.life(() => rig.answer(queue));
+  const life = rig.life(() => rig.response(queue));
   assert.ok(life >= 2_000 - 6 * TICK && life <= 2_500, `${life} ms`);
 });
 
 test("what was before the kernel was first asked, nobody knows: it does not count", () => {
   const rig = new Rig(1);
   for (let i = 0; i < 7; i++) rig.tick(); // the first look takes long
-  rig.answer(100);
+  rig.response(100);
   assert.equal(
-    rig.life(() => rig.answer(100)),
+    rig.life(() => rig.response(100)),
     2_250,
   );
 });
 
-test("a kernel that does not answer is not waited for without end", () => {
+test("a kernel that does not response is not waited for without end", () => {
   assert.equal(new Rig(1).life(), 4_000);
 });
 
@@ -167,13 +167,13 @@ test("the kernel is not asked about peers that read", () => {
 
 test("a peer does not pay for an event loop that was held up", () => {
   const rig = new Rig(1);
-  for (let i = 0; i < 3; i++) rig.tick(10_000).answer(-1);
+  for (let i = 0; i < 3; i++) rig.tick(10_000).response(-1);
   assert.deepEqual(rig.calls, []);
 });
 
 test("no sendTimeout: it may wait for ever", () => {
   const rig = new Rig(1, { sendTimeout: Infinity });
-  for (let i = 0; i < 1_000; i++) rig.tick().answer(-1);
+  for (let i = 0; i < 1_000; i++) rig.tick().response(-1);
   assert.deepEqual(rig.calls, []);
 });
 
@@ -187,7 +187,7 @@ test("while a response waits to be read, the connection has its deadlines", () =
 });
 
 /** Has written all, and ended. */
-function ended(options: Partial<LinkOwner> = {}): Rig {
+function ended(options: Partial<ConnectionDriverOwner> = {}): Rig {
   const rig = new Rig(1, options);
   rig.closing = "end";
   rig.tick();

@@ -190,7 +190,7 @@ for (const [where, { server, limit, loops }] of Object.entries(servers)) {
       assert.ok(all > 20 && all < limit - 20, most);
 
       const crowd = new Crowd(t, run.port, 300);
-      await until(() => crowd.served + crowd.closed === 300, "an answer or an end for each", 30_000);
+      await until(() => crowd.served + crowd.closed === 300, "a response or an end for each", 30_000);
       assert.ok(crowd.served <= all, `${crowd.served} of ${all}`);
       // Which event loop a connection comes to is the kernel's to say.
       assert.ok(crowd.served > all / 2, `${crowd.served} of ${all}`);
@@ -219,7 +219,7 @@ for (const [where, { server, limit, loops }] of Object.entries(servers)) {
       await until(() => run.said().includes("all are taken"), "the descriptors");
       await until(() => run.log().some((line) => line.includes("no file descriptor is left")), "a line of the log");
       const crowd = new Crowd(t, run.port, 100);
-      await until(() => crowd.served + crowd.closed === 100, "an answer or an end for each", 30_000);
+      await until(() => crowd.served + crowd.closed === 100, "a response or an end for each", 30_000);
       await doesNotSpin(run);
       await until(() => run.said().includes("all are given back"), "the descriptors");
       crowd.leave();
@@ -236,7 +236,7 @@ test("no thread is started while all descriptors are taken, and the process goes
   const sockets = Array.from({ length: 6 }, () => net.connect(run.port, "127.0.0.1"));
   t.after(() => sockets.forEach((socket) => socket.destroy()));
   let text = "";
-  const answers = (): number[] => [...text.matchAll(/threads: (\d+)/g)].map(([, threads]) => Number(threads));
+  const responses = (): number[] => [...text.matchAll(/threads: (\d+)/g)].map(([, threads]) => Number(threads));
   for (const socket of sockets) socket.on("data", (data: Buffer) => (text += data.toString())).on("error", () => {});
   await Promise.all(sockets.map((socket) => once(socket, "connect")));
   // All of them are accepted: one that still waits for that could not be, without a descriptor. One after the other, for one thread.
@@ -250,15 +250,15 @@ test("no thread is started while all descriptors are taken, and the process goes
     for (const socket of sockets) socket.write("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 0\r\n\r\n");
   };
   post();
-  await until(() => answers().length === 6, "responses");
-  assert.deepEqual(answers(), Array<number>(6).fill(1));
+  await until(() => responses().length === 6, "responses");
+  assert.deepEqual(responses(), Array<number>(6).fill(1));
   await until(() => run.said().includes("all are given back"), "the descriptors");
   // Then more are started.
-  for (let count = 12; Math.max(...answers()) === 1 && count < 300; count += 6) {
+  for (let count = 12; Math.max(...responses()) === 1 && count < 300; count += 6) {
     post();
-    await until(() => answers().length === count, "responses");
+    await until(() => responses().length === count, "responses");
   }
-  assert.ok(Math.max(...answers()) > 1);
+  assert.ok(Math.max(...responses()) > 1);
   await ends(run);
   assert.doesNotMatch(run.log().join("\n"), /could not be started|panicked/);
 });

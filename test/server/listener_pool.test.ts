@@ -43,7 +43,7 @@ const PROGRAM = `
   const log = [];
   const make = (options) => new HTTPServer(["127.0.0.1", 0], Handler, { listeners: 3, log: (line) => log.push(line), ...options });
 
-  /** Asks on a connection of its own. Gives the content of the answer; "" when it has been cut. */
+  /** Asks on a connection of its own. Gives the content of the response; "" when it has been cut. */
   const ask = (httpd, method = "GET", head = method + " / HTTP/1.1\\r\\nHost: a\\r\\nConnection: close\\r\\n\\r\\n") => new Promise((resolve) => {
     let text = "";
     const socket = net.connect(httpd.serverAddress[1], "127.0.0.1");
@@ -129,7 +129,7 @@ if (!sharesPorts) {
       );
     });
 
-    test("each answers, with module state of its own, at the same address; the log is the server's", async (t) => {
+    test("each responses, with module state of its own, at the same address; the log is the server's", async (t) => {
       const main = `${PROGRAM}
         const httpd = make();
         await httpd.serverActivate();
@@ -156,11 +156,11 @@ if (!sharesPorts) {
         const httpd = make();
         const served = httpd.serveForever();
         await httpd.serverActivate();
-        const answers = Array.from({ length: 30 }, () => ask(httpd, "WAIT"));
+        const responses = Array.from({ length: 30 }, () => ask(httpd, "WAIT"));
         await new Promise((resolve) => setTimeout(resolve, 100));
         await httpd.shutdown();
         await served;
-        console.log(new Set(await Promise.all(answers)).size, (await answers[0]), (await ask(httpd)) === "");`;
+        console.log(new Set(await Promise.all(responses)).size, (await responses[0]), (await ask(httpd)) === "");`;
       assert.deepEqual(await runProgram(t, { "main.js": main }), ["1 waited true"]);
     });
 
@@ -192,7 +192,7 @@ if (!sharesPorts) {
       assert.deepEqual(await runProgram(t, { "main.js": main }), ["3 true", "true"]);
     });
 
-    test("shutdown while they start waits for no more than what has been asked, and all of that is answered", async (t) => {
+    test("shutdown while they start waits for no more than what has been asked, and all of that gets a response", async (t) => {
       const main = `${PROGRAM}
         for (const pause of [0, 20, 60, 100, 150, 200, 300]) {
           const httpd = make({ listeners: 4, shutdownTimeout: 60_000, drainTimeout: 1000 });
@@ -245,11 +245,11 @@ if (!sharesPorts) {
         const httpd = make();
         const served = httpd.serveForever();
         await httpd.serverActivate();
-        const answers = Array.from({ length: 30 }, () => ask(httpd, "WAIT"));
+        const responses = Array.from({ length: 30 }, () => ask(httpd, "WAIT"));
         await new Promise((resolve) => setTimeout(resolve, 100));
         httpd.serverClose();
         await served;
-        console.log(new Set(await Promise.all(answers)).size, (await answers[0]) === "");`;
+        console.log(new Set(await Promise.all(responses)).size, (await responses[0]) === "");`;
       assert.deepEqual(await runProgram(t, { "main.js": main }), ["1 true"]);
     });
 
@@ -290,9 +290,9 @@ if (!sharesPorts) {
         const httpd = new HTTPServer(["127.0.0.1", 0], Light, { listeners: 3, log: "none", maxFields: 7 });
         await httpd.serverActivate();
         const url = "http://127.0.0.1:" + httpd.serverAddress[1];
-        const answers = new Set();
-        for (let i = 0; i < 20; i++) answers.add(await (await fetch(url, { headers: { Connection: "close" } })).text());
-        console.log([...answers].join());
+        const responses = new Set();
+        for (let i = 0; i < 20; i++) responses.add(await (await fetch(url, { headers: { Connection: "close" } })).text());
+        console.log([...responses].join());
         await httpd.shutdown();`;
       assert.deepEqual(await runProgram(t, { "main.js": main, "light.js": light }), ["once", "light"]);
     });

@@ -32,7 +32,7 @@ const TCP6 = [
   `   2: ${LOOPBACK}:1F90 ${address("B80D0120", "67452301", "00000000", "EFCDAB89")}:FFFF 01 00000030:00000000${REST}`,
 ].join("");
 
-class Asker implements Sender {
+class ShutdownCaller implements Sender {
   readonly peer: readonly [string, number];
   readonly told: number[] = [];
 
@@ -60,7 +60,7 @@ test("each hears of its own connection, and of none that it is not", async () =>
     ["", 0, -1],
     ["memory", 1, -1],
   ] as const;
-  const askers = expected.map(([host, port]) => new Asker(host, port));
+  const askers = expected.map(([host, port]) => new ShutdownCaller(host, port));
   for (const asker of askers) queues.ask(asker);
   await queues.look(0, 8080);
   assert.deepEqual(
@@ -77,7 +77,7 @@ test("it is looked only where somebody has asked, once for all, and not too ofte
   });
   await queues.look(0, 8080);
   assert.equal(looks, 0);
-  const [one, other] = [new Asker("127.0.0.2", 0xc000), new Asker("127.0.0.2", 0xc001)];
+  const [one, other] = [new ShutdownCaller("127.0.0.2", 0xc000), new ShutdownCaller("127.0.0.2", 0xc001)];
   for (let now = 0; now <= 4_000; now += 250) {
     queues.ask(one);
     queues.ask(other);
@@ -92,7 +92,7 @@ test("it is looked only where somebody has asked, once for all, and not too ofte
 test("no look begins while another is under way, and one that took long has a pause behind it", async () => {
   const ends: ((text: string) => void)[] = [];
   const queues = new SendQueues(0, () => new Promise((resolve) => ends.push(resolve)));
-  const asker = new Asker("127.0.0.2", 0xc000);
+  const asker = new ShutdownCaller("127.0.0.2", 0xc000);
   const look = (now: number): Promise<void> => {
     queues.ask(asker);
     return queues.look(now, 8080);
@@ -117,7 +117,7 @@ test("where nothing can be read, that is said at once, and not tried again", asy
     reads++;
     return "";
   });
-  const asker = new Asker("127.0.0.2", 0xc000);
+  const asker = new ShutdownCaller("127.0.0.2", 0xc000);
   for (const now of [0, 1, 2]) {
     queues.ask(asker);
     await queues.look(now, 8080);
@@ -148,7 +148,7 @@ test("the kernel's own word", { skip: process.platform !== "linux" && "only Linu
     t.after(() => client.destroy());
     await new Promise((resolve) => client.once("connect", resolve));
     const queues = new SendQueues(0);
-    const asker = new Asker(host, client.localPort!);
+    const asker = new ShutdownCaller(host, client.localPort!);
     const ask = async (): Promise<number> => {
       queues.ask(asker);
       await queues.look(Infinity, port);

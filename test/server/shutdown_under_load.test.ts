@@ -1,4 +1,4 @@
-/** A server that is told to stop while clients ask: each request that was sent is answered, on the event loop, in threads, by listeners. */
+/** A server that is told to stop while clients ask: each request that was sent gets a response, on the event loop, in threads, by listeners. */
 import assert from "node:assert/strict";
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
@@ -120,6 +120,6 @@ test("connections that wait to be accepted when the signal comes are accepted, a
   writeFileSync(path.join(folder, "go"), "");
   await load.ended();
   assert.deepEqual([load.lost, load.refused], [0, 0]);
-  assert.ok(load.answered >= CLIENTS);
+  assert.ok(load.responded >= CLIENTS);
   assert.equal(await program.ended(), 0);
 });

@@ -230,7 +230,7 @@ export class MuxConnection implements Connection {
   }
 }
 
-// Where the answer is, as in HTTP/1.
+// Where the response is, as in HTTP/1.
 const IDLE = 0;
 const OPEN = 1;
 const ENDED = 2;
@@ -260,8 +260,8 @@ class MuxExchange implements Exchange {
   #credit = 0;
   #hungry = false;
   #state = IDLE;
-  /** The head of the answer until it is in a batch. */
-  #answer: Uint8Array | null = null;
+  /** The head of the response until it is in a batch. */
+  #response: Uint8Array | null = null;
   #noContent = false;
   /** Bytes of content still to be written, where that is known. */
   #left = Infinity;
@@ -309,19 +309,19 @@ class MuxExchange implements Exchange {
   }
 
   inform(status: number, fields: FieldList): void {
-    if (this.#state !== IDLE) throw new Error("cannot inform: the answer has begun");
+    if (this.#state !== IDLE) throw new Error("cannot inform: the response has begun");
     if (!this.#gone) this.#connection.send(ANSWER, this.stream, headOf(status, fields, -1));
   }
 
   respond(status: number, _reason: string, fields: FieldList, length: number): void {
-    if (this.#state !== IDLE) throw new Error("cannot answer: an answer has begun already");
+    if (this.#state !== IDLE) throw new Error("cannot response: a response has begun already");
     const head = headOf(status, fields, length);
-    if (head.length > MAX_HEAD) throw new RangeError("cannot answer: the head is too large");
+    if (head.length > MAX_HEAD) throw new RangeError("cannot response: the head is too large");
     this.#state = OPEN;
     this.#noContent = this.head.method === "HEAD" || hasNoContent(status);
     this.#left = length < 0 || this.#noContent ? Infinity : length;
     if (this.#gone) return;
-    this.#answer = head;
+    this.#response = head;
     this.#connection.wake(false);
   }
 
@@ -339,8 +339,8 @@ class MuxExchange implements Exchange {
   }
 
   end(trailers?: FieldList): void {
-    if (this.#state !== OPEN) throw new Error("cannot end an answer that has not begun, or twice");
-    if (this.#left > 0 && this.#left < Infinity) throw new Error("cannot end the answer: bytes are missing");
+    if (this.#state !== OPEN) throw new Error("cannot end a response that has not begun, or twice");
+    if (this.#left > 0 && this.#left < Infinity) throw new Error("cannot end the response: bytes are missing");
     this.#state = ENDED;
     if (this.#gone) return;
     this.#end = trailers === undefined ? NOTHING : linesOf(trailers);
@@ -353,9 +353,9 @@ class MuxExchange implements Exchange {
 
   retract(): boolean {
     if (this.#state === IDLE) return true;
-    if (this.#answer === null) return false;
+    if (this.#response === null) return false;
     this.#state = IDLE;
-    this.#forgetAnswer();
+    this.#forgetResponse();
     return true;
   }
 
@@ -366,7 +366,7 @@ class MuxExchange implements Exchange {
   abort(): void {
     if (this.#state === ENDED) return;
     this.#state = ENDED;
-    this.#forgetAnswer();
+    this.#forgetResponse();
     if (this.#gone) return;
     this.#gone = true;
     this.#connection.close(this);
@@ -377,7 +377,7 @@ class MuxExchange implements Exchange {
     if (this.#released) return;
     this.#released = true;
     this.sink = NO_SINK;
-    this.abort(); // does nothing when the answer has ended
+    this.abort(); // does nothing when the response has ended
     this.#connection.released(this);
   }
 
@@ -400,17 +400,17 @@ class MuxExchange implements Exchange {
   leave(why: GoneReason): void {
     this.#gone = true;
     this.#stored = 0;
-    this.#forgetAnswer();
+    this.#forgetResponse();
     this.sink.onGone(why);
   }
 
   /** Puts at most one frame into a batch. @returns where it ends */
   fill(batch: Uint8Array, at: number): number {
     const room = batch.length - at - 4;
-    if (this.#answer !== null) {
-      if (room < this.#answer.length) return at;
-      const head = this.#answer;
-      this.#answer = null;
+    if (this.#response !== null) {
+      if (room < this.#response.length) return at;
+      const head = this.#response;
+      this.#response = null;
       batch.set(head, putHead(batch, at, ANSWER, this.stream, head.length));
       return at + 4 + head.length;
     }
@@ -456,8 +456,8 @@ class MuxExchange implements Exchange {
     this.sink.onReadable();
   }
 
-  #forgetAnswer(): void {
-    this.#answer = this.#end = null;
+  #forgetResponse(): void {
+    this.#response = this.#end = null;
     this.#pending = [];
     this.#pendingSize = 0;
     this.#left = Infinity;

@@ -134,8 +134,8 @@ export class Call implements Sink {
     this.#within("release", () => this.exchange.release());
   }
 
-  /** A whole answer, and the end of the exchange. */
-  answer(content = "", status = 200, fields: Pairs = []): void {
+  /** A whole response, and the end of the exchange. */
+  response(content = "", status = 200, fields: Pairs = []): void {
     this.respond(status, content.length, fields);
     if (content !== "") this.write(content);
     this.end();
@@ -247,7 +247,7 @@ export class Driver implements Host {
     this.#handler(call);
   }
 
-  answered(): void {
+  responseComplete(): void {
     this.wake(true);
   }
 
@@ -337,7 +337,7 @@ export function readFully(call: Call, then: (call: Call) => void, max?: number):
 export const echo: Handler = (call) => {
   // Not with 2xx to CONNECT, which would make the rest of the connection its content.
   const status = call.exchange.head.method === "CONNECT" ? 405 : 200;
-  readFully(call, () => call.answer(call.body, status));
+  readFully(call, () => call.response(call.body, status));
 };
 
 /** One request as an executor saw it. */

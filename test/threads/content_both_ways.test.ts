@@ -5,7 +5,7 @@ import { test } from "node:test";
 import type { Exchange, Sink } from "../../src/protocol/exchange.ts";
 import { Fields } from "../../src/protocol/fields.ts";
 import { type Desk, ThreadExchange } from "../../src/threads/worker/thread_exchange.ts";
-import { Job, type JobOwner } from "../../src/threads/main/thread_request.ts";
+import { ThreadRequest, type ThreadRequestOwner } from "../../src/threads/main/thread_request.ts";
 import { PoolMemory } from "../../src/threads/shared/memory.ts";
 import { ContentRing, RecordReader, RecordWriter } from "../../src/threads/shared/rings.ts";
 
@@ -14,17 +14,17 @@ const SLOT = 0;
 function setUp() {
   const memory = new PoolMemory({ threads: 1, slots: 1, headSize: 1024, ringSize: 64 });
   let nudges = 0;
-  const owner: JobOwner = {
+  const owner: ThreadRequestOwner = {
     memory,
     limitFor: () => 0,
     scratch: Buffer.alloc(1),
-    ringsOf: (slot) => ({ content: new ContentRing(memory, slot), answer: new RecordReader(memory, slot) }),
-    jobReady() {},
+    ringsOf: (slot) => ({ content: new ContentRing(memory, slot), response: new RecordReader(memory, slot) }),
+    requestReady() {},
     leavePlace() {},
-    jobDropped() {},
+    requestDropped() {},
     nudge: () => nudges++,
     log() {},
-    jobDone() {},
+    requestDone() {},
   };
   const fed: number[] = [];
   /** Runs when the event loop finds that there is nothing more to read. */
@@ -48,16 +48,16 @@ function setUp() {
       return pieces.length;
     },
   };
-  const job = new Job(source as unknown as Exchange, owner);
-  job.begin();
-  assert.ok(job.enter(SLOT, null));
-  job.ticket = memory.push(SLOT);
+  const request = new ThreadRequest(source as unknown as Exchange, owner);
+  request.begin();
+  assert.ok(request.enter(SLOT, null));
+  request.ticket = memory.push(SLOT);
   assert.equal(memory.take(0), SLOT);
   const desk: Desk = {
     memory,
     writer: new RecordWriter(memory),
     contentOf: (slot) => new ContentRing(memory, slot),
-    call: () => job.look(),
+    call: () => request.look(),
     atTurnEnd() {},
     wait() {},
     sendLine() {},
@@ -73,7 +73,7 @@ function setUp() {
     /** The peer sends bytes. */
     send(count: number): void {
       for (let i = 0; i < count; i++) fed.push(i);
-      job.onReadable();
+      request.onReadable();
     },
     read: () => exchange.readInto(buffer, 0, buffer.length),
     demand: () => exchange.demand(),

@@ -160,7 +160,7 @@ describe("programs without handlers", { concurrency: 2 }, () => {
     );
   });
 
-  test("what failed to begin may be tried again, and what is only injected into answers 503 meanwhile", async () => {
+  test("what failed to begin may be tried again, and what is only injected into responds 503 meanwhile", async () => {
     const main = `${IMPORTS}${CLASS}
       if (!isMainThread && process.env.PLINTH_OF_TEST !== "good") throw new Error("not yet");
       export { Handler };

@@ -122,7 +122,7 @@ for (const way of WAYS) {
   });
 }
 
-test("a client that reads nothing for a while has its answer whole afterwards, and so has who waited behind it", async () => {
+test("a client that reads nothing for a while has its response whole afterwards, and so has who waited behind it", async () => {
   // Both threads have such a client; then those that block are waited for, one after the other.
   const slow = WAYS.map(() => net.connect({ port, host: "127.0.0.1" }));
   for (const [i, socket] of slow.entries()) {

@@ -15,14 +15,14 @@ const CLASS = `
 import { BaseHTTPRequestHandler, HTTPServer, ThreadingHTTPServer } from "plinth";
 import { isMainThread, threadId } from "node:worker_threads";
 import { greeting } from "./greeting.js";
-enum Answer { All = 42 }
+enum Response { All = 42 }
 class Handler extends BaseHTTPRequestHandler {
-  do_GET(): void { this.sendText(greeting(Answer.All) + (isMainThread ? "" : " in a thread")); }
+  do_GET(): void { this.sendText(greeting(Response.All) + (isMainThread ? "" : " in a thread")); }
 }
 `;
-const GREETING = "export const greeting = (answer: number): string => `hello ${answer}`;";
+const GREETING = "export const greeting = (response: number): string => `hello ${response}`;";
 
-/** Asks until all answers of interest have come, says what they were, and ends. */
+/** Asks until all responses of interest have come, says what they were, and ends. */
 const ASK = `
 const serve = async (httpd: HTTPServer): Promise<void> => {
   try {

@@ -133,7 +133,7 @@ describe("afterwards", { concurrency: 2 }, () => {
     }
   });
 
-  test("an answer whose rest went by itself is not put once more into the next one", async (t) => {
+  test("a response whose rest went by itself is not put once more into the next one", async (t) => {
     const main = `${IMPORTS}
       class Handler extends BaseHTTPRequestHandler {
         do_LARGE() {
@@ -199,7 +199,7 @@ describe("afterwards", { concurrency: 2 }, () => {
     assert.deepEqual(await runProgram(t, { "main.js": main }), Array<string>(6).fill("HTTP/1.1 200 OK there and back"));
   });
 
-  test("an answer without much of its content read says that the connection ends, as on the event loop", async (t) => {
+  test("a response without much of its content read says that the connection ends, as on the event loop", async (t) => {
     const main = `${IMPORTS}
       class Handler extends BaseHTTPRequestHandler {
         do_POST() { this.sendText("enough"); }

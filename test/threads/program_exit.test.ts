@@ -36,7 +36,7 @@ const words = new Int32Array(new SharedArrayBuffer(8));
 const begun = async () => { while (words[0] === 0) await new Promise((resolve) => setTimeout(resolve, 1)); };
 const options = { log: "none", threads: { min: 1, max: 2 }, shutdownTimeout: 100, threadData: words };
 const make = (Server = ThreadingHTTPServer, more = {}) => new Server(["127.0.0.1", 0], Handler, { ...options, ...more });
-const get = (httpd, path) => fetch("http://127.0.0.1:" + httpd.serverAddress[1] + path).then((answer) => answer.text(), () => "cut");
+const get = (httpd, path) => fetch("http://127.0.0.1:" + httpd.serverAddress[1] + path).then((response) => response.text(), () => "cut");
 `;
 
 describe("programs end", { concurrency: 2 }, () => {
@@ -78,10 +78,10 @@ describe("programs end", { concurrency: 2 }, () => {
          const httpd = make();
          await httpd.serverActivate();
          words[0] = 0;
-         const answer = get(httpd, path);
+         const response = get(httpd, path);
          await begun();
          await httpd.shutdown();
-         console.log(await answer, httpd.stats().threads);
+         console.log(await response, httpd.stats().threads);
        }`,
       ["cut 0", "cut 0"],
     ],
@@ -90,11 +90,11 @@ describe("programs end", { concurrency: 2 }, () => {
          const httpd = make(undefined, { shutdownTimeout: 20_000 });
          await httpd.serverActivate();
          words.fill(0);
-         const answer = get(httpd, path);
+         const response = get(httpd, path);
          await begun();
          const down = httpd.shutdown();
          Atomics.store(words, 1, 1);
-         console.log(path, await answer);
+         console.log(path, await response);
          await down;
        }`,
       ["/looks", "/looks/throws", "/looks/late"].map((path) => `${path} The server is stopping.`),
@@ -112,10 +112,10 @@ describe("programs end", { concurrency: 2 }, () => {
       `const httpd = make();
        void httpd.serveForever().then(() => console.log("served"));
        await httpd.serverActivate();
-       const answers = [get(httpd, "/block"), get(httpd, "/block"), get(httpd, "/")];
+       const responses = [get(httpd, "/block"), get(httpd, "/block"), get(httpd, "/")];
        await begun();
        httpd.serverClose();
-       console.log((await Promise.all(answers)).join());`,
+       console.log((await Promise.all(responses)).join());`,
       ["cut,cut,cut", "served"],
     ],
     "a handler that is blocked ends with a program that ends itself": [

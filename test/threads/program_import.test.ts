@@ -198,7 +198,7 @@ describe("programs", { concurrency: 2 }, () => {
     }
   });
 
-  test("a Router in threads answers 404, 405, 501 and OPTIONS as it does on the event loop", async (t) => {
+  test("a Router in threads responds 404, 405, 501 and OPTIONS as it does on the event loop", async (t) => {
     const light = `import { BaseHTTPRequestHandler } from "plinth";
       export class Light extends BaseHTTPRequestHandler {
         static module = import.meta.url;
@@ -214,7 +214,7 @@ describe("programs", { concurrency: 2 }, () => {
       }`;
     const main = `${IMPORTS}
       import { Light, Other, Rest } from "./light.js";
-      const answers = [];
+      const responses = [];
       for (const Server of [HTTPServer, ThreadingHTTPServer]) {
         for (const options of [{}, { fallback: Rest }]) {
           const httpd = new Server(["127.0.0.1", 0], new Router({ "/": Light, "/other": Other }, options), { log: "none" });
@@ -225,12 +225,12 @@ describe("programs", { concurrency: 2 }, () => {
             list.push([line, status, headers.get("allow"), text()]);
           }
           await httpd.shutdown();
-          answers.push(JSON.stringify(list));
+          responses.push(JSON.stringify(list));
         }
       }
-      console.log(answers[0] === answers[2], answers[1] === answers[3]);
-      console.log(JSON.parse(answers[2]).map(([, status]) => status).join());
-      if (answers[0] !== answers[2] || answers[1] !== answers[3]) console.log(answers.join("\\n"));`;
+      console.log(responses[0] === responses[2], responses[1] === responses[3]);
+      console.log(JSON.parse(responses[2]).map(([, status]) => status).join());
+      if (responses[0] !== responses[2] || responses[1] !== responses[3]) console.log(responses.join("\\n"));`;
     const lines = await runProgram(t, { "main.js": main, "light.js": light });
     assert.deepEqual(lines, ["true true", "200,405,204,501,404,404,501,204,405"]);
   });

@@ -38,10 +38,10 @@ test("first come, first served, however many wait, each with its content", async
   const { waitingTime: _, done: __, ...numbers } = one.httpd.stats();
   assert.deepEqual(numbers, { threads: 1, busy: 1, waiting: count, failed: 0, replaced: 0, stuck: 0 });
   one.release();
-  for (const [i, client] of clients.entries()) assert.equal((await client.answer("POST")).body, content(i));
+  for (const [i, client] of clients.entries()) assert.equal((await client.response("POST")).body, content(i));
   held.methods = ["GET", "POST"];
   assert.deepEqual(
-    (await held.answers(2)).map(({ body }) => body),
+    (await held.responses(2)).map(({ body }) => body),
     ["held", content(count)],
   );
   assert.deepEqual([...one.words.subarray(NOTES, NOTES + count + 1)], [...Array(count + 1).keys()]);
@@ -58,7 +58,7 @@ test("a request has come when its content has: one that began before and dribble
   await late.send("67890");
   await until(() => one.httpd.stats().waiting === 2, "the other one");
   one.release();
-  for (const client of [...held, early, late]) assert.equal((await client.answer()).status, 200);
+  for (const client of [...held, early, late]) assert.equal((await client.response()).status, 200);
   assert.deepEqual([...one.words.subarray(NOTES, NOTES + 2)], [2, 1]);
 });
 
@@ -70,7 +70,7 @@ test("a request whose client leaves while it waits is never run", async () => {
   const left = clients.filter((_, i) => i % 3 !== 0);
   await until(() => one.httpd.stats().waiting === left.length, "those who left to be forgotten");
   one.release();
-  for (const client of [...held, ...left]) assert.equal((await client.answer()).status, 200);
+  for (const client of [...held, ...left]) assert.equal((await client.response()).status, 200);
   const expected = [...clients.keys()].filter((i) => i % 3 !== 0);
   assert.deepEqual([...one.words.subarray(NOTES, NOTES + expected.length)], expected);
   assert.equal(one.words[NOTED], expected.length);
@@ -88,7 +88,7 @@ test("those who leave leave no place taken: thousands of them, and the next one 
     await until(() => one.httpd.stats().waiting === 0, "all to be forgotten");
     const last = await wait(one, request("GET", "/noted/1"));
     one.release();
-    for (const client of [...held, last]) assert.equal((await client.answer()).status, 200);
+    for (const client of [...held, last]) assert.equal((await client.response()).status, 200);
     assert.equal(one.words[NOTED], 1);
   }
 });
@@ -103,33 +103,33 @@ test("one connection has one request in the threads, though it has sent more", a
   assert.deepEqual([server.httpd.stats().busy, server.httpd.stats().waiting], [1, 0]);
   server.release();
   assert.deepEqual(
-    (await client.answers(3)).map(({ body }) => body),
+    (await client.responses(3)).map(({ body }) => body),
     ["held", "", ""],
   );
   assert.deepEqual([...server.words.subarray(NOTES, NOTES + 2)], [1, 2]);
 });
 
 for (const queue of [0, 2]) {
-  test(`with all threads busy and ${queue} waiting, the next is answered 503 at once, with Retry-After`, async (t) => {
+  test(`with all threads busy and ${queue} waiting, the next gets 503 at once, with Retry-After`, async (t) => {
     const server = await serve(t, Queued, { threads: 2, queue });
     const held = await holdAll(server, 2);
     const waiting: MemoryPeer[] = [];
     for (let i = 0; i < queue; i++) waiting.push(await wait(server, request("GET", "/noted/1")));
     const client = server.connect();
     for (const text of [request("GET", "/noted/2"), post("content"), postChunks(["con", "tent"])]) {
-      const answer = await client.ask(text);
-      assert.deepEqual([answer.status, answer.get("connection")], [503, null]);
-      assert.match(answer.get("retry-after")!, /^([1-9]|[1-5][0-9]|60)$/);
-      assert.match(answer.body, /All threads are busy, and as many requests as may wait/);
+      const response = await client.ask(text);
+      assert.deepEqual([response.status, response.get("connection")], [503, null]);
+      assert.match(response.get("retry-after")!, /^([1-9]|[1-5][0-9]|60)$/);
+      assert.match(response.body, /All threads are busy, and as many requests as may wait/);
     }
     // One that asks before it sends content is told so instead.
     const asking = server.connect();
     await asking.send("POST /noted/3 HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\nExpect: 100-continue\r\n\r\n");
-    assert.equal((await asking.answer("POST")).status, 503);
+    assert.equal((await asking.response("POST")).status, 503);
     assert.equal(asking.text, "");
     assert.deepEqual([server.httpd.stats().busy, server.httpd.stats().waiting], [2, queue]);
     server.release();
-    for (const client of [...held, ...waiting]) assert.equal((await client.answer()).status, 200);
+    for (const client of [...held, ...waiting]) assert.equal((await client.response()).status, 200);
     assert.equal((await client.ask(request("GET", "/quick"))).status, 200, "there is room again");
     assert.equal(server.words[NOTED], queue);
     assert.ok(server.log.some((line) => line.includes("503")));
@@ -159,7 +159,7 @@ test("more threads are started while requests wait, up to the most; they end whe
   for (let i = 0; i < 40; i++) checkIdle();
   assert.equal(server.httpd.stats().threads, 3, "none of them is idle");
   server.release();
-  for (const client of [...clients, next]) assert.equal((await client.answer()).status, 200);
+  for (const client of [...clients, next]) assert.equal((await client.response()).status, 200);
 
   const check = async (): Promise<void> => {
     const { threads } = server.httpd.stats();
@@ -181,10 +181,10 @@ test("more threads are started while requests wait, up to the most; they end whe
   await new Promise((resolve) => setTimeout(resolve, 2_000));
   assert.deepEqual([server.httpd.stats().threads, server.httpd.stats().stuck], [3, 0]);
   server.release();
-  for (const client of early) assert.equal((await client.answer()).status, 200);
+  for (const client of early) assert.equal((await client.response()).status, 200);
   const again = await holdAll(server, 3);
   server.release();
-  for (const client of again) assert.equal((await client.answer()).status, 200);
+  for (const client of again) assert.equal((await client.response()).status, 200);
   const { failed, replaced } = server.httpd.stats();
   assert.deepEqual([failed, replaced, server.log.filter((line) => line.includes("thread"))], [0, 0, []]);
 });
@@ -197,7 +197,7 @@ test("a number of threads is that many, from the beginning; without one, as many
   await new Promise((resolve) => setTimeout(resolve, 50)); // many times what one waits for another thread
   assert.deepEqual([server.httpd.stats().threads, server.httpd.stats().waiting], [3, 1]);
   server.release();
-  for (const client of [...clients, next]) assert.equal((await client.answer()).status, 200);
+  for (const client of [...clients, next]) assert.equal((await client.response()).status, 200);
 
   if (availableParallelism() > 16) return; // so many are no quick test
   const plain = await serve(t, Queued);
@@ -221,7 +221,7 @@ test("uploads that dribble hold no thread", async () => {
   assert.deepEqual([one.httpd.stats().busy, one.httpd.stats().waiting, one.words[BEGUN]], [0, 0, 0]);
   for (const [client, rest] of clients) {
     for (const byte of rest) await client.send(byte);
-    assert.equal((await client.answer("POST")).body, "1000");
+    assert.equal((await client.response("POST")).body, "1000");
   }
   assert.equal(one.words[BEGUN], clients.length);
 });
@@ -236,10 +236,10 @@ test("a thread is given when as much content has come as threadBuffer says, thou
   await server.wordIs(BEGUN, 1);
   assert.equal(server.httpd.stats().busy, 1);
   await client.send("x".repeat(2000));
-  assert.equal((await client.answer("POST")).body, "3000");
+  assert.equal((await client.response("POST")).body, "3000");
 });
 
-test("slow readers hold no thread, of answers that fit, and of larger ones that a handler does not wait for", async () => {
+test("slow readers hold no thread, of responses that fit, and of larger ones that a handler does not wait for", async () => {
   one.reset();
   for (const [size, piece, count] of [
     [60_000, 60_000, 20],
@@ -257,7 +257,7 @@ test("slow readers hold no thread, of answers that fit, and of larger ones that 
     await until(() => one.httpd.stats().done >= done + count && one.httpd.stats().busy === 0, "all handlers to settle");
     assert.equal((await one.get("/quick")).body, "quick");
     for (const client of clients) {
-      const [large, quick] = await client.answers(2);
+      const [large, quick] = await client.responses(2);
       assert.deepEqual([Buffer.from(large.body, "latin1").equals(pattern(size)), quick.body], [true, "quick"]);
     }
   }
@@ -274,14 +274,14 @@ test("who asks before it sends content that is waited for is told at once to sen
     const client = one.connect();
     await client.send(asking(path, 5));
     assert.deepEqual(
-      client.reading.answers.map(({ status }) => status),
+      client.reading.responses.map(({ status }) => status),
       [100],
     );
     assert.equal((await one.get("/quick")).body, "quick");
     assert.deepEqual([one.httpd.stats().busy, one.httpd.stats().waiting], [0, 0]);
     await client.send("hello");
-    assert.equal((await client.answers(1))[0].body, path === "/quick" ? "quick" : "hello");
-    assert.equal(client.reading.answers.length, 2, "100 comes once");
+    assert.equal((await client.responses(1))[0].body, path === "/quick" ? "quick" : "hello");
+    assert.equal(client.reading.responses.length, 2, "100 comes once");
   }
 });
 
@@ -291,20 +291,20 @@ test("who asks before it sends more than that is heard at its head, and told to 
   for (const path of ["/asks", "/asksSync"]) {
     const client = one.connect();
     await client.send(asking(path, content.length));
-    await until(() => client.reading.answers.length > 0, "100 Continue");
+    await until(() => client.reading.responses.length > 0, "100 Continue");
     assert.deepEqual(
-      client.reading.answers.map(({ status }) => status),
+      client.reading.responses.map(({ status }) => status),
       [100],
     );
     assert.equal(one.httpd.stats().busy, 1);
     await client.send(content);
-    assert.equal((await client.answers(1))[0].body, content);
+    assert.equal((await client.responses(1))[0].body, content);
   }
-  // A handler that does not read answers without it.
+  // A handler that does not read responses without it.
   const client = one.connect();
   await client.send(asking("/quick", content.length));
-  const answer = await client.answer("POST");
-  assert.deepEqual([answer.status, answer.get("connection"), client.text], [200, "close", ""]);
+  const response = await client.response("POST");
+  assert.deepEqual([response.status, response.get("connection"), client.text], [200, "close", ""]);
 });
 
 test("and must send then: the body rate's deadline ends its read, and the thread is free", async (t) => {
@@ -314,7 +314,7 @@ test("and must send then: the body rate's deadline ends its read, and the thread
   await client.send(head);
   await client.endOfConnection();
   assert.deepEqual(
-    client.reading.answers.map(({ status }) => status),
+    client.reading.responses.map(({ status }) => status),
     [100, 408],
   );
   await server.wordIs(ENDED, 1);
@@ -327,7 +327,7 @@ test("and must send then: the body rate's deadline ends its read, and the thread
   await slow.endOfConnection();
   await silent.endOfConnection();
   assert.deepEqual(
-    [slow, silent].map(({ reading }) => reading.answers.map(({ status }) => status)),
+    [slow, silent].map(({ reading }) => reading.responses.map(({ status }) => status)),
     [[408], [100, 408]],
   );
   assert.deepEqual([server.words[BEGUN], server.words[ENDED], server.httpd.stats().failed], [3, 3, 0]);

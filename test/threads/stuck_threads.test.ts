@@ -44,12 +44,12 @@ describe("a thread that goes on though it was ended", { concurrency: 3 }, () => 
   test("what it has to say when it is over reaches nobody", async (t) => {
     const own = await serve(t, Stuck, { threads: 3, handlerTimeout: ALLOWED });
     const late = [own.get(`/computes/${TAKES / 2}`), own.get(`/sleeps/${TAKES / 2}`)];
-    for (const answer of await Promise.all(late)) assert.equal(answer.status, 503);
+    for (const response of await Promise.all(late)) assert.equal(response.status, 503);
     const end = performance.now() + TAKES;
     for (let i = 0; performance.now() < end; i++) {
-      const answers = await Promise.all([own.get(`/echo/a${i}`), own.get(`/echo/b${i}`)]);
+      const responses = await Promise.all([own.get(`/echo/a${i}`), own.get(`/echo/b${i}`)]);
       assert.deepEqual(
-        answers.map(({ body }) => body),
+        responses.map(({ body }) => body),
         [`a${i}`, `b${i}`],
       );
       await new Promise((resolve) => setTimeout(resolve, 5));
@@ -76,12 +76,12 @@ describe("a thread that goes on though it was ended", { concurrency: 3 }, () => 
     const options = { handlerTimeout: 400, threads: { min: 1, max: 2 }, log: (line) => console.log(line), ...JSON.parse(process.env.OPTIONS) };
     const httpd = new ThreadingHTTPServer(["127.0.0.1", 0], Handler, options);
     await httpd.serverActivate();
-    const answers = [];
-    const ask = (path) => fetch("http://127.0.0.1:" + httpd.serverAddress[1] + path).then(({ status }) => answers.push(status), () => answers.push("cut"));
+    const responses = [];
+    const ask = (path) => fetch("http://127.0.0.1:" + httpd.serverAddress[1] + path).then(({ status }) => responses.push(status), () => responses.push("cut"));
     for (let i = 0; i < 6; i++) await ask("/loop");
     await new Promise((resolve) => setTimeout(resolve, 3000));
     await ask("/");
-    console.log(JSON.stringify({ answers, stuck: httpd.stats().stuck }));
+    console.log(JSON.stringify({ responses, stuck: httpd.stats().stuck }));
     process.exit();`;
 
   test("loops without end take no more threads than there may be", async (t) => {
@@ -92,7 +92,7 @@ describe("a thread that goes on though it was ended", { concurrency: 3 }, () => 
     assert.equal(status, 0);
     const deno = runtime === "deno";
     assert.deepEqual(JSON.parse(lines.at(-1) ?? ""), {
-      answers: [503, 503, 503, 503, 503, 503, deno ? 503 : 200],
+      responses: [503, 503, 503, 503, 503, 503, deno ? 503 : 200],
       stuck: deno ? 2 : 0,
     });
     if (!deno) return; // a thread may need long to end on a busy machine, but it ends

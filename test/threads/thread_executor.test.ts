@@ -96,12 +96,12 @@ async function run(exchange: Made): Promise<Made> {
   return exchange;
 }
 
-test("an answer that does not fit into shared memory comes whole, and then the exchange is released", async () => {
+test("a response that does not fit into shared memory comes whole, and then the exchange is released", async () => {
   const { released, written, ended } = await run(new Made("/large/1000000"));
   assert.deepEqual([released, written, ended], [1, 1_000_000, true]);
 });
 
-test("a peer that goes while the rest of its answer is on its way changes nothing of that", async () => {
+test("a peer that goes while the rest of its response is on its way changes nothing of that", async () => {
   const endOfTurn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
   const sleepers = new Int32Array(new SharedArrayBuffer(4));
   for (let i = 0; i < 15; i++) {

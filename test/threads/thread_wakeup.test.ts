@@ -1,7 +1,7 @@
 /** Who is woken for a request: a thread that will look for itself is counted on, one with a handler to run is not. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { type Answer, type MemoryPeer, request, turn } from "../server/support.ts";
+import { type ReceivedResponse, type MemoryPeer, request, turn } from "../server/support.ts";
 import { BEGUN, Queued } from "./handlers.ts";
 import { serve } from "./support.ts";
 
@@ -11,12 +11,12 @@ async function turnsUntil(isSo: () => boolean, what: string): Promise<void> {
     assert.ok(performance.now() - begun < 8000, `waited in vain: ${what}`);
 }
 
-async function ask(client: MemoryPeer, path: string): Promise<Answer> {
+async function ask(client: MemoryPeer, path: string): Promise<ReceivedResponse> {
   await client.send(request("GET", path));
-  await turnsUntil(() => client.reading.answers.length > 0, `an answer to ${path}`);
-  const [answer] = client.reading.answers;
+  await turnsUntil(() => client.reading.responses.length > 0, `a response to ${path}`);
+  const [response] = client.reading.responses;
   client.text = "";
-  return answer;
+  return response;
 }
 
 test("a request is given to a thread that rests, and not left to one whose handler runs, however quick handlers were", async (t) => {
@@ -36,7 +36,7 @@ test("a request is given to a thread that rests, and not left to one whose handl
     Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 20);
     assert.equal((await ask(client, "/quick")).body, "quick");
     server.release(1);
-    await turnsUntil(() => holder.reading.answers.length > 0, "the handler to end");
+    await turnsUntil(() => holder.reading.responses.length > 0, "the handler to end");
     holder.text = "";
   }
 });

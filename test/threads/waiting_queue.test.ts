@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import * as fc from "fast-check";
-import { Line } from "../../src/threads/main/waiting_queue.ts";
+import { WaitingQueue } from "../../src/threads/main/waiting_queue.ts";
 
 test("first come, first served, whoever leaves in between", () => {
   const steps = fc.array(
@@ -16,7 +16,7 @@ test("first come, first served, whoever leaves in between", () => {
   );
   fc.assert(
     fc.property(steps, (all) => {
-      const line = new Line<{ n: number }>();
+      const line = new WaitingQueue<{ n: number }>();
       const list: { n: number }[] = [];
       let n = 0;
       for (const step of all) {
@@ -41,7 +41,7 @@ test("first come, first served, whoever leaves in between", () => {
 });
 
 test("a line that is never empty takes no more and more memory", () => {
-  const line = new Line<object>();
+  const line = new WaitingQueue<object>();
   for (let i = 0; i < 5; i++) line.push({});
   for (let i = 0; i < 100_000; i++) {
     const one = {};

@@ -14,7 +14,7 @@ import { programFile } from "../support/places.ts";
 import { runtime, sharesPorts, testOn } from "../support/runtime.ts";
 import type { Address, Listener, Socket, SocketHandler, Transport } from "../../src/transport/transport.ts";
 
-/** Answers each thing it hears of with what `on` does, and notes it. */
+/** Responses each thing it hears of with what `on` does, and notes it. */
 class Recorder implements SocketHandler {
   readonly events: string[] = [];
   /** The memory that each read came in. */

@@ -2,7 +2,7 @@
 import { copy } from "../bytes.ts";
 import { BODY_TOO_LARGE, type ProtocolError } from "../errors.ts";
 import type { Fields } from "../fields.ts";
-import type { Input } from "../receive_buffer.ts";
+import type { ReceiveBuffer } from "../receive_buffer.ts";
 
 /** The content is complete. */
 export const END = -1;
@@ -20,7 +20,7 @@ export interface BodyReader {
    * Takes content from `input`, at most `max` bytes, to `to` from `at` on; nowhere when `to` is null.
    * @returns how many bytes; 0 when there are none yet; END; FAULT
    */
-  read(input: Input, to: Uint8Array | null, at: number, max: number): number;
+  read(input: ReceiveBuffer, to: Uint8Array | null, at: number, max: number): number;
 }
 
 /** Content of a length said beforehand; of length Infinity, what follows until the peer closes (a tunnel). */
@@ -41,7 +41,7 @@ export class CountedReader implements BodyReader {
     this.error = this.#left > maxBodySize && this.#left !== Infinity ? BODY_TOO_LARGE : null;
   }
 
-  read(input: Input, to: Uint8Array | null, at: number, max: number): number {
+  read(input: ReceiveBuffer, to: Uint8Array | null, at: number, max: number): number {
     if (this.#left === 0) return END;
     if (this.error !== null && to !== null) return FAULT;
     let n = input.end - input.pos;

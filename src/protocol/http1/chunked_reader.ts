@@ -16,7 +16,7 @@ import * as grammar from "../grammar.ts";
 import type { Limits } from "../limits.ts";
 import { type BodyReader, END, FAULT } from "./body_reader.ts";
 import { FieldLinesReader } from "./field_lines.ts";
-import type { Input } from "../receive_buffer.ts";
+import type { ReceiveBuffer } from "../receive_buffer.ts";
 
 const { BACKSLASH, CLASS, CR, DQUOTE, EQUALS, HEX, HTAB, LF, QDTEXT, SEMICOLON, SP, TCHAR, VALUE } = grammar;
 
@@ -65,7 +65,7 @@ export class ChunkedReader implements BodyReader {
     this.#maxBodySize = maxBodySize;
   }
 
-  read(input: Input, to: Uint8Array | null, at: number, max: number): number {
+  read(input: ReceiveBuffer, to: Uint8Array | null, at: number, max: number): number {
     if (this.error !== null) return FAULT;
     if (to === null) this.#maxBodySize = Infinity; // what is dropped takes no memory
     const start = at;
@@ -94,7 +94,7 @@ export class ChunkedReader implements BodyReader {
   }
 
   /** Reads what stands between data and data. @returns whether it came to data or the trailers */
-  #readLine(input: Input): boolean {
+  #readLine(input: ReceiveBuffer): boolean {
     const { bytes, end } = input;
     let i = input.pos;
     let state = this.#state;
@@ -190,7 +190,7 @@ export class ChunkedReader implements BodyReader {
     return false;
   }
 
-  #readTrailers(input: Input): number {
+  #readTrailers(input: ReceiveBuffer): number {
     if (this.#lines === null) {
       this.#lines = new FieldLinesReader(this.#limits.maxTrailers, TRAILERS_TOO_LARGE);
       this.#lines.reset(0);

@@ -10,12 +10,12 @@
 import { BODY_INCOMPLETE, BODY_TIMEOUT, HEAD_INCOMPLETE, HEAD_TIMEOUT, type ProtocolError } from "../errors.ts";
 import type { Connection, GoneReason, Host, Peer } from "../exchange.ts";
 import type { Limits } from "../limits.ts";
-import { type ChunkPool, Output } from "../send_buffer.ts";
+import { type ChunkPool, SendBuffer } from "../send_buffer.ts";
 import { type BodyReader, CountedReader, END, FAULT, NO_BODY } from "./body_reader.ts";
 import { ChunkedReader } from "./chunked_reader.ts";
 import { Http1Exchange, LOOK_AHEAD } from "./exchange.ts";
 import { giveReader, type HeadReader, takeReader } from "./request_head.ts";
-import { Input } from "../receive_buffer.ts";
+import { ReceiveBuffer } from "../receive_buffer.ts";
 import { writeRefusal } from "./error_response.ts";
 
 const HEAD = 0;
@@ -31,7 +31,7 @@ const HIGH_WATER = 64 * 1024;
 /** The protocol of one HTTP/1 connection. What it offers its carrier is in `Connection`; the rest is for its exchanges. */
 export class Http1Connection implements Connection {
   /** What waits to leave. @internal */
-  readonly output: Output;
+  readonly output: SendBuffer;
   /** The peer has ended its side. @internal */
   ended = false;
   /** The server stops: each response says that it is the last. @internal */
@@ -42,17 +42,17 @@ export class Http1Connection implements Connection {
 
   readonly #host: Host;
   readonly #limits: Limits;
-  readonly #input = new Input();
+  readonly #input = new ReceiveBuffer();
   /** Of a head that has begun to come. */
   #reader: HeadReader | null = null;
   #phase = HEAD;
   #exchange: Http1Exchange | null = null;
   #advancing = false;
-  /** An exchange was released and its answer should leave. */
-  #answered = false;
+  /** An exchange was released and its response should leave. */
+  #responseComplete = false;
   /** Something is to leave by the end of the turn. */
   #wakes = false;
-  /** The next request waits for earlier answers to leave. */
+  /** The next request waits for earlier responses to leave. */
   #stalled = false;
   /** How long the connection may wait for its next request. */
   #idleTime: number;
@@ -70,7 +70,7 @@ export class Http1Connection implements Connection {
     this.#host = host;
     this.sendsInformational = sendsInformational;
     this.#limits = limits;
-    this.output = new Output(pool);
+    this.output = new SendBuffer(pool);
     this.#deadline = host.now + limits.headTimeout;
     this.#idleTime = limits.keepAliveTimeout;
   }
@@ -193,7 +193,7 @@ export class Http1Connection implements Connection {
 
   /** Output, or what depends on it, has changed. @internal */
   wake(now: boolean): void {
-    // Where a handler settles in the very call that it was started in, one word for all of its answer will do.
+    // Where a handler settles in the very call that it was started in, one word for all of its response will do.
     if (!now && this.#advancing) this.#wakes = true;
     else this.#host.wake(now);
   }
@@ -266,7 +266,7 @@ export class Http1Connection implements Connection {
     if (this.#exchange !== exchange) return;
     if (this.#phase === CLOSING) this.#exchange = null;
     if (exchange.hasWatcher) this.output.watch(exchange);
-    this.#answered = true;
+    this.#responseComplete = true;
     if (!this.#advancing) {
       this.#advance();
       this.#input.keep();
@@ -279,14 +279,14 @@ export class Http1Connection implements Connection {
     this.#advancing = true;
     while (this.#step());
     this.#advancing = false;
-    const wakes = this.#wakes || this.#answered;
+    const wakes = this.#wakes || this.#responseComplete;
     this.#wakes = false;
-    if (this.#answered && this.#phase !== EXCHANGE) {
-      this.#answered = false;
-      this.#host.answered();
+    if (this.#responseComplete && this.#phase !== EXCHANGE) {
+      this.#responseComplete = false;
+      this.#host.responseComplete();
     } else if (wakes) {
-      // While another request of the same batch runs, its answer may travel with this one: at the end of the turn at the latest.
-      this.#answered = false;
+      // While another request of the same batch runs, its response may travel with this one: at the end of the turn at the latest.
+      this.#responseComplete = false;
       this.#host.wake(false);
     }
   }
@@ -422,7 +422,7 @@ export class Http1Connection implements Connection {
     }
     this.#host.refused(error, exchange);
     const kind = error.status === 408 ? "timeout" : "malformed";
-    if (exchange.unanswered) {
+    if (!exchange.hasBegun) {
       // The response is the executor's: it goes the way of all responses of its handler's class.
       exchange.refuse();
       this.#input.drop();

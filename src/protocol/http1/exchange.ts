@@ -1,5 +1,5 @@
-/** One HTTP/1 request and its answer: what goes out, and when. The connection does the reading. */
-import { AnswerAccount, isHeadOnly, opensTunnel } from "../response_state.ts";
+/** One HTTP/1 request and its response: what goes out, and when. The connection does the reading. */
+import { ResponseState, isHeadOnly, opensTunnel } from "../response_state.ts";
 import type { Exchange, GoneReason, Lender, Peer, ResponseWatcher, Sink } from "../exchange.ts";
 import { latin1Bytes } from "../bytes.ts";
 import type { FieldList, Fields } from "../fields.ts";
@@ -11,7 +11,7 @@ import { type BodyReader, CountedReader } from "./body_reader.ts";
 import type { Http1Connection } from "./connection.ts";
 import type { Http1Head } from "./request_head.ts";
 
-// How the content of the answer is framed (RFC 9112 §6.3).
+// How the content of the response is framed (RFC 9112 §6.3).
 const COUNTED = 0;
 const CHUNKED = 1;
 const UNTIL_CLOSE = 2;
@@ -45,7 +45,7 @@ export class Http1Exchange implements Exchange, Departing {
   /** Somebody wants to hear of the peer's end. */
   watched = false;
   body: BodyReader;
-  /** CONNECT was answered with 2xx: from then on, content is what comes, and what goes, until the connection ends. */
+  /** CONNECT got 2xx: from then on, content is what comes, and what goes, until the connection ends. */
   tunnel = false;
   /** The connection takes another request after this one. */
   persistent: boolean;
@@ -62,9 +62,9 @@ export class Http1Exchange implements Exchange, Departing {
   waitingSince = 0;
 
   readonly #connection: Http1Connection;
-  readonly #account = new AnswerAccount();
+  readonly #response = new ResponseState();
   #framing = NONE;
-  /** Where in the connection's output the answer begins. */
+  /** Where in the connection's output the response begins. */
   #mark = 0;
   #close = false;
   #continued: boolean;
@@ -102,16 +102,16 @@ export class Http1Exchange implements Exchange, Departing {
     return this.body.trailers;
   }
 
-  /** How to close so that the peer can tell whether it got the whole answer. */
+  /** How to close so that the peer can tell whether it got the whole response. */
   get howToBreakOff(): "end" | "cut" | "reset" {
-    if (this.#account.ended) return "end";
+    if (this.#response.ended) return "end";
     // Content that only the close ends would look complete after an orderly one.
-    return !this.#account.unanswered && this.#framing === UNTIL_CLOSE ? "reset" : "cut";
+    return this.#response.hasBegun && this.#framing === UNTIL_CLOSE ? "reset" : "cut";
   }
 
-  /** Whether nothing of the answer has been given yet. */
-  get unanswered(): boolean {
-    return this.#account.unanswered;
+  /** Whether the head of the response has been given. */
+  get hasBegun(): boolean {
+    return this.#response.hasBegun;
   }
 
   /** Whether the handler has settled. */
@@ -133,7 +133,7 @@ export class Http1Exchange implements Exchange, Departing {
 
   demand(): void {
     // "A server MUST NOT send a 100 (Continue) … if it has already sent a final status" (RFC 9110 §10.1.1)
-    if (this.#continued || !this.#account.unanswered || this.gone !== null) return;
+    if (this.#continued || this.#response.hasBegun || this.gone !== null) return;
     this.#continued = true;
     if (this.body.remaining !== 0) this.#sendInterim("HTTP/1.1 100 Continue\r\n\r\n");
   }
@@ -150,7 +150,7 @@ export class Http1Exchange implements Exchange, Departing {
   }
 
   inform(status: number, fields: FieldList): void {
-    this.#account.checkInterim(status);
+    this.#response.checkInterim(status);
     const isAskedFor = status === 100 && this.waitsForContinue;
     if (status === 100) this.#continued = true;
     // HTTP/1.0 has no 1xx: "a server MUST NOT send a 1xx response to an HTTP/1.0 client" (RFC 9110 §15.2)
@@ -166,7 +166,7 @@ export class Http1Exchange implements Exchange, Departing {
   }
 
   respond(status: number, reason: string, fields: FieldList, length: number): void {
-    this.#account.checkBegin(status, length);
+    this.#response.checkBegin(status, length);
     const line = statusLine(status, reason);
     const { method } = this.head;
     const connect = opensTunnel(method, status);
@@ -195,7 +195,7 @@ export class Http1Exchange implements Exchange, Departing {
       this.#framing = UNTIL_CLOSE;
       this.persistent = false;
     }
-    this.#account.begin(this.#framing === COUNTED ? length : -1);
+    this.#response.begin(this.#framing === COUNTED ? length : -1);
     if (this.gone !== null) return;
     this.status = status;
 
@@ -225,7 +225,7 @@ export class Http1Exchange implements Exchange, Departing {
 
   write(bytes: Uint8Array): boolean {
     const n = bytes.length;
-    this.#account.count(n);
+    this.#response.count(n);
     if (this.#framing === NONE || this.gone !== null) return true;
     if (n === 0) return !this.full;
     this.bytesSent += n;
@@ -244,14 +244,14 @@ export class Http1Exchange implements Exchange, Departing {
     const { output } = this.#connection;
     // Behind others that are lent, or between the marks of a chunk, it would take more writes than a copy costs.
     if (this.#framing !== COUNTED || this.gone !== null || output.lends) return null;
-    this.#account.count(bytes.length);
+    this.#response.count(bytes.length);
     this.bytesSent += bytes.length;
     output.lend(bytes, lender);
     return !(this.full = this.#connection.wrote());
   }
 
   end(trailers?: FieldList): void {
-    this.#account.finish();
+    this.#response.finish();
     if (this.gone !== null) return;
     if (this.#framing === CHUNKED) {
       // Trailers need the chunked coding; elsewhere they are dropped, as RFC 9110 §6.5.1 allows.
@@ -265,12 +265,12 @@ export class Http1Exchange implements Exchange, Departing {
   }
 
   retract(): boolean {
-    if (this.#account.unanswered) return true;
+    if (!this.#response.hasBegun) return true;
     const output = this.#connection.output;
     if (this.gone !== null || this.tunnel || this.#connection.closing !== null || output.pulled > this.#mark)
       return false;
     if (!output.takeBack(output.pulled + output.length - this.#mark)) return false;
-    this.#account.takeBack();
+    this.#response.takeBack();
     this.status = this.bytesSent = 0;
     this.persistent = this.head.persistent && !this.#close;
     return true;
@@ -289,9 +289,9 @@ export class Http1Exchange implements Exchange, Departing {
   }
 
   abort(): void {
-    if (this.#account.ended) return;
+    if (this.#response.ended) return;
     const how = this.howToBreakOff;
-    this.#account.breakOff();
+    this.#response.breakOff();
     if (this.gone === null) this.#connection.close(how);
   }
 
@@ -299,7 +299,7 @@ export class Http1Exchange implements Exchange, Departing {
     if (this.#released) return;
     this.#released = true;
     this.sink = NO_SINK;
-    this.abort(); // does nothing when the answer has ended
+    this.abort(); // does nothing when the response has ended
     this.#watcher = watcher;
     this.#connection.released(this);
     if (this.gone !== null) this.hasLeft(false); // the connection does not know it any more

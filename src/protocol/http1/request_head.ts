@@ -144,7 +144,7 @@ export class HeadReader {
     return this.#line.started;
   }
 
-  /** The method, when the request line has come that far; for answering a request whose head is wrong. */
+  /** The method, when the request line has come that far; for responding to a request whose head is wrong. */
   method(bytes: Uint8Array, base: number): string {
     const { methodStart, methodEnd } = this.#line;
     return latin1(bytes, base + methodStart, base + methodEnd);

@@ -1,4 +1,4 @@
-/** How much of a request's content is gathered on the event loop before a thread is given to it. */
+/** How much of a request's content is buffered on the event loop before a thread is given to it. */
 import type { Exchange } from "../../protocol/exchange.ts";
 import type { BodyLimits } from "../../protocol/limits.ts";
 import { bufferedBodyOf } from "../../handler/dispatcher.ts";
@@ -6,7 +6,7 @@ import { classesOf, type Handlers, isRouter } from "../../program/program.ts";
 import type { Services } from "../../handler/services.ts";
 import { pathOf } from "../../handler/request_path.ts";
 
-export class Gathering {
+export class BodyBuffering {
   readonly #threadBuffer: number;
   readonly #handlers: Handlers;
   readonly #services: Services;
@@ -30,7 +30,7 @@ export class Gathering {
    * How many bytes a request with content waits for: all, where that is at most `threadBuffer`, or the `bufferedBody` of its class. Of
    * content whose length is not known, one byte more shows that there is more.
    * @returns 0 where the request waits for none: `threadBuffer` is 0, or its client asks before it sends more, which is the handler's
-   *   to answer; -1 where its head announces too much, which its thread refuses unread
+   *   to respond to; -1 where its head announces too much, which its thread refuses unread
    */
   limitFor(exchange: Exchange): number {
     const { context, dispatcher, limits } = this.#services;

@@ -3,8 +3,8 @@ import { HTTPError } from "../../handler/errors.ts";
 import { LoopExecutor } from "../../handler/loop_executor.ts";
 import { BaseHTTPRequestHandler } from "../../handler/handler.ts";
 import type { Services } from "../../handler/services.ts";
-import { Transaction } from "../../handler/request_context.ts";
-import type { Job } from "./thread_request.ts";
+import { RequestContext } from "../../handler/request_context.ts";
+import type { ThreadRequest } from "./thread_request.ts";
 import { origin } from "../shared/memory.ts";
 import type { Settings } from "../options.ts";
 
@@ -57,7 +57,7 @@ export class Refusals {
   }
 
   /** Sends an error in the place of a handler's response. */
-  refuse({ exchange, beganAt }: Job, error: HTTPError): void {
+  refuse({ exchange, beganAt }: ThreadRequest, error: HTTPError): void {
     this.#error = error;
     this.loop.start(exchange, beganAt === 0 ? undefined : beganAt - origin);
     this.#error = null;
@@ -68,15 +68,15 @@ export class Refusals {
    * @param handled a thread's handler has settled, and knows how its request ended
    * @param why the thread was lost
    */
-  watcherOf(job: Job, handled: boolean, why: Error | undefined): Transaction | null {
+  watcherOf(request: ThreadRequest, handled: boolean, why: Error | undefined): RequestContext | null {
     const services = this.#services;
     if (!services.watched && (handled || services.log.silent)) return null;
-    const transaction = new Transaction(job.exchange, services);
-    if (!handled) transaction.handler = new BaseHTTPRequestHandler(transaction);
-    if (job.gone !== null) transaction.onGone(job.gone);
-    transaction.brokenOff = job.aborted || (!handled && job.gone === null);
-    transaction.error = why;
-    transaction.began = job.beganAt - origin;
-    return transaction;
+    const context = new RequestContext(request.exchange, services);
+    if (!handled) context.handler = new BaseHTTPRequestHandler(context);
+    if (request.gone !== null) context.onGone(request.gone);
+    context.brokenOff = request.aborted || (!handled && request.gone === null);
+    context.error = why;
+    context.began = request.beganAt - origin;
+    return context;
   }
 }

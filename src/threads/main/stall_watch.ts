@@ -1,15 +1,15 @@
 /** Tells of threads that are all busy while requests wait for long: handlers may wait for each other, and would do so for ever. */
-import type { Job } from "./thread_request.ts";
+import type { ThreadRequest } from "./thread_request.ts";
 import { now } from "../shared/memory.ts";
 import type { Settings } from "../options.ts";
-import type { Streams } from "./streaming_requests.ts";
+import type { StreamingRequests } from "./streaming_requests.ts";
 
 /** A request that has waited for so long is told of. In milliseconds. */
 const LONG = 5_000;
 /** The next is told of when the first in the queue has waited for less than this in between. In milliseconds. */
 const SHORT = 1_000;
 
-export class Stalls {
+export class StallWatch {
   readonly #settings: Settings;
   readonly #log: (message: string, ...args: unknown[]) => void;
   #isTold = false;
@@ -25,19 +25,21 @@ export class Stalls {
    * @param oldest when the request came into the queue that has waited longest, by `now`; Infinity where none waits
    * @param held how many run or wait
    * @param stuck how many threads go on behind their end
-   * @param runningJobs gives the requests that run
+   * @param runningRequests gives the requests that run
    */
-  look(oldest: number, held: number, stuck: number, runningJobs: () => readonly Job[]): void {
+  look(oldest: number, held: number, stuck: number, runningRequests: () => readonly ThreadRequest[]): void {
     const time = now();
     const waited = time - oldest;
     if (waited < SHORT) this.#isTold = false;
     if (waited < LONG || this.#isTold) return;
-    const running = runningJobs();
+    const running = runningRequests();
     const { max, handlerTimeout } = this.#settings;
     const threads = max - stuck;
     if (threads === 0 || running.length < threads) return; // threads are being started, or replaced, which is told of by others
     this.#isTold = true;
-    const { exchange, startedAt } = running.reduce((first, job) => (job.startedAt < first.startedAt ? job : first));
+    const { exchange, startedAt } = running.reduce((first, request) =>
+      request.startedAt < first.startedAt ? request : first,
+    );
     this.#log(
       "all %d threads are busy, and %d requests wait for one, the first of them for %s s; %s %s has run longest, for %s s." +
         " Handlers that ask their own server wait for each other for ever: handlerTimeout, which is %s, ends them. docs/THREADS.md says more",
@@ -52,7 +54,7 @@ export class Stalls {
   }
 
   /** The same for those whose content is still coming, and which wait for others of their kind. */
-  lookAtStreams({ oldest, waiting }: Streams): void {
+  lookAtStreams({ oldest, waiting }: StreamingRequests): void {
     const waited = now() - oldest;
     if (waited < SHORT) this.#isTellingOfStreams = false;
     if (waited < LONG || this.#isTellingOfStreams) return;

@@ -2,16 +2,16 @@
  * Requests whose content is still coming when they could have a thread. Their handlers wait for their clients, so only a part of the
  * threads may run them; the others are for requests whose content is there, which pass those that wait here.
  */
-import type { Job } from "./thread_request.ts";
-import { Line } from "./waiting_queue.ts";
+import type { ThreadRequest } from "./thread_request.ts";
+import { WaitingQueue } from "./waiting_queue.ts";
 
-export class Streams {
+export class StreamingRequests {
   /** How many may run, or wait in the queue of all. */
   readonly #most: number;
   /** How many may wait here. */
   readonly #queue: number;
   #count = 0;
-  readonly #line = new Line<Job>();
+  readonly #line = new WaitingQueue<ThreadRequest>();
 
   constructor(most: number, queue: number) {
     this.#most = most;
@@ -29,40 +29,40 @@ export class Streams {
   }
 
   /** @returns whether a request may have a thread; then it counts, until it leaves */
-  admits(job: Job): boolean {
+  admits(request: ThreadRequest): boolean {
     if (this.#count >= this.#most) return false;
     this.#count++;
-    return (job.hasPlace = true);
+    return (request.hasPlace = true);
   }
 
   /** Lets a request wait. @returns false where as many do as may */
-  add(job: Job): boolean {
+  add(request: ThreadRequest): boolean {
     if (this.#line.size >= this.#queue) return false;
-    this.#line.push(job);
+    this.#line.push(request);
     return true;
   }
 
   /** The one that has waited longest, if there is a place for it now. */
-  next(): Job | undefined {
-    const job = this.#line.first;
-    return job !== undefined && this.admits(job) ? this.#line.shift() : undefined;
+  next(): ThreadRequest | undefined {
+    const request = this.#line.first;
+    return request !== undefined && this.admits(request) ? this.#line.shift() : undefined;
   }
 
   /** A request has its content, or is gone. @returns whether another may have its place */
-  leave(job: Job): boolean {
-    if (!job.hasPlace) return false;
-    job.hasPlace = false;
+  leave(request: ThreadRequest): boolean {
+    if (!request.hasPlace) return false;
+    request.hasPlace = false;
     this.#count--;
     return this.#line.size > 0;
   }
 
   /** @returns whether it has waited here */
-  remove(job: Job): boolean {
-    return this.#line.remove(job);
+  remove(request: ThreadRequest): boolean {
+    return this.#line.remove(request);
   }
 
   /** Takes all that wait. */
-  clear(): Job[] {
+  clear(): ThreadRequest[] {
     return this.#line.clear();
   }
 }

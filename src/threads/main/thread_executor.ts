@@ -4,27 +4,27 @@
  */
 import { Buffer } from "node:buffer";
 import type { Exchange, Executor } from "../../protocol/exchange.ts";
-import { pathOf } from "../../handler/request_path.ts";
 import { HTTPError } from "../../handler/errors.ts";
 import { TOO_LONG } from "../../handler/loop_executor.ts";
 import { loggable } from "../../loop/log.ts";
-import { classesOf, type Handlers, isApart, isRouter, type Program } from "../../program/program.ts";
+import type { Handlers, Program } from "../../program/program.ts";
 import type { Services } from "../../handler/services.ts";
-import type { TurnTask } from "../../loop/flush_scheduler.ts";
-import { Crew } from "./thread_pool.ts";
-import { Gathering } from "./body_buffering.ts";
+import type { FlushTask } from "../../loop/flush_scheduler.ts";
+import { ThreadPool } from "./thread_pool.ts";
+import { BodyBuffering } from "./body_buffering.ts";
 import { headSizeFor, type Route } from "../shared/heads.ts";
-import { Job, type JobOwner, type Rings } from "./thread_request.ts";
-import { Line } from "./waiting_queue.ts";
+import { ThreadRequest, type ThreadRequestOwner, type Rings } from "./thread_request.ts";
+import { WaitingQueue } from "./waiting_queue.ts";
 import { LOOKING, now, PoolMemory } from "../shared/memory.ts";
 import { type FromThread, startFor } from "../shared/messages.ts";
 import { Refusals } from "./refusals.ts";
+import { RouteLookup } from "./route_lookup.ts";
 import { ContentRing, RecordReader } from "../shared/rings.ts";
 import type { Settings, ThreadingOptions } from "../options.ts";
 import { Slots } from "./slots.ts";
-import { Stalls } from "./stall_watch.ts";
-import { Account } from "../shared/stats.ts";
-import { Streams } from "./streaming_requests.ts";
+import { StallWatch } from "./stall_watch.ts";
+import { StatsRecorder } from "../shared/stats.ts";
+import { StreamingRequests } from "./streaming_requests.ts";
 import { type Thread, whyOf } from "./thread_handle.ts";
 
 /** How long one thread may take for what waits before another is woken as well. In milliseconds. */
@@ -34,7 +34,7 @@ const QUICK = 0.1;
 /** How much the last handler counts in how long handlers run. */
 const WEIGHT = 1 / 16;
 
-export class ThreadExecutor implements Executor, JobOwner, TurnTask {
+export class ThreadExecutor implements Executor, ThreadRequestOwner, FlushTask {
   readonly memory: PoolMemory;
   readonly scratch: Buffer;
   readonly mostThreads: number;
@@ -42,23 +42,20 @@ export class ThreadExecutor implements Executor, JobOwner, TurnTask {
   /** Somebody wants to know how long requests took. */
   readonly #timed: boolean;
   readonly #settings: Settings;
-  readonly #handlers: Handlers;
-  readonly #gathering: Gathering;
-  readonly #crew: Crew;
+  readonly #buffering: BodyBuffering;
+  readonly #pool: ThreadPool;
   readonly #refusals: Refusals;
-  /** The router runs here, and threads are told what it finds; null until a thread has said whether it has one of its own. */
-  #routes: boolean | null;
-  readonly #classes: readonly unknown[];
+  readonly #routes: RouteLookup;
   /** Requests that run or wait in shared memory, by their slots. */
-  readonly #jobs: (Job | null)[];
+  readonly #requests: (ThreadRequest | null)[];
   readonly #slots: Slots;
   readonly #rings: Rings[] = [];
   /** Requests for which there is no slot yet. */
-  readonly #waiting = new Line<Job>();
+  readonly #waiting = new WaitingQueue<ThreadRequest>();
   /** Requests whose content is still coming. */
-  readonly #streams: Streams;
-  /** Requests that the rest of an answer is to come for, by their tickets, and the thread it comes from. */
-  readonly #resting = new Map<number, { job: Job; thread: number }>();
+  readonly #streams: StreamingRequests;
+  /** Requests that the rest of a response is to come for, by their tickets, and the thread it comes from. */
+  readonly #resting = new Map<number, { request: ThreadRequest; thread: number }>();
   #running = 0;
   /** How many of them are ready, and run or wait; those that wait in `#streams` do not count. */
   #held = 0;
@@ -68,9 +65,9 @@ export class ThreadExecutor implements Executor, JobOwner, TurnTask {
   #mean = Infinity;
   /** When something was last done in this turn for the first time, by `now`: exact enough for how long requests wait. */
   #turnAt = 0;
-  readonly #account: Account;
-  readonly #stalls: Stalls;
-  readonly #stop = (): void => this.#crew.stop();
+  readonly #stats: StatsRecorder;
+  readonly #stalls: StallWatch;
+  readonly #stop = (): void => this.#pool.stop();
   readonly #writeLine = (line: string): void => this.#services.log.write(line);
   /** What was said last of where the server listens: with port 0, it is not known from the beginning. */
   #address: readonly [host: string, port: number] | null = null;
@@ -80,26 +77,24 @@ export class ThreadExecutor implements Executor, JobOwner, TurnTask {
     this.mostThreads = max;
     const headSize = headSizeFor(services.limits);
     this.memory = new PoolMemory({ threads: max, slots, headSize, ringSize });
-    this.#account = new Account(this.memory);
+    this.#stats = new StatsRecorder(this.memory);
     this.#timed = services.watched || services.dispatcher.watched || !services.log.silent;
     this.scratch = Buffer.allocUnsafeSlow(settings.threadBuffer + 1); // whose one byte more shows that there is more
-    this.#streams = new Streams(settings.streamingThreads, settings.queue);
-    this.#gathering = new Gathering(settings.threadBuffer, handlers, services);
-    this.#stalls = new Stalls(settings, services.logError);
+    this.#streams = new StreamingRequests(settings.streamingThreads, settings.queue);
+    this.#buffering = new BodyBuffering(settings.threadBuffer, handlers, services);
+    this.#stalls = new StallWatch(settings, services.logError);
     this.#refusals = new Refusals(services, settings);
     this.#services = services;
     this.#settings = settings;
-    this.#handlers = handlers;
-    this.#routes = isRouter(handlers) ? isApart(program) || null : false;
-    this.#classes = classesOf(handlers);
-    this.#jobs = new Array<Job | null>(slots).fill(null);
+    this.#routes = new RouteLookup(handlers, program);
+    this.#requests = new Array<ThreadRequest | null>(slots).fill(null);
     this.#slots = new Slots(this.memory, slots);
-    this.#crew = new Crew(this.memory, settings, startFor(program, services, settings, options), {
+    this.#pool = new ThreadPool(this.memory, settings, startFor(program, services, settings, options), {
       log: services.logError,
       admitsThread: () => services.admitsThread(),
-      onSize: (size, replaced, stuck) => this.#account.crew(size, replaced, stuck),
+      onSize: (size, replaced, stuck) => this.#stats.pool(size, replaced, stuck),
       onReady: (needsRoutes) => {
-        this.#routes = this.#routes === true || needsRoutes;
+        this.#routes.threadReady(needsRoutes);
         this.#lookLater();
       },
       onMessage: (thread, message) => this.#hear(thread, message),
@@ -109,11 +104,11 @@ export class ThreadExecutor implements Executor, JobOwner, TurnTask {
       onNone: () => this.#giveUpWaiting(),
       oldest: () => this.#oldest(),
       look: () => {
-        for (const job of this.#jobs) if (job?.isRunning === true) job.look();
-        this.#stalls.look(this.#oldest(), this.#held, this.#crew.stuck, () => this.#runningJobs());
+        for (const request of this.#requests) if (request?.isRunning === true) request.look();
+        this.#stalls.look(this.#oldest(), this.#held, this.#pool.stuck, () => this.#runningRequests());
         this.#stalls.lookAtStreams(this.#streams);
       },
-      running: () => this.#runningJobs(),
+      running: () => this.#runningRequests(),
     });
     services.server.stopping.addEventListener("abort", this.#stop);
   }
@@ -123,16 +118,16 @@ export class ThreadExecutor implements Executor, JobOwner, TurnTask {
   }
 
   open(): Promise<void> {
-    return this.#crew.open();
+    return this.#pool.open();
   }
 
   start(exchange: Exchange): void {
     const { serverAddress } = this.#services.server;
     if (serverAddress !== this.#address) this.memory.address = this.#address = serverAddress;
-    if (this.#running++ === 0) this.#crew.hold(true);
-    const job = new Job(exchange, this);
-    if (this.#timed) job.beganAt = now();
-    job.begin();
+    if (this.#running++ === 0) this.#pool.hold(true);
+    const request = new ThreadRequest(exchange, this);
+    if (this.#timed) request.beganAt = now();
+    request.begin();
   }
 
   async drain(): Promise<void> {
@@ -142,68 +137,68 @@ export class ThreadExecutor implements Executor, JobOwner, TurnTask {
 
   close(): Promise<void> {
     this.#services.server.stopping.removeEventListener("abort", this.#stop);
-    return this.#crew.close();
+    return this.#pool.close();
   }
 
-  // What jobs tell
+  // What requests tell
 
   limitFor(exchange: Exchange): number {
     // A client that asks before it sends content is not told to send it for nothing.
-    return exchange.waitsForContinue && this.#isFull ? 0 : this.#gathering.limitFor(exchange);
+    return exchange.waitsForContinue && this.#isFull ? 0 : this.#buffering.limitFor(exchange);
   }
 
-  jobReady(job: Job): void {
-    if (this.#crew.isStuck) return this.#refuse(job, this.#refusals.stuck());
-    if (this.#isFull) return this.#refuse(job, this.#refusals.busy(this.#mean));
+  requestReady(request: ThreadRequest): void {
+    if (this.#pool.isStuck) return this.#refuse(request, this.#refusals.stuck());
+    if (this.#isFull) return this.#refuse(request, this.#refusals.busy(this.#mean));
     this.#lookLater();
-    job.readyAt = job.queuedAt = this.#turnAt;
-    if (job.streams && !this.#streams.admits(job)) {
-      if (!this.#streams.add(job)) return this.#refuse(job, this.#refusals.streaming(this.#mean));
-      job.keepContent();
+    request.readyAt = request.queuedAt = this.#turnAt;
+    if (request.streams && !this.#streams.admits(request)) {
+      if (!this.#streams.add(request)) return this.#refuse(request, this.#refusals.streaming(this.#mean));
+      request.keepContent();
       return this.#recount();
     }
     this.#hold(1);
-    if (this.#waiting.size > 0 || !this.#enter(job)) {
-      job.keepContent();
-      this.#waiting.push(job);
+    if (this.#waiting.size > 0 || !this.#enter(request)) {
+      request.keepContent();
+      this.#waiting.push(request);
     }
   }
 
-  leavePlace(job: Job): void {
-    if (this.#streams.leave(job)) this.#lookLater();
+  leavePlace(request: ThreadRequest): void {
+    if (this.#streams.leave(request)) this.#lookLater();
   }
 
   ringsOf(slot: number): Rings {
     return (this.#rings[slot] ??= {
       content: new ContentRing(this.memory, slot),
-      answer: new RecordReader(this.memory, slot),
+      response: new RecordReader(this.memory, slot),
     });
   }
 
-  jobDropped(job: Job): void {
-    if (job.slot >= 0) this.#leave(job);
-    else if (this.#waiting.remove(job)) this.#hold(-1);
-    else if (this.#streams.remove(job)) this.#recount();
-    this.leavePlace(job);
-    this.#release(job, false);
+  requestDropped(request: ThreadRequest): void {
+    if (request.slot >= 0) this.#leave(request);
+    else if (this.#waiting.remove(request)) this.#hold(-1);
+    else if (this.#streams.remove(request)) this.#recount();
+    this.leavePlace(request);
+    this.#release(request, false);
   }
 
   nudge(thread: number): void {
-    this.#crew.nudge(thread);
+    this.#pool.nudge(thread);
   }
 
   log(line: string): void {
     this.#services.context.run(this.#writeLine, line);
   }
 
-  jobDone(job: Job, restFollows: boolean): void {
-    const { thread, ticket } = job;
-    this.#mean = this.#mean === Infinity ? job.took : this.#mean + (job.took - this.#mean) * WEIGHT;
-    this.#account.done(Math.max(0, job.startedAt - job.readyAt));
-    this.#crew.settled(thread);
-    this.#leave(job);
-    if (restFollows) this.#resting.set(ticket, { job, thread });
-    else this.#release(job);
+  requestDone(request: ThreadRequest, restFollows: boolean): void {
+    const { thread, ticket } = request;
+    this.#mean = this.#mean === Infinity ? request.took : this.#mean + (request.took - this.#mean) * WEIGHT;
+    this.#stats.done(Math.max(0, request.startedAt - request.readyAt));
+    this.#pool.settled(thread);
+    this.#leave(request);
+    if (restFollows) this.#resting.set(ticket, { request, thread });
+    else this.#release(request);
   }
 
   // The end of a turn
@@ -214,7 +209,7 @@ export class ThreadExecutor implements Executor, JobOwner, TurnTask {
     this.#look();
     this.#feed();
     this.#wake();
-    if (this.#running === 0) this.#crew.hold(false);
+    if (this.#running === 0) this.#pool.hold(false);
   }
 
   /**
@@ -225,8 +220,8 @@ export class ThreadExecutor implements Executor, JobOwner, TurnTask {
     const waiting = this.memory.queued;
     if (waiting === 0) return;
     const quickSince = this.#mean < QUICK ? now() - MOMENT : Infinity;
-    this.#crew.wake(Math.min(waiting, Math.ceil((waiting * this.#mean) / MOMENT)), quickSince);
-    this.#crew.wakeSoon();
+    this.#pool.wake(Math.min(waiting, Math.ceil((waiting * this.#mean) / MOMENT)), quickSince);
+    this.#pool.wakeSoon();
   }
 
   #lookLater(): void {
@@ -235,70 +230,63 @@ export class ThreadExecutor implements Executor, JobOwner, TurnTask {
     this.#turnAt = now();
     // Until then no thread need send a message.
     Atomics.store(this.memory.words, LOOKING, 1);
-    this.#services.turn.add(this);
+    this.#services.scheduler.add(this);
   }
 
   #look(): void {
     Atomics.store(this.memory.words, LOOKING, 0);
-    this.memory.eachCall((slot) => this.#jobs[slot]?.look());
+    this.memory.eachCall((slot) => this.#requests[slot]?.look());
   }
 
   // The queue
 
   /** Puts a request into shared memory. @returns false where there is no place */
-  #enter(job: Job): boolean {
+  #enter(request: ThreadRequest): boolean {
     const slot = this.#slots.next;
-    if (slot === undefined || !this.memory.hasRoom || this.#routes === null) return false;
+    if (slot === undefined || !this.memory.hasRoom || !this.#routes.isKnown) return false;
     let route: Route | null = null;
-    if (this.#routes) {
+    if (this.#routes.isNeeded) {
       try {
-        route = this.#services.context.run(this.#find, job.exchange);
+        route = this.#services.context.run(this.#routes.find, request.exchange.head);
       } catch (error) {
         this.#services.logError("the router has thrown: %s", loggable(error));
         this.#hold(-1);
-        this.#refuse(job, new HTTPError(500));
+        this.#refuse(request, new HTTPError(500));
         return true;
       }
     }
-    if (!job.enter(slot, route)) {
+    if (!request.enter(slot, route)) {
       this.#hold(-1);
-      this.#refuse(job, new HTTPError(431, { detail: "The header section is too large for a thread of handlers." }));
+      this.#refuse(
+        request,
+        new HTTPError(431, { detail: "The header section is too large for a thread of handlers." }),
+      );
       return true;
     }
     this.#slots.take();
-    this.#jobs[slot] = job;
-    job.ticket = this.memory.push(slot);
+    this.#requests[slot] = request;
+    request.ticket = this.memory.push(slot);
     return true;
   }
 
-  readonly #find = ({ head }: Exchange): Route | null => {
-    const { target } = head;
-    if (target === "*") return null;
-    const found = (this.#handlers as Exclude<Handlers, new (...args: never) => unknown>).find(pathOf(target));
-    if (found === undefined) return { index: this.#classes.length, params: undefined, fallback: false };
-    const index = this.#classes.indexOf(found.Handler);
-    if (index < 0) throw new Error("the router has found a class that is not among its handlers");
-    return { index, params: found.params, fallback: found.fallback === true };
-  };
-
   #feed(): void {
-    for (let job; (job = this.#streams.next()) !== undefined;) {
+    for (let request; (request = this.#streams.next()) !== undefined;) {
       this.#hold(1);
-      job.queuedAt = this.#turnAt;
-      this.#waiting.push(job);
+      request.queuedAt = this.#turnAt;
+      this.#waiting.push(request);
     }
-    for (let job; (job = this.#waiting.first) !== undefined && this.#enter(job);) this.#waiting.shift();
+    for (let request; (request = this.#waiting.first) !== undefined && this.#enter(request);) this.#waiting.shift();
   }
 
   /** When the request came into the queue that has waited longest; Infinity where none waits. */
   #oldest(): number {
     const slot = this.memory.first;
-    const job = slot === undefined ? this.#waiting.first : this.#jobs[slot];
-    return job?.queuedAt ?? Infinity;
+    const request = slot === undefined ? this.#waiting.first : this.#requests[slot];
+    return request?.queuedAt ?? Infinity;
   }
 
-  #runningJobs(): Job[] {
-    return this.#jobs.filter((job): job is Job => job?.isRunning === true);
+  #runningRequests(): ThreadRequest[] {
+    return this.#requests.filter((request): request is ThreadRequest => request?.isRunning === true);
   }
 
   /** Whether as many requests run or wait as may. */
@@ -314,17 +302,17 @@ export class ThreadExecutor implements Executor, JobOwner, TurnTask {
   }
 
   #recount(): void {
-    this.#account.holds(this.#held + this.#streams.waiting, this.#slots.kept);
+    this.#stats.holds(this.#held + this.#streams.waiting, this.#slots.kept);
   }
 
   /** Takes a request out of its slot. @param goesOn the thread that may write there still; -1 for none */
-  #leave(job: Job, goesOn = -1): void {
-    this.#jobs[job.slot] = null;
-    if (goesOn < 0) this.#slots.give(job.slot);
-    else this.#slots.keep(job.slot, goesOn);
-    job.slot = -1;
+  #leave(request: ThreadRequest, goesOn = -1): void {
+    this.#requests[request.slot] = null;
+    if (goesOn < 0) this.#slots.give(request.slot);
+    else this.#slots.keep(request.slot, goesOn);
+    request.slot = -1;
     this.#hold(-1);
-    this.leavePlace(job);
+    this.leavePlace(request);
     if (this.#waiting.size > 0) this.#lookLater();
   }
 
@@ -332,10 +320,10 @@ export class ThreadExecutor implements Executor, JobOwner, TurnTask {
    * @param handled a thread's handler has settled, and knows how its request ended
    * @param why the thread was lost
    */
-  #release(job: Job, handled = true, why?: Error): void {
-    job.settled = true;
+  #release(request: ThreadRequest, handled = true, why?: Error): void {
+    request.settled = true;
     this.#running--;
-    job.exchange.release(this.#refusals.watcherOf(job, handled, why)); // may start the next one, before it returns
+    request.exchange.release(this.#refusals.watcherOf(request, handled, why)); // may start the next one, before it returns
     this.#checkDrained();
   }
 
@@ -347,12 +335,12 @@ export class ThreadExecutor implements Executor, JobOwner, TurnTask {
 
   // What goes wrong
 
-  /** Answers in the place of a handler. The job has no slot, and is not held any more. */
-  #refuse(job: Job, error: HTTPError): void {
-    this.leavePlace(job);
-    job.settled = true;
+  /** Responds in the place of a handler. The request has no slot, and is not held any more. */
+  #refuse(request: ThreadRequest, error: HTTPError): void {
+    this.leavePlace(request);
+    request.settled = true;
     this.#running--;
-    this.#refusals.refuse(job, error);
+    this.#refusals.refuse(request, error);
     this.#checkDrained();
   }
 
@@ -361,7 +349,7 @@ export class ThreadExecutor implements Executor, JobOwner, TurnTask {
       this.#look();
       this.#lookLater();
     } else if ("log" in message) {
-      for (const job of this.#jobs) if (job?.thread === thread.index) job.look(); // lines that were put before
+      for (const request of this.#requests) if (request?.thread === thread.index) request.look(); // lines that were put before
       this.log(message.log);
     } else if ("own" in message) {
       thread.fault = message.own;
@@ -370,8 +358,8 @@ export class ThreadExecutor implements Executor, JobOwner, TurnTask {
       const resting = this.#resting.get(message.ticket);
       if (resting === undefined) return;
       this.#resting.delete(message.ticket);
-      resting.job.giveRest(message.rest);
-      this.#release(resting.job);
+      resting.request.giveRest(message.rest);
+      this.#release(resting.request);
     } else if (thread.overdue === 0) {
       this.#shutDown(thread, message);
     }
@@ -380,55 +368,55 @@ export class ThreadExecutor implements Executor, JobOwner, TurnTask {
   #shutDown(thread: Thread, { shutdown, atOnce, ticket }: { shutdown: number; atOnce: boolean; ticket: number }): void {
     const { server, handling } = this.#services;
     if (atOnce) return server.serverClose();
-    const asker = this.#jobs.find((job) => job?.ticket === ticket) ?? null;
+    const asker = this.#requests.find((request) => request?.ticket === ticket) ?? null;
     handling(asker);
     void server.shutdown().then(() => thread.post({ down: shutdown }));
     handling(null);
   }
 
-  /** A thread has ended: what it has put is taken, and the request that it ran is answered here. */
+  /** A thread has ended: what it has put is taken, and the request that it ran gets its response here. */
   #lost(thread: Thread, why: Error): void {
     this.#slots.threadEnded(thread.index);
     this.#look();
-    for (const job of this.#jobs) {
-      if (job?.thread !== thread.index) continue;
-      job.look();
-      if (job.slot < 0) continue;
-      this.#fail(job, thread, why);
+    for (const request of this.#requests) {
+      if (request?.thread !== thread.index) continue;
+      request.look();
+      if (request.slot < 0) continue;
+      this.#fail(request, thread, why);
     }
     // Messages come before the end of their thread: the rest of these will not.
-    for (const [ticket, { job, thread: index }] of this.#resting) {
+    for (const [ticket, { request, thread: index }] of this.#resting) {
       if (index !== thread.index) continue;
       this.#resting.delete(ticket);
-      this.#release(job);
+      this.#release(request);
     }
     this.#lookLater();
   }
 
-  /** Answers what a thread runs that is to end, while it goes on. @param ticket of the request; left out, whatever it runs */
+  /** Responds to what a thread runs that is to end, while it goes on. @param ticket of the request; left out, whatever it runs */
   #giveUp(thread: Thread, ticket?: number): void {
-    for (const job of this.#jobs) {
-      if (job?.thread !== thread.index || (ticket !== undefined && job.ticket !== ticket)) continue;
-      job.look();
-      if (job.slot >= 0) this.#fail(job, thread, thread.why ?? new Error("it was ended"), thread.index);
+    for (const request of this.#requests) {
+      if (request?.thread !== thread.index || (ticket !== undefined && request.ticket !== ticket)) continue;
+      request.look();
+      if (request.slot >= 0) this.#fail(request, thread, thread.why ?? new Error("it was ended"), thread.index);
     }
   }
 
-  #fail(job: Job, thread: Thread, why: Error, goesOn = -1): void {
-    const overdue = thread.overdue === job.ticket;
+  #fail(request: ThreadRequest, thread: Thread, why: Error, goesOn = -1): void {
+    const overdue = thread.overdue === request.ticket;
     if (!thread.leaving) {
       const what = overdue ? `it took more than ${this.#settings.handlerTimeout} ms` : whyOf(why);
-      const { method, target } = job.exchange.head;
-      const doubt = thread.doubtOf(job.ticket);
+      const { method, target } = request.exchange.head;
+      const doubt = thread.doubtOf(request.ticket);
       this.#services.logError("a thread was lost while it ran %s %s: %s%s", method, target, what, doubt);
     }
-    this.#account.failed();
-    this.#leave(job, goesOn);
-    if (!job.lost && job.exchange.retract()) {
-      this.#refuse(job, overdue ? new HTTPError(503, { detail: TOO_LONG }) : new HTTPError(500));
+    this.#stats.failed();
+    this.#leave(request, goesOn);
+    if (!request.lost && request.exchange.retract()) {
+      this.#refuse(request, overdue ? new HTTPError(503, { detail: TOO_LONG }) : new HTTPError(500));
     } else {
-      job.exchange.abort();
-      this.#release(job, false, why);
+      request.exchange.abort();
+      this.#release(request, false, why);
     }
   }
 
@@ -438,11 +426,11 @@ export class ThreadExecutor implements Executor, JobOwner, TurnTask {
     this.#hold(-waiting.length);
     waiting.push(...this.#streams.clear());
     this.#recount();
-    for (const job of this.#jobs) {
-      if (job === null || !this.memory.cancel(job.slot)) continue;
-      this.#leave(job);
-      waiting.push(job);
+    for (const request of this.#requests) {
+      if (request === null || !this.memory.cancel(request.slot)) continue;
+      this.#leave(request);
+      waiting.push(request);
     }
-    for (const job of waiting) this.#refuse(job, this.#refusals.none());
+    for (const request of waiting) this.#refuse(request, this.#refusals.none());
   }
 }

@@ -1,6 +1,6 @@
 /** The threads of one server: how many there are, who is woken, and who takes the place of one that was lost. */
 import { endProcess } from "./end_process.ts";
-import type { Job } from "./thread_request.ts";
+import type { ThreadRequest } from "./thread_request.ts";
 import { now, type PoolMemory } from "../shared/memory.ts";
 import type { FromThread, ThreadsStart } from "../shared/messages.ts";
 import { describe } from "../../loop/log.ts";
@@ -22,7 +22,7 @@ const IDLE_CHECKS = 15;
 /** How long more there must be too many of them until the process ends. In milliseconds. */
 const STUCK_PATIENCE = 4_000;
 
-export interface CrewOwner {
+export interface ThreadPoolOwner {
   log(message: string, ...args: unknown[]): void;
   /** Whether there are file descriptors for one more thread. */
   admitsThread(): boolean;
@@ -43,14 +43,14 @@ export interface CrewOwner {
   /** Look at what runs, though no thread has called for it: for lines of the log. */
   look(): void;
   /** What runs. */
-  running(): Job[];
+  running(): ThreadRequest[];
 }
 
-export class Crew {
+export class ThreadPool {
   readonly #memory: PoolMemory;
   readonly #settings: Settings;
   readonly #start: ThreadsStart;
-  readonly #owner: CrewOwner;
+  readonly #owner: ThreadPoolOwner;
   /** By their indexes. */
   readonly #threads: (Thread | null)[];
   #opened: Promise<void> | null = null;
@@ -82,7 +82,7 @@ export class Crew {
   readonly #timers: ReturnType<typeof setInterval>[] = [];
   readonly #hold: ReturnType<typeof setInterval>;
 
-  constructor(memory: PoolMemory, settings: Settings, start: ThreadsStart, owner: CrewOwner) {
+  constructor(memory: PoolMemory, settings: Settings, start: ThreadsStart, owner: ThreadPoolOwner) {
     this.#memory = memory;
     this.#settings = settings;
     this.#start = start;
@@ -432,11 +432,11 @@ export class Crew {
   /** Ends the threads whose handlers take too long. */
   #endOverdue(): void {
     const time = now() - this.#settings.handlerTimeout;
-    for (const job of this.#owner.running()) {
-      const thread = this.#threads[job.thread];
+    for (const request of this.#owner.running()) {
+      const thread = this.#threads[request.thread];
       if (thread === null || thread === undefined || thread.overdue !== 0) continue;
-      if (job.startedAt === 0 || job.startedAt > time) continue;
-      thread.overdue = job.ticket;
+      if (request.startedAt === 0 || request.startedAt > time) continue;
+      thread.overdue = request.ticket;
       thread.end();
       this.#owner.onOverdue(thread);
     }

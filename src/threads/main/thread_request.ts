@@ -6,11 +6,11 @@ import { PROTOCOL_ERRORS } from "../../protocol/errors.ts";
 import type { Exchange, GoneReason, Sink } from "../../protocol/exchange.ts";
 import { FieldList } from "../../protocol/fields.ts";
 import { reasonOf } from "../../protocol/status.ts";
-import type { Asker } from "../../handler/services.ts";
+import type { ShutdownCaller } from "../../handler/services.ts";
 import { CAN_RESPOND, KINDS, type Rest } from "../worker/thread_exchange.ts";
 import { type Route, writeContent, writeEnd, writeHead } from "../shared/heads.ts";
 import {
-  ANSWER_LENGTH,
+  RESPONSE_LENGTH,
   BEGAN,
   DONE,
   GONE,
@@ -31,39 +31,39 @@ import { ABORT, CLOSE, DATA, END, INFORM, LOG, MORE, RESPOND } from "../shared/r
 /** The rings of a slot. */
 export interface Rings {
   readonly content: ContentRing;
-  readonly answer: RecordReader;
+  readonly response: RecordReader;
 }
 
-/** Of the head of an answer, what is no text. */
-interface AnswerWords {
+/** Of the head of a response, what is no text. */
+interface ResponseWords {
   readonly status: number;
   /** -1: the phrase is the status' own. */
   readonly reasonLength: number;
   readonly length: number;
 }
 
-/** Whom a job tells. */
-export interface JobOwner {
+/** Whom a request tells. */
+export interface ThreadRequestOwner {
   readonly memory: PoolMemory;
-  /** Sets limits for the content of a request. @returns how much is gathered before it is ready; 0: none; -1: it is too much */
+  /** Sets limits for the content of a request. @returns how much is buffered before it is ready; 0: none; -1: it is too much */
   limitFor(exchange: Exchange): number;
-  /** Room to gather content in; of use until the next turn. */
+  /** Room to buffer content in; of use until the next turn. */
   readonly scratch: Buffer;
   ringsOf(slot: number): Rings;
   /** Its content is here, or as much of it as is waited for. */
-  jobReady(job: Job): void;
+  requestReady(request: ThreadRequest): void;
   /** The last of its content has come: it counts no more among those whose content streams. */
-  leavePlace(job: Job): void;
+  leavePlace(request: ThreadRequest): void;
   /** Its client has gone before a thread has taken it. */
-  jobDropped(job: Job): void;
+  requestDropped(request: ThreadRequest): void;
   /** A thread that runs it should look. */
   nudge(thread: number): void;
   log(line: string): void;
-  /** The thread is through with it, and so is its slot; what is left of the answer may come in a message. */
-  jobDone(job: Job, restFollows: boolean): void;
+  /** The thread is through with it, and so is its slot; what is left of the response may come in a message. */
+  requestDone(request: ThreadRequest, restFollows: boolean): void;
 }
 
-export class Job implements Sink, Asker {
+export class ThreadRequest implements Sink, ShutdownCaller {
   readonly exchange: Exchange;
   /** Where it waits for a thread, or is run; -1 where there is none yet, or any more. */
   slot = -1;
@@ -77,12 +77,12 @@ export class Job implements Sink, Asker {
   /** It counts among those whose content streams. */
   hasPlace = false;
   settled = false;
-  readonly #owner: JobOwner;
+  readonly #owner: ThreadRequestOwner;
   #rings: Rings | null = null;
-  /** What has been gathered before there was a slot, where it has memory of its own; then, what its ring did not hold of that. */
+  /** What has been buffered before there was a slot, where it has memory of its own; then, what its ring did not hold of that. */
   #content: Buffer | null = null;
-  #gathered = 0;
-  #gathering = true;
+  #buffered = 0;
+  #buffering = true;
   #limit = 0;
   /** `readInto` may be asked, and `write` called. */
   #readable = true;
@@ -96,14 +96,14 @@ export class Job implements Sink, Asker {
   /** What has come of a text so far, and its kind. */
   #text: Buffer | null = null;
   #textKind = 0;
-  /** What the slot said of the answer; null while it is there to be asked. */
-  #answer: AnswerWords | null = null;
+  /** What the slot said of the response; null while it is there to be asked. */
+  #response: ResponseWords | null = null;
   #looking = false;
   #aborted = false;
   /** Its handler has settled. */
   #over = false;
 
-  constructor(exchange: Exchange, owner: JobOwner) {
+  constructor(exchange: Exchange, owner: ThreadRequestOwner) {
     this.exchange = exchange;
     this.#owner = owner;
     exchange.sink = this;
@@ -119,7 +119,7 @@ export class Job implements Sink, Asker {
     return this.#aborted;
   }
 
-  /** Nobody is there any more to answer. */
+  /** Nobody is there any more to respond to. */
   get lost(): boolean {
     return this.#lost;
   }
@@ -163,18 +163,18 @@ export class Job implements Sink, Asker {
     else this.#limit = this.#owner.limitFor(this.exchange);
     if (this.#limit <= 0) return this.#ready();
     this.#demand();
-    this.#gather();
+    this.#bufferContent();
   }
 
-  #gather(): void {
+  #bufferContent(): void {
     const { exchange } = this;
     const limit = this.#limit;
     // What is whole already, as small content is, needs no memory of its own.
     let buffer = this.#content ?? this.#owner.scratch;
-    while (this.#gathered < limit) {
-      if (this.#gathered === buffer.length) buffer = this.#makeRoom();
-      const n = exchange.readInto(buffer, this.#gathered, Math.min(limit, buffer.length) - this.#gathered);
-      if (this.#lost || !this.#gathering) return;
+    while (this.#buffered < limit) {
+      if (this.#buffered === buffer.length) buffer = this.#makeRoom();
+      const n = exchange.readInto(buffer, this.#buffered, Math.min(limit, buffer.length) - this.#buffered);
+      if (this.#lost || !this.#buffering) return;
       if (n === 0) {
         if (this.#content === null) this.#makeRoom();
         return;
@@ -183,28 +183,28 @@ export class Job implements Sink, Asker {
         this.#atEnd = true;
         break;
       }
-      this.#gathered += n;
+      this.#buffered += n;
     }
-    if (this.#gathered === exchange.bodyLength) this.#atEnd = true;
+    if (this.#buffered === exchange.bodyLength) this.#atEnd = true;
     this.#ready();
   }
 
-  /** Gives memory of its own to what has been gathered, with room for more. */
+  /** Gives memory of its own to what has been buffered, with room for more. */
   #makeRoom(): Buffer {
-    const buffer = Buffer.allocUnsafeSlow(Math.min(this.#limit, Math.max(1024, 2 * this.#gathered)));
-    (this.#content ?? this.#owner.scratch).copy(buffer, 0, 0, this.#gathered);
+    const buffer = Buffer.allocUnsafeSlow(Math.min(this.#limit, Math.max(1024, 2 * this.#buffered)));
+    (this.#content ?? this.#owner.scratch).copy(buffer, 0, 0, this.#buffered);
     return (this.#content = buffer);
   }
 
   #ready(): void {
-    this.#gathering = false;
-    this.#owner.jobReady(this);
+    this.#buffering = false;
+    this.#owner.requestReady(this);
   }
 
-  /** It must wait longer than this turn: what it has gathered gets memory of its own. */
+  /** It must wait longer than this turn: what it has buffered gets memory of its own. */
   keepContent(): void {
-    if (this.#gathered === 0 || this.#content !== null) return;
-    this.#content = Buffer.from(this.#owner.scratch.subarray(0, this.#gathered));
+    if (this.#buffered === 0 || this.#content !== null) return;
+    this.#content = Buffer.from(this.#owner.scratch.subarray(0, this.#buffered));
   }
 
   /** Moves to a slot, to be put into the queue. @returns false when its head does not fit */
@@ -214,9 +214,9 @@ export class Job implements Sink, Asker {
     memory.numbers[memory.numbersAt(slot) + BEGAN] = this.beganAt;
     this.slot = slot;
     this.#rings = this.#owner.ringsOf(slot);
-    this.#rings.answer.open();
-    if (this.#gathered > 0) {
-      const content = (this.#content ?? scratch).subarray(0, this.#gathered);
+    this.#rings.response.open();
+    if (this.#buffered > 0) {
+      const content = (this.#content ?? scratch).subarray(0, this.#buffered);
       const put = writeContent(memory, slot, content);
       this.#content = put < content.length ? Buffer.from(content.subarray(put)) : null;
     }
@@ -230,7 +230,7 @@ export class Job implements Sink, Asker {
 
   onReadable(): void {
     this.#readable = true;
-    if (this.#gathering) this.#gather();
+    if (this.#buffering) this.#bufferContent();
     else if (this.slot >= 0) this.#fill();
   }
 
@@ -241,14 +241,14 @@ export class Job implements Sink, Asker {
 
   onGone(why: GoneReason): void {
     this.#gone = why;
-    if (this.#over) return; // the rest of its answer is on its way still
+    if (this.#over) return; // the rest of its response is on its way still
     if (why.canRespond === true) {
       this.#readable = false;
       // The handler's class responds, as to a fault that its handler meets.
-      if (this.#gathering) return this.#ready();
+      if (this.#buffering) return this.#ready();
     } else if (why.kind !== "half-closed") {
       this.#lost = this.#writable = true;
-      if (this.slot < 0 || this.#owner.memory.cancel(this.slot)) return this.#owner.jobDropped(this);
+      if (this.slot < 0 || this.#owner.memory.cancel(this.slot)) return this.#owner.requestDropped(this);
     }
     if (this.slot < 0) return;
     this.#tellGone(why);
@@ -271,18 +271,18 @@ export class Job implements Sink, Asker {
     if (this.slot < 0 || this.#looking) return;
     this.#looking = true;
     const done = this.#load(DONE); // first: behind it nothing is put
-    const drained = this.#takeAnswer(done !== 0);
+    const drained = this.#takeResponse(done !== 0);
     this.#looking = false;
     if (done !== 0 && drained) {
       this.#over = true;
-      if (done === 2) this.#answer = this.#readAnswer();
-      this.#owner.jobDone(this, done === 2);
+      if (done === 2) this.#response = this.#readResponse();
+      this.#owner.requestDone(this, done === 2);
     } else if (this.slot >= 0) this.#fill();
   }
 
   /** @param all whether to take it whatever the client takes: the handler has settled @returns whether all was taken */
-  #takeAnswer(all: boolean): boolean {
-    const reader = this.#rings!.answer;
+  #takeResponse(all: boolean): boolean {
+    const reader = this.#rings!.response;
     const { bytes } = this.#owner.memory;
     let kind = 0;
     let took = false;
@@ -326,7 +326,7 @@ export class Job implements Sink, Asker {
     const { exchange } = this;
     switch (kind) {
       case RESPOND: {
-        const { status, reasonLength, length } = this.#answer ?? this.#readAnswer();
+        const { status, reasonLength, length } = this.#response ?? this.#readResponse();
         const text = latin1(bytes, start, end);
         const reason = reasonLength < 0 ? reasonOf(status) : text.slice(0, reasonLength);
         exchange.respond(status, reason, FieldList.of(text.slice(Math.max(0, reasonLength))), length);
@@ -349,13 +349,13 @@ export class Job implements Sink, Asker {
     }
   }
 
-  /** What the slot says of the answer. */
-  #readAnswer(): AnswerWords {
+  /** What the slot says of the response. */
+  #readResponse(): ResponseWords {
     const { memory } = this.#owner;
     return {
       status: this.#words[this.#at + STATUS],
       reasonLength: this.#words[this.#at + REASON],
-      length: memory.numbers[memory.numbersAt(this.slot) + ANSWER_LENGTH],
+      length: memory.numbers[memory.numbersAt(this.slot) + RESPONSE_LENGTH],
     };
   }
 
@@ -388,7 +388,7 @@ export class Job implements Sink, Asker {
         if (ring.room === 0) break;
         this.#store(IN_FULL, 0); // there is some now
       }
-      const n = ring.fill(this.#content === null ? this.exchange : this.#gatheredRest);
+      const n = ring.fill(this.#content === null ? this.exchange : this.#bufferedRest);
       if (this.#lost) return;
       if (n === 0) {
         this.#readable = false;
@@ -403,8 +403,8 @@ export class Job implements Sink, Asker {
     if (ended && this.hasPlace) this.#owner.leavePlace(this);
   }
 
-  /** What was gathered and is not in the ring yet, to be read as an exchange is. */
-  get #gatheredRest(): Pick<Exchange, "readInto"> {
+  /** What was buffered and is not in the ring yet, to be read as an exchange is. */
+  get #bufferedRest(): Pick<Exchange, "readInto"> {
     return {
       readInto: (to, at, max) => {
         const content = this.#content!;

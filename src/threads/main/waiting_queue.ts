@@ -3,7 +3,7 @@
 /** The places of those that were served are given up when there are so many of them. */
 const MANY = 1024;
 
-export class Line<T> {
+export class WaitingQueue<T> {
   /** Those that were served are undefined, and come before all that wait. */
   readonly #places: (T | undefined)[] = [];
   #first = 0;

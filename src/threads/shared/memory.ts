@@ -1,16 +1,16 @@
 /**
  * The memory that the event loop and its threads share, and nothing else of a request crosses between them: a queue of slots, and in
- * each slot one request and its answer.
+ * each slot one request and its response.
  *
  *   words    the queue; a bell, a mode and the like for each thread; what is known of each slot
  *   numbers  five for each slot
- *   slots    for each: the head of the request, a ring for its content, a ring for the answer
+ *   slots    for each: the head of the request, a ring for its content, a ring for the response
  *
  * Everything in it is written by one side and read by the other. What was written is handed over by an atomic store of a position
  * or a state behind it, and found by an atomic load: sequentially consistent, as all of Atomics is. Who writes what:
  *
  *   the event loop   TAIL, the queue, ENDING; the head of a request, ROUTE, GONE, its content up to IN_PUT, IN_STATE, OUT_TAKEN
- *   the thread       the answer up to OUT_PUT, its STATUS and the like; DONE, IN_TAKEN, IN_WAITING; its COUNT, SINCE, STARTED, TOOK
+ *   the thread       the response up to OUT_PUT, its STATUS and the like; DONE, IN_TAKEN, IN_WAITING; its COUNT, SINCE, STARTED, TOOK
  *   both             HEAD: whoever looks moves it on over what is taken or given up
  *                    STATE: the loop makes it a ticket and FREE again, the thread that takes the request its index
  *                    MODE: the thread says that it rests, and whoever makes that BUSY sees to it that it works
@@ -103,14 +103,14 @@ export const IN_WANTED = SPANS + 7;
 export const IN_WAITING = SPANS + 8;
 /** The event loop waits for room: it sets this, and the thread clears it when there is some. */
 export const IN_FULL = SPANS + 9;
-/** Positions in the ring of the answer. */
+/** Positions in the ring of the response. */
 export const OUT_PUT = SPANS + 10;
 export const OUT_TAKEN = SPANS + 11;
 /** The thread waits for room: it sets this, and the event loop clears it when there is some. */
 export const OUT_FULL = SPANS + 12;
-/** The handler has settled: 1; 2 where a message brings the rest of the answer. */
+/** The handler has settled: 1; 2 where a message brings the rest of the response. */
 export const DONE = SPANS + 13;
-/** Of the answer: its status, and the length of its reason phrase, -1 where that is the status' own. */
+/** Of the response: its status, and the length of its reason phrase, -1 where that is the status' own. */
 export const STATUS = SPANS + 14;
 export const REASON = SPANS + 15;
 const SLOT_WORDS = APART;
@@ -124,8 +124,8 @@ export const STARTED = 0;
 export const TOOK = 1;
 /** The length of the content, -1 when not known. */
 export const BODY_LENGTH = 2;
-/** The length of the answer's content, -1 when not known. */
-export const ANSWER_LENGTH = 3;
+/** The length of the response's content, -1 when not known. */
+export const RESPONSE_LENGTH = 3;
 /** When the head of the request was complete, by `now`; 0 where nobody wants to know. */
 export const BEGAN = 4;
 const SLOT_NUMBERS = 5;
@@ -218,7 +218,7 @@ export class PoolMemory {
     return this.headAt(slot) + this.layout.headSize;
   }
 
-  /** Where in the bytes the ring of a slot's answer lies. */
+  /** Where in the bytes the ring of a slot's response lies. */
   outAt(slot: number): number {
     return this.inAt(slot) + this.layout.ringSize;
   }

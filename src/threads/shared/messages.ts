@@ -46,7 +46,7 @@ export type FromThread =
   | { readonly ready: true; readonly needsRoutes: boolean }
   /** It has not found its handlers. */
   | { readonly failed: Error }
-  /** What was written of an answer and did not fit. */
+  /** What was written of a response and did not fit. */
   | { readonly rest: readonly Rest[]; readonly ticket: number }
   /** It ends by an error of the request that it runs, given by its ticket, and of no other. */
   | { readonly own: number }

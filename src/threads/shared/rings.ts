@@ -1,23 +1,23 @@
-/** The two rings of a slot: plain bytes for the content of a request, records for its answer. Neither side waits in here. */
+/** The two rings of a slot: plain bytes for the content of a request, records for its response. Neither side waits in here. */
 import { copy, writeLatin1 } from "../../protocol/bytes.ts";
 import type { Exchange } from "../../protocol/exchange.ts";
 import type { PoolMemory } from "./memory.ts";
 import { IN_PUT, IN_TAKEN, OUT_PUT, OUT_TAKEN } from "./memory.ts";
 
 // Kinds of records
-/** The head of the answer: its reason phrase, where that is not the status' own, and its field lines; the rest is in the slot's words. */
+/** The head of the response: its reason phrase, where that is not the status' own, and its field lines; the rest is in the slot's words. */
 export const RESPOND = 1;
-/** Content of the answer. */
+/** Content of the response. */
 export const DATA = 2;
-/** The answer has ended; its trailers, or nothing. */
+/** The response has ended; its trailers, or nothing. */
 export const END = 3;
-/** An interim answer: three digits of its status, its field lines. */
+/** An interim response: three digits of its status, its field lines. */
 export const INFORM = 4;
 /** A line of the log, as UTF-8. */
 export const LOG = 5;
-/** The connection shall end behind this answer. */
+/** The connection shall end behind this response. */
 export const CLOSE = 6;
-/** The answer is given up. */
+/** The response is given up. */
 export const ABORT = 7;
 /** Fills the end of the ring, where nothing else fits. */
 const PAD = 8;
@@ -27,7 +27,7 @@ export const MORE = 16;
 /** Bytes of a record before what it holds: its kind and its length. */
 const RECORD_HEAD = 8;
 
-/** Puts records into the ring of an answer; for the thread. They are handed over by `publish`, and can be taken back before. */
+/** Puts records into the ring of a response; for the thread. They are handed over by `publish`, and can be taken back before. */
 export class RecordWriter {
   readonly #memory: PoolMemory;
   readonly #size: number;
@@ -124,7 +124,7 @@ export class RecordWriter {
   }
 }
 
-/** Takes records from the ring of an answer; for the event loop. */
+/** Takes records from the ring of a response; for the event loop. */
 export class RecordReader {
   readonly #memory: PoolMemory;
   readonly #words: number;

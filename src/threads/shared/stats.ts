@@ -57,7 +57,7 @@ const UNIT = 0.001 / CLASSES;
 const MOST = 2 ** 31 - 1;
 
 /** Writes the statistics; for the event loop. */
-export class Account {
+export class StatsRecorder {
   readonly #counts: Float64Array;
 
   constructor(memory: PoolMemory) {
@@ -77,14 +77,14 @@ export class Account {
     this.#counts[FAILED]++;
   }
 
-  /** So many requests run or wait, and so many were answered while their threads go on. */
+  /** So many requests run or wait, and so many got a response while their threads go on. */
   holds(count: number, kept: number): void {
     this.#counts[HELD] = count;
     this.#counts[KEPT] = kept;
   }
 
   /** So many threads take requests, so many were started in place of others, and so many go on behind their end. */
-  crew(size: number, replaced: number, stuck: number): void {
+  pool(size: number, replaced: number, stuck: number): void {
     this.#counts[THREADS] = size;
     this.#counts[REPLACED] = replaced;
     this.#counts[STUCK] = stuck;

@@ -5,28 +5,28 @@ import type { RequestHead } from "../../protocol/exchange.ts";
 import type { RequestRouter } from "../../handler/dispatcher.ts";
 import { isStorageCheap, StartContext } from "../../loop/async_context.ts";
 import { LoopExecutor } from "../../handler/loop_executor.ts";
-import { Finding, notFound, sendable } from "../../program/server_finder.ts";
+import { ServerFinder, notFound, sendable } from "../../program/server_finder.ts";
 import { BaseHTTPRequestHandler, type RequestHandlerClass } from "../../handler/handler.ts";
 import { findClass, load, registerTsx } from "../../program/class_loader.ts";
 import { loggable } from "../../loop/log.ts";
 import { enterHandlerThread, type HandlerThread } from "../../program/thread_context.ts";
-import { type ClassPlace, isApart, isElsewhere, keyOf, keyOfProgram } from "../../program/program.ts";
+import { type ClassLocation, isApart, isElsewhere, keyOf, keyOfProgram } from "../../program/program.ts";
 import { enterSecondProgram } from "../../program/second_program.ts";
 import type { HTTPServer } from "../../server/server.ts";
 import type { Services } from "../../handler/services.ts";
 import { StopSignal } from "../../server/stop_signal.ts";
-import { Leftovers } from "./uncaught_errors.ts";
+import { UncaughtErrors } from "./uncaught_errors.ts";
 import { PoolMemory } from "../shared/memory.ts";
 import type { Sent, ThreadStart, ToThread } from "../shared/messages.ts";
 import { ThreadingHTTPServer } from "../threading_server.ts";
-import { Runner } from "./run_loop.ts";
+import { RunLoop } from "./run_loop.ts";
 import { runsFor } from "../shared/stats.ts";
 
 const start = workerData as ThreadStart;
 const { program } = start;
 const port = parentPort!;
 const memory = new PoolMemory(start.layout, start.buffer);
-const runner = new Runner(memory, start.index, port);
+const runLoop = new RunLoop(memory, start.index, port);
 
 /** A server that was constructed in this thread. */
 interface Constructed {
@@ -38,17 +38,17 @@ class Thread implements HandlerThread {
   readonly silent = start.silent;
   readonly sockets = start.program.sockets;
   readonly threadData = start.threadData;
-  readonly finding = new Finding<Constructed>();
+  readonly finder = new ServerFinder<Constructed>();
   readonly stopSignal = new StopSignal(new StartContext(), () => memory.isStopping);
   readonly #downs: (() => void)[] = [];
 
   readonly writeLog = (line: string): void => {
-    if (runner.current !== null) runner.current.log(line);
+    if (runLoop.current !== null) runLoop.current.log(line);
     else tell({ log: line });
   };
 
   get isHandling(): boolean {
-    return runner.current !== null;
+    return runLoop.current !== null;
   }
 
   get serverAddress(): readonly [host: string, port: number] {
@@ -60,17 +60,17 @@ class Thread implements HandlerThread {
   }
 
   constructed(server: HTTPServer, services: () => Services): void {
-    this.finding.constructed(keyOf(server.RequestHandlerClass), { server, services });
+    this.finder.constructed(keyOf(server.RequestHandlerClass), { server, services });
   }
 
   park(): Promise<never> {
     if (this.isHandling)
       return Promise.reject(new Error("a server that was constructed in a thread of handlers does not serve"));
-    return this.finding.park();
+    return this.finder.park();
   }
 
   shutdown(atOnce: boolean): Promise<void> {
-    tell({ shutdown: this.#downs.length, atOnce, ticket: runner.current?.ticket ?? 0 });
+    tell({ shutdown: this.#downs.length, atOnce, ticket: runLoop.current?.ticket ?? 0 });
     this.stopSignal.abort();
     return new Promise((resolve) => this.#downs.push(resolve));
   }
@@ -90,7 +90,7 @@ enterHandlerThread(thread);
 runsFor(memory);
 
 port.on("message", (message: ToThread) => {
-  if (message === 0) runner.look();
+  if (message === 0) runLoop.look();
   else if ("stopping" in message) thread.stopSignal.abort();
   else if ("down" in message) thread.isDown(message.down);
   else process.exit(0);
@@ -104,22 +104,22 @@ try {
   // What the program has begun besides may fail at once, such as to listen where it listens already.
   await new Promise((resolve) => setImmediate(resolve));
   await new Promise((resolve) => setImmediate(resolve));
-  const leftovers = leftoversOf(services);
-  runner.run(new LoopExecutor(leftovers.watch(services)), services.turn, leftovers);
+  const uncaughtErrors = uncaughtErrorsOf(services);
+  runLoop.run(new LoopExecutor(uncaughtErrors.watch(services)), services.scheduler, uncaughtErrors);
   tell({ ready: true, needsRoutes: found.needsRoutes });
 } catch (error) {
   tell({ failed: sendable(error) });
 }
 
 /** Watches for errors that nobody catches. Made behind the import of the program, because what that leaves behind is no request's. */
-function leftoversOf({ logError }: Services): Leftovers {
+function uncaughtErrorsOf({ logError }: Services): UncaughtErrors {
   const owner = {
     get running() {
-      return runner.current?.head ?? null;
+      return runLoop.current?.head ?? null;
     },
-    isOwn: () => tell({ own: runner.current!.ticket }),
+    isOwn: () => tell({ own: runLoop.current!.ticket }),
     isAnothers(error: unknown, { method, target }: RequestHead) {
-      const { head } = runner.current!;
+      const { head } = runLoop.current!;
       logError(
         "%s %s, which is over, has left something behind that has failed: %s. Its thread ends when %s %s is over, too",
         method,
@@ -130,21 +130,21 @@ function leftoversOf({ logError }: Services): Leftovers {
       );
     },
   };
-  return new Leftovers(owner, start.isTracked || isStorageCheap);
+  return new UncaughtErrors(owner, start.isTracked || isStorageCheap);
 }
 
 /** Finds the handlers. Rejects with what to write where they cannot be found. */
 async function findHandlers(): Promise<Constructed & { needsRoutes: boolean }> {
   if (isApart(program)) return constructHere((place) => load(place.module!, place));
   const key = keyOfProgram(program);
-  const exports = await thread.finding.importProgram(program, start.startTimeout, (exported) => {
-    if (thread.finding.find(key, program.nth) !== undefined) return true;
+  const exports = await thread.finder.importProgram(program, start.startTimeout, (exported) => {
+    if (thread.finder.find(key, program.nth) !== undefined) return true;
     return (
       exported !== null &&
       program.classes.every((place) => isElsewhere(place, program.main) || findClass(exported, place.name))
     );
   });
-  const constructed = thread.finding.find(key, program.nth);
+  const constructed = thread.finder.find(key, program.nth);
   if (constructed !== undefined) return { ...constructed, needsRoutes: false };
   // It may serve only where it is not imported, as Python's programs do, and export the class.
   return constructHere(async (place) => {
@@ -157,7 +157,7 @@ async function findHandlers(): Promise<Constructed & { needsRoutes: boolean }> {
 
 /** Constructs the server as this thread needs it, of classes that were found one by one. */
 async function constructHere(
-  find: (place: ClassPlace) => Promise<RequestHandlerClass>,
+  find: (place: ClassLocation) => Promise<RequestHandlerClass>,
 ): Promise<Constructed & { needsRoutes: boolean }> {
   const classes: RequestHandlerClass[] = [];
   for (const place of program.classes) classes.push(place.isBase ? BaseHTTPRequestHandler : await find(place));
@@ -165,8 +165,8 @@ async function constructHere(
   const server = new ThreadingHTTPServer(["", 0], handlers, start.options);
   const key = keyOf(handlers);
   let nth = 0;
-  while (thread.finding.find(key, nth)!.server !== server) nth++;
-  return { ...thread.finding.find(key, nth)!, needsRoutes: program.isRouted };
+  while (thread.finder.find(key, nth)!.server !== server) nth++;
+  return { ...thread.finder.find(key, nth)!, needsRoutes: program.isRouted };
 }
 
 /** A router that says what the one at the other end has found. */
@@ -174,7 +174,7 @@ function routerOf(classes: readonly RequestHandlerClass[]): RequestRouter {
   return {
     handlers: classes,
     find() {
-      const { route } = runner;
+      const { route } = runLoop;
       if (route === null || route.index >= classes.length) return undefined;
       return { Handler: classes[route.index], params: route.params, fallback: route.fallback };
     },

@@ -3,10 +3,10 @@ import { performance } from "node:perf_hooks";
 import process from "node:process";
 import type { MessagePort } from "node:worker_threads";
 import type { Executor } from "../../protocol/exchange.ts";
-import type { Turn, TurnTask } from "../../loop/flush_scheduler.ts";
+import type { FlushScheduler, FlushTask } from "../../loop/flush_scheduler.ts";
 import { type Desk, type Rest, ThreadExchange } from "./thread_exchange.ts";
 import type { Route } from "../shared/heads.ts";
-import type { Leftovers } from "./uncaught_errors.ts";
+import type { UncaughtErrors } from "./uncaught_errors.ts";
 import {
   BELL,
   BLOCKED,
@@ -31,7 +31,7 @@ const REST = 0.2;
 /** How long a thread with work goes on before its event loop has a turn: for timers and sockets of the handlers'. In milliseconds. */
 const STRETCH = 1;
 
-export class Runner implements Desk {
+export class RunLoop implements Desk {
   readonly memory: PoolMemory;
   readonly writer: RecordWriter;
   /** What runs now. */
@@ -43,19 +43,19 @@ export class Runner implements Desk {
   readonly #port: MessagePort;
   readonly #contents: ContentRing[] = [];
   #executor: Executor | null = null;
-  #turn: Turn | null = null;
+  #scheduler: FlushScheduler | null = null;
   /** The loop of `#work` runs. */
   #working = false;
   /** The handler's first stretch runs; it may settle before it ends. */
   #starting = false;
-  #task: TurnTask | null = null;
+  #task: FlushTask | null = null;
   #turnBegan = 0;
   /** When the handler was started. */
   #began = 0;
   /** When it settled, where that was just now; 0 elsewhere. */
   #settledAt = 0;
   #turnPlanned = false;
-  #leftovers: Pick<Leftovers, "isEnding" | "end"> | null = null;
+  #uncaughtErrors: Pick<UncaughtErrors, "isEnding" | "end"> | null = null;
 
   constructor(memory: PoolMemory, index: number, port: MessagePort) {
     this.memory = memory;
@@ -72,10 +72,10 @@ export class Runner implements Desk {
   }
 
   /** Begins to take requests. @param leftovers says when the thread is to end behind the request that runs */
-  run(executor: Executor, turn: Turn, leftovers: Pick<Leftovers, "isEnding" | "end">): void {
+  run(executor: Executor, scheduler: FlushScheduler, uncaughtErrors: Pick<UncaughtErrors, "isEnding" | "end">): void {
     this.#executor = executor;
-    this.#turn = turn;
-    this.#leftovers = leftovers;
+    this.#scheduler = scheduler;
+    this.#uncaughtErrors = uncaughtErrors;
     this.#work();
   }
 
@@ -97,9 +97,9 @@ export class Runner implements Desk {
     if (this.memory.callFor(slot)) this.#port.postMessage(0);
   }
 
-  atTurnEnd(task: TurnTask): void {
+  atTurnEnd(task: FlushTask): void {
     if (this.#starting) this.#task = task;
-    else this.#turn!.add(task);
+    else this.#scheduler!.add(task);
   }
 
   wait(isReady: () => boolean): void {
@@ -147,8 +147,8 @@ export class Runner implements Desk {
     this.#working = true;
     while (this.current === null) {
       this.#endIfAsked();
-      if (this.#leftovers?.isEnding === true) {
-        this.#leftovers.end();
+      if (this.#uncaughtErrors?.isEnding === true) {
+        this.#uncaughtErrors.end();
         break;
       }
       const time = this.#settledAt === 0 ? performance.now() : this.#settledAt;
@@ -191,7 +191,7 @@ export class Runner implements Desk {
     this.#starting = false;
     // It waits for something, so there will be an end of this turn.
     if (this.current === exchange) {
-      if (this.#task !== null) this.#turn!.add(this.#task);
+      if (this.#task !== null) this.#scheduler!.add(this.#task);
       exchange.poll();
     }
     this.#task = null;

@@ -1,14 +1,14 @@
-/** The exchange that a handler has in a thread: what it asks for comes from shared memory, and what it answers goes there. */
+/** The exchange that a handler has in a thread: what it asks for comes from shared memory, and what it responds goes there. */
 import { Buffer } from "node:buffer";
-import { AnswerAccount, isHeadOnly, opensTunnel } from "../../protocol/response_state.ts";
+import { ResponseState, isHeadOnly, opensTunnel } from "../../protocol/response_state.ts";
 import { PROTOCOL_ERRORS } from "../../protocol/errors.ts";
 import type { Exchange, GoneReason, Peer, ResponseWatcher, Sink } from "../../protocol/exchange.ts";
 import type { FieldList, Fields } from "../../protocol/fields.ts";
 import { reasonOf } from "../../protocol/status.ts";
-import type { TurnTask } from "../../loop/flush_scheduler.ts";
+import type { FlushTask } from "../../loop/flush_scheduler.ts";
 import { readTrailers, ThreadHead } from "../shared/heads.ts";
 import {
-  ANSWER_LENGTH,
+  RESPONSE_LENGTH,
   BEGAN,
   BODY_LENGTH,
   DONE,
@@ -40,7 +40,7 @@ export const KINDS: readonly GoneReason["kind"][] = [
 /** In GONE: the peer can still get a response. */
 export const CAN_RESPOND = 1 << 24;
 
-/** With so much of an answer put, it is handed over without waiting for the end of the turn. */
+/** With so much of a response put, it is handed over without waiting for the end of the turn. */
 const BATCH = 16 * 1024;
 
 const NO_SINK: Sink = { onReadable() {}, onWritable() {}, onGone() {} };
@@ -53,7 +53,7 @@ export interface Desk {
   /** The event loop shall look at a slot. */
   call(slot: number): void;
   /** Calls `turnEnded` at the end of this turn, where there will be one before the handler settles. */
-  atTurnEnd(task: TurnTask): void;
+  atTurnEnd(task: FlushTask): void;
   /** Blocks until the event loop has something to say of the request that runs, unless `isReady`. */
   wait(isReady: () => boolean): void;
   /** Sends a line of the log past what waits to be taken. */
@@ -75,7 +75,7 @@ export interface Rest {
   readonly bytes: Uint8Array;
 }
 
-export class ThreadExchange implements Exchange, TurnTask {
+export class ThreadExchange implements Exchange, FlushTask {
   readonly head: ThreadHead;
   readonly ticket: number;
   trailers: Fields | undefined = undefined;
@@ -84,7 +84,7 @@ export class ThreadExchange implements Exchange, TurnTask {
   bytesReceived = 0;
   bytesSent = 0;
   readonly #desk: Desk;
-  readonly #account = new AnswerAccount();
+  readonly #response = new ResponseState();
   readonly #slot: number;
   /** Where the slot's words are. */
   readonly #at: number;
@@ -97,7 +97,7 @@ export class ThreadExchange implements Exchange, TurnTask {
   #lost = false;
   #waiting = false;
   #atEnd = false;
-  /** Where in the ring the answer begins. */
+  /** Where in the ring the response begins. */
   #mark = 0;
   #headOnly = false;
   #close = false;
@@ -106,7 +106,7 @@ export class ThreadExchange implements Exchange, TurnTask {
   #rest: Rest[] = NONE;
   #full = false;
   #released = false;
-  /** Lines of the log that wait for the next time that something is handed over; an answer taken back does not take them along. */
+  /** Lines of the log that wait for the next time that something is handed over; a response taken back does not take them along. */
   #lines: string[] = NONE;
   /** Some were sent by message, so the others must be, too. */
   #sendsLines = false;
@@ -193,17 +193,17 @@ export class ThreadExchange implements Exchange, TurnTask {
     return this.#load(IN_STATE) !== 0;
   }
 
-  // The answer
+  // The response
 
   inform(status: number, fields: FieldList): void {
-    this.#account.checkInterim(status);
+    this.#response.checkInterim(status);
     if (status === 100) this.#continued = true;
     this.#putText(INFORM, status + fields.lines);
     this.flush();
   }
 
   respond(status: number, reason: string, fields: FieldList, length: number): void {
-    this.#account.checkBegin(status, length);
+    this.#response.checkBegin(status, length);
     const { method } = this.head;
     if (opensTunnel(method, status)) {
       if (this.#bodyLength !== 0 && !this.#atEnd && !(this.#ended() && this.#content.length === 0))
@@ -214,7 +214,7 @@ export class ThreadExchange implements Exchange, TurnTask {
       length = -1;
     }
     this.#headOnly = isHeadOnly(method, status);
-    this.#account.begin(this.#headOnly ? -1 : length);
+    this.#response.begin(this.#headOnly ? -1 : length);
     if (this.#lost) return;
     this.status = status;
     if (this.#close) this.#put(CLOSE, NOTHING);
@@ -223,13 +223,13 @@ export class ThreadExchange implements Exchange, TurnTask {
     const isOwn = reason === reasonOf(status);
     this.#words[this.#at + STATUS] = status;
     this.#words[this.#at + REASON] = isOwn ? -1 : reason.length;
-    memory.numbers[memory.numbersAt(this.#slot) + ANSWER_LENGTH] = length;
+    memory.numbers[memory.numbersAt(this.#slot) + RESPONSE_LENGTH] = length;
     this.#putText(RESPOND, isOwn ? fields.lines : reason + fields.lines);
     this.#later();
   }
 
   write(bytes: Uint8Array): boolean {
-    this.#account.count(bytes.length);
+    this.#response.count(bytes.length);
     if (bytes.length === 0 || this.#headOnly || this.#lost) return true;
     this.bytesSent += bytes.length;
     this.#put(DATA, bytes);
@@ -240,15 +240,15 @@ export class ThreadExchange implements Exchange, TurnTask {
   }
 
   end(trailers?: FieldList): void {
-    this.#account.finish();
+    this.#response.finish();
     this.#putText(END, trailers === undefined ? "" : trailers.lines);
     this.#later();
   }
 
   retract(): boolean {
-    if (this.#account.unanswered) return true;
+    if (!this.#response.hasBegun) return true;
     if (this.#lost || this.#tunnel || this.#rest.length > 0 || !this.#desk.writer.retract(this.#mark)) return false;
-    this.#account.takeBack();
+    this.#response.takeBack();
     this.status = this.bytesSent = 0;
     // What was said behind the response comes before what is said of the next.
     this.#putLines(true);
@@ -258,19 +258,19 @@ export class ThreadExchange implements Exchange, TurnTask {
 
   closeConnection(): void {
     this.#close = true;
-    if (!this.#account.unanswered) this.#put(CLOSE, NOTHING);
+    if (this.#response.hasBegun) this.#put(CLOSE, NOTHING);
   }
 
   abort(): void {
-    if (this.#account.ended) return;
-    this.#account.breakOff();
+    if (this.#response.ended) return;
+    this.#response.breakOff();
     this.#put(ABORT, NOTHING);
     this.flush();
   }
 
   /** Hands a line over to the log. */
   log(line: string): void {
-    if (this.#account.unanswered && this.#rest.length === 0) {
+    if (!this.#response.hasBegun && this.#rest.length === 0) {
       // Nothing wakes the event loop for it, but it is there, whatever becomes of this thread.
       this.#put(LOG, Buffer.from(line));
       this.#desk.writer.publish();
@@ -297,7 +297,7 @@ export class ThreadExchange implements Exchange, TurnTask {
   }
 
   release(watcher: ResponseWatcher | null = null): void {
-    this.abort(); // does nothing when the answer has ended
+    this.abort(); // does nothing when the response has ended
     watcher?.onSent(!this.#lost); // as far as this thread can know
     this.#putLines(true);
     const rest = this.#rest;

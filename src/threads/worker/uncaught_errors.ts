@@ -6,9 +6,9 @@ import { AsyncLocalStorage } from "node:async_hooks";
 import process from "node:process";
 import type { RequestHead } from "../../protocol/exchange.ts";
 import type { Services } from "../../handler/services.ts";
-import type { Transaction } from "../../handler/request_context.ts";
+import type { RequestContext } from "../../handler/request_context.ts";
 
-export interface LeftoversOwner {
+export interface UncaughtErrorsOwner {
   /** The head of the request that runs; null between requests. */
   readonly running: RequestHead | null;
   /** The request that runs has caused the end of the thread itself. */
@@ -17,9 +17,9 @@ export interface LeftoversOwner {
   isAnothers(error: unknown, cause: RequestHead): void;
 }
 
-export class Leftovers {
+export class UncaughtErrors {
   readonly #storage = new AsyncLocalStorage<RequestHead>();
-  readonly #owner: LeftoversOwner;
+  readonly #owner: UncaughtErrorsOwner;
   readonly #isTracked: boolean;
   /** The thread takes no more requests: it ends when the one that runs is over. */
   isEnding = false;
@@ -27,7 +27,7 @@ export class Leftovers {
   #isThrown = false;
 
   /** @param isTracked whether it is to be known whose such errors are: on Node 20 and 22 that takes a tenth of a small request */
-  constructor(owner: LeftoversOwner, isTracked: boolean) {
+  constructor(owner: UncaughtErrorsOwner, isTracked: boolean) {
     this.#owner = owner;
     this.#isTracked = isTracked;
     process.on("uncaughtException", this.#caught);
@@ -38,14 +38,14 @@ export class Leftovers {
     if (!this.#isTracked) return services;
     const { dispatcher, ...others } = services;
     const { watched, limited } = dispatcher;
-    const dispatch = (transaction: Transaction): unknown => dispatcher.dispatch(transaction);
+    const dispatch = (request: RequestContext): unknown => dispatcher.dispatch(request);
     return {
       ...others,
       dispatcher: {
         watched,
         limited,
         limitsFor: (head) => dispatcher.limitsFor(head),
-        dispatch: (transaction) => this.#storage.run(transaction.exchange.head, dispatch, transaction),
+        dispatch: (request) => this.#storage.run(request.exchange.head, dispatch, request),
       },
     };
   }

@@ -1,4 +1,4 @@
-/** Handlers that answer in every way there is, a path each. */
+/** Handlers that respond in every way there is, a path each. */
 import { BaseHTTPRequestHandler } from "plinth";
 import { type Act, act, begin, nextTurn, thrownBy } from "./common.ts";
 
@@ -7,7 +7,7 @@ const BAD_VALUES = ["a\r\nX-Injected: 1", "a\nX-Injected: 1", "a\rb", "a\r\n", "
 /** What no field can have as its name. */
 const BAD_NAMES = ["X-A\r\nX-Injected", "X A", "X:", ":", "", " ", "X\0", "X-€", "(x)", "a,b"];
 
-/** Answers with so many bytes, in one write. */
+/** Responds with so many bytes, in one write. */
 function bytes(length: number): Act {
   return (handler) => {
     begin(handler);
@@ -15,12 +15,12 @@ function bytes(length: number): Act {
   };
 }
 
-/** Answers with what calls threw. */
+/** Responds with what calls threw. */
 function mistakes(calls: (handler: BaseHTTPRequestHandler) => readonly (() => unknown)[]): Act {
   return (handler) => handler.sendJson(calls(handler).map(thrownBy));
 }
 
-/** Begins an answer, and says as its content what was thrown by calls that are made then. */
+/** Begins a response, and says as its content what was thrown by calls that are made then. */
 function mistakesBehindHead(calls: (handler: BaseHTTPRequestHandler) => readonly (() => unknown)[]): Act {
   return (handler) => {
     handler.sendResponse(200);
@@ -237,7 +237,7 @@ export class Answering extends BaseHTTPRequestHandler {
     return act(this, acts);
   }
 
-  /** Answers with the status in the path, and the length where there is one, and writes five bytes. */
+  /** Responds with the status in the path, and the length where there is one, and writes five bytes. */
   do_STATUS(): void {
     const [, status, length] = this.path.split("/");
     this.sendResponse(Number(status));

@@ -11,7 +11,7 @@ const HEAD = request("HEAD / HTTP/1.1", "Host: a");
 const OLD_HEAD = request("HEAD / HTTP/1.0", "Connection: keep-alive");
 const CONNECT = request("CONNECT a:80 HTTP/1.1", "Host: a:80");
 
-interface Answer {
+interface ReceivedResponse {
   status?: number;
   reason?: string;
   fields?: Pairs;
@@ -20,8 +20,8 @@ interface Answer {
   trailers?: Pairs;
 }
 
-/** Each answer, what leaves for it, and whether the connection goes on. */
-const table: [what: string, request: string, answer: Answer, output: string, goesOn: boolean][] = [
+/** Each response, what leaves for it, and whether the connection goes on. */
+const table: [what: string, request: string, response: ReceivedResponse, output: string, goesOn: boolean][] = [
   ["of a known length", GET, { length: 2, writes: ["ab"] }, "200 OK\r\nContent-Length: 2\r\n\r\nab", true],
   ["in pieces", GET, { length: 4, writes: ["a", "", "bc", "d"] }, "200 OK\r\nContent-Length: 4\r\n\r\nabcd", true],
   ["without content", GET, { length: 0 }, "200 OK\r\nContent-Length: 0\r\n\r\n", true],
@@ -102,7 +102,7 @@ const table: [what: string, request: string, answer: Answer, output: string, goe
     false,
   ],
 
-  // HEAD: the head of the answer to GET, and no content (RFC 9110 §9.3.2)
+  // HEAD: the head of the response to GET, and no content (RFC 9110 §9.3.2)
   ["to HEAD", HEAD, { length: 5, writes: ["hello"] }, "200 OK\r\nContent-Length: 5\r\n\r\n", true],
   ["to HEAD, nothing written", HEAD, { length: 5 }, "200 OK\r\nContent-Length: 5\r\n\r\n", true],
   [
@@ -196,7 +196,7 @@ const table: [what: string, request: string, answer: Answer, output: string, goe
     true,
   ],
 
-  // CONNECT refused is an answer like others
+  // CONNECT refused is a response like others
   [
     "405 to CONNECT",
     CONNECT,
@@ -213,7 +213,7 @@ const table: [what: string, request: string, answer: Answer, output: string, goe
   ],
 ];
 
-describe("an answer", () => {
+describe("a response", () => {
   for (const [
     what,
     request,
@@ -248,7 +248,7 @@ describe("an answer", () => {
 
   test("leaves in one batch, head and content together", () => {
     const driver = new Driver().feed(GET);
-    driver.call.answer("hello");
+    driver.call.response("hello");
     assert.match(driver.pull()!, /^HTTP.*hello$/s);
     assert.equal(driver.pull(), null);
   });
@@ -312,7 +312,7 @@ describe("an answer", () => {
   });
 });
 
-describe("interim answers (RFC 9110 §15.2)", () => {
+describe("interim responses (RFC 9110 §15.2)", () => {
   test("leave at once, with their fields, as many as there are", () => {
     const driver = new Driver().feed(GET);
     driver.wakes.length = 0;
@@ -321,7 +321,7 @@ describe("interim answers (RFC 9110 §15.2)", () => {
     assert.equal(driver.take(), "HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n");
     driver.call.inform(102);
     driver.call.inform(199);
-    driver.call.answer("x");
+    driver.call.response("x");
     const batches = [driver.pull()!, driver.pull()!, driver.pull()!];
     assert.deepEqual(
       batches.map((batch) => batch.split(" ")[1]),
@@ -332,16 +332,16 @@ describe("interim answers (RFC 9110 §15.2)", () => {
     assert.deepEqual([interim.map((it) => it.status), status, body], [[102, 199], 200, "x"]);
   });
 
-  test("leave alone, also behind another answer, and leave that which follows to be taken back", () => {
+  test("leave alone, also behind another response, and leave that which follows to be taken back", () => {
     const driver = new Driver({}, (call) => {
-      if (call.exchange.head.target === "/1") call.answer("first");
+      if (call.exchange.head.target === "/1") call.response("first");
     });
     driver.feed(GET.replace("/", "/1") + GET);
     driver.call.inform(103);
     driver.call.respond(200, 5);
     driver.call.write("wrong");
     assert.equal(driver.call.retract(), true);
-    driver.call.answer("right");
+    driver.call.response("right");
     const [first, hint, final, nothing] = [driver.pull(), driver.pull(), driver.pull(), driver.pull()];
     assert.ok(first!.endsWith("first"));
     assert.equal(hint, "HTTP/1.1 103 Early Hints\r\n\r\n");
@@ -360,7 +360,7 @@ describe("interim answers (RFC 9110 §15.2)", () => {
       driver.call.inform(100);
       driver.call.demand();
       assert.equal(driver.take(), expected);
-      driver.call.answer("x");
+      driver.call.response("x");
       assert.equal(readResponses(driver.take(), ["GET"])[0].status, 200);
     }
   });

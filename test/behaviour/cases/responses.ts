@@ -4,13 +4,13 @@ import { Answering, Named, Timed } from "../handlers.ts";
 import type { Mode } from "../mode.ts";
 import { connect, logged, readText, type Register } from "../tools.ts";
 
-export function answering(mode: Mode, test: Register, testEarly: Register): void {
+export function responses(mode: Mode, test: Register, testEarly: Register): void {
   test("status, reason, headers and content are what the handler sent, in its order, with Server and Date", async (t) => {
     const client = await connect(t, mode, Answering);
-    const answer = await client.request({ path: "/fields" });
-    assert.equal(answer.status, 201);
-    assert.equal(answer.reason, mode.has.reasons ? "Made to Measure" : "");
-    const lines = answer.headers.lines.map(([name, value]) => [name.toLowerCase(), value]);
+    const response = await client.request({ path: "/fields" });
+    assert.equal(response.status, 201);
+    assert.equal(response.reason, mode.has.reasons ? "Made to Measure" : "");
+    const lines = response.headers.lines.map(([name, value]) => [name.toLowerCase(), value]);
     const ours = lines.filter(([name]) => name.startsWith("x-"));
     assert.deepEqual(ours, [
       ["x-b", "1"],
@@ -18,12 +18,12 @@ export function answering(mode: Mode, test: Register, testEarly: Register): void
       ["x-b", ""],
       ["x-latin", "caf\xe9\t!"],
     ]);
-    assert.equal(answer.headers.get("content-length"), "5");
-    assert.match(answer.headers.get("server") ?? "", /^Plinth\/\d/);
-    const date = answer.headers.get("date") ?? "";
+    assert.equal(response.headers.get("content-length"), "5");
+    assert.match(response.headers.get("server") ?? "", /^Plinth\/\d/);
+    const date = response.headers.get("date") ?? "";
     assert.match(date, /^[A-Z][a-z]{2}, \d\d [A-Z][a-z]{2} \d{4} \d\d:\d\d:\d\d GMT$/);
     assert.ok(Math.abs(Date.parse(date) - Date.now()) < 10_000, date);
-    assert.equal(answer.text, "hello");
+    assert.equal(response.text, "hello");
     if (mode.has.reasons) assert.equal((await client.request({ path: "/empty" })).reason, "OK");
   });
 
@@ -35,13 +35,13 @@ export function answering(mode: Mode, test: Register, testEarly: Register): void
   });
 
   test("dateTimeString writes a time as a Date field has it", async (t) => {
-    const answer = await (await connect(t, mode, Timed)).request();
-    assert.equal(answer.text, "Sun, 06 Nov 1994 08:49:37 GMT");
+    const response = await (await connect(t, mode, Timed)).request();
+    assert.equal(response.text, "Sun, 06 Nov 1994 08:49:37 GMT");
   });
 
   test("a length may be announced as a number or as text", async (t) => {
-    const answer = await (await connect(t, mode, Answering)).request({ path: "/length-as-text" });
-    assert.deepEqual([answer.headers.get("content-length"), answer.text], ["5", "hello"]);
+    const response = await (await connect(t, mode, Answering)).request({ path: "/length-as-text" });
+    assert.deepEqual([response.headers.get("content-length"), response.text], ["5", "hello"]);
   });
 
   test("a handler that settles before its head has left gets its Content-Length computed", async (t) => {
@@ -53,9 +53,9 @@ export function answering(mode: Mode, test: Register, testEarly: Register): void
       ["/below", "x".repeat(15 * 1024)],
       ["/flush-too-early", "hello"],
     ]) {
-      const answer = await client.request({ path });
-      assert.equal(answer.text, content, path);
-      assert.equal(answer.headers.get("content-length"), String(Buffer.byteLength(content)), path);
+      const response = await client.request({ path });
+      assert.equal(response.text, content, path);
+      assert.equal(response.headers.get("content-length"), String(Buffer.byteLength(content)), path);
     }
   });
 
@@ -67,13 +67,13 @@ export function answering(mode: Mode, test: Register, testEarly: Register): void
       ["/flush", "hello"],
       ["/flushHeaders", "hello"],
     ]) {
-      const answer = await client.request({ path });
-      assert.equal(answer.text, content, path);
-      assert.equal(answer.headers.get("content-length"), null, path);
+      const response = await client.request({ path });
+      assert.equal(response.text, content, path);
+      assert.equal(response.headers.get("content-length"), null, path);
     }
   });
 
-  test("HEAD has the length of the answer to GET where that has one, and no content", async (t) => {
+  test("HEAD has the length of the response to GET where that has one, and no content", async (t) => {
     const client = await connect(t, mode, Answering);
     for (const [path, length] of [
       ["/fields", "5"],
@@ -81,8 +81,8 @@ export function answering(mode: Mode, test: Register, testEarly: Register): void
       ["/turn", null],
       ["/flush", null],
     ] as const) {
-      const answer = await client.request({ method: "HEAD", path });
-      assert.deepEqual([answer.headers.get("content-length"), answer.text], [length, ""], path);
+      const response = await client.request({ method: "HEAD", path });
+      assert.deepEqual([response.headers.get("content-length"), response.text], [length, ""], path);
     }
     assert.equal((await client.request({ path: "/computed" })).text, "hello €!", "nothing is left over");
   });
@@ -97,9 +97,9 @@ export function answering(mode: Mode, test: Register, testEarly: Register): void
       ["/304", null],
       ["/304/5", "5"],
     ] as const) {
-      const answer = await client.request({ method: "STATUS", path });
-      assert.equal(answer.status, Number(path.slice(1, 4)));
-      assert.deepEqual([answer.headers.get("content-length"), answer.text], [length, ""], path);
+      const response = await client.request({ method: "STATUS", path });
+      assert.equal(response.status, Number(path.slice(1, 4)));
+      assert.deepEqual([response.headers.get("content-length"), response.text], [length, ""], path);
     }
     assert.equal((await client.request({ method: "STATUS", path: "/200/5" })).text, "hello", "nothing is left over");
   });
@@ -143,10 +143,10 @@ export function answering(mode: Mode, test: Register, testEarly: Register): void
   test("Content-Length is a number of bytes, and one; Transfer-Encoding is not the handler's to send", async (t) => {
     const client = await connect(t, mode, Answering);
     for (const path of ["/lengths", "/coding"]) {
-      const answer = await client.request({ path });
-      const thrown = answer.json() as string[];
+      const response = await client.request({ path });
+      const thrown = response.json() as string[];
       assert.ok(thrown.length > 0 && thrown.every((name) => name === "TypeError"), `${path}: ${thrown.join()}`);
-      assert.equal(answer.headers.get("content-length"), String(answer.body.length));
+      assert.equal(response.headers.get("content-length"), String(response.body.length));
     }
     const two = await client.request({ path: "/two-lengths" });
     assert.deepEqual([two.headers.get("x-thrown"), two.text], ["nothing,Error", "hello"]);
@@ -155,17 +155,17 @@ export function answering(mode: Mode, test: Register, testEarly: Register): void
   for (const what of ["values", "names", "no-text", "trailers", "interim", "reason"]) {
     test(`what would split a message throws a TypeError, and does not leave (${what})`, async (t) => {
       const client = await connect(t, mode, Answering);
-      const answer = await client.request({ path: `/split/${what}` });
-      const thrown = answer.json() as string[];
+      const response = await client.request({ path: `/split/${what}` });
+      const thrown = response.json() as string[];
       assert.ok(thrown.length > 5 && thrown.every((name) => name === "TypeError"), thrown.join());
-      assert.deepEqual([answer.status, answer.trailers, answer.informational], [200, undefined, []]);
-      assert.doesNotMatch(JSON.stringify(answer.headers.lines), /injected/i);
+      assert.deepEqual([response.status, response.trailers, response.informational], [200, undefined, []]);
+      assert.doesNotMatch(JSON.stringify(response.headers.lines), /injected/i);
       assert.equal((await client.request({ path: "/computed" })).text, "hello €!", "and nothing is left over");
     });
   }
 
   testEarly(
-    "interim answers leave at once, before the final one, where the server sends them to everybody",
+    "interim responses leave at once, before the final one, where the server sends them to everybody",
     async (t) => {
       const client = await connect(t, mode, Answering, { informational: "always" });
       const exchange = await client.open({ method: "POST", path: "/interim" }, "unknown");
@@ -181,28 +181,28 @@ export function answering(mode: Mode, test: Register, testEarly: Register): void
       );
       assert.equal((await exchange.next()).status, 102);
       await exchange.end();
-      const answer = await exchange.response();
-      assert.deepEqual([answer.status, answer.text, answer.informational.length], [200, "final", 2]);
+      const response = await exchange.response();
+      assert.deepEqual([response.status, response.text, response.informational.length], [200, "final", 2]);
     },
   );
 
-  test("HTTP/1.1 gets no interim answer otherwise, since proxies mix up what comes behind one", async (t) => {
+  test("HTTP/1.1 gets no interim response otherwise, since proxies mix up what comes behind one", async (t) => {
     for (const options of [{}, { informational: "never" }] as const) {
       const client = await connect(t, mode, Answering, options);
-      const answer = await client.request({ method: "POST", path: "/interim", body: "x" });
+      const response = await client.request({ method: "POST", path: "/interim", body: "x" });
       const expected = mode.version === "HTTP/1.1" || "informational" in options ? [] : [103, 102];
-      assert.deepEqual([answer.status, answer.informational.map(({ status }) => status)], [200, expected]);
+      assert.deepEqual([response.status, response.informational.map(({ status }) => status)], [200, expected]);
     }
   });
 
-  test("an interim answer has a status from 100 to 199, but not 101: others are a RangeError", async (t) => {
+  test("an interim response has a status from 100 to 199, but not 101: others are a RangeError", async (t) => {
     const client = await connect(t, mode, Answering);
-    const answer = await client.request({ path: "/interim-statuses" });
+    const response = await client.request({ path: "/interim-statuses" });
     assert.deepEqual(
-      answer.json(),
+      response.json(),
       Array.from({ length: 5 }, () => "RangeError"),
     );
-    assert.deepEqual(answer.informational, []);
+    assert.deepEqual(response.informational, []);
   });
 
   test("trailers follow the content, also where its length could have been computed", async (t) => {
@@ -212,21 +212,21 @@ export function answering(mode: Mode, test: Register, testEarly: Register): void
       ["/trailers-later", "hello", ["x-sum: 7"]],
       ["/trailers-without-content", "", ["x-sum: 7"]],
     ] as const) {
-      const answer = await client.request({ path });
-      const lines = answer.trailers?.lines.map(([name, value]) => `${name.toLowerCase()}: ${value}`);
-      assert.deepEqual([answer.text, lines], [content, trailers], path);
-      assert.equal(answer.headers.get("x-sum"), null);
+      const response = await client.request({ path });
+      const lines = response.trailers?.lines.map(([name, value]) => `${name.toLowerCase()}: ${value}`);
+      assert.deepEqual([response.text, lines], [content, trailers], path);
+      assert.equal(response.headers.get("x-sum"), null);
     }
   });
 
-  test("trailers behind content whose length was announced do the answer no harm", async (t) => {
+  test("trailers behind content whose length was announced do the response no harm", async (t) => {
     const client = await connect(t, mode, Answering);
-    const answer = await client.request({ path: "/trailers-behind-a-length" });
-    assert.deepEqual([answer.headers.get("content-length"), answer.text], ["5", "hello"]);
+    const response = await client.request({ path: "/trailers-behind-a-length" });
+    assert.deepEqual([response.headers.get("content-length"), response.text], ["5", "hello"]);
     assert.equal((await client.request({ path: "/trailers" })).text, "hello");
   });
 
-  test("closeConnection is false until it is set, and ends the connection behind the answer", async (t) => {
+  test("closeConnection is false until it is set, and ends the connection behind the response", async (t) => {
     const served = await mode.serve(t, Answering);
     for (const [path, content] of [
       ["/close", "[false,true]"],
@@ -240,7 +240,7 @@ export function answering(mode: Mode, test: Register, testEarly: Register): void
     }
   });
 
-  test("without it the connection goes on, and answers one request after the other", async (t) => {
+  test("without it the connection goes on, and responds one request after the other", async (t) => {
     const client = await connect(t, mode, Answering);
     for (let i = 0; i < 100; i++) {
       const [path, content] = i % 2 === 0 ? ["/turn", "hello"] : ["/computed", "hello €!"];
