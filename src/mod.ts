@@ -20,7 +20,9 @@ export {
 export type { ThreadingOptions } from "./threads/options.ts";
 export type { ThreadingStats, WaitingTime } from "./threads/shared/stats.ts";
 export { Router, type RouterOptions } from "./routing/router.ts";
-export type { RequestRouter, RouteParams } from "./handler/dispatcher.ts";
+export type { RouteParams } from "./handler/request_path.ts";
+export type { RequestRouter } from "./handler/request_router.ts";
+export type { Server } from "./handler/server_interface.ts";
 export {
   type InjectedHead,
   type InjectedRequest,
@@ -47,6 +49,6 @@ export type {
 } from "./transport/transport.ts";
 export { type MemoryClient, MemoryTransport } from "./transport/memory.ts";
 export type { ProtocolError } from "./protocol/errors.ts";
-export type { GoneReason, Peer } from "./protocol/exchange.ts";
+export type { ConnectionInfo, GoneReason, Peer } from "./protocol/exchange.ts";
 export type { Fields } from "./protocol/fields.ts";
 export { VERSION } from "./version.ts";

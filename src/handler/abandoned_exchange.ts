@@ -1,5 +1,5 @@
 /** What is left of an exchange to a handler that the server does not wait for any more: its head, and an end. */
-import type { Exchange, Peer, RequestHead, ResponseWatcher, Sink } from "../protocol/exchange.ts";
+import type { ConnectionInfo, Exchange, RequestHead, ResponseWatcher, Sink } from "../protocol/exchange.ts";
 
 /** Nothing can be read, what is written vanishes, and the peer hears of none of it: somebody else has responded. */
 export class AbandonedExchange implements Exchange {
@@ -21,8 +21,8 @@ export class AbandonedExchange implements Exchange {
     return this.#exchange.head;
   }
 
-  get peer(): Peer {
-    return this.#exchange.peer;
+  get connection(): ConnectionInfo {
+    return this.#exchange.connection;
   }
 
   get status(): number {

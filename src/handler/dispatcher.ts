@@ -8,25 +8,9 @@ import { HTTPError } from "./errors.ts";
 import { BaseHTTPRequestHandler, isWatched, type RequestHandlerClass } from "./handler.ts";
 import { loggable } from "../loop/log.ts";
 import { allowed, checkFields, type MethodFunction, methodsOf, nameOf, STANDARD_METHODS } from "./methods.ts";
-import { pathOf } from "./request_path.ts";
 import type { RequestContext } from "./request_context.ts";
-
-/** Names, and what stood for them in the path, not decoded; undefined for one that is not there. */
-export type RouteParams = Readonly<Record<string, string | undefined>>;
-
-/** Finds a handler class by the path of a request. `Router` is one; a server takes any. */
-export interface RequestRouter {
-  /** Every class that it may find. Looked at once, when the server is constructed. */
-  readonly handlers: Iterable<RequestHandlerClass>;
-  /**
-   * Finds the class for a path; `fallback` says that none is meant for it, and a method that the class lacks is 404 then.
-   * @param path as it was sent: without its query, neither decoded nor normalized
-   * @returns undefined where there is no class at all: 404
-   */
-  find(
-    path: string,
-  ): { Handler: RequestHandlerClass; params?: RouteParams | undefined; fallback?: boolean } | undefined;
-}
+import { pathOf } from "./request_path.ts";
+import { classesOf, type Handlers, isRouter, type RequestRouter } from "./request_router.ts";
 
 /** What is known of a handler class. */
 interface Profile {
@@ -56,11 +40,11 @@ export class Dispatcher {
   readonly #known = new Set<string>();
 
   /** @throws {TypeError} for what is no handler class, or has what looks like a method and is none */
-  constructor(handler: RequestHandlerClass | RequestRouter, limits: BodyLimits) {
+  constructor(handlers: Handlers, limits: BodyLimits) {
     this.#limits = limits;
-    this.#router = isRouter(handler) ? handler : null;
-    for (const Handler of isRouter(handler) ? handler.handlers : [handler]) this.#add(Handler);
-    this.#only = isRouter(handler) ? null : this.#profiles.get(handler)!;
+    this.#router = isRouter(handlers) ? handlers : null;
+    for (const Handler of classesOf(handlers)) this.#add(Handler);
+    this.#only = isRouter(handlers) ? null : this.#profiles.get(handlers)!;
     const profiles = [...this.#profiles.values()];
     this.watched = profiles.some(({ Handler }) => isWatched(Handler.prototype as BaseHTTPRequestHandler));
     this.limited = profiles.some(({ limits }) => limits !== null);
@@ -222,10 +206,6 @@ function numberOf(Handler: RequestHandlerClass, name: "bufferedBody" | keyof Bod
 /** How much content a class wants to be there before its methods are called; -1 where it says nothing. Throws as `numberOf`. */
 export function bufferedBodyOf(Handler: RequestHandlerClass): number {
   return numberOf(Handler, "bufferedBody") ?? -1;
-}
-
-function isRouter(handler: RequestHandlerClass | RequestRouter): handler is RequestRouter {
-  return typeof handler === "object" && handler !== null && typeof handler.find === "function";
 }
 
 function sendAllow(handler: BaseHTTPRequestHandler, methods: string): void {

@@ -5,7 +5,7 @@ import type { Fields } from "../protocol/fields.ts";
 import { decodeText, parseJson, validate } from "./json.ts";
 import { nameOf } from "./methods.ts";
 import { quiet, type RequestBody } from "./request_body.ts";
-import type { HTTPServer } from "../server/server.ts";
+import type { Server } from "./server_interface.ts";
 import type { StandardSchemaV1 } from "./standard_schema.ts";
 import { decodePart, pathOf, readPathParams, readQuery } from "./request_path.ts";
 import type { RequestContext } from "./request_context.ts";
@@ -121,11 +121,11 @@ export class HandledRequest {
    * @source Python's `client_address`
    */
   get clientAddress(): readonly [host: string, port: number] {
-    return this.#request.exchange.peer;
+    return this.#request.exchange.connection.clientAddress;
   }
 
   /** The server. @source Python's `server` */
-  get server(): HTTPServer {
+  get server(): Server {
     return this.#request.services.serverFor(this.#request);
   }
 

@@ -1,20 +1,20 @@
 /** The class that request handlers extend, as Python's `http.server.BaseHTTPRequestHandler`. */
 /// <reference types="node" preserve="true" />
 import { encode } from "../protocol/bytes.ts";
-import { FieldList } from "../protocol/fields.ts";
+import { FieldList, knownField } from "../protocol/fields.ts";
 import { isFieldText } from "../protocol/grammar.ts";
 import { ERROR_CACHING, hasNoContent, reasonOf } from "../protocol/status.ts";
 import { VERSION } from "../version.ts";
 import { mark } from "../runtime/library_copies.ts";
 import type { ResponseBody } from "./response_body.ts";
-import { DatedLines } from "./date_lines.ts";
+import { dateField } from "./date_field.ts";
 import { ERROR_PAGE, ERROR_PAGE_TYPE, errorContent } from "./error_document.ts";
 import type { HTTPErrorOptions } from "./errors.ts";
 import { HandledRequest, type HandlerContext } from "./handled_request.ts";
 import { eachField, type HeaderFields } from "./header_fields.ts";
 import { loggedAddress } from "../loop/log.ts";
 import type { RequestOutcome } from "./request_outcome.ts";
-import type { RequestContext } from "./request_context.ts";
+import type { RequestContext, RequestHandler } from "./request_context.ts";
 
 /** A class of request handlers: one that extends BaseHTTPRequestHandler. What servers look for among its static members is here. */
 export interface RequestHandlerClass {
@@ -33,8 +33,7 @@ export interface RequestHandlerClass {
 }
 
 const SOFTWARE = `Plinth/${VERSION}`;
-const SOFTWARE_AND_DATE = new DatedLines(`Server: ${SOFTWARE}\r\n`);
-const DATE = new DatedLines("");
+const SERVER = knownField("Server", SOFTWARE);
 
 /** What a handler does for a method: no arguments, and nothing to return, but perhaps a promise for when it is done. */
 export type RequestMethod = () => void | Promise<void>;
@@ -129,8 +128,9 @@ export class BaseHTTPRequestHandler extends HandledRequest {
     response.begin(code, message);
     this.#request.responseBegins();
     const software = this.versionString();
-    if (software !== SOFTWARE && software !== "") response.add("Server", software);
-    response.addLines(software === SOFTWARE ? SOFTWARE_AND_DATE.at(services.clock.date) : DATE.at(services.clock.date));
+    if (software === SOFTWARE) response.addField(SERVER);
+    else if (software !== "") response.add("Server", software);
+    response.addField(dateField(services.clock.date));
   }
 
   /** Begins the response with a status alone. @source Python's `send_response_only` */
@@ -342,12 +342,12 @@ mark(BaseHTTPRequestHandler, "BaseHTTPRequestHandler");
 const { prototype } = BaseHTTPRequestHandler;
 const { requestEnded, logRequest, logMessage } = prototype;
 
-function hasOwnLog(handler: BaseHTTPRequestHandler): boolean {
+function hasOwnLog(handler: RequestHandler): boolean {
   return handler.logRequest !== logRequest || handler.logMessage !== logMessage;
 }
 
 /** Whether a handler wants to know how its request ended, though the server logs nothing. */
-export function isWatched(handler: BaseHTTPRequestHandler | null): boolean {
+export function isWatched(handler: RequestHandler | null): boolean {
   return handler !== null && (handler.requestEnded !== requestEnded || hasOwnLog(handler));
 }
 

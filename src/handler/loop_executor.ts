@@ -1,20 +1,50 @@
 /** Runs handlers on the event loop: one call after the other, none in parallel, none waiting for another's awaits. */
 /// <reference types="node" preserve="true" />
 import { performance } from "node:perf_hooks";
-import type { Exchange, Executor } from "../protocol/exchange.ts";
+import type { Exchange, Executor, RequestHead } from "../protocol/exchange.ts";
+import type { BodyLimits, Limits } from "../protocol/limits.ts";
 import { AbandonedExchange } from "./abandoned_exchange.ts";
 import { Deadlines } from "./handler_deadlines.ts";
 import { HTTPError, PeerGoneError } from "./errors.ts";
 import { BaseHTTPRequestHandler, isWatched, type RequestHandlerClass } from "./handler.ts";
 import { loggable } from "../loop/log.ts";
-import type { Services } from "./services.ts";
+import type { Services, ShutdownCaller } from "./services.ts";
 import { LONGEST_TIMER, timeoutError } from "./request_signals.ts";
 import { RequestContext } from "./request_context.ts";
+
+/** What an executor has of its server. */
+export interface ExecutorServices extends Services {
+  readonly limits: Limits;
+  /** Finds the class of a request, makes its handler, and runs its method. */
+  readonly dispatcher: RequestDispatcher;
+  /** As the server's own, in the context of its start: for what belongs to no request. */
+  logError(message: string, ...args: unknown[]): void;
+  /** Whether there are file descriptors for one more thread. */
+  admitsThread(): boolean;
+  /** Whose code runs, up to its first await; null when it has come back. A `shutdown` meanwhile is called by it. */
+  handling(caller: ShutdownCaller | null): void;
+}
+
+/** What an executor asks of a `Dispatcher`, which is one. */
+export interface RequestDispatcher {
+  /** Whether a class wants to know how requests end, though the server logs nothing. */
+  readonly watched: boolean;
+  /** Whether a class has limits of its own for content. */
+  readonly limited: boolean;
+  /** The limits that the class of a request has for its content; null where the server's hold. */
+  limitsFor(head: RequestHead): BodyLimits | null;
+  /**
+   * Makes the handler of a request and runs its method.
+   * @returns what the method returns: a promise, where it is asynchronous
+   * @throws what the handler does; {HTTPError} 404, 405, 501
+   */
+  dispatch(request: RequestContext): unknown;
+}
 
 export class LoopExecutor implements Executor {
   /** How many handlers run. */
   running = 0;
-  readonly #services: Services;
+  readonly #services: ExecutorServices;
   /** Somebody wants to know how each request ended. */
   readonly #watched: boolean;
   /** Somebody wants to know how long requests took. */
@@ -27,7 +57,7 @@ export class LoopExecutor implements Executor {
   readonly #start = (exchange: Exchange): void => this.#startHere(exchange);
 
   /** @param handlerTimeout how long a handler may run, in milliseconds */
-  constructor(services: Services, handlerTimeout: number = Infinity) {
+  constructor(services: ExecutorServices, handlerTimeout: number = Infinity) {
     this.#services = services;
     this.#watched = services.watched || !services.log.silent;
     this.#timed = this.#watched || services.dispatcher.watched;

@@ -4,16 +4,30 @@ import type { ProtocolError } from "../protocol/errors.ts";
 import type { Exchange, GoneReason, ResponseWatcher, Sink } from "../protocol/exchange.ts";
 import { ResponseWriter, type ResponseOwner } from "./response_writer.ts";
 import { type Context, presentContext } from "../loop/async_context.ts";
-import type { RouteParams } from "./dispatcher.ts";
 import { PeerGoneError } from "./errors.ts";
-import type { HandlerContext } from "./handled_request.ts";
-import type { BaseHTTPRequestHandler } from "./handler.ts";
-import { outcomeOf, type OutcomeReason } from "./request_outcome.ts";
+import type { HTTPErrorOptions } from "./errors.ts";
+import { outcomeOf, type OutcomeReason, type RequestOutcome } from "./request_outcome.ts";
+import type { RouteParams } from "./request_path.ts";
 import { RequestBodyReader } from "./request_body.ts";
 import type { Services } from "./services.ts";
 import { RequestSignals } from "./request_signals.ts";
 
-export class RequestContext implements Sink, ResponseWatcher, HandlerContext, ResponseOwner {
+/** What those who run a handler call of it. `BaseHTTPRequestHandler` is one. */
+export interface RequestHandler {
+  requestEnded(outcome: RequestOutcome): void;
+  logRequest(code?: number | string, size?: number | string, reason?: string): void;
+  logMessage(message: string, ...args: unknown[]): void;
+  logError(message: string, ...args: unknown[]): void;
+  /** One of a class of a user's may return a promise. */
+  sendError(
+    code: number,
+    message?: string,
+    explain?: string,
+    options?: Pick<HTTPErrorOptions, "headers" | "problem">,
+  ): void;
+}
+
+export class RequestContext implements Sink, ResponseWatcher, ResponseOwner {
   /** For a handler's constructor, whose context this is. A field, so that a class may give a copy of its context to `super`. */
   readonly request: RequestContext = this;
   exchange: Exchange;
@@ -30,7 +44,7 @@ export class RequestContext implements Sink, ResponseWatcher, HandlerContext, Re
   /** When the request's head was complete, in milliseconds; exact only where somebody wants to know. */
   began = 0;
   /** Set when it has been made. */
-  handler: BaseHTTPRequestHandler | null = null;
+  handler: RequestHandler | null = null;
   /** The handler has settled. */
   settled = false;
   /** It responds in the place of a handler that has taken too long. */

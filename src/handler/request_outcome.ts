@@ -42,14 +42,14 @@ export function outcomeOf(
   exchange: Exchange,
   { duration, reason, code, error }: Pick<RequestOutcome, "duration" | "reason" | "code" | "error">,
 ): RequestOutcome {
-  const { head, peer, status, bytesReceived, bytesSent } = exchange;
+  const { head, connection, status, bytesReceived, bytesSent } = exchange;
   const { method, target: path, version: requestVersion, fields: headers } = head;
   return {
     method,
     path,
     requestVersion,
     headers,
-    clientAddress: peer,
+    clientAddress: connection.clientAddress,
     status,
     bytesReceived,
     bytesSent,

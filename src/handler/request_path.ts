@@ -1,6 +1,9 @@
 /** The parts of a request target (RFC 9112 §3.2), and the parameters that people put in its path. */
 import { HTTPError } from "./errors.ts";
 
+/** Names, and what stood for them in the path, not decoded; undefined for one that is not there. */
+export type RouteParams = Readonly<Record<string, string | undefined>>;
+
 /** The path of a target, as it was sent: "/a%20b" of "/a%20b?c" and of "http://host/a%20b?c"; "" where it has none. */
 export function pathOf(target: string): string {
   const path = withoutQuery(target);

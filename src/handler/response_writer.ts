@@ -8,7 +8,7 @@
 import { Buffer } from "node:buffer";
 import { encode } from "../protocol/bytes.ts";
 import type { Exchange, GoneReason, Lender } from "../protocol/exchange.ts";
-import { FieldList, type Lines, NOT_IN_TRAILERS } from "../protocol/fields.ts";
+import { type Field, FieldList, NOT_IN_TRAILERS } from "../protocol/fields.ts";
 import { isFieldText } from "../protocol/grammar.ts";
 import { quote } from "../quote.ts";
 import { hasNoContent, reasonOf } from "../protocol/status.ts";
@@ -125,9 +125,9 @@ export class ResponseWriter implements ResponseBody, FlushTask, Lender {
     return new Error(message, this.gone === null ? undefined : { cause: new PeerGoneError(this.gone) });
   }
 
-  /** Adds fields of our own, unless what was called meanwhile has ended the headers. */
-  addLines(lines: Lines): void {
-    this.#fields?.addLines(lines);
+  /** Adds a field of our own, unless what was called meanwhile has ended the headers. */
+  addField(field: Field): void {
+    this.#fields?.addField(field);
   }
 
   add(name: string, value: string | number): void {

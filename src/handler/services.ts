@@ -1,30 +1,12 @@
-/** What a server has for those who run its handlers, and for the handlers' own class; not for users. */
-import type { Limits } from "../protocol/limits.ts";
-import type { Clock } from "../loop/clock.ts";
+/** What a server has for the requests that it runs, and for their handlers' own class; not for users. */
 import type { StartContext } from "../loop/async_context.ts";
-import type { Dispatcher } from "./dispatcher.ts";
-import type { Log } from "../loop/log.ts";
-import type { HTTPServer } from "../server/server.ts";
-import type { RequestContext } from "./request_context.ts";
+import type { Clock } from "../loop/clock.ts";
 import type { FlushScheduler } from "../loop/flush_scheduler.ts";
-
-// Members of a server that other files of this package call or override. They are symbols, because a user's class may well have a
-// `makeConnection` of its own, and private names would be known to one file alone.
-
-/** The names of options that a class takes beside those of HTTPServer, and looks at itself. */
-export const OWN_OPTIONS: unique symbol = Symbol("ownOptions");
-/** Makes what runs the handlers. */
-export const MAKE_EXECUTOR: unique symbol = Symbol("makeExecutor");
-/** Makes the protocol of a connection. */
-export const MAKE_CONNECTION: unique symbol = Symbol("makeConnection");
-/** Gives what handlers, and those who run them, have of the server. */
-export const MAKE_SERVICES: unique symbol = Symbol("makeServices");
+import type { Log } from "../loop/log.ts";
+import type { Server } from "./server_interface.ts";
 
 export interface Services {
-  readonly server: HTTPServer;
-  readonly limits: Limits;
-  /** Makes the handler of a transaction and runs its method. @returns a promise, where that is asynchronous */
-  readonly dispatcher: Pick<Dispatcher, "dispatch" | "limited" | "limitsFor" | "watched">;
+  readonly server: Server;
   readonly clock: Clock;
   readonly scheduler: FlushScheduler;
   readonly log: Log;
@@ -34,14 +16,8 @@ export interface Services {
   told(call: () => unknown): void;
   /** Where requests begin, and where everything is called that belongs to no request. */
   readonly context: StartContext;
-  /** As the server's own, in the context of its start: for what belongs to no request. */
-  logError(message: string, ...args: unknown[]): void;
-  /** Whether there are file descriptors for one more thread. */
-  admitsThread(): boolean;
   /** The server, for a handler that reads `this.server`: if the next thing is a call of `shutdown`, it is the handler's. */
-  serverFor(request: RequestContext): HTTPServer;
-  /** Whose code runs, up to its first await; null when it has come back. A `shutdown` meanwhile is called by it. */
-  handling(asker: ShutdownCaller | null): void;
+  serverFor(caller: ShutdownCaller): Server;
 }
 
 /** A handler that may ask its server to shut down, and is not waited for then. */

@@ -34,7 +34,7 @@ export class FlushScheduler {
   #began = 0;
   readonly #run = (): void => {
     this.#holds = this.#responses > FEW && this.#now() - this.#began < this.#responses * SLOW;
-    // A task may add another, which belongs to this turn as well: responses commit their heads, then links send them.
+    // A task may add another, which belongs to this turn as well: responses commit their heads, then connections send them.
     try {
       while (this.#tasks.length > 0 || this.#held.length > 0) {
         runAll(this.#tasks);

@@ -1,6 +1,6 @@
 /** The listening sockets that a service manager has bound, and started this process with. */
 import process from "node:process";
-import { type NamedSocket, programThread } from "./thread_context.ts";
+import { type NamedSocket, threadContext } from "./thread_context.ts";
 
 /** The first file descriptor that is handed over: SD_LISTEN_FDS_START. */
 const FIRST = 3;
@@ -20,8 +20,7 @@ const VARIABLES = ["LISTEN_PID", "LISTEN_FDS", "LISTEN_FDNAMES", "LISTEN_PIDFDID
  * @source sd_listen_fds_with_names(3)
  */
 export function inheritedSockets(): NamedSocket[] {
-  const thread = programThread();
-  if (thread !== null) return [...thread.sockets];
+  if (threadContext.sockets !== null) return [...threadContext.sockets];
   if (!mayReadEnvironment()) return [];
   const [pid, count, names] = VARIABLES.map((name) => process.env[name]);
   for (const name of VARIABLES) delete process.env[name];

@@ -1,6 +1,6 @@
 /** Where a thread finds what a server was constructed with: in the file that a class names, or in the program. class_loader.ts imports it. */
 import process from "node:process";
-import type { RequestRouter } from "../handler/dispatcher.ts";
+import { classesOf, type Handlers, isRouter } from "../handler/request_router.ts";
 import { BaseHTTPRequestHandler, type RequestHandlerClass } from "../handler/handler.ts";
 import { takenSockets } from "./inherited_sockets.ts";
 import { callingFile, findMain, startOfProcess } from "./main_module.ts";
@@ -30,16 +30,6 @@ export interface Program {
   readonly sockets: readonly NamedSocket[];
   /** Which of the servers with such classes it is, in the order in which they are constructed. */
   readonly nth: number;
-}
-
-export type Handlers = RequestHandlerClass | RequestRouter;
-
-export function isRouter(handlers: Handlers): handlers is RequestRouter {
-  return typeof handlers === "object";
-}
-
-export function classesOf(handlers: Handlers): RequestHandlerClass[] {
-  return isRouter(handlers) ? [...new Set(handlers.handlers)] : [handlers];
 }
 
 /** Whether every class says where it is, so that the program need not be imported. */

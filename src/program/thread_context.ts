@@ -1,10 +1,12 @@
 /**
- * Where this program runs: as itself, or once more in a thread. There, a server is constructed so that its handlers are known, or to
- * accept connections beside others; the rest of the program is not for that thread.
+ * What this thread is to the program: the program's own event loop, or a thread that imports the program once more. There, a server is
+ * constructed so that its handlers are known, or to accept connections beside others; the rest of the program is not for that thread.
  */
-import type { HTTPServer } from "../server/server.ts";
+import type { ExecutorServices } from "../handler/loop_executor.ts";
+import type { Handlers } from "../handler/request_router.ts";
+import type { Server } from "../handler/server_interface.ts";
+import type { LogOption } from "../loop/log.ts";
 import type { InheritedSocket } from "../transport/transport.ts";
-import type { Services } from "../handler/services.ts";
 
 /** A listening socket that this process was started with, and what the service manager calls it. */
 export interface NamedSocket extends InheritedSocket {
@@ -12,50 +14,55 @@ export interface NamedSocket extends InheritedSocket {
   readonly name: string;
 }
 
-/** What a thread has for the servers that are constructed in it. */
-interface ProgramThread {
-  /** Nobody would see a line of the log. */
-  readonly silent: boolean;
-  /** Hands a line over to the log of the server that serves, its control characters escaped already. */
-  readonly writeLog: (line: string) => void;
-  /** The listening sockets that the process was started with, as the program has them. */
-  readonly sockets: readonly NamedSocket[];
+/** What every thread has for the servers that are constructed in it. */
+interface Thread {
+  /** Where lines of the log go, their control characters escaped already; null where the options of the server say so. */
+  readonly log: LogOption | null;
+  /** The listening sockets that the process was started with, as the program has them; null where nobody has asked for them yet. */
+  readonly sockets: readonly NamedSocket[] | null;
   /** It is a handler that calls. */
   readonly isHandling: boolean;
   /**
    * A server would begin to serve.
-   * @returns what never resolves: the rest of the program is not for this thread. In a handler, rejects
+   * @returns null where it may; else what never resolves: the rest of the program is not for this thread. In a handler, rejects
    */
-  park(): Promise<never>;
+  park(): Promise<never> | null;
 }
 
-/** What a thread of handlers has. */
-export interface HandlerThread extends ProgramThread {
+/** The program's own event loop. */
+export interface MainThread extends Thread {
+  readonly role: "main";
+}
+
+/** A thread that runs handlers. */
+export interface HandlerThread extends Thread {
+  readonly role: "handlers";
   /** What the server that serves was given for its threads. */
   readonly threadData: unknown;
   /** Where that server listens. */
   readonly serverAddress: readonly [host: string, port: number];
-  /** A server has been constructed whose handlers may be those that this thread runs. */
-  constructed(server: HTTPServer, services: () => Services): void;
   /** Aborts when that server stops. */
   readonly stopping: AbortSignal;
+  /** A server has been constructed whose handlers may be those that this thread runs. */
+  constructed(one: HandlingServer): void;
   /** Asks the server that serves to shut down, or to close at once. */
   shutdown(atOnce: boolean): Promise<void>;
 }
 
-/** A server that may be the one that a thread accepts connections for. */
-export interface ListeningServer {
-  readonly server: HTTPServer;
-  /** Resolves when it has shut down. */
-  readonly stopped: Promise<void>;
-  /** Lets it listen where others do, and have so many connections at a time. */
-  listen(address: readonly [host: string, port: number], maxConnections: number): Promise<void>;
+/** A server whose handlers a thread may run. */
+export interface HandlingServer {
+  readonly server: Server;
+  readonly handlers: Handlers;
+  /** What its handlers have of it. */
+  services(): ExecutorServices;
 }
 
-/** What a thread has that accepts connections. */
-export interface ListenerThread extends ProgramThread {
+/** A thread that accepts connections. */
+export interface ListenerThread extends Thread {
+  readonly role: "listener";
   /** Whether the server stops, also where this thread has not heard of it yet. */
   readonly isStopping: boolean;
+  /** A server has been constructed that may be the one that this thread accepts connections for. */
   constructed(one: ListeningServer): void;
   /** The server stops, and does not listen here any more. Waits until it listens nowhere. */
   socketClosed(): Promise<void>;
@@ -65,30 +72,49 @@ export interface ListenerThread extends ProgramThread {
   shutdown(atOnce: boolean): void;
 }
 
-/** The thread that this is; null where programs run as themselves, and in threads of the other kind. */
-export let handlerThread: HandlerThread | null = null;
-export let listenerThread: ListenerThread | null = null;
-
-const THREAD = Symbol.for("plinth.thread");
-const shared = globalThis as { [THREAD]?: ProgramThread };
+/** A server that a thread may accept connections for. */
+export interface ListeningServer {
+  readonly server: Server;
+  readonly handlers: Handlers;
+  /** Resolves when it has shut down. */
+  readonly stopped: Promise<void>;
+  /** Lets it listen where others do, and have so many connections at a time. */
+  listen(address: readonly [host: string, port: number], maxConnections: number): Promise<void>;
+}
 
 /**
- * The thread that another copy of this library runs here. It does not hear of servers that the program constructs of this copy; they must
- * not serve here either, or the program would start all of its threads once more in each of them, without an end.
+ * A thread that another copy of this library runs. It does not hear of servers that the program constructs of this copy; they must not
+ * serve there either, or the program would start all of its threads once more in each of them, without an end.
  */
-const threadOfAnother: ProgramThread | null = shared[THREAD] ?? null;
-
-/** Any of them. */
-export function programThread(): ProgramThread | null {
-  return handlerThread ?? listenerThread ?? threadOfAnother;
+export interface ForeignThread extends Thread {
+  readonly role: "foreign";
 }
 
-/** Says, before anything else of the program is imported, that this is a thread of handlers. */
-export function enterHandlerThread(thread: HandlerThread): void {
-  handlerThread = shared[THREAD] = thread;
+export type ThreadContext = MainThread | HandlerThread | ListenerThread | ForeignThread;
+
+const THREAD = Symbol.for("plinth.thread");
+const shared = globalThis as { [THREAD]?: ThreadContext };
+
+const MAIN: MainThread = { role: "main", log: null, sockets: null, isHandling: false, park: () => null };
+
+/** What this thread is. */
+export let threadContext: ThreadContext = contextOf(shared[THREAD]);
+
+function contextOf(other: ThreadContext | undefined): MainThread | ForeignThread {
+  if (other === undefined) return MAIN;
+  const { log, sockets } = other;
+  return {
+    role: "foreign",
+    log,
+    sockets,
+    get isHandling() {
+      return other.isHandling;
+    },
+    park: () => other.park(),
+  };
 }
 
-/** Says, before anything else of the program is imported, that this is a thread that accepts connections. */
-export function enterListenerThread(thread: ListenerThread): void {
-  listenerThread = shared[THREAD] = thread;
+/** Says what this thread is, before anything of the program is imported. */
+export function enterThread(thread: HandlerThread | ListenerThread): void {
+  threadContext = shared[THREAD] = thread;
 }

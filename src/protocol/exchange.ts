@@ -1,7 +1,8 @@
 /**
  * The seam between protocols and handlers: everything on one side of this file may be exchanged without the other
  * noticing. A protocol (http1/, later http2/) makes one Exchange a request; an Executor runs a handler on it, on the event
- * loop, in a thread or on another machine. docs/ARCHITECTURE.md says why it has this shape.
+ * loop, in a thread or on another machine. docs/ARCHITECTURE.md says why it has this shape. The seam between protocols and what
+ * carries them is connection.ts.
  *
  * Everything here is synchronous and free of I/O: what can happen later is told through a Sink, never awaited.
  */
@@ -23,6 +24,14 @@ export interface RequestHead {
   readonly fields: Fields;
 }
 
+/** What is known of the connection that a request comes by, before its first byte. */
+export interface ConnectionInfo {
+  /** The client's address and port. */
+  readonly clientAddress: Peer;
+  /** The protocol that TLS has agreed on (ALPN, RFC 7301), such as "http/1.1"; null where it was not asked, or without TLS. */
+  readonly alpn: string | null;
+}
+
 /**
  * A peer's address and port; ["", 0] where none is known: behind a Unix socket, and of a client that was gone when it was accepted.
  * IPv4 addresses are not mapped to IPv6.
@@ -33,8 +42,8 @@ export type Peer = readonly [host: string, port: number];
 export interface Exchange {
   /** The request, but for its content. */
   readonly head: RequestHead;
-  /** Where the request comes from. */
-  readonly peer: Peer;
+  /** The connection that the request came by. */
+  readonly connection: ConnectionInfo;
   /** When the head was complete, in milliseconds by `performance.now`; undefined where that was just now. */
   readonly began?: number | undefined;
   /** Bytes of content: 0 none, > 0 counted beforehand, -1 not known. */
@@ -143,6 +152,9 @@ export interface Sink {
   onGone(why: GoneReason): void;
 }
 
+/** The sink of an exchange that nobody has taken charge of, or that was released. */
+export const NO_SINK: Sink = Object.freeze({ onReadable() {}, onWritable() {}, onGone() {} });
+
 /** Who is told when the response of a released exchange has left. */
 export interface ResponseWatcher {
   /**
@@ -185,67 +197,4 @@ export interface Executor {
   drain(): Promise<void>;
   /** Nothing will be started any more, and what still runs is of no interest: lets go of whatever it holds. */
   close(): void | Promise<void>;
-}
-
-/** What a connection may ask of whoever carries it. */
-export interface Host {
-  /** Who is on the other end. */
-  readonly peer: Peer;
-  /** The time in milliseconds, by a clock that never goes back. It may be coarse. */
-  readonly now: number;
-  /** The Date field's value (RFC 9110 §6.6.1), for responses that the protocol makes by itself. */
-  readonly date: string;
-  /** A request's head is complete: run it. */
-  start(exchange: Exchange): void;
-  /**
-   * There is output, or `wantsRead` or `closing` changed, in whatever call. The host may pull before this returns; but
-   * one that had to leave output behind goes on pulling when that is over, not first in here: `onWritable` comes of it.
-   * @param now true: what is ready should leave at once; false: at the end of the turn is soon enough
-   */
-  wake(now: boolean): void;
-  /**
-   * A response is complete, and nothing else runs on this connection. As `wake(true)`; but it may wait, for no longer than to the end of
-   * the turn, so that the responses of many connections leave together.
-   */
-  responseComplete(): void;
-  /**
-   * A peer broke the protocol, and gets an error response for it, or is dropped.
-   * @param exchange which it did in; it hears of it, too. Null in a head, or in content that is dropped behind a response
-   */
-  refused(error: ProtocolError, exchange: Exchange | null): void;
-}
-
-/** One connection's protocol: bytes in, exchanges out, bytes out. HTTP/1 and HTTP/2 are interchangeable behind it. */
-export interface Connection {
-  /**
-   * Takes bytes from the peer, the first `length` of these, in memory that stays as large as it is. They are borrowed: what is kept is
-   * copied before it returns.
-   */
-  receive(bytes: Uint8Array, length?: number): void;
-  /** The peer has ended its side (FIN). It may still be waiting for responses. */
-  receiveEnd(): void;
-  /** The transport is gone: every exchange is told. Nothing else may be called after it. May come from inside `Host.start`. */
-  lost(why: GoneReason): void;
-  /** What is ready to leave, in one batch; null when there is nothing. The bytes stay untouched until given to `recycle`. */
-  pull(): Uint8Array | null;
-  /** The batch pulled last has left and may be overwritten: so bytes that were lent go back. Of others, it saves an allocation. */
-  recycle(batch: Uint8Array): void;
-  /** Whether more bytes should be read from the peer now: backpressure. True while closing, so that the peer's end is seen. */
-  readonly wantsRead: boolean;
-  /** When `tick` wants to be called, in milliseconds of the host's clock; Infinity for never. */
-  readonly deadline: number;
-  /**
-   * How to close once everything pulled has left: "end" closes our side and goes on reading for a while, so that a reset does
-   * not overtake the last response (RFC 9112 §9.6); "cut" closes both; "reset" so that the peer cannot take it for an orderly end.
-   */
-  readonly closing: "end" | "cut" | "reset" | null;
-  /** The deadline has come (harmless when it has not). */
-  tick(): void;
-  /** The server stops: from now on, each response says that it is the last. Left out where `shutdown` is soon enough for that. */
-  stop?(): void;
-  /**
-   * Finishes what runs, and closes behind it. Implies `stop`.
-   * @param grace how long, in milliseconds, a client that was not told of the end may take to send another request; with 0, none is read
-   */
-  shutdown(grace?: number): void;
 }

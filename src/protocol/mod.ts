@@ -1,7 +1,8 @@
 /** The protocol layer by itself: for those who carry HTTP over something of their own. */
 export * from "./errors.ts";
+export type * from "./connection.ts";
 export type * from "./exchange.ts";
-export { FieldList, Fields, Lines } from "./fields.ts";
+export { Field, FieldList, Fields } from "./fields.ts";
 export { DEFAULT_LIMITS, type BodyLimits, type Limits, limitsFrom } from "./limits.ts";
 export { ChunkPool } from "./send_buffer.ts";
 export { reasonOf, REASONS } from "./status.ts";

@@ -113,7 +113,7 @@ export async function inject(
 /** A request on a connection of its own, and its response. */
 class InjectedExchange {
   readonly #client = new MemoryClient(["127.0.0.1", 0]);
-  readonly #link: ReturnType<Accept>;
+  readonly #connection: ReturnType<Accept>;
   readonly #reader: ResponseReader;
   readonly #signal: AbortSignal | undefined;
   /** The body of the request has failed. */
@@ -127,7 +127,7 @@ class InjectedExchange {
   constructor(accept: Accept, { method, body, signal }: InjectedRequest, head: string) {
     this.#reader = new ResponseReader(method ?? "GET");
     this.#signal = signal;
-    this.#link = this.#client.attach(accept);
+    this.#connection = this.#client.attach(accept);
     signal?.addEventListener("abort", this.#leave);
     void send(this.#client, head, body).catch((error: unknown) => {
       this.#failure = { error };
@@ -227,7 +227,7 @@ class InjectedExchange {
   #finish(): void {
     this.#isOver = true;
     this.#signal?.removeEventListener("abort", this.#leave);
-    this.#link.shutdown?.();
+    this.#connection.shutdown?.();
     void endWithServer(this.#client);
   }
 }

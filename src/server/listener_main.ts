@@ -13,7 +13,7 @@ import {
   STOPS,
 } from "./listener_pool.ts";
 import { load, registerTsx } from "../program/class_loader.ts";
-import { enterListenerThread, type ListeningServer } from "../program/thread_context.ts";
+import { enterThread, type ListeningServer } from "../program/thread_context.ts";
 import { isApart, keyOf, keyOfProgram } from "../program/program.ts";
 import { enterSecondProgram } from "../program/second_program.ts";
 
@@ -33,18 +33,20 @@ function handOver(): void {
   lines = [];
 }
 
-enterListenerThread({
-  silent,
+enterThread({
+  role: "listener",
   sockets: program.sockets,
   isHandling: false, // as far as can be told
   get isStopping() {
     const now = Atomics.load(state, 0);
     return now === STOPS || now === CLOSED;
   },
-  writeLog(line) {
-    if (lines.push(line) === 1) setImmediate(handOver);
-  },
-  constructed: (one) => finder.constructed(keyOf(one.server.RequestHandlerClass), one),
+  log: silent
+    ? "none"
+    : (line) => {
+        if (lines.push(line) === 1) setImmediate(handOver);
+      },
+  constructed: (one) => finder.constructed(keyOf(one.handlers), one),
   park: () => finder.park(),
   socketClosed() {
     markClosed(state, sockets);

@@ -2,7 +2,8 @@
 import { performance } from "node:perf_hooks";
 import type { Worker } from "node:worker_threads";
 import { loggable, thrown } from "../loop/log.ts";
-import { count, describeProgram, type Handlers, keyOf, type Program } from "../program/program.ts";
+import type { Handlers } from "../handler/request_router.ts";
+import { count, describeProgram, keyOf, type Program } from "../program/program.ts";
 import { startThread, watchStart } from "../program/start_thread.ts";
 
 /** One that was lost is replaced after so long. In milliseconds. */

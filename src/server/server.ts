@@ -1,9 +1,10 @@
 /** The server class, as Python's `http.server.HTTPServer`: an address, a handler class, and a life. */
 /// <reference types="node" preserve="true" />
 import { transport as platform } from "#transport";
-import type { Connection, Executor, Host } from "../protocol/exchange.ts";
-import { Http1Connection } from "../protocol/http1/connection.ts";
+import type { Executor } from "../protocol/exchange.ts";
+import { http1 } from "../protocol/http1/connection.ts";
 import type { Limits } from "../protocol/limits.ts";
+import { type Protocol, ProtocolSelector } from "../protocol/select.ts";
 import { ChunkPool } from "../protocol/send_buffer.ts";
 import type { ListenAddress, Socket, SocketHandler, Transport } from "../transport/transport.ts";
 import { Acceptor } from "./acceptor.ts";
@@ -13,9 +14,11 @@ import { ShutdownCallers } from "./shutdown_callers.ts";
 import { Clock } from "../loop/clock.ts";
 import { StartContext } from "../loop/async_context.ts";
 import { mark } from "../runtime/library_copies.ts";
-import { Dispatcher, type RequestRouter } from "../handler/dispatcher.ts";
-import { LoopExecutor } from "../handler/loop_executor.ts";
+import { Dispatcher } from "../handler/dispatcher.ts";
+import { type ExecutorServices, LoopExecutor } from "../handler/loop_executor.ts";
 import type { RequestHandlerClass } from "../handler/handler.ts";
+import type { RequestRouter } from "../handler/request_router.ts";
+import type { Server } from "../handler/server_interface.ts";
 import {
   inject,
   type InjectedRequest,
@@ -23,14 +26,14 @@ import {
   type InjectedStream,
   type InjectedStreamRequest,
 } from "./inject.ts";
-import { ConnectionDriver, type ConnectionDriverOwner } from "./connection_driver.ts";
+import { BytePump, type BytePumpOwner } from "./byte_pump.ts";
 import { ListenerPool } from "./listener_pool.ts";
 import { Log, loggable, loggedAddress } from "../loop/log.ts";
 import type { RequestOutcome } from "../handler/request_outcome.ts";
-import { handlerThread, listenerThread, programThread } from "../program/thread_context.ts";
+import { type ListenerThread, threadContext } from "../program/thread_context.ts";
 import { type HTTPServerOptions, serverSettings, type ServerSettings } from "./options.ts";
 import { SendQueues } from "./send_queues.ts";
-import { MAKE_CONNECTION, MAKE_EXECUTOR, MAKE_SERVICES, OWN_OPTIONS, type Services } from "../handler/services.ts";
+import { MAKE_EXECUTOR, MAKE_SERVICES, OWN_OPTIONS, PROTOCOLS } from "./internals.ts";
 import { LONGEST_TIMER } from "../handler/request_signals.ts";
 import { StopSignal } from "./stop_signal.ts";
 import { FlushScheduler } from "../loop/flush_scheduler.ts";
@@ -44,7 +47,7 @@ import { FlushScheduler } from "../loop/flush_scheduler.ts";
  *
  * @source Python's `http.server.HTTPServer`
  */
-export class HTTPServer {
+export class HTTPServer implements Server {
   /** The handler class, or the router that finds one. @source Python's `RequestHandlerClass` */
   readonly RequestHandlerClass: RequestHandlerClass | RequestRouter;
   readonly #dispatcher: Dispatcher;
@@ -60,17 +63,20 @@ export class HTTPServer {
   readonly #context = new StartContext();
   #isStarted = false;
   readonly #writeLine = (line: string): void => this.#log.write(line);
-  readonly #pool = new ChunkPool();
-  readonly #links = new Set<ConnectionDriver>();
+  readonly #connections = new Set<BytePump>();
   readonly #sendQueues: SendQueues;
   readonly #reusePort: boolean;
   /** The threads that accept beside this one; null where there are none. */
   readonly #listeners: ListenerPool | null;
   /** Made at activation, when what extends this class has been constructed too. */
-  #owner: ConnectionDriverOwner | null = null;
+  #owner: BytePumpOwner | null = null;
   #activation: Promise<void> | null = null;
   #stopping = false;
-  readonly #stopSignal = new StopSignal(this.#context, listenerThread && (() => listenerThread!.isStopping));
+  /** What the thread is in which this server was constructed. */
+  readonly #thread = threadContext;
+  /** The same where it accepts connections beside the program's own event loop. */
+  readonly #listenerThread: ListenerThread | null = this.#thread.role === "listener" ? this.#thread : null;
+  readonly #stopSignal: StopSignal;
   #finished = false;
   #deadline: ReturnType<typeof setTimeout> | undefined;
   readonly #stopped: Promise<void>;
@@ -98,15 +104,15 @@ export class HTTPServer {
     this.#options = settings;
     this.#dispatcher = new Dispatcher(RequestHandlerClass, limits);
     this.#admission = new Admission(settings.maxConnections, (why) => {
-      if (listenerThread === null) this.#report("%s", why);
-      else listenerThread.crowded(why); // said once for all event loops
+      if (this.#listenerThread === null) this.#report("%s", why);
+      else this.#listenerThread.crowded(why); // said once for all event loops
     });
     this.#sendQueues = new SendQueues(settings.sendTimeout / 8);
     this.#scheduler = new FlushScheduler((task) => this.#transport.endOfTurn(task));
-    const { silent, writeLog } = programThread() ?? {};
-    const log = writeLog === undefined ? options.log : silent === true ? "none" : writeLog;
-    this.#log = new Log(log ?? "plain", this.#scheduler);
-    this.#clock = new Clock(() => this.#tick(), handlerThread !== null);
+    this.#log = new Log(this.#thread.log ?? options.log ?? "plain", this.#scheduler);
+    this.#clock = new Clock(() => this.#tick(), this.#thread.role === "handlers");
+    const listener = this.#listenerThread;
+    this.#stopSignal = new StopSignal(this.#context, listener && (() => listener.isStopping));
     this.#stopped = new Promise((resolve) => (this.#stop = resolve));
     this.#listeners = this.#makeListeners(options);
     this.#reusePort = options.reusePort === true || this.#options.listeners > 1;
@@ -139,13 +145,12 @@ export class HTTPServer {
    * @source Python's `server_bind` and `server_activate`
    */
   serverActivate(): Promise<void> {
-    const thread = programThread();
     // This is its start: but for calls that follow, and those of handlers in a thread.
-    if (!this.#isStarted && thread?.isHandling !== true) {
+    if (!this.#isStarted && !this.#thread.isHandling) {
       this.#isStarted = true;
       this.#context.renew();
     }
-    return thread?.park() ?? this.#activateOnce();
+    return this.#thread.park() ?? this.#activateOnce();
   }
 
   #activateOnce(): Promise<void> {
@@ -178,7 +183,7 @@ export class HTTPServer {
       const { shutdownTimeout } = this.#options;
       if (shutdownTimeout <= LONGEST_TIMER) this.#deadline = setTimeout(() => this.serverClose(), shutdownTimeout);
       this.#listeners?.shutdown();
-      listenerThread?.shutdown(false);
+      this.#listenerThread?.shutdown(false);
       void this.#stopAccepting();
       this.#stopSignal.abort();
     }
@@ -192,9 +197,9 @@ export class HTTPServer {
   serverClose(): void {
     this.#stopping = true;
     this.#acceptor.close();
-    listenerThread?.shutdown(true);
+    this.#listenerThread?.shutdown(true);
     this.#stopSignal.abort();
-    for (const link of this.#links) link.cut();
+    for (const connection of this.#connections) connection.cut();
     this.#finish();
   }
 
@@ -212,8 +217,8 @@ export class HTTPServer {
   inject(request: InjectedStreamRequest): Promise<InjectedStream>;
   inject(request?: InjectedRequest): Promise<InjectedResponse>;
   async inject(request: InjectedRequest | InjectedStreamRequest = {}): Promise<InjectedResponse | InjectedStream> {
-    const thread = programThread();
-    if (thread !== null) return thread.park();
+    const parked = this.#thread.park();
+    if (parked !== null) return parked;
     if (this.#stopping) throw new Error("cannot run a request: this server has been shut down");
     const owner = (this.#owner ??= this.#makeOwner());
     this.#clock.start();
@@ -249,13 +254,13 @@ export class HTTPServer {
   }
 
   /** @internal */
-  [MAKE_EXECUTOR](services: Services): Executor {
+  [MAKE_EXECUTOR](services: ExecutorServices): Executor {
     return new LoopExecutor(services, this.#options.handlerTimeout);
   }
 
   /** @internal */
-  [MAKE_CONNECTION](host: Host): Connection {
-    return new Http1Connection(host, this.#limits, this.#pool, this.#options.informational === "always");
+  get [PROTOCOLS](): readonly Protocol[] {
+    return [http1(this.#limits, new ChunkPool(), this.#options.informational === "always")];
   }
 
   async #activate(): Promise<void> {
@@ -267,7 +272,7 @@ export class HTTPServer {
     };
     const threads = owner.executor.mostThreads ?? 0;
     const { listeners } = this.#options;
-    const warnings = this.#admission.open(this.#transport, threads, listeners, listenerThread !== null);
+    const warnings = this.#admission.open(this.#transport, threads, listeners, this.#listenerThread !== null);
     for (const warning of warnings) this.logError("%s", warning);
     await owner.executor.open?.();
     if (this.#stopping) return; // meanwhile
@@ -279,7 +284,7 @@ export class HTTPServer {
     } catch (error) {
       this.#acceptor.close();
       this.#clock.stop();
-      for (const link of this.#links) link.cut();
+      for (const connection of this.#connections) connection.cut();
       await owner.executor.close();
       // With another executor it may be tried again.
       this.#owner = null;
@@ -294,15 +299,15 @@ export class HTTPServer {
     if (shutdownGrace > 0) {
       // Clients that are told that their connection ends come back by another, many of them at once, and would wait there as well. So
       // none is told before the socket is closed. (The kernel's queue holds one more than it was asked to.)
-      for (const link of this.#links) link.stop();
+      for (const connection of this.#connections) connection.stop();
       await this.#acceptor
         .drain(requestQueueSize + 1, shutdownTimeout / 2)
         .catch((error: unknown) => this.#report("cannot accept what waits: %s", loggable(error)));
-      await (listenerThread ?? this.#listeners)?.socketClosed();
+      await (this.#listenerThread ?? this.#listeners)?.socketClosed();
     }
     this.#acceptor.close();
-    this.#clock.hasten(); // its next tick comes when what the links have not read is read
-    for (const link of this.#links) link.shutdown(shutdownGrace);
+    this.#clock.hasten(); // its next tick comes when what the connections have not read is read
+    for (const connection of this.#connections) connection.shutdown(shutdownGrace);
     this.#checkStopped();
   }
 
@@ -318,9 +323,10 @@ export class HTTPServer {
       throw new RangeError(
         "listeners share a port of the runtime's: take the option transport, or listeners, not both",
       );
-    if (listenerThread !== null) {
-      listenerThread.constructed({
+    if (this.#listenerThread !== null) {
+      this.#listenerThread.constructed({
         server: this,
+        handlers: this.RequestHandlerClass,
         stopped: this.#stopped,
         listen: (address, maxConnections) => {
           this.#address = address;
@@ -329,7 +335,7 @@ export class HTTPServer {
         },
       });
     }
-    if (programThread() !== null) return null;
+    if (this.#thread.role !== "main") return null;
     const { log, ...others } = options;
     const isPlain = this.constructor === HTTPServer && typeof this.RequestHandlerClass === "function"; // others the program constructs
     const { startTimeout } = this.#options;
@@ -345,7 +351,7 @@ export class HTTPServer {
   }
 
   /** @internal */
-  [MAKE_SERVICES](): Services {
+  [MAKE_SERVICES](): ExecutorServices {
     return {
       server: this,
       limits: this.#limits,
@@ -353,7 +359,7 @@ export class HTTPServer {
       clock: this.#clock,
       scheduler: this.#scheduler,
       log: this.#log,
-      watched: handlerThread === null && this.requestEnded !== HTTPServer.prototype.requestEnded,
+      watched: this.#thread.role !== "handlers" && this.requestEnded !== HTTPServer.prototype.requestEnded,
       told: (call) => this.#tell(call),
       context: this.#context,
       logError: (message, ...args) => this.#report(message, ...args),
@@ -376,7 +382,7 @@ export class HTTPServer {
     }
   }
 
-  #makeOwner(): ConnectionDriverOwner {
+  #makeOwner(): BytePumpOwner {
     return {
       clock: this.#clock,
       scheduler: this.#scheduler,
@@ -386,31 +392,32 @@ export class HTTPServer {
       lingerTimeout: this.#options.lingerTimeout,
       maxLingerTime: this.#options.maxLingerTime,
       sendQueues: this.#sendQueues,
-      requestRefused: (link, error) =>
-        this.#report("%s refused: %s, %d. %s", loggedAddress(link.peer), error.code, error.status, error.message),
-      connectionClosed: (link) => {
-        this.#links.delete(link);
+      protocols: new ProtocolSelector(this[PROTOCOLS]),
+      requestRefused: ({ clientAddress }, error) =>
+        this.#report("%s refused: %s, %d. %s", loggedAddress(clientAddress), error.code, error.status, error.message),
+      connectionClosed: (connection) => {
+        this.#connections.delete(connection);
         this.#checkStopped();
       },
     };
   }
 
-  #accept(socket: Socket, owner: ConnectionDriverOwner): ConnectionDriver | SocketHandler {
-    if (this.#finished || !this.#admission.admits(this.#links.size, this.#clock.now)) {
+  #accept(socket: Socket, owner: BytePumpOwner): BytePump | SocketHandler {
+    if (this.#finished || !this.#admission.admits(this.#connections.size, this.#clock.now)) {
       socket.destroy();
       return { onData() {}, onEnd() {}, onDrain() {}, onClose() {} };
     }
-    const link = new ConnectionDriver(owner, socket, (host) => this[MAKE_CONNECTION](host));
-    this.#links.add(link);
-    if (this.#stopping && this.#acceptor.isOpen) link.stop();
-    else if (this.#stopping) link.shutdown(this.#options.shutdownGrace);
-    return link;
+    const connection = new BytePump(owner, socket);
+    this.#connections.add(connection);
+    if (this.#stopping && this.#acceptor.isOpen) connection.stop();
+    else if (this.#stopping) connection.shutdown(this.#options.shutdownGrace);
+    return connection;
   }
 
   #tick(): void {
     const { now } = this.#clock;
-    for (const link of this.#links) link.tick(now);
-    this.#admission.tick(this.#links.size, now);
+    for (const connection of this.#connections) connection.tick(now);
+    this.#admission.tick(this.#connections.size, now);
     void this.#sendQueues.look(now, this.serverAddress[1]);
     this.#checkStopped();
   }
@@ -421,8 +428,8 @@ export class HTTPServer {
     const running = this.#owner?.executor.running ?? 0;
     // Handlers that wait for this very thing: when only they are left, they need not.
     const askers = this.#askers.running;
-    if (askers > 0 && this.#links.size <= askers && running <= askers) this.#askers.letGo();
-    if (this.#links.size > 0 || this.#listeners?.running === true) return;
+    if (askers > 0 && this.#connections.size <= askers && running <= askers) this.#askers.letGo();
+    if (this.#connections.size > 0 || this.#listeners?.running === true) return;
     if (running === 0) this.#finish();
     else void this.#owner!.executor.drain().then(() => this.#checkStopped());
   }

@@ -2,13 +2,14 @@
 import type { Executor } from "../protocol/exchange.ts";
 import { quote } from "../quote.ts";
 import { ofAnotherCopy } from "../runtime/library_copies.ts";
-import type { RequestRouter } from "../handler/dispatcher.ts";
+import type { ExecutorServices } from "../handler/loop_executor.ts";
+import type { Handlers, RequestRouter } from "../handler/request_router.ts";
 import type { RequestHandlerClass } from "../handler/handler.ts";
-import { handlerThread } from "../program/thread_context.ts";
-import { count, describeProgram, type Handlers, keyOf, type Program } from "../program/program.ts";
+import { type HandlerThread, threadContext } from "../program/thread_context.ts";
+import { count, describeProgram, keyOf, type Program } from "../program/program.ts";
 import { HTTPServer } from "../server/server.ts";
 import type { HTTPServerOptions } from "../server/options.ts";
-import { MAKE_EXECUTOR, MAKE_SERVICES, OWN_OPTIONS, type Services } from "../handler/services.ts";
+import { MAKE_EXECUTOR, MAKE_SERVICES, OWN_OPTIONS } from "../server/internals.ts";
 import type { ListenAddress } from "../transport/transport.ts";
 import { ThreadExecutor } from "./main/thread_executor.ts";
 import { checkData, OPTION_NAMES, type Settings, settingsFrom, threadingOf, type ThreadingOptions } from "./options.ts";
@@ -65,6 +66,8 @@ export function ThreadingMixIn<Base extends ServerClass>(Base: Base): ThreadingS
     readonly #program: Program | null;
     readonly #options: ThreadingOptions;
     #executor: ThreadExecutor | null = null;
+    /** The thread, where this is a server whose handlers run there; null where it serves. */
+    readonly #thread: HandlerThread | null = threadContext.role === "handlers" ? threadContext : null;
 
     constructor(...args: any[]) {
       const [address, handlers, options = {}] = args as [ListenAddress, Handlers, ThreadingHTTPServerOptions?];
@@ -77,46 +80,46 @@ export function ThreadingMixIn<Base extends ServerClass>(Base: Base): ThreadingS
       this.#settings = settingsFrom(threading);
       this.#options = threading;
       this.#handlers = handlers;
-      if (handlerThread === null) {
+      if (this.#thread === null) {
         checkData(threading.threadData);
         this.#program = describeProgram(handlers, count(keyOf(handlers)));
       } else {
         this.#program = null;
-        handlerThread.constructed(this, () => this[MAKE_SERVICES]());
+        this.#thread.constructed({ server: this, handlers, services: () => this[MAKE_SERVICES]() });
       }
     }
 
     get threadData(): unknown {
-      return handlerThread === null ? this.#settings.threadData : handlerThread.threadData;
+      return this.#thread === null ? this.#settings.threadData : this.#thread.threadData;
     }
 
     override get serverAddress(): readonly [host: string, port: number] {
-      return handlerThread === null ? super.serverAddress : handlerThread.serverAddress;
+      return this.#thread === null ? super.serverAddress : this.#thread.serverAddress;
     }
 
     stats(): ThreadingStats {
-      if (handlerThread !== null) return ownStats();
+      if (this.#thread !== null) return ownStats();
       return this.#executor === null ? NO_STATS : readStats(this.#executor.memory);
     }
 
     override get stopping(): AbortSignal {
-      return handlerThread === null ? super.stopping : handlerThread.stopping;
+      return this.#thread === null ? super.stopping : this.#thread.stopping;
     }
 
     override shutdown(): Promise<void> {
-      return handlerThread === null ? super.shutdown() : handlerThread.shutdown(false);
+      return this.#thread === null ? super.shutdown() : this.#thread.shutdown(false);
     }
 
     override serverClose(): void {
-      if (handlerThread === null) super.serverClose();
-      else void handlerThread.shutdown(true);
+      if (this.#thread === null) super.serverClose();
+      else void this.#thread.shutdown(true);
     }
 
     override get [OWN_OPTIONS](): readonly string[] {
       return [...super[OWN_OPTIONS], ...OPTION_NAMES];
     }
 
-    override [MAKE_EXECUTOR](services: Services): Executor {
+    override [MAKE_EXECUTOR](services: ExecutorServices): Executor {
       return (this.#executor = new ThreadExecutor(
         services,
         this.#settings,

@@ -54,7 +54,7 @@ describe("work is in proportion to what comes", () => {
     const to = new Uint8Array(1024);
     const connection = new Http1Connection(
       {
-        peer: ["", 0],
+        info: { clientAddress: ["", 0], alpn: null },
         now: 0,
         date: DATE,
         wake() {},

@@ -54,8 +54,8 @@ describe("what was read", () => {
     const driver = new Driver({}, echo);
     driver.feed(GET + post("hello") + chunked("0\r\n\r\n") + post(""));
     assert.deepEqual(
-      driver.calls.map(({ exchange }) => [exchange.peer, exchange.bodyLength]),
-      [0, 5, -1, 0].map((length) => [driver.peer, length]),
+      driver.calls.map(({ exchange }) => [exchange.connection, exchange.bodyLength]),
+      [0, 5, -1, 0].map((length) => [driver.info, length]),
     );
   });
 

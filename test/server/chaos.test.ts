@@ -122,7 +122,7 @@ async function take(handler: BaseHTTPRequestHandler, [what, ...rest]: Step, reco
     case "trailer":
       return handler.sendTrailer("X-Trailer", "1");
     case "inform":
-      return handler.sendInformational(103, { ConnectionDriver: "<x>" });
+      return handler.sendInformational(103, { Link: "<x>" });
     case "close":
       handler.closeConnection = true;
       return;

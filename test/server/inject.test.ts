@@ -18,8 +18,8 @@ class Echo extends BaseHTTPRequestHandler {
   }
 
   do_GET(): void {
-    this.sendInformational(103, { ConnectionDriver: "</a.css>" });
-    this.sendInformational(103, { ConnectionDriver: "</b.css>" });
+    this.sendInformational(103, { Link: "</a.css>" });
+    this.sendInformational(103, { Link: "</b.css>" });
     this.sendResponse(200, "Fine");
     this.sendHeader("X-A", 1);
     this.sendHeader("X-A", 2);
@@ -251,7 +251,7 @@ test("a chunk that is much comes whole, and as fast as if it were counted", asyn
 test("what has come of a response that is cut off is in the error", async () => {
   class Handler extends BaseHTTPRequestHandler {
     async do_GET(): Promise<void> {
-      this.sendInformational(103, { ConnectionDriver: "</a.css>" });
+      this.sendInformational(103, { Link: "</a.css>" });
       this.sendResponse(200);
       this.sendHeader("X-A", "1");
       if (this.path === "/counted") this.sendHeader("Content-Length", 100);

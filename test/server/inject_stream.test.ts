@@ -28,7 +28,7 @@ class Events extends BaseHTTPRequestHandler {
       const { reason } = this.signal as { reason: unknown };
       Events.reasons.push(reason instanceof PeerGoneError ? reason.reason : String(reason));
     });
-    this.sendInformational(103, { ConnectionDriver: "</a.css>" });
+    this.sendInformational(103, { Link: "</a.css>" });
     this.sendResponse(200, "Fine");
     this.sendHeader("Content-Type", "text/event-stream");
     this.endHeaders();

@@ -1,9 +1,9 @@
-// Many exchanges at once on one connection, behind the real link, executor and handlers: does the seam carry them?
+// Many exchanges at once on one connection, behind the real byte pump, executor and handlers: does the seam carry them?
 import assert from "node:assert/strict";
 import { afterEach, beforeEach, test } from "node:test";
 import { BaseHTTPRequestHandler, HTTPServer, MemoryTransport, type PeerGoneError } from "plinth";
-import type { Connection, Host } from "../../src/protocol/exchange.ts";
-import { MAKE_CONNECTION } from "../../src/handler/services.ts";
+import type { Protocol } from "../../src/protocol/select.ts";
+import { PROTOCOLS } from "../../src/server/internals.ts";
 import type { MemoryClient } from "../../src/transport/memory.ts";
 import * as mux from "./multiplex.ts";
 import { limited, startPatience, turn } from "./turn.ts";
@@ -91,8 +91,8 @@ class Handler extends BaseHTTPRequestHandler {
 }
 
 class MuxServer extends HTTPServer {
-  override [MAKE_CONNECTION](host: Host): Connection {
-    return new mux.MuxConnection(host);
+  override get [PROTOCOLS](): readonly Protocol[] {
+    return [mux.protocol, ...super[PROTOCOLS]];
   }
 }
 
@@ -198,7 +198,7 @@ class Client {
     }
     const stream = this.streams[id];
     assert.ok(!stream.ended && !stream.reset, `a frame of type ${type} for stream ${id}, which is over`);
-    if (type === mux.ANSWER) stream.head += payload.toString("latin1");
+    if (type === mux.RESPONSE) stream.head += payload.toString("latin1");
     else if (type === mux.DATA) this.#gotData(id, stream, payload);
     else if (type === mux.CREDIT) this.#upload(id, stream, payload.readUInt32BE());
     else if (type === mux.RESET) stream.reset = true;
@@ -378,4 +378,18 @@ test("shutdown refuses what is new and lets what runs finish", limited, async ()
   await client.wire.end();
   await stopped;
   assert.deepEqual(stage.gone, []);
+});
+
+test("HTTP/1.1 is spoken on the same port, by those who send no frame first", limited, async () => {
+  const wire = transport.connect();
+  await wire.send("WAIT /one HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n");
+  stage.open("/one");
+  let text = "";
+  while (!wire.ended) {
+    for (const piece of wire.takeBytes()) text += Buffer.from(piece).toString("latin1");
+    if (!wire.ended) await wire.change();
+  }
+  for (const piece of wire.takeBytes()) text += Buffer.from(piece).toString("latin1");
+  assert.match(text, /^HTTP\/1\.1 200 OK\r\n[^]*\r\n\r\nresponse to \/one$/);
+  await wire.end();
 });

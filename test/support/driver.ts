@@ -5,6 +5,7 @@ import { Buffer } from "node:buffer";
 import { reasonOf } from "../../src/protocol/status.ts";
 import {
   ChunkPool,
+  type ConnectionInfo,
   type Exchange,
   FieldList,
   type Fields,
@@ -13,7 +14,6 @@ import {
   Http1Connection,
   type Limits,
   limitsFrom,
-  type Peer,
   type ProtocolError,
   type Sink,
 } from "plinth/protocol";
@@ -205,7 +205,7 @@ export type Handler = (call: Call) => void;
 
 /** A connection, its host with a clock of its own, and what both have said. */
 export class Driver implements Host {
-  readonly peer: Peer = ["192.0.2.7", 49_152];
+  readonly info: ConnectionInfo = { clientAddress: ["192.0.2.7", 49_152], alpn: null };
   readonly date = DATE;
   now = 1_000_000;
   readonly connection: Http1Connection;

@@ -239,4 +239,4 @@ function slotOf(memory: PoolMemory, ticket: number): number {
   return slot;
 }
 
-const NO_FIELDS_LIST = FieldList.of("");
+const NO_FIELDS_LIST = new FieldList();

@@ -2,7 +2,7 @@
  * The event loop of a server without sockets, as the explorer runs it: real jobs, rings and threads' words; of the executor, in short,
  * what looks and wakes.
  */
-import type { Exchange, Peer, RequestHead, Sink } from "../../src/protocol/exchange.ts";
+import type { ConnectionInfo, Exchange, RequestHead, Sink } from "../../src/protocol/exchange.ts";
 import { Fields } from "../../src/protocol/fields.ts";
 import { ThreadRequest, type ThreadRequestOwner, type Rings } from "../../src/threads/main/thread_request.ts";
 import {
@@ -101,7 +101,7 @@ export function ownWords(memory: PoolMemory, side: number): number[] {
 /** A request and its client, as a protocol gives them. */
 class Client implements Exchange {
   readonly head = HEAD;
-  readonly peer: Peer = ["", 0];
+  readonly connection: ConnectionInfo = { clientAddress: ["", 0], alpn: null };
   readonly bodyLength: number;
   readonly waitsForContinue = false;
   readonly trailers = undefined;

@@ -4,7 +4,8 @@ import { after, test } from "node:test";
 import { MemoryTransport, ThreadingHTTPServer } from "plinth";
 import type { Exchange, Executor, GoneReason, Sink } from "../../src/protocol/exchange.ts";
 import { Fields } from "../../src/protocol/fields.ts";
-import { MAKE_EXECUTOR, type Services } from "../../src/handler/services.ts";
+import type { ExecutorServices } from "../../src/handler/loop_executor.ts";
+import { MAKE_EXECUTOR } from "../../src/server/internals.ts";
 import { until } from "../server/support.ts";
 import { Queued, WORDS } from "./handlers.ts";
 
@@ -12,7 +13,7 @@ let executor!: Executor;
 
 /** A server whose executor a test may use as a protocol does. */
 class Server extends ThreadingHTTPServer {
-  override [MAKE_EXECUTOR](services: Services): Executor {
+  override [MAKE_EXECUTOR](services: ExecutorServices): Executor {
     return (executor = super[MAKE_EXECUTOR](services));
   }
 }
@@ -32,7 +33,7 @@ await httpd.serverActivate();
 /** An exchange of a made-up protocol, whose peer goes when the test says so. */
 class Made implements Exchange {
   readonly head;
-  readonly peer = ["", 0] as const;
+  readonly connection = { clientAddress: ["", 0], alpn: null } as const;
   readonly bodyLength = 0;
   readonly waitsForContinue = false;
   readonly trailers = undefined;

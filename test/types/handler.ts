@@ -3,7 +3,7 @@
  * `@ts-expect-error` above a line without an error is an error itself.
  */
 /// <reference types="node" preserve="true" />
-import { BaseHTTPRequestHandler, type Fields, HTTPError, type HTTPServer, type StandardSchemaV1 } from "plinth";
+import { BaseHTTPRequestHandler, type Fields, HTTPError, type Server, type StandardSchemaV1 } from "plinth";
 import { z } from "zod";
 import { type Equal, is } from "./equal.ts";
 
@@ -97,7 +97,7 @@ export class Request_ extends BaseHTTPRequestHandler {
     is<Equal<typeof this.headers, Fields>>();
     is<Equal<typeof this.trailers, Fields | undefined>>();
     is<Equal<typeof this.clientAddress, readonly [host: string, port: number]>>();
-    is<Equal<typeof this.server, HTTPServer>>();
+    is<Equal<typeof this.server, Server>>();
     is<Equal<typeof this.signal, AbortSignal>>();
     const length = this.headers.get("Content-Length");
     is<Equal<typeof length, string | null>>();

@@ -8,15 +8,17 @@
  * Bytes that arrive while an exchange runs wait in `input`, as many as `wantsRead` allows: its content, and maybe later requests.
  */
 import { BODY_INCOMPLETE, BODY_TIMEOUT, HEAD_INCOMPLETE, HEAD_TIMEOUT, type ProtocolError } from "../errors.ts";
-import type { Connection, GoneReason, Host, Peer } from "../exchange.ts";
+import type { Connection, Host } from "../connection.ts";
+import type { ConnectionInfo, GoneReason } from "../exchange.ts";
 import type { Limits } from "../limits.ts";
+import type { Protocol } from "../select.ts";
 import { type ChunkPool, SendBuffer } from "../send_buffer.ts";
 import { type BodyReader, CountedReader, END, FAULT, NO_BODY } from "./body_reader.ts";
 import { ChunkedReader } from "./chunked_reader.ts";
-import { Http1Exchange, LOOK_AHEAD } from "./exchange.ts";
+import { type ExchangeOwner, Http1Exchange, LOOK_AHEAD } from "./exchange.ts";
 import { giveReader, type HeadReader, takeReader } from "./request_head.ts";
 import { ReceiveBuffer } from "../receive_buffer.ts";
-import { writeRefusal } from "./error_response.ts";
+import { writeErrorResponse } from "./error_response.ts";
 
 const HEAD = 0;
 const EXCHANGE = 1;
@@ -28,16 +30,29 @@ const BATCH = 16 * 1024;
 /** With so many bytes waiting to leave, writers are asked to hold on, and no further request is dispatched. */
 const HIGH_WATER = 64 * 1024;
 
+/**
+ * HTTP/1.0 and HTTP/1.1, as one of the protocols that a server speaks.
+ * @param pool spare chunks for the output of all connections
+ * @param sendsInformational as Http1Connection has it
+ */
+export function http1(limits: Limits, pool: ChunkPool, sendsInformational: boolean): Protocol {
+  return {
+    alpn: "http/1.1",
+    preface: null,
+    connect: (host) => new Http1Connection(host, limits, pool, sendsInformational),
+  };
+}
+
 /** The protocol of one HTTP/1 connection. What it offers its carrier is in `Connection`; the rest is for its exchanges. */
-export class Http1Connection implements Connection {
-  /** What waits to leave. @internal */
+export class Http1Connection implements Connection, ExchangeOwner {
+  /** @internal */
   readonly output: SendBuffer;
   /** The peer has ended its side. @internal */
   ended = false;
-  /** The server stops: each response says that it is the last. @internal */
+  /** @internal */
   stopping = false;
   closing: "end" | "cut" | "reset" | null = null;
-  /** Whether interim responses are sent that no client has asked for. @internal */
+  /** @internal */
   readonly sendsInformational: boolean;
 
   readonly #host: Host;
@@ -75,9 +90,8 @@ export class Http1Connection implements Connection {
     this.#idleTime = limits.keepAliveTimeout;
   }
 
-  /** Who is on the other end. */
-  get peer(): Peer {
-    return this.#host.peer;
+  get info(): ConnectionInfo {
+    return this.#host.info;
   }
 
   get wantsRead(): boolean {
@@ -189,16 +203,16 @@ export class Http1Connection implements Connection {
     else if (this.#phase !== EXCHANGE) this.#deadline = Math.min(this.#deadline, now + drainTimeout);
   }
 
-  // What follows is for the exchange.
+  // What follows is for the exchange: see ExchangeOwner.
 
-  /** Output, or what depends on it, has changed. @internal */
+  /** @internal */
   wake(now: boolean): void {
     // Where a handler settles in the very call that it was started in, one word for all of its response will do.
     if (!now && this.#advancing) this.#wakes = true;
     else this.#host.wake(now);
   }
 
-  /** Content was added to the output. @internal @returns whether it is full */
+  /** @internal */
   wrote(): boolean {
     this.wake(this.output.length >= BATCH);
     return this.#isFull;
@@ -208,7 +222,7 @@ export class Http1Connection implements Connection {
     return this.output.length >= HIGH_WATER || this.output.lends;
   }
 
-  /** Reads content for the handler. @internal @returns as `Exchange.readInto` does */
+  /** @internal */
   readBody(exchange: Http1Exchange, to: Uint8Array, at: number, max: number): number {
     if (this.#phase === CLOSING || exchange.refused) return 0; // the handler gave up, or the content is at fault
     const input = this.#input;
@@ -235,12 +249,12 @@ export class Http1Connection implements Connection {
     return n;
   }
 
-  /** The handler wants to hear of its peer's end, so more is read ahead of it. @internal */
+  /** @internal */
   watched(): void {
     if (this.#input.length >= LOOK_AHEAD) this.#host.wake(false);
   }
 
-  /** Whether the connection goes on behind what a handler leaves unread. The response says so, and it is kept: see `#drain`. @internal */
+  /** The response says so, and it is kept: see `#drain`. @internal */
   canDrain(body: BodyReader, continueOwed: boolean): boolean {
     const { remaining } = body;
     if (remaining === 0) return true;
@@ -249,7 +263,7 @@ export class Http1Connection implements Connection {
     return remaining <= this.#limits.maxDrainSize;
   }
 
-  /** Ends the connection once the output has left. @internal */
+  /** @internal */
   close(how: "end" | "cut" | "reset"): void {
     if (this.#phase === CLOSING && this.closing !== "end") return;
     this.#phase = CLOSING;
@@ -261,7 +275,7 @@ export class Http1Connection implements Connection {
     this.#host.wake(true);
   }
 
-  /** The handler has settled. @internal */
+  /** @internal */
   released(exchange: Http1Exchange): void {
     if (this.#exchange !== exchange) return;
     if (this.#phase === CLOSING) this.#exchange = null;
@@ -415,7 +429,7 @@ export class Http1Connection implements Connection {
     const exchange = this.#exchange;
     if (exchange === null) {
       const { bytes, pos } = this.#input;
-      writeRefusal(this.output, error, this.#host.date, this.#reader?.method(bytes, pos) === "HEAD");
+      writeErrorResponse(this.output, error, this.#host.date, this.#reader?.method(bytes, pos) === "HEAD");
       this.close("end");
       this.#host.refused(error, null);
       return;

@@ -5,7 +5,7 @@ import type { SendBuffer } from "../send_buffer.ts";
 import { ERROR_CACHING, reasonOf } from "../status.ts";
 
 /** @param headOnly the request was a HEAD, as far as can be told */
-export function writeRefusal(output: SendBuffer, error: ProtocolError, date: string, headOnly: boolean): void {
+export function writeErrorResponse(output: SendBuffer, error: ProtocolError, date: string, headOnly: boolean): void {
   const { status, code, message } = error;
   const title = reasonOf(status);
   const content = encode(JSON.stringify({ title, status, detail: message, code }) + "\n");

@@ -2,14 +2,14 @@
 import type { Exchange } from "../../protocol/exchange.ts";
 import type { BodyLimits } from "../../protocol/limits.ts";
 import { bufferedBodyOf } from "../../handler/dispatcher.ts";
-import { classesOf, type Handlers, isRouter } from "../../program/program.ts";
-import type { Services } from "../../handler/services.ts";
+import type { ExecutorServices } from "../../handler/loop_executor.ts";
+import { classesOf, type Handlers, isRouter } from "../../handler/request_router.ts";
 import { pathOf } from "../../handler/request_path.ts";
 
 export class BodyBuffering {
   readonly #threadBuffer: number;
   readonly #handlers: Handlers;
-  readonly #services: Services;
+  readonly #services: ExecutorServices;
   /** The largest `bufferedBody` of all classes; -1 where none has one. */
   readonly #most: number;
   readonly #limitsOf = ({ head }: Exchange): BodyLimits | null => this.#services.dispatcher.limitsFor(head);
@@ -19,7 +19,7 @@ export class BodyBuffering {
     return found === undefined ? -1 : bufferedBodyOf(found.Handler);
   };
 
-  constructor(threadBuffer: number, handlers: Handlers, services: Services) {
+  constructor(threadBuffer: number, handlers: Handlers, services: ExecutorServices) {
     this.#threadBuffer = threadBuffer;
     this.#handlers = handlers;
     this.#services = services;

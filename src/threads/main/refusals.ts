@@ -1,8 +1,7 @@
 /** Responds to requests that no thread handles, or handles to their end, and tells how they ended. */
 import { HTTPError } from "../../handler/errors.ts";
-import { LoopExecutor } from "../../handler/loop_executor.ts";
+import { type ExecutorServices, LoopExecutor } from "../../handler/loop_executor.ts";
 import { BaseHTTPRequestHandler } from "../../handler/handler.ts";
-import type { Services } from "../../handler/services.ts";
 import { RequestContext } from "../../handler/request_context.ts";
 import type { ThreadRequest } from "./thread_request.ts";
 import { origin } from "../shared/memory.ts";
@@ -11,11 +10,11 @@ import type { Settings } from "../options.ts";
 export class Refusals {
   /** Runs nothing but what throws the error that is to be sent. */
   readonly loop: LoopExecutor;
-  readonly #services: Services;
+  readonly #services: ExecutorServices;
   readonly #settings: Settings;
   #error: HTTPError | null = null;
 
-  constructor(services: Services, settings: Settings) {
+  constructor(services: ExecutorServices, settings: Settings) {
     this.#services = services;
     this.#settings = settings;
     const dispatcher = {

@@ -5,10 +5,10 @@
 import { Buffer } from "node:buffer";
 import type { Exchange, Executor } from "../../protocol/exchange.ts";
 import { HTTPError } from "../../handler/errors.ts";
-import { TOO_LONG } from "../../handler/loop_executor.ts";
+import { type ExecutorServices, TOO_LONG } from "../../handler/loop_executor.ts";
 import { loggable } from "../../loop/log.ts";
-import type { Handlers, Program } from "../../program/program.ts";
-import type { Services } from "../../handler/services.ts";
+import type { Handlers } from "../../handler/request_router.ts";
+import type { Program } from "../../program/program.ts";
 import type { FlushTask } from "../../loop/flush_scheduler.ts";
 import { ThreadPool } from "./thread_pool.ts";
 import { BodyBuffering } from "./body_buffering.ts";
@@ -38,7 +38,7 @@ export class ThreadExecutor implements Executor, ThreadRequestOwner, FlushTask {
   readonly memory: PoolMemory;
   readonly scratch: Buffer;
   readonly mostThreads: number;
-  readonly #services: Services;
+  readonly #services: ExecutorServices;
   /** Somebody wants to know how long requests took. */
   readonly #timed: boolean;
   readonly #settings: Settings;
@@ -72,7 +72,13 @@ export class ThreadExecutor implements Executor, ThreadRequestOwner, FlushTask {
   /** What was said last of where the server listens: with port 0, it is not known from the beginning. */
   #address: readonly [host: string, port: number] | null = null;
 
-  constructor(services: Services, settings: Settings, handlers: Handlers, program: Program, options: ThreadingOptions) {
+  constructor(
+    services: ExecutorServices,
+    settings: Settings,
+    handlers: Handlers,
+    program: Program,
+    options: ThreadingOptions,
+  ) {
     const { slots, ringSize, max } = settings;
     this.mostThreads = max;
     const headSize = headSizeFor(services.limits);

@@ -4,7 +4,7 @@ import { latin1 } from "../../protocol/bytes.ts";
 import { opensTunnel } from "../../protocol/response_state.ts";
 import { PROTOCOL_ERRORS } from "../../protocol/errors.ts";
 import type { Exchange, GoneReason, Sink } from "../../protocol/exchange.ts";
-import { FieldList } from "../../protocol/fields.ts";
+import { FieldLines } from "../../protocol/http1/field_writer.ts";
 import { reasonOf } from "../../protocol/status.ts";
 import type { ShutdownCaller } from "../../handler/services.ts";
 import { CAN_RESPOND, KINDS, type Rest } from "../worker/thread_exchange.ts";
@@ -329,15 +329,15 @@ export class ThreadRequest implements Sink, ShutdownCaller {
         const { status, reasonLength, length } = this.#response ?? this.#readResponse();
         const text = latin1(bytes, start, end);
         const reason = reasonLength < 0 ? reasonOf(status) : text.slice(0, reasonLength);
-        exchange.respond(status, reason, FieldList.of(text.slice(Math.max(0, reasonLength))), length);
+        exchange.respond(status, reason, new FieldLines(text.slice(Math.max(0, reasonLength))), length);
         if (opensTunnel(exchange.head.method, status)) this.#atEnd = this.#endTold = false;
         break;
       }
       case END:
-        exchange.end(start === end ? undefined : FieldList.of(latin1(bytes, start, end)));
+        exchange.end(start === end ? undefined : new FieldLines(latin1(bytes, start, end)));
         break;
       case INFORM:
-        exchange.inform(Number(latin1(bytes, start, start + 3)), FieldList.of(latin1(bytes, start + 3, end)));
+        exchange.inform(Number(latin1(bytes, start, start + 3)), new FieldLines(latin1(bytes, start + 3, end)));
         break;
       case CLOSE:
         exchange.closeConnection();

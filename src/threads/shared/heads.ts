@@ -1,6 +1,6 @@
 /** The head of a request in shared memory: one text of all its parts, and the places of names and values in it. */
 import { copy, latin1, writeLatin1 } from "../../protocol/bytes.ts";
-import type { Exchange, Peer, RequestHead } from "../../protocol/exchange.ts";
+import type { ConnectionInfo, Exchange, RequestHead } from "../../protocol/exchange.ts";
 import { Fields } from "../../protocol/fields.ts";
 import type { Limits } from "../../protocol/limits.ts";
 import { methodOf } from "../../protocol/method_names.ts";
@@ -47,7 +47,8 @@ export interface Route {
 /** Makes a slot ready for a request. @returns false when its head does not fit */
 export function writeHead(memory: PoolMemory, slot: number, exchange: Exchange, route: Route | null): boolean {
   const { words, numbers } = memory;
-  const { head, peer } = exchange;
+  const { head, connection } = exchange;
+  const [host, port] = connection.clientAddress;
   const [text, spans] = Fields.parts(head.fields);
   const { method, target, version, authority } = head;
   const found = route === null ? "" : ascii(JSON.stringify([route.params, route.fallback]));
@@ -59,14 +60,14 @@ export function writeHead(memory: PoolMemory, slot: number, exchange: Exchange, 
   words[texts + 2] = target.length;
   words[texts + 3] = version.length;
   words[texts + 4] = authority === null ? -1 : authority.length;
-  words[texts + 5] = peer[0].length;
+  words[texts + 5] = host.length;
   words[texts + 6] = found.length;
-  words[at + PEER_PORT] = peer[1];
+  words[at + PEER_PORT] = port;
   words[at + FLAGS] = exchange.waitsForContinue ? 1 : 0;
   words[at + ROUTE] = route === null ? -1 : route.index;
   numbers[memory.numbersAt(slot) + BODY_LENGTH] = exchange.bodyLength;
   numbers[memory.numbersAt(slot) + STARTED] = 0;
-  return writeText(memory, slot, text + method + target + version + (authority ?? "") + peer[0] + found, spans);
+  return writeText(memory, slot, text + method + target + version + (authority ?? "") + host + found, spans);
 }
 
 /** A request's head as a thread has it: a copy of its text, from which parts are cut when somebody asks. */
@@ -111,8 +112,8 @@ export class ThreadHead implements RequestHead {
     return this.#hasAuthority ? this.#part(4) : null;
   }
 
-  get peer(): Peer {
-    return [this.#part(5), this.#port];
+  get connection(): ConnectionInfo {
+    return { clientAddress: [this.#part(5), this.#port], alpn: null };
   }
 
   /** What a router elsewhere has found; null where there is none. */

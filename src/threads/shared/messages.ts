@@ -1,7 +1,7 @@
 /** What is said in messages, because it is rare or large; the rest goes through shared memory. */
 import type { BodyLimits } from "../../protocol/limits.ts";
 import type { Program } from "../../program/program.ts";
-import type { Services } from "../../handler/services.ts";
+import type { ExecutorServices } from "../../handler/loop_executor.ts";
 import type { Rest } from "../worker/thread_exchange.ts";
 import type { Layout } from "./memory.ts";
 import type { Settings, ThreadingOptions } from "../options.ts";
@@ -61,7 +61,7 @@ export type ThreadsStart = Omit<ThreadStart, "index" | "layout" | "buffer" | "is
 /** @param options those of the server that are ThreadingMixIn's */
 export function startFor(
   program: Program,
-  { log, limits }: Services,
+  { log, limits }: ExecutorServices,
   { startTimeout }: Settings,
   { threadData, ...view }: ThreadingOptions,
 ): ThreadsStart {

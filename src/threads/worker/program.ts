@@ -2,18 +2,16 @@
 import process from "node:process";
 import { parentPort, workerData } from "node:worker_threads";
 import type { RequestHead } from "../../protocol/exchange.ts";
-import type { RequestRouter } from "../../handler/dispatcher.ts";
+import type { RequestRouter } from "../../handler/request_router.ts";
 import { isStorageCheap, StartContext } from "../../loop/async_context.ts";
-import { LoopExecutor } from "../../handler/loop_executor.ts";
+import { type ExecutorServices, LoopExecutor } from "../../handler/loop_executor.ts";
 import { ServerFinder, notFound, sendable } from "../../program/server_finder.ts";
 import { BaseHTTPRequestHandler, type RequestHandlerClass } from "../../handler/handler.ts";
 import { findClass, load, registerTsx } from "../../program/class_loader.ts";
 import { loggable } from "../../loop/log.ts";
-import { enterHandlerThread, type HandlerThread } from "../../program/thread_context.ts";
+import { enterThread, type HandlerThread, type HandlingServer } from "../../program/thread_context.ts";
 import { type ClassLocation, isApart, isElsewhere, keyOf, keyOfProgram } from "../../program/program.ts";
 import { enterSecondProgram } from "../../program/second_program.ts";
-import type { HTTPServer } from "../../server/server.ts";
-import type { Services } from "../../handler/services.ts";
 import { StopSignal } from "../../server/stop_signal.ts";
 import { UncaughtErrors } from "./uncaught_errors.ts";
 import { PoolMemory } from "../shared/memory.ts";
@@ -28,24 +26,20 @@ const port = parentPort!;
 const memory = new PoolMemory(start.layout, start.buffer);
 const runLoop = new RunLoop(memory, start.index, port);
 
-/** A server that was constructed in this thread. */
-interface Constructed {
-  readonly server: HTTPServer;
-  readonly services: () => Services;
-}
-
 class Thread implements HandlerThread {
-  readonly silent = start.silent;
+  readonly role = "handlers";
   readonly sockets = start.program.sockets;
   readonly threadData = start.threadData;
-  readonly finder = new ServerFinder<Constructed>();
+  readonly finder = new ServerFinder<HandlingServer>();
   readonly stopSignal = new StopSignal(new StartContext(), () => memory.isStopping);
   readonly #downs: (() => void)[] = [];
 
-  readonly writeLog = (line: string): void => {
-    if (runLoop.current !== null) runLoop.current.log(line);
-    else tell({ log: line });
-  };
+  readonly log = start.silent
+    ? "none"
+    : (line: string): void => {
+        if (runLoop.current !== null) runLoop.current.log(line);
+        else tell({ log: line });
+      };
 
   get isHandling(): boolean {
     return runLoop.current !== null;
@@ -59,8 +53,8 @@ class Thread implements HandlerThread {
     return this.stopSignal.signal;
   }
 
-  constructed(server: HTTPServer, services: () => Services): void {
-    this.finder.constructed(keyOf(server.RequestHandlerClass), { server, services });
+  constructed(one: HandlingServer): void {
+    this.finder.constructed(keyOf(one.handlers), one);
   }
 
   park(): Promise<never> {
@@ -86,7 +80,7 @@ function tell(plinth: Sent["plinth"]): void {
 }
 
 const thread = new Thread();
-enterHandlerThread(thread);
+enterThread(thread);
 runsFor(memory);
 
 port.on("message", (message: ToThread) => {
@@ -112,7 +106,7 @@ try {
 }
 
 /** Watches for errors that nobody catches. Made behind the import of the program, because what that leaves behind is no request's. */
-function uncaughtErrorsOf({ logError }: Services): UncaughtErrors {
+function uncaughtErrorsOf({ logError }: ExecutorServices): UncaughtErrors {
   const owner = {
     get running() {
       return runLoop.current?.head ?? null;
@@ -134,7 +128,7 @@ function uncaughtErrorsOf({ logError }: Services): UncaughtErrors {
 }
 
 /** Finds the handlers. Rejects with what to write where they cannot be found. */
-async function findHandlers(): Promise<Constructed & { needsRoutes: boolean }> {
+async function findHandlers(): Promise<HandlingServer & { needsRoutes: boolean }> {
   if (isApart(program)) return constructHere((place) => load(place.module!, place));
   const key = keyOfProgram(program);
   const exports = await thread.finder.importProgram(program, start.startTimeout, (exported) => {
@@ -158,7 +152,7 @@ async function findHandlers(): Promise<Constructed & { needsRoutes: boolean }> {
 /** Constructs the server as this thread needs it, of classes that were found one by one. */
 async function constructHere(
   find: (place: ClassLocation) => Promise<RequestHandlerClass>,
-): Promise<Constructed & { needsRoutes: boolean }> {
+): Promise<HandlingServer & { needsRoutes: boolean }> {
   const classes: RequestHandlerClass[] = [];
   for (const place of program.classes) classes.push(place.isBase ? BaseHTTPRequestHandler : await find(place));
   const handlers = program.isRouted ? routerOf(classes) : classes[0];

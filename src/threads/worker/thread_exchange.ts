@@ -2,8 +2,16 @@
 import { Buffer } from "node:buffer";
 import { ResponseState, isHeadOnly, opensTunnel } from "../../protocol/response_state.ts";
 import { PROTOCOL_ERRORS } from "../../protocol/errors.ts";
-import type { Exchange, GoneReason, Peer, ResponseWatcher, Sink } from "../../protocol/exchange.ts";
+import {
+  type ConnectionInfo,
+  type Exchange,
+  type GoneReason,
+  NO_SINK,
+  type ResponseWatcher,
+  type Sink,
+} from "../../protocol/exchange.ts";
 import type { FieldList, Fields } from "../../protocol/fields.ts";
+import { fieldLines } from "../../protocol/http1/field_writer.ts";
 import { reasonOf } from "../../protocol/status.ts";
 import type { FlushTask } from "../../loop/flush_scheduler.ts";
 import { readTrailers, ThreadHead } from "../shared/heads.ts";
@@ -42,8 +50,6 @@ export const CAN_RESPOND = 1 << 24;
 
 /** With so much of a response put, it is handed over without waiting for the end of the turn. */
 const BATCH = 16 * 1024;
-
-const NO_SINK: Sink = { onReadable() {}, onWritable() {}, onGone() {} };
 
 /** What an exchange has of the thread that it runs in. */
 export interface Desk {
@@ -124,8 +130,8 @@ export class ThreadExchange implements Exchange, FlushTask {
     desk.writer.open(slot);
   }
 
-  get peer(): Peer {
-    return this.head.peer;
+  get connection(): ConnectionInfo {
+    return this.head.connection;
   }
 
   get began(): number | undefined {
@@ -198,7 +204,7 @@ export class ThreadExchange implements Exchange, FlushTask {
   inform(status: number, fields: FieldList): void {
     this.#response.checkInterim(status);
     if (status === 100) this.#continued = true;
-    this.#putText(INFORM, status + fields.lines);
+    this.#putText(INFORM, status + fieldLines(fields));
     this.flush();
   }
 
@@ -224,7 +230,7 @@ export class ThreadExchange implements Exchange, FlushTask {
     this.#words[this.#at + STATUS] = status;
     this.#words[this.#at + REASON] = isOwn ? -1 : reason.length;
     memory.numbers[memory.numbersAt(this.#slot) + RESPONSE_LENGTH] = length;
-    this.#putText(RESPOND, isOwn ? fields.lines : reason + fields.lines);
+    this.#putText(RESPOND, isOwn ? fieldLines(fields) : reason + fieldLines(fields));
     this.#later();
   }
 
@@ -241,7 +247,7 @@ export class ThreadExchange implements Exchange, FlushTask {
 
   end(trailers?: FieldList): void {
     this.#response.finish();
-    this.#putText(END, trailers === undefined ? "" : trailers.lines);
+    this.#putText(END, trailers === undefined ? "" : fieldLines(trailers));
     this.#later();
   }
 

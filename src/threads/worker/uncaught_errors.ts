@@ -5,7 +5,7 @@
 import { AsyncLocalStorage } from "node:async_hooks";
 import process from "node:process";
 import type { RequestHead } from "../../protocol/exchange.ts";
-import type { Services } from "../../handler/services.ts";
+import type { ExecutorServices } from "../../handler/loop_executor.ts";
 import type { RequestContext } from "../../handler/request_context.ts";
 
 export interface UncaughtErrorsOwner {
@@ -34,7 +34,7 @@ export class UncaughtErrors {
   }
 
   /** Calls handlers so that it is known of what they begin whose it is. (Inside of the context in which each request begins.) */
-  watch(services: Services): Services {
+  watch(services: ExecutorServices): ExecutorServices {
     if (!this.#isTracked) return services;
     const { dispatcher, ...others } = services;
     const { watched, limited } = dispatcher;

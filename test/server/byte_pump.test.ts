@@ -1,14 +1,14 @@
 /** How long a connection waits for its peer once it has written, by a clock that the test holds. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import type { Connection } from "../../src/protocol/exchange.ts";
-import { ConnectionDriver, type ConnectionDriverOwner } from "../../src/server/connection_driver.ts";
+import type { Connection } from "../../src/protocol/connection.ts";
+import { BytePump, type BytePumpOwner } from "../../src/server/byte_pump.ts";
 import type { Sender } from "../../src/server/send_queues.ts";
 import type { Socket } from "../../src/transport/transport.ts";
 
 const TICK = 250;
 
-/** A link between a socket that takes nothing of a write, until the test says so, and a connection that has so many batches to send. */
+/** A pump between a socket that takes nothing of a write, until the test says so, and a connection that has so many batches to send. */
 class Rig {
   waiting: number | undefined = 1_000_000;
   now = 0;
@@ -18,12 +18,12 @@ class Rig {
   asked: Sender[] = [];
   closing: Connection["closing"] = null;
   deadline = Infinity;
-  readonly link: ConnectionDriver;
+  readonly pump: BytePump;
   readonly #clock = { now: 0, step: 0 };
   #batches: Uint8Array[];
   #received = 0;
 
-  constructor(batches: number, options: Partial<ConnectionDriverOwner> = {}) {
+  constructor(batches: number, options: Partial<BytePumpOwner> = {}) {
     this.#batches = Array.from({ length: batches }, () => new Uint8Array(1));
     const owner = {
       clock: this.#clock,
@@ -32,12 +32,13 @@ class Rig {
       maxLingerTime: 3_000,
       sendQueues: { ask: (sender: Sender) => this.asked.push(sender) },
       connectionClosed() {},
+      protocols: { connect: () => connection },
       ...options,
-    } as unknown as ConnectionDriverOwner;
+    } as unknown as BytePumpOwner;
     const note = (call: string) => (): void => void this.calls.push(call);
     const state = (): Rig => this;
     const socket = {
-      peer: ["192.0.2.7", 1],
+      info: { clientAddress: ["192.0.2.7", 1], alpn: null },
       get waiting() {
         return state().waiting;
       },
@@ -62,15 +63,15 @@ class Rig {
       lost() {},
       tick: note("tick"),
     } as unknown as Connection;
-    this.link = new ConnectionDriver(owner, socket, () => connection);
-    this.link.wake(true);
+    this.pump = new BytePump(owner, socket);
+    this.pump.flush();
   }
 
   /** A tick comes, after so long. */
   tick(milliseconds = TICK): this {
     this.now = this.#clock.now += milliseconds;
     this.#clock.step = Math.min(milliseconds, 2 * TICK);
-    this.link.tick(this.now);
+    this.pump.tick(this.now);
     return this;
   }
 
@@ -121,7 +122,7 @@ test("each batch begins anew, also where the socket does not tell how far it has
   rig.waiting = undefined;
   for (let i = 0; i < 19; i++) {
     for (let j = 0; j < 7; j++) rig.tick().response(-1);
-    rig.link.onDrain();
+    rig.pump.onDrain();
   }
   assert.deepEqual(rig.calls, []);
   assert.equal(
@@ -187,12 +188,12 @@ test("while a response waits to be read, the connection has its deadlines", () =
 });
 
 /** Has written all, and ended. */
-function ended(options: Partial<ConnectionDriverOwner> = {}): Rig {
+function ended(options: Partial<BytePumpOwner> = {}): Rig {
   const rig = new Rig(1, options);
   rig.closing = "end";
   rig.tick();
   assert.deepEqual(rig.calls, [], "not before all has left");
-  rig.link.onDrain();
+  rig.pump.onDrain();
   assert.deepEqual(rig.calls, ["end"]);
   return rig;
 }
@@ -204,7 +205,7 @@ test("behind its end, a silent peer is left after lingerTimeout", () => assert.e
 test("one that goes on sending is left after maxLingerTime, and what it sends is dropped", () => {
   const rig = ended();
   assert.equal(
-    rig.life(() => rig.link.onData(data, 10)),
+    rig.life(() => rig.pump.onData(data, 10)),
     3_000,
   );
   assert.equal(rig.received, 0);
@@ -213,10 +214,10 @@ test("one that goes on sending is left after maxLingerTime, and what it sends is
 test("one that falls silent is left lingerTimeout later", () => {
   const rig = ended();
   for (let i = 0; i < 5; i++) {
-    rig.link.onData(data, 10);
+    rig.pump.onData(data, 10);
     rig.tick();
   }
-  rig.link.onData(data, 10);
+  rig.pump.onData(data, 10);
   assert.equal(rig.life(), 1_000);
 });
 

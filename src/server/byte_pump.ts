@@ -1,18 +1,16 @@
-/** Carries one connection: moves bytes between a socket and a protocol, and minds its deadlines. */
-import type { Connection, Exchange, Executor, Host, Peer } from "../protocol/exchange.ts";
-import type { ProtocolError } from "../protocol/errors.ts";
+/** Moves the bytes of one connection between its socket and its protocol, and minds its deadlines. */
+import type { Connection } from "../protocol/connection.ts";
+import type { ConnectionInfo } from "../protocol/exchange.ts";
+import type { ProtocolSelector } from "../protocol/select.ts";
 import type { Socket, SocketHandler } from "../transport/transport.ts";
-import type { Clock } from "../loop/clock.ts";
 import type { StartContext } from "../loop/async_context.ts";
 import type { Sender, SendQueues } from "./send_queues.ts";
-import type { FlushScheduler, FlushTask } from "../loop/flush_scheduler.ts";
+import { type Carrier, ConnectionHost, type ConnectionHostOwner } from "./connection_host.ts";
 
-/** What links have in common, and whom they tell. */
-export interface ConnectionDriverOwner {
-  readonly clock: Clock;
-  readonly scheduler: FlushScheduler;
+/** What all connections of a server have in common, and whom they tell. */
+export interface BytePumpOwner extends ConnectionHostOwner {
   readonly context: StartContext;
-  readonly executor: Executor;
+  readonly protocols: ProtocolSelector;
   /** Milliseconds for which a peer may take nothing of what was written. */
   readonly sendTimeout: number;
   /** Milliseconds for which a peer may send nothing after we have ended our side. */
@@ -20,13 +18,14 @@ export interface ConnectionDriverOwner {
   /** Milliseconds for which we read on in all after that. */
   readonly maxLingerTime: number;
   readonly sendQueues: SendQueues;
-  requestRefused(link: ConnectionDriver, error: ProtocolError): void;
-  connectionClosed(link: ConnectionDriver): void;
+  /** The connection is gone. Comes once. */
+  connectionClosed(pump: BytePump): void;
 }
 
-export class ConnectionDriver implements Host, SocketHandler, FlushTask, Sender {
-  readonly #owner: ConnectionDriverOwner;
+export class BytePump implements SocketHandler, Carrier, Sender {
+  readonly #owner: BytePumpOwner;
   readonly #socket: Socket;
+  readonly #host: ConnectionHost;
   readonly #connection: Connection;
   /** What the socket has not taken all of. */
   #blocked: Uint8Array | null = null;
@@ -40,7 +39,6 @@ export class ConnectionDriver implements Host, SocketHandler, FlushTask, Sender 
   #lingerTimeout: number;
   /** Nothing is read or written before `shutdown`. */
   #held = false;
-  #queued = false;
   #flushing = false;
   /** Our side has ended, and when. */
   #endedAt = -1;
@@ -50,47 +48,17 @@ export class ConnectionDriver implements Host, SocketHandler, FlushTask, Sender 
   /** Whether the event loop calls this in the context of the server's start, as `StartContext.presence` has said; 0 before it was asked. */
   #inContext = -1;
 
-  /** @param connect makes the protocol of this connection, for this host */
-  constructor(owner: ConnectionDriverOwner, socket: Socket, connect: (host: Host) => Connection) {
+  constructor(owner: BytePumpOwner, socket: Socket) {
     this.#owner = owner;
     this.#socket = socket;
-    this.#connection = connect(this);
+    this.#host = new ConnectionHost(owner, socket.info, this);
+    this.#connection = owner.protocols.connect(this.#host);
     this.#lingerTimeout = owner.lingerTimeout;
     if (socket.keepsContext === true) this.#inContext = 0;
   }
 
-  // The protocol's host
-
-  get now(): number {
-    return this.#owner.clock.now;
-  }
-
-  get date(): string {
-    return this.#owner.clock.date;
-  }
-
-  get peer(): Peer {
-    return this.#socket.peer;
-  }
-
-  start(exchange: Exchange): void {
-    this.#owner.executor.start(exchange);
-  }
-
-  wake(now: boolean): void {
-    if (now) this.#flush();
-    else if (!this.#queued) {
-      this.#queued = true;
-      this.#owner.scheduler.add(this);
-    }
-  }
-
-  responseComplete(): void {
-    if (!this.#owner.scheduler.hold(this)) this.#flush();
-  }
-
-  refused(error: ProtocolError, exchange: Exchange | null): void {
-    if (exchange === null) this.#owner.requestRefused(this, error); // otherwise the request's own line of the log says so
+  get info(): ConnectionInfo {
+    return this.#host.info;
   }
 
   // The socket's handler
@@ -124,7 +92,7 @@ export class ConnectionDriver implements Host, SocketHandler, FlushTask, Sender 
   onDrain(): void {
     if (this.#blocked !== null) this.#connection.recycle(this.#blocked);
     this.#blocked = null;
-    this.#flush();
+    this.flush();
   }
 
   onClose(): void {
@@ -137,8 +105,8 @@ export class ConnectionDriver implements Host, SocketHandler, FlushTask, Sender 
   // The server's
 
   turnEnded(): void {
-    this.#queued = false;
-    this.#flush();
+    this.#host.turnEnded();
+    this.flush();
   }
 
   /** A tick of the clock. */
@@ -190,7 +158,7 @@ export class ConnectionDriver implements Host, SocketHandler, FlushTask, Sender 
     this.#held = false;
     if (grace > 0) this.#lingerTimeout = Math.min(this.#lingerTimeout, grace);
     this.#connection.shutdown(grace);
-    this.#flush();
+    this.flush();
   }
 
   /** Closes now, whatever runs. */
@@ -202,7 +170,8 @@ export class ConnectionDriver implements Host, SocketHandler, FlushTask, Sender 
     this.#owner.connectionClosed(this);
   }
 
-  #flush(): void {
+  /** Sends what the protocol has to say, as far as the socket takes it. */
+  flush(): void {
     if (this.#flushing || this.#closed || this.#held) return;
     this.#flushing = true;
     while (this.#blocked === null) {
@@ -222,7 +191,7 @@ export class ConnectionDriver implements Host, SocketHandler, FlushTask, Sender 
   /** Before it closes, the last that the connection had to say must leave. */
   #afterInput(): void {
     if (this.#connection.closing === null) this.#settle();
-    else this.#flush();
+    else this.flush();
   }
 
   /** Does what the connection wants of the socket, now that something happened. */
