@@ -9,7 +9,8 @@ import { HTTPError, PeerGoneError } from "./errors.ts";
 import { BaseHTTPRequestHandler, isWatched, type RequestHandlerClass } from "./handler.ts";
 import { loggable } from "../loop/log.ts";
 import type { Services, ShutdownCaller } from "./services.ts";
-import { LONGEST_TIMER, timeoutError } from "./request_signals.ts";
+import { LONGEST_TIMER } from "../loop/clock.ts";
+import { timeoutError } from "./request_signals.ts";
 import { RequestContext } from "./request_context.ts";
 
 /** What an executor has of its server. */

@@ -3,9 +3,7 @@
 import { setMaxListeners } from "node:events";
 import { quote } from "../quote.ts";
 import { presentContext } from "../loop/async_context.ts";
-
-/** The most milliseconds that a timer takes; it fires at once for more. */
-export const LONGEST_TIMER = 2 ** 31 - 1;
+import { LONGEST_TIMER } from "../loop/clock.ts";
 
 /**
  * The request holds its signals, and the timer of each holds it. `AbortSignal.any` and `AbortSignal.timeout` hold each other weakly

@@ -2,6 +2,9 @@
 
 import { performance } from "node:perf_hooks";
 
+/** The most milliseconds that a timer takes; it fires at once for more. */
+export const LONGEST_TIMER = 2 ** 31 - 1;
+
 /** Milliseconds between ticks: how exact a deadline is. */
 const TICK = 250;
 /** The same while the server stops: what it waits for then is short. */

@@ -6,7 +6,7 @@ import { Worker, type WorkerOptions } from "node:worker_threads";
 import { TWICE } from "./program.ts";
 import { isBundled, runningFile } from "../runtime/running_file.ts";
 import { clusterEnvironment } from "./second_program.ts";
-import { LONGEST_TIMER } from "../handler/request_signals.ts";
+import { LONGEST_TIMER } from "../loop/clock.ts";
 
 /** A program that was given on the command line may have been called a module there, which Node does not take of a file. */
 const EXEC_ARGV: { readonly execArgv?: [] } = process.execArgv.some((option) => option.startsWith("--input-type"))

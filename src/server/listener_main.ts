@@ -4,25 +4,26 @@ import { ServerFinder, notFound, sendable } from "../program/server_finder.ts";
 import {
   markClosed,
   CLOSED,
-  type Envelope,
   type FromListener,
   LISTENS,
   type ListenerStart,
   othersClosed,
   STARTS,
   STOPS,
+  type ToListener,
 } from "./listener_pool.ts";
 import { load, registerTsx } from "../program/class_loader.ts";
 import { enterThread, type ListeningServer } from "../program/thread_context.ts";
 import { isApart, keyOf, keyOfProgram } from "../program/program.ts";
 import { enterSecondProgram } from "../program/second_program.ts";
+import { type Envelope, type FailedMessage, openEnvelope, type ReadyMessage } from "../program/supervised_worker.ts";
 
 const { program, address, maxConnections, startTimeout, silent, options, state, sockets } = workerData as ListenerStart;
 const port = parentPort!;
 const finder = new ServerFinder<ListeningServer>();
 
-function tell(plinth: FromListener): void {
-  port.postMessage({ plinth } satisfies Envelope<FromListener>);
+function tell(message: FromListener | ReadyMessage | FailedMessage): void {
+  port.postMessage({ plinth: message } satisfies Envelope<object>);
 }
 
 /** Lines of the log that were not handed over yet: those of a turn go together. */
@@ -61,8 +62,8 @@ try {
   let listens = false;
   enterSecondProgram(program.main, () => listens); // from then on, handlers run
   const one = await find();
-  port.on("message", (message: Envelope<string> | null) => {
-    if (message?.plinth === "shutdown") void one.server.shutdown();
+  port.on("message", (sent: unknown) => {
+    if (openEnvelope<ToListener>(sent)) void one.server.shutdown(); // it is told nothing else
   });
   // Behind this, the thread is no longer ended while it starts: connections may wait for it.
   if (Atomics.compareExchange(state, 0, STARTS, LISTENS) === STARTS) {

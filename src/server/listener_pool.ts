@@ -1,10 +1,11 @@
 /** Accepts on several threads: beside the program's own event loop, others that listen on the same port, each in a thread. */
 import { performance } from "node:perf_hooks";
-import type { Worker } from "node:worker_threads";
-import { loggable, thrown } from "../loop/log.ts";
+import { loggable } from "../loop/log.ts";
+import { KeepAlive } from "../program/keep_alive.ts";
 import type { Handlers } from "../handler/request_router.ts";
 import { count, describeProgram, keyOf, type Program } from "../program/program.ts";
-import { startThread, watchStart } from "../program/start_thread.ts";
+import { Replacements, type ReplacementsOwner } from "../program/replacements.ts";
+import { type ReadyMessage, SupervisedWorker } from "../program/supervised_worker.ts";
 
 /** One that was lost is replaced after so long. In milliseconds. */
 const REPLACEMENT_DELAY = 1_000;
@@ -54,12 +55,8 @@ export interface ListenerStart {
   readonly sockets: Int32Array;
 }
 
-/** From a listener. */
+/** From a listener, besides whether it listens. */
 export type FromListener =
-  /** It listens. */
-  | { readonly ready: true }
-  /** It cannot. */
-  | { readonly failed: Error }
   /** Lines for the log. */
   | { readonly log: readonly string[] }
   /** It closes connections at once from now on, and why. */
@@ -69,9 +66,9 @@ export type FromListener =
   /** It has shut down. */
   | { readonly down: true };
 
-/** Around what is said to and from a listener: the program may say things in its threads itself, which are for nobody here. */
-export interface Envelope<Message> {
-  readonly plinth?: Message;
+/** To a listener: finish what you do. */
+export interface ToListener {
+  readonly shutdown: true;
 }
 
 export interface ListenerPoolOwner {
@@ -92,13 +89,11 @@ export interface ListenerPoolOwner {
 type Start = Pick<ListenerStart, "startTimeout" | "silent" | "options">;
 
 interface Listener {
-  readonly worker: Worker;
+  readonly worker: SupervisedWorker<ReadyMessage, FromListener>;
   readonly state: Int32Array;
-  ready: boolean;
-  why: Error | null;
 }
 
-export class ListenerPool {
+export class ListenerPool implements ReplacementsOwner {
   readonly #program: Program;
   readonly #start: Start;
   readonly #owner: ListenerPoolOwner;
@@ -109,7 +104,7 @@ export class ListenerPool {
   #maxConnections = 0;
   #closing = false;
   #opening: { resolve: () => void; reject: (why: Error) => void } | null = null;
-  readonly #later = new Set<ReturnType<typeof setTimeout>>();
+  readonly #replacements = new Replacements({ delay: REPLACEMENT_DELAY, rate: Infinity, burst: 1 }, this);
   #gone: (() => void)[] = [];
 
   /** @param number how many listen, the program's own event loop among them */
@@ -149,10 +144,10 @@ export class ListenerPool {
   shutdown(): void {
     this.#stop();
     for (const { worker, state } of this.#listeners) {
-      if (Atomics.compareExchange(state, 0, STARTS, CLOSED) === STARTS) void worker.terminate();
+      if (Atomics.compareExchange(state, 0, STARTS, CLOSED) === STARTS) worker.terminate();
       else {
         Atomics.compareExchange(state, 0, LISTENS, STOPS);
-        worker.postMessage({ plinth: "shutdown" } satisfies Envelope<string>);
+        worker.post({ shutdown: true } satisfies ToListener);
       }
     }
   }
@@ -168,19 +163,19 @@ export class ListenerPool {
     this.#stop();
     if (!this.running) return;
     // A process that has nothing else to do would not wait for threads that are about to end.
-    const hold = setInterval(() => {}, 2 ** 30);
+    const keepAlive = new KeepAlive();
+    keepAlive.set(true);
     await new Promise<void>((resolve) => {
       this.#gone.push(resolve);
-      for (const { worker } of this.#listeners) void worker.terminate(); // some end at once, and say so
+      for (const { worker } of this.#listeners) worker.terminate(); // some end at once, and say so
     });
-    clearInterval(hold);
+    keepAlive.end();
   }
 
   #stop(): void {
     this.#closing = true;
     this.#opening?.resolve(); // nobody waits for connections any more
-    for (const timer of this.#later) clearTimeout(timer);
-    this.#later.clear();
+    this.#replacements.stop();
   }
 
   #add(): void {
@@ -193,38 +188,31 @@ export class ListenerPool {
       state,
       sockets: this.#sockets,
     };
-    const worker = startThread("server/listener_main", { workerData });
-    const listener: Listener = { worker, state, ready: false, why: null };
-    const stopWatch = watchStart(this.#start.startTimeout, (why) => {
-      listener.why ??= why;
-      void worker.terminate();
-    });
+    const { startTimeout } = this.#start;
+    const worker = new SupervisedWorker<ReadyMessage, FromListener>(
+      "server/listener_main",
+      { workerData },
+      startTimeout,
+      {
+        onReady: () => this.#ready(),
+        onFailed: () => worker.terminate(),
+        onMessage: (message) => this.#hear(worker, message),
+        onExit: (code) => this.#ended(listener, code),
+      },
+    );
+    const listener: Listener = { worker, state };
     this.#listeners.add(listener);
-    worker.on("message", (sent: Envelope<FromListener> | null) => {
-      const message = sent?.plinth;
-      if (message === undefined) return;
-      if ("ready" in message || "failed" in message) stopWatch();
-      if ("ready" in message) this.#ready(listener);
-      else if ("log" in message) for (const line of message.log) this.#owner.writeLog(line);
-      else if ("crowded" in message) this.#owner.crowded(message.crowded);
-      else if ("shutdown" in message) this.#owner.shutdown(message.atOnce);
-      else {
-        if ("failed" in message) listener.why = message.failed;
-        void worker.terminate();
-      }
-    });
-    worker.on("error", (error: unknown) => {
-      listener.why ??= thrown(error);
-    });
-    worker.once("exit", (code) => {
-      stopWatch();
-      this.#ended(listener, code);
-    });
   }
 
-  #ready(listener: Listener): void {
-    listener.ready = true;
-    if ([...this.#listeners].every(({ ready }) => ready)) this.#opening?.resolve();
+  #ready(): void {
+    if ([...this.#listeners].every(({ worker }) => worker.ready)) this.#opening?.resolve();
+  }
+
+  #hear(worker: Listener["worker"], message: FromListener): void {
+    if ("log" in message) for (const line of message.log) this.#owner.writeLog(line);
+    else if ("crowded" in message) this.#owner.crowded(message.crowded);
+    else if ("shutdown" in message) this.#owner.shutdown(message.atOnce);
+    else worker.terminate(); // it has shut down
   }
 
   #ended(listener: Listener, code: number): void {
@@ -235,26 +223,31 @@ export class ListenerPool {
       this.#owner.onGone();
     }
     if (this.#closing) return;
-    const { ready, why } = listener;
+    const { ready, why } = listener.worker;
     if (this.#opening !== null)
       return this.#opening.reject(why ?? new Error(`a listener has ended while it started: exit code ${code}`));
     const what = ready ? "has ended, and its connections with it" : "could not be started";
     this.#owner.logError("a listener %s: %s", what, why ?? `exit code ${code}`);
-    this.#addLater();
+    this.#replacements.add();
   }
 
-  #addLater(): void {
-    const timer = setTimeout(() => {
-      this.#later.delete(timer);
-      if (!this.#owner.admitsThread()) return this.#addLater();
-      try {
-        this.#add();
-      } catch (error) {
-        // The system has no thread to give.
-        this.#owner.logError("a listener could not be started: %s", loggable(error));
-        this.#addLater();
-      }
-    }, REPLACEMENT_DELAY);
-    this.#later.add(timer);
+  // For the replacements of listeners that were lost
+
+  hasRoom(): boolean {
+    return true;
   }
+
+  startReplacement(): boolean {
+    if (!this.#owner.admitsThread()) return false;
+    try {
+      this.#add();
+      return true;
+    } catch (error) {
+      // The system has no thread to give.
+      this.#owner.logError("a listener could not be started: %s", loggable(error));
+      return false;
+    }
+  }
+
+  replacementsWait(): void {}
 }

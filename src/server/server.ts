@@ -11,7 +11,7 @@ import { Acceptor } from "./acceptor.ts";
 import { checkAddress, listenError } from "./address.ts";
 import { Admission } from "./admission.ts";
 import { ShutdownCallers } from "./shutdown_callers.ts";
-import { Clock } from "../loop/clock.ts";
+import { Clock, LONGEST_TIMER } from "../loop/clock.ts";
 import { StartContext } from "../loop/async_context.ts";
 import { mark } from "../runtime/library_copies.ts";
 import { Dispatcher } from "../handler/dispatcher.ts";
@@ -34,7 +34,6 @@ import { type ListenerThread, threadContext } from "../program/thread_context.ts
 import { type HTTPServerOptions, serverSettings, type ServerSettings } from "./options.ts";
 import { SendQueues } from "./send_queues.ts";
 import { MAKE_EXECUTOR, MAKE_SERVICES, OWN_OPTIONS, PROTOCOLS } from "./internals.ts";
-import { LONGEST_TIMER } from "../handler/request_signals.ts";
 import { StopSignal } from "./stop_signal.ts";
 import { FlushScheduler } from "../loop/flush_scheduler.ts";
 

@@ -31,7 +31,7 @@ function setUp() {
   let onEmpty: (() => void) | null = null;
   const source = {
     head: { method: "POST", target: "/", authority: null, version: "HTTP/1.1", fields: new Fields("", []) },
-    peer: ["", 0],
+    connection: { clientAddress: ["", 0], alpn: null },
     bodyLength: -1,
     waitsForContinue: false,
     trailers: undefined,

@@ -22,9 +22,10 @@ import {
   PoolMemory,
   TAIL,
 } from "../../src/threads/shared/memory.ts";
-import { openMessage } from "../../src/threads/shared/messages.ts";
+import type { FromThread } from "../../src/threads/shared/messages.ts";
+import { openEnvelope } from "../../src/program/supervised_worker.ts";
 import { ContentRing, RecordReader } from "../../src/threads/shared/rings.ts";
-import { Thread } from "../../src/threads/main/thread_handle.ts";
+import { ThreadHandle } from "../../src/threads/main/thread_handle.ts";
 import { MESSAGE, type Operation, type Reach, type Side } from "../support/explorer.ts";
 
 /** What clients and handlers do. */
@@ -69,11 +70,13 @@ export function layoutOf(play: Play): PoolMemory["layout"] {
 }
 
 /** The thread as the event loop sees it; what it runs is none of these tests' business. */
-export function threadsFor(memory: PoolMemory, play: Play): Thread[] {
+export function threadsFor(memory: PoolMemory, play: Play): ThreadHandle[] {
   const none = (): void => {};
   return Array.from({ length: play.threads ?? 1 }, (_, index) => {
-    const start = { layout: memory.layout, index, startTimeout: Infinity } as ConstructorParameters<typeof Thread>[1];
-    const thread = new Thread(memory, start, undefined, {
+    const start = { layout: memory.layout, index, startTimeout: Infinity } as ConstructorParameters<
+      typeof ThreadHandle
+    >[1];
+    const thread = new ThreadHandle(memory, start, undefined, {
       onReady: none,
       onMessage: none,
       onStuck: none,
@@ -219,7 +222,7 @@ export class Loop implements Side, ThreadRequestOwner {
   readonly memory: PoolMemory;
   readonly scratch = Buffer.alloc(64);
   readonly #play: Play;
-  readonly #threads: readonly Thread[];
+  readonly #threads: readonly ThreadHandle[];
   readonly #clients: Client[];
   readonly #requests: (ThreadRequest | null)[];
   readonly #rings: Rings[] = [];
@@ -229,7 +232,7 @@ export class Loop implements Side, ThreadRequestOwner {
   #queued = false;
   #soon = false;
 
-  constructor(play: Play, buffer: SharedArrayBuffer, threads: readonly Thread[], reach: Reach) {
+  constructor(play: Play, buffer: SharedArrayBuffer, threads: readonly ThreadHandle[], reach: Reach) {
     this.memory = new PoolMemory(layoutOf(play), buffer);
     this.#play = play;
     this.#threads = threads;
@@ -327,7 +330,7 @@ export class Loop implements Side, ThreadRequestOwner {
   }
 
   #hear(sent: unknown): void {
-    const message = openMessage(sent);
+    const message = openEnvelope<FromThread>(sent);
     this.#look();
     if (message === 0) return this.#lookLater();
     const { rest, ticket } = message as unknown as { rest: { kind: number; bytes: number[] }[]; ticket: number };

@@ -25,7 +25,7 @@ import { Slots } from "./slots.ts";
 import { StallWatch } from "./stall_watch.ts";
 import { StatsRecorder } from "../shared/stats.ts";
 import { StreamingRequests } from "./streaming_requests.ts";
-import { type Thread, whyOf } from "./thread_handle.ts";
+import { type ThreadHandle, whyOf } from "./thread_handle.ts";
 
 /** How long one thread may take for what waits before another is woken as well. In milliseconds. */
 const MOMENT = 0.5;
@@ -99,7 +99,7 @@ export class ThreadExecutor implements Executor, ThreadRequestOwner, FlushTask {
       log: services.logError,
       admitsThread: () => services.admitsThread(),
       onSize: (size, replaced, stuck) => this.#stats.pool(size, replaced, stuck),
-      onReady: (needsRoutes) => {
+      onReady: ({ needsRoutes }) => {
         this.#routes.threadReady(needsRoutes);
         this.#lookLater();
       },
@@ -350,7 +350,7 @@ export class ThreadExecutor implements Executor, ThreadRequestOwner, FlushTask {
     this.#checkDrained();
   }
 
-  #hear(thread: Thread, message: Exclude<FromThread, { ready: true } | { failed: Error }>): void {
+  #hear(thread: ThreadHandle, message: FromThread): void {
     if (message === 0) {
       this.#look();
       this.#lookLater();
@@ -371,7 +371,10 @@ export class ThreadExecutor implements Executor, ThreadRequestOwner, FlushTask {
     }
   }
 
-  #shutDown(thread: Thread, { shutdown, atOnce, ticket }: { shutdown: number; atOnce: boolean; ticket: number }): void {
+  #shutDown(
+    thread: ThreadHandle,
+    { shutdown, atOnce, ticket }: { shutdown: number; atOnce: boolean; ticket: number },
+  ): void {
     const { server, handling } = this.#services;
     if (atOnce) return server.serverClose();
     const asker = this.#requests.find((request) => request?.ticket === ticket) ?? null;
@@ -381,7 +384,7 @@ export class ThreadExecutor implements Executor, ThreadRequestOwner, FlushTask {
   }
 
   /** A thread has ended: what it has put is taken, and the request that it ran gets its response here. */
-  #lost(thread: Thread, why: Error): void {
+  #lost(thread: ThreadHandle, why: Error): void {
     this.#slots.threadEnded(thread.index);
     this.#look();
     for (const request of this.#requests) {
@@ -400,7 +403,7 @@ export class ThreadExecutor implements Executor, ThreadRequestOwner, FlushTask {
   }
 
   /** Responds to what a thread runs that is to end, while it goes on. @param ticket of the request; left out, whatever it runs */
-  #giveUp(thread: Thread, ticket?: number): void {
+  #giveUp(thread: ThreadHandle, ticket?: number): void {
     for (const request of this.#requests) {
       if (request?.thread !== thread.index || (ticket !== undefined && request.ticket !== ticket)) continue;
       request.look();
@@ -408,7 +411,7 @@ export class ThreadExecutor implements Executor, ThreadRequestOwner, FlushTask {
     }
   }
 
-  #fail(request: ThreadRequest, thread: Thread, why: Error, goesOn = -1): void {
+  #fail(request: ThreadRequest, thread: ThreadHandle, why: Error, goesOn = -1): void {
     const overdue = thread.overdue === request.ticket;
     if (!thread.leaving) {
       const what = overdue ? `it took more than ${this.#settings.handlerTimeout} ms` : whyOf(why);

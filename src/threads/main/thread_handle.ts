@@ -1,9 +1,7 @@
-/** One thread, as the event loop sees it: a worker, its words in shared memory, and what it says. */
+/** One thread of handlers, as the event loop sees it: its words in shared memory, how it is woken, and how it is ended. */
 import process from "node:process";
-import type { Worker } from "node:worker_threads";
-import { thrown } from "../../loop/log.ts";
 import { TWICE } from "../../program/program.ts";
-import { startThread, watchStart } from "../../program/start_thread.ts";
+import { SupervisedWorker } from "../../program/supervised_worker.ts";
 import {
   BELL,
   BLOCKED,
@@ -18,7 +16,7 @@ import {
   RESTING,
   SINCE,
 } from "../shared/memory.ts";
-import { type FromThread, openMessage, type ThreadStart, type ToThread } from "../shared/messages.ts";
+import type { FromThread, ThreadReady, ThreadStart, ToThread } from "../shared/messages.ts";
 
 /** How long a thread may take to end when it is asked to. In milliseconds. */
 const LEAVE_TIMEOUT = 500;
@@ -34,22 +32,20 @@ const TERMINATES = !("deno" in process.versions);
 
 const OUT_OF_MEMORY = /\b(?:out of memory|memory limit|heap limit)\b/i;
 
-export interface ThreadEvents {
+export interface ThreadHandleOwner {
   /** It takes requests. */
-  onReady(thread: Thread, needsRoutes: boolean): void;
-  onMessage(thread: Thread, message: Exclude<FromThread, { ready: true } | { failed: Error }>): void;
+  onReady(thread: ThreadHandle, message: ThreadReady): void;
+  onMessage(thread: ThreadHandle, message: FromThread): void;
   /** It was ended, and goes on nevertheless: a handler computes on Deno, or waits in an add-on or for a process. */
-  onStuck(thread: Thread): void;
+  onStuck(thread: ThreadHandle): void;
   /** It has ended, for whatever reason: it was told to, or with an error, or with an exit code. */
-  onEnd(thread: Thread, why: Error): void;
+  onEnd(thread: ThreadHandle, why: Error): void;
 }
 
-export class Thread {
+export class ThreadHandle {
   readonly index: number;
   /** It takes requests, or has done so. */
   ready = false;
-  /** It has not found its handlers, and said so itself. */
-  hasSaidWhy = false;
   /** It was told to end, because there are enough, the server stops, or not all could be started. */
   leaving = false;
   /** It was ended, and goes on nevertheless. */
@@ -62,63 +58,49 @@ export class Thread {
   idle = 0;
   readonly #memory: PoolMemory;
   readonly #at: number;
-  readonly #worker: Worker;
-  #why: Error | null = null;
+  readonly #owner: ThreadHandleOwner;
+  readonly #worker: SupervisedWorker<ThreadReady, FromThread>;
   #count = 0;
   /** How many of the requests that it has taken are settled. */
   #settled = 0;
   #ending = false;
   #isGone = false;
-  readonly #onStuck: (thread: Thread) => void;
   #leaveTimer: NodeJS.Timeout | undefined;
   #stuckTimer: NodeJS.Timeout | undefined;
 
-  constructor(memory: PoolMemory, start: ThreadStart, resourceLimits: object | undefined, events: ThreadEvents) {
+  constructor(memory: PoolMemory, start: ThreadStart, resourceLimits: object | undefined, owner: ThreadHandleOwner) {
     this.index = start.index;
     this.#memory = memory;
     this.#at = memory.threadAt(start.index);
+    this.#owner = owner;
     memory.words.fill(0, this.#at, memory.threadAt(start.index + 1));
-    this.#worker = startThread("threads/worker/main", {
+    const options = {
       workerData: start,
       name: `plinth ${start.index}`,
       ...(resourceLimits === undefined ? {} : { resourceLimits }),
-    });
-    const stopWatch = watchStart(start.startTimeout, (why) => {
-      this.hasSaidWhy = true; // nothing is to be added
-      this.#failed(why);
-      this.end();
-    });
-    this.#worker.on("message", (sent: unknown) => {
-      const message = openMessage(sent);
-      if (message === undefined) return;
-      if (message !== 0 && "ready" in message) {
-        stopWatch();
+    };
+    this.#worker = new SupervisedWorker<ThreadReady, FromThread>("threads/worker/main", options, start.startTimeout, {
+      onReady: (message) => {
         this.ready = true;
-        events.onReady(this, message.needsRoutes);
-      } else if (message !== 0 && "failed" in message) {
-        stopWatch();
-        this.#why = message.failed;
-        this.hasSaidWhy = true;
-        this.end();
-      } else {
-        events.onMessage(this, message);
-      }
+        owner.onReady(this, message);
+      },
+      onFailed: () => this.end(),
+      onMessage: (message) => owner.onMessage(this, message),
+      onExit: (code) => this.#exited(code),
     });
-    this.#worker.on("messageerror", (error: Error) => this.#failed(error));
-    this.#worker.on("error", (error: unknown) => this.#failed(thrown(error)));
-    this.#worker.once("exit", (code) => {
-      this.#isGone = true;
-      clearTimeout(this.#leaveTimer);
-      stopWatch();
-      clearTimeout(this.#stuckTimer);
-      events.onEnd(this, this.#why ?? exitOf(code));
-    });
-    this.#onStuck = (thread) => events.onStuck(thread);
-    this.#worker.unref(); // a server that does not listen keeps no process; last, since who listens to messages refs it again
+    this.#worker.isHolding = false; // a server that does not listen keeps no process
   }
 
-  #failed(error: Error): void {
-    this.#why ??= error;
+  /** It has not found its handlers, and said so itself. */
+  get hasSaidWhy(): boolean {
+    return this.#worker.hasSaidWhy;
+  }
+
+  #exited(code: number): void {
+    this.#isGone = true;
+    clearTimeout(this.#leaveTimer);
+    clearTimeout(this.#stuckTimer);
+    this.#owner.onEnd(this, this.why ?? exitOf(code));
   }
 
   /** Whether it takes requests. */
@@ -176,17 +158,17 @@ export class Thread {
    * @returns a sentence; "" where the request took too long, the thread has said that it is the cause, or had taken too much memory
    */
   doubtOf(ticket: number): string {
-    const isKnown = this.overdue === ticket || this.fault === ticket || OUT_OF_MEMORY.test(this.#why?.message ?? "");
+    const isKnown = this.overdue === ticket || this.fault === ticket || OUT_OF_MEMORY.test(this.why?.message ?? "");
     return isKnown ? "" : ". Whether that request has caused it is not known: one before it may have left it behind";
   }
 
   /** Why it has ended, or is to end. */
   get why(): Error | null {
-    return this.#why;
+    return this.#worker.why;
   }
 
-  post(message: ToThread): void {
-    this.#worker.postMessage(message);
+  post(message: ToThread | 0): void {
+    this.#worker.post(message);
   }
 
   /** Whether it has taken no request since it was asked this the last time, and takes none now. */
@@ -217,20 +199,20 @@ export class Thread {
     if (this.#ending || this.#isGone) return;
     this.#ending = true;
     Atomics.store(this.#memory.words, this.#at + ENDING, 1);
-    if (TERMINATES) void this.#worker.terminate();
+    if (TERMINATES) this.#worker.terminate();
     else {
       this.post({ exit: true });
       this.#ring();
     }
     this.#stuckTimer = setTimeout(() => {
       this.stuck = true;
-      this.#onStuck(this);
+      this.#owner.onStuck(this);
     }, END_TIMEOUT).unref();
   }
 
   /** The server has ended: what a thread that is stuck does is nobody's business any more. */
   letGo(): void {
-    void this.#worker.terminate();
+    this.#worker.terminate();
   }
 
   #change(from: number, to: number): boolean {

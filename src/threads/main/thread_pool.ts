@@ -2,11 +2,12 @@
 import { endProcess } from "./end_process.ts";
 import type { ThreadRequest } from "./thread_request.ts";
 import { now, type PoolMemory } from "../shared/memory.ts";
-import type { FromThread, ThreadsStart } from "../shared/messages.ts";
+import type { FromThread, ThreadReady, ThreadsStart } from "../shared/messages.ts";
 import { describe } from "../../loop/log.ts";
-import { LONGEST_TIMER } from "../../handler/request_signals.ts";
+import { KeepAlive } from "../../program/keep_alive.ts";
+import { Replacements, type ReplacementsOwner } from "../../program/replacements.ts";
 import type { Settings } from "../options.ts";
-import { isOutOfFiles, isThrown, notStarted, Thread, whyOf } from "./thread_handle.ts";
+import { isOutOfFiles, isThrown, notStarted, ThreadHandle, whyOf } from "./thread_handle.ts";
 
 /** One more thread is started when a request has waited so long. In milliseconds. */
 const PATIENCE = 5;
@@ -28,14 +29,14 @@ export interface ThreadPoolOwner {
   admitsThread(): boolean;
   /** So many threads take requests, so many were started in place of others, and so many go on behind their end. */
   onSize(size: number, replaced: number, stuck: number): void;
-  onReady(needsRoutes: boolean): void;
-  onMessage(thread: Thread, message: Exclude<FromThread, { ready: true } | { failed: Error }>): void;
+  onReady(message: ThreadReady): void;
+  onMessage(thread: ThreadHandle, message: FromThread): void;
   /** A handler has run for too long, and its thread is ended: nothing that it still does counts. */
-  onOverdue(thread: Thread): void;
+  onOverdue(thread: ThreadHandle): void;
   /** A thread that was ended goes on: what it runs is not waited for. */
-  onStuck(thread: Thread): void;
+  onStuck(thread: ThreadHandle): void;
   /** A thread that took requests has ended. */
-  onEnd(thread: Thread, why: Error): void;
+  onEnd(thread: ThreadHandle, why: Error): void;
   /** There is no thread, and the last attempt to start one has failed. */
   onNone(): void;
   /** When the request was ready that waits longest, by `now`; Infinity where none waits. */
@@ -46,13 +47,13 @@ export interface ThreadPoolOwner {
   running(): ThreadRequest[];
 }
 
-export class ThreadPool {
+export class ThreadPool implements ReplacementsOwner {
   readonly #memory: PoolMemory;
   readonly #settings: Settings;
   readonly #start: ThreadsStart;
   readonly #owner: ThreadPoolOwner;
   /** By their indexes. */
-  readonly #threads: (Thread | null)[];
+  readonly #threads: (ThreadHandle | null)[];
   #opened: Promise<void> | null = null;
   #onOpen: { resolve: () => void; reject: (why: Error) => void } | null = null;
   #closed = false;
@@ -64,33 +65,28 @@ export class ThreadPool {
   #alone = -1;
   /** What resolves when the last has ended. */
   #onGone: (() => void)[] = [];
-  /** Threads that may be started now in place of others; one more for each part of a second. */
-  #allowed: number;
-  #allowedAt = now();
-  #owed = 0;
+  readonly #replacements: Replacements;
   #replaced = 0;
   /** How many threads go on behind their end. */
   #stuck = 0;
   /** A thread was lost by an error: from then on, threads are to know whose such errors are. */
   #isTracked = false;
-  #later: ReturnType<typeof setTimeout> | null = null;
   #soon: NodeJS.Timeout | null = null;
   #soonSet = false;
   #growing: ReturnType<typeof setTimeout> | null = null;
   /** Until then no thread is started, by `now`: there were too few file descriptors. */
   #growAgainAt = 0;
   readonly #timers: ReturnType<typeof setInterval>[] = [];
-  readonly #hold: ReturnType<typeof setInterval>;
+  readonly #keepAlive = new KeepAlive();
 
   constructor(memory: PoolMemory, settings: Settings, start: ThreadsStart, owner: ThreadPoolOwner) {
     this.#memory = memory;
     this.#settings = settings;
     this.#start = start;
     this.#owner = owner;
-    this.#threads = new Array<Thread | null>(settings.max).fill(null);
-    this.#allowed = settings.max;
-    this.#hold = setInterval(() => {}, 2 ** 30);
-    this.#hold.unref();
+    this.#threads = new Array<ThreadHandle | null>(settings.max).fill(null);
+    const { max, replacementRate } = settings;
+    this.#replacements = new Replacements({ delay: 0, rate: replacementRate, burst: max }, this);
   }
 
   /** How many threads take requests. */
@@ -147,8 +143,7 @@ export class ThreadPool {
 
   /** So it must while threads begin or end, too: whoever waits for that would wait for nothing. */
   #keep(): void {
-    if (this.#held || this.#onOpen !== null || this.#onGone.length > 0) this.#hold.ref();
-    else this.#hold.unref();
+    this.#keepAlive.set(this.#held || this.#onOpen !== null || this.#onGone.length > 0);
   }
 
   /**
@@ -207,7 +202,7 @@ export class ThreadPool {
     for (const thread of this.#threads) if (thread !== null && !thread.leaving) thread.leave();
     await this.#allGone();
     for (const thread of this.#threads) thread?.letGo();
-    clearInterval(this.#hold);
+    this.#keepAlive.end();
   }
 
   /** Waits until there is no thread. */
@@ -235,8 +230,9 @@ export class ThreadPool {
 
   #stopTimers(): void {
     for (const timer of this.#timers.splice(0)) clearInterval(timer);
-    for (const timer of [this.#later, this.#growing]) if (timer !== null) clearTimeout(timer);
-    this.#later = this.#growing = null;
+    this.#replacements.stop();
+    if (this.#growing !== null) clearTimeout(this.#growing);
+    this.#growing = null;
   }
 
   #every(time: number, task: () => void): void {
@@ -245,7 +241,7 @@ export class ThreadPool {
     this.#timers.push(timer);
   }
 
-  #count(counts: (thread: Thread) => boolean): number {
+  #count(counts: (thread: ThreadHandle) => boolean): number {
     return this.#threads.filter((thread) => thread !== null && counts(thread)).length;
   }
 
@@ -256,8 +252,8 @@ export class ThreadPool {
     const start = { ...this.#start, isTracked: this.#isTracked, index, layout, buffer };
     try {
       if (!this.#owner.admitsThread()) throw new Error("too few file descriptors are left (ulimit -n)");
-      this.#threads[index] = new Thread(this.#memory, start, this.#settings.resourceLimits, {
-        onReady: (_thread, needsRoutes) => this.#ready(needsRoutes),
+      this.#threads[index] = new ThreadHandle(this.#memory, start, this.#settings.resourceLimits, {
+        onReady: (_thread, message) => this.#ready(message),
         onMessage: (thread, message) => this.#owner.onMessage(thread, message),
         onStuck: (thread) => this.#foundStuck(thread),
         onEnd: (thread, why) => this.#ended(thread, why),
@@ -295,9 +291,9 @@ export class ThreadPool {
     this.#add();
   }
 
-  #ready(needsRoutes: boolean): void {
+  #ready(message: ThreadReady): void {
     this.#tellSize();
-    this.#owner.onReady(needsRoutes);
+    this.#owner.onReady(message);
     this.#startPostponed();
     if (this.#onOpen === null || this.size < this.#settings.min) return;
     this.#onOpen.resolve();
@@ -305,7 +301,7 @@ export class ThreadPool {
     this.#keep();
   }
 
-  #ended(thread: Thread, why: Error): void {
+  #ended(thread: ThreadHandle, why: Error): void {
     if (thread.ready && isThrown(why)) this.#isTracked = true;
     const wasStuck = thread.stuck;
     if (wasStuck) this.#stuck--;
@@ -315,7 +311,7 @@ export class ThreadPool {
     this.#tellGone();
     if (this.#closed) return;
     // One that was stuck counts as lost since then; and there is a place now, where there was none for those that are owed.
-    if (wasStuck || thread.leaving) return this.#replace();
+    if (wasStuck || thread.leaving) return this.#replacements.look();
     this.#missing(
       thread.index,
       this.#onOpen !== null ? notStarted(why, thread.hasSaidWhy) : why,
@@ -325,7 +321,7 @@ export class ThreadPool {
   }
 
   /** A thread was ended, and goes on. */
-  #foundStuck(thread: Thread): void {
+  #foundStuck(thread: ThreadHandle): void {
     this.#stuck++;
     this.#tellSize();
     this.#tellGone();
@@ -374,30 +370,25 @@ export class ThreadPool {
     }
     // Those that are started in its place may fail as well, for ever: who waits for them waits no longer.
     if (!wasReady && this.size === 0) this.#owner.onNone();
-    this.#owed++;
-    this.#replace();
+    this.#replacements.add();
   }
 
-  /** Starts threads in place of those that were lost, no faster than allowed. */
-  #replace(): void {
-    const { replacementRate, max } = this.#settings;
-    const time = now();
-    this.#allowed = Math.min(max, this.#allowed + ((time - this.#allowedAt) / 1000) * replacementRate);
-    this.#allowedAt = time;
-    while (this.#owed > 0 && this.#threads.includes(null) && (this.#allowed >= 1 || replacementRate === Infinity)) {
-      this.#allowed--;
-      this.#owed--;
-      this.#replaced++;
-      this.#tellSize();
-      this.#add();
-    }
-    if (this.#owed === 0 || this.#later !== null || !this.#threads.includes(null)) return;
-    const wait = Math.min(LONGEST_TIMER, Math.ceil(((1 - this.#allowed) * 1000) / replacementRate));
-    this.#owner.log("threads end faster than %d a second: the next is started in %d ms", replacementRate, wait);
-    this.#later = setTimeout(() => {
-      this.#later = null;
-      if (!this.#closed) this.#replace();
-    }, wait);
+  // For the replacements of threads that were lost
+
+  hasRoom(): boolean {
+    return this.#threads.includes(null) && !this.#closed;
+  }
+
+  startReplacement(): boolean {
+    this.#replaced++;
+    this.#tellSize();
+    this.#add();
+    return true; // where it fails, it is lost as well
+  }
+
+  replacementsWait(milliseconds: number): void {
+    const { replacementRate } = this.#settings;
+    this.#owner.log("threads end faster than %d a second: the next is started in %d ms", replacementRate, milliseconds);
   }
 
   /** No thread rests, and requests wait. */
@@ -418,7 +409,7 @@ export class ThreadPool {
 
   #canGrow(): boolean {
     // Where threads are lost faster than they may be replaced, growth must not be the way around that.
-    return this.#owed === 0 && this.#threads.includes(null) && !this.#isStarting;
+    return !this.#replacements.isOwing && this.#threads.includes(null) && !this.#isStarting;
   }
 
   /** Ends a thread that has been idle for a while: the last of them, so that the first ones work. */

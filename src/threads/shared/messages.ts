@@ -1,6 +1,7 @@
 /** What is said in messages, because it is rare or large; the rest goes through shared memory. */
 import type { BodyLimits } from "../../protocol/limits.ts";
 import type { Program } from "../../program/program.ts";
+import type { ReadyMessage } from "../../program/supervised_worker.ts";
 import type { ExecutorServices } from "../../handler/loop_executor.ts";
 import type { Rest } from "../worker/thread_exchange.ts";
 import type { Layout } from "./memory.ts";
@@ -24,28 +25,19 @@ export interface ThreadStart {
   readonly options: ThreadingOptions & BodyLimits;
 }
 
-/** To a thread: look at shared memory; the server stops; a shutdown that was asked for is over; end. */
-export type ToThread = 0 | { readonly stopping: true } | { readonly down: number } | { readonly exit: true };
+/** To a thread: the server stops; a shutdown that was asked for is over; end. 0 says that there is something in shared memory. */
+export type ToThread = { readonly stopping: true } | { readonly down: number } | { readonly exit: true };
 
-/** Around what this library says from a thread: the program may say things there itself, which are for nobody here. */
-export interface Sent {
-  readonly plinth: Exclude<FromThread, 0>;
+/** From a thread that takes requests. */
+export interface ThreadReady extends ReadyMessage {
+  /** It has no router of its own. */
+  readonly needsRoutes: boolean;
 }
 
-/** @returns what a thread has sent, undefined where the program has */
-export function openMessage(sent: unknown): FromThread | undefined {
-  if (sent === 0) return 0;
-  return typeof sent === "object" && sent !== null ? (sent as Partial<Sent>).plinth : undefined;
-}
-
-/** From a thread: 0 as it is, the others as Sent. */
+/** From a thread, besides how its start went. */
 export type FromThread =
   /** Look at shared memory. */
   | 0
-  /** It takes requests. */
-  | { readonly ready: true; readonly needsRoutes: boolean }
-  /** It has not found its handlers. */
-  | { readonly failed: Error }
   /** What was written of a response and did not fit. */
   | { readonly rest: readonly Rest[]; readonly ticket: number }
   /** It ends by an error of the request that it runs, given by its ticket, and of no other. */

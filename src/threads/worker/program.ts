@@ -11,11 +11,12 @@ import { findClass, load, registerTsx } from "../../program/class_loader.ts";
 import { loggable } from "../../loop/log.ts";
 import { enterThread, type HandlerThread, type HandlingServer } from "../../program/thread_context.ts";
 import { type ClassLocation, isApart, isElsewhere, keyOf, keyOfProgram } from "../../program/program.ts";
+import { type Envelope, type FailedMessage, openEnvelope } from "../../program/supervised_worker.ts";
 import { enterSecondProgram } from "../../program/second_program.ts";
 import { StopSignal } from "../../server/stop_signal.ts";
 import { UncaughtErrors } from "./uncaught_errors.ts";
 import { PoolMemory } from "../shared/memory.ts";
-import type { Sent, ThreadStart, ToThread } from "../shared/messages.ts";
+import type { FromThread, ThreadReady, ThreadStart, ToThread } from "../shared/messages.ts";
 import { ThreadingHTTPServer } from "../threading_server.ts";
 import { RunLoop } from "./run_loop.ts";
 import { runsFor } from "../shared/stats.ts";
@@ -75,15 +76,17 @@ class Thread implements HandlerThread {
   }
 }
 
-function tell(plinth: Sent["plinth"]): void {
-  port.postMessage({ plinth });
+function tell(message: Exclude<FromThread, 0> | ThreadReady | FailedMessage): void {
+  port.postMessage({ plinth: message } satisfies Envelope<object>);
 }
 
 const thread = new Thread();
 enterThread(thread);
 runsFor(memory);
 
-port.on("message", (message: ToThread) => {
+port.on("message", (sent: unknown) => {
+  const message = openEnvelope<ToThread>(sent);
+  if (message === undefined) return;
   if (message === 0) runLoop.look();
   else if ("stopping" in message) thread.stopSignal.abort();
   else if ("down" in message) thread.isDown(message.down);
