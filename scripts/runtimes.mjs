@@ -16,7 +16,16 @@ import { testsArguments } from "./tests.mjs";
 const SHARED = ["test/behaviour/", "test/conformance/", "test/apps/"];
 
 /** What stands on a runtime's own ways. */
-const REST = ["test/transport/", "test/server/", "test/threads/", "test/clients/", "test/package", "test/sources"];
+const REST = [
+  "test/transport/",
+  "test/server/",
+  "test/threads/",
+  "test/clients/",
+  "test/package",
+  "test/sources",
+  "test/examples/first_project",
+  "test/examples/own_servers",
+];
 /** Of the same, what says whether it works at all. */
 const SMOKE = [
   "test/transport/",
@@ -27,6 +36,7 @@ const SMOKE = [
   "test/clients/addition",
   "test/package",
   "test/sources",
+  "test/examples/first_project",
 ];
 
 /** Which files of tests run where. Bun has all: `bun test` finds them. */
