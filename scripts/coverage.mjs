@@ -15,5 +15,8 @@ process.exitCode = await runTests(process.argv.slice(2), [
   // What ran is dist/…/name.js; what is asked for is what the source maps lead to.
   "--exclude-after-remap",
   "--include=src/protocol/**",
+  "--include=src/handler/**",
+  "--include=src/loop/**",
+  "--include=src/program/**",
   "--include=src/server/**",
 ]);

@@ -18,6 +18,9 @@ const SHARED = ["test/behaviour/", "test/conformance/", "test/apps/"];
 /** What stands on a runtime's own ways. */
 const REST = [
   "test/transport/",
+  "test/loop/",
+  "test/handler/",
+  "test/program/",
   "test/server/",
   "test/threads/",
   "test/clients/",
@@ -29,9 +32,9 @@ const REST = [
 /** Of the same, what says whether it works at all. */
 const SMOKE = [
   "test/transport/",
-  "test/server/listeners",
+  "test/server/listener_pool",
   "test/server/shutdown",
-  "test/threads/program",
+  "test/threads/program_import",
   "test/threads/blocking",
   "test/clients/addition",
   "test/package",

@@ -1,13 +1,13 @@
 /** Plinth: foundation classes for HTTP servers, after Python's `http.server`. */
 export { HTTPServer } from "./server/server.ts";
-export { inheritedSockets } from "./server/inherited_sockets.ts";
-export type { NamedSocket } from "./server/place.ts";
-export type { HTTPServerOptions, LimitOptions } from "./server/server_options.ts";
-export { HandledRequest, type HandlerContext } from "./server/handled_request.ts";
-export { BaseHTTPRequestHandler, type RequestHandlerClass, type RequestMethod } from "./server/handler.ts";
-export { HTTPError, type HTTPErrorOptions, PeerGoneError, type PeerGoneReason } from "./server/errors.ts";
-export type { OutcomeReason, RequestOutcome } from "./server/outcome.ts";
-export type { HeaderFields, HeaderValue } from "./server/header_fields.ts";
+export { inheritedSockets } from "./program/inherited_sockets.ts";
+export type { NamedSocket } from "./program/thread_context.ts";
+export type { HTTPServerOptions, LimitOptions } from "./server/options.ts";
+export { HandledRequest, type HandlerContext } from "./handler/handled_request.ts";
+export { BaseHTTPRequestHandler, type RequestHandlerClass, type RequestMethod } from "./handler/handler.ts";
+export { HTTPError, type HTTPErrorOptions, PeerGoneError, type PeerGoneReason } from "./handler/errors.ts";
+export type { OutcomeReason, RequestOutcome } from "./handler/request_outcome.ts";
+export type { HeaderFields, HeaderValue } from "./handler/header_fields.ts";
 export {
   type ServerClass,
   type ServerOptionsOf,
@@ -16,11 +16,13 @@ export {
   ThreadingMixIn,
   type ThreadingServer,
   type ThreadingServerClass,
-} from "./threads/mixin.ts";
-export type { ThreadingOptions } from "./threads/settings.ts";
-export type { ThreadingStats, WaitingTime } from "./threads/stats.ts";
+} from "./threads/threading_server.ts";
+export type { ThreadingOptions } from "./threads/options.ts";
+export type { ThreadingStats, WaitingTime } from "./threads/shared/stats.ts";
 export { Router, type RouterOptions } from "./routing/router.ts";
-export type { RequestRouter, RouteParams } from "./server/dispatch.ts";
+export type { RouteParams } from "./handler/request_path.ts";
+export type { RequestRouter } from "./handler/request_router.ts";
+export type { Server } from "./handler/server_interface.ts";
 export {
   type InjectedHead,
   type InjectedRequest,
@@ -29,10 +31,10 @@ export {
   type InjectedStreamRequest,
   ResponseCutError,
 } from "./server/inject.ts";
-export type { StandardIssue, StandardResult, StandardSchemaV1 } from "./server/standard_schema.ts";
-export type { ResponseBody } from "./server/response_body.ts";
-export type { RequestBody } from "./server/rfile.ts";
-export type { LogOption } from "./server/log.ts";
+export type { StandardIssue, StandardResult, StandardSchemaV1 } from "./handler/standard_schema.ts";
+export type { ResponseBody } from "./handler/response_body.ts";
+export type { RequestBody } from "./handler/request_body.ts";
+export type { LogOption } from "./loop/log.ts";
 export type { BodyLimits, Limits } from "./protocol/limits.ts";
 export type {
   Address,
@@ -47,6 +49,6 @@ export type {
 } from "./transport/transport.ts";
 export { type MemoryClient, MemoryTransport } from "./transport/memory.ts";
 export type { ProtocolError } from "./protocol/errors.ts";
-export type { GoneReason, Peer } from "./protocol/exchange.ts";
+export type { ConnectionInfo, GoneReason, Peer } from "./protocol/exchange.ts";
 export type { Fields } from "./protocol/fields.ts";
 export { VERSION } from "./version.ts";

@@ -6,7 +6,7 @@ import { test } from "node:test";
 import { root } from "./support/places.ts";
 
 interface Import {
-  /** The file that imports, from the root on: "src/server/link.ts". */
+  /** The file that imports, from the root on: "src/server/connection_driver.ts". */
   readonly from: string;
   /** What it names; a relative one from the root on. */
   readonly to: string;
@@ -27,10 +27,10 @@ function readSource(file: string): string {
 }
 
 /**
- * May say `require`: main_module.ts and loading.ts, which ask what the command line names and load nothing so, and the addition's
+ * May say `require`: main_module.ts and class_loader.ts, which ask what the command line names and load nothing so, and the addition's
  * zod.ts, which loads zod and imports its types.
  */
-const REQUIRING = ["src/server/main_module.ts", "src/server/loading.ts", "apps/addition/zod.ts"];
+const REQUIRING = ["src/program/main_module.ts", "src/program/class_loader.ts", "apps/addition/zod.ts"];
 
 /** The imports of a file, in the form that our formatter gives them: a statement begins its line. */
 function importsOf(file: string): Import[] {
@@ -72,6 +72,18 @@ function importsUnder(folder: string): Import[] {
   return imports.filter(({ from }) => from.startsWith(`${folder}/`));
 }
 
+/** What knows neither transports nor protocols by their files: each folder's own rule is in the table below. */
+const LEAVES = ["src/version.ts", "src/options.ts", "src/quote.ts"];
+const STANDS_ON: Readonly<Record<string, readonly string[]>> = {
+  runtime: [],
+  loop: ["protocol", "transport"],
+  handler: ["runtime", "loop", "protocol", "server"],
+  routing: ["runtime", "handler"],
+  program: ["runtime", "loop", "handler", "transport", "server"],
+  server: ["runtime", "loop", "handler", "program", "protocol", "transport"],
+  threads: ["runtime", "loop", "handler", "program", "server", "protocol", "transport"],
+};
+
 const inside = (folder: string, { to }: Import) => to.startsWith(`${folder}/`);
 const ofNode = ({ to }: Import) => to.startsWith("node:");
 
@@ -80,8 +92,8 @@ test("the reader of imports finds them all", () => {
   const of = (file: string, to: string) => imports.find((one) => one.from === file && one.to === to);
   assert.equal(of("src/server/server.ts", "#transport")?.typeOnly, false);
   assert.equal(of("src/server/server.ts", "src/transport/transport.ts")?.typeOnly, true);
-  assert.equal(of("src/protocol/http1/exchange.ts", "src/protocol/http1/body.ts")?.typeOnly, false);
-  assert.equal(of("src/mod.ts", "src/server/log.ts")?.typeOnly, true);
+  assert.equal(of("src/protocol/http1/exchange.ts", "src/protocol/http1/body_reader.ts")?.typeOnly, false);
+  assert.equal(of("src/mod.ts", "src/loop/log.ts")?.typeOnly, true);
   assert.equal(of("src/mod.ts", "src/server/server.ts")?.typeOnly, false);
 });
 
@@ -90,9 +102,9 @@ test("protocol imports nothing from outside itself; what it needs of Buffer is i
     if (one.to === "#buffer") return one.from === "src/protocol/bytes.ts";
     if (one.to === "node:buffer") {
       if (one.from === "src/protocol/bytes.ts" || inside("src/protocol/runtime", { ...one, to: one.from })) return true;
-      return one.from === "src/protocol/output.ts" && one.typeOnly;
+      return one.from === "src/protocol/send_buffer.ts" && one.typeOnly;
     }
-    return inside("src/protocol", one);
+    return inside("src/protocol", one) || LEAVES.includes(one.to);
   });
 });
 
@@ -121,25 +133,16 @@ test("a transport knows what transports share, types of the protocol, and its ru
   });
 });
 
-test("server knows the protocol, and of transports their interface; package.json picks one", () => {
-  allow(importsUnder("src/server"), (one) => {
-    if (one.to === "src/transport/transport.ts") return one.typeOnly;
-    if (one.to === "#transport") return one.from === "src/server/server.ts";
-    if (one.to === "src/transport/memory.ts") return one.from === "src/server/inject.ts";
-    return inside("src/server", one) || inside("src/protocol", one) || ofNode(one) || one.to === "src/version.ts";
-  });
-});
-
-test("what lies beside the server stands on it, and not the other way round", () => {
-  const beside = ["src/threads", "src/routing", "src/extras"];
-  allow(imports, (one) => {
-    const folder = beside.find((name) => inside(name, one));
-    return (
-      folder === undefined ||
-      one.from.startsWith(`${folder}/`) ||
-      (one.from === "src/mod.ts" && folder !== "src/extras")
-    );
-  });
+test("each folder stands on those that it may, and of transports on their interface; package.json picks one", () => {
+  for (const [folder, others] of Object.entries(STANDS_ON)) {
+    allow(importsUnder(`src/${folder}`), (one) => {
+      if (one.to === "src/transport/transport.ts") return one.typeOnly && others.includes("transport");
+      if (one.to === "#transport") return one.from === "src/server/server.ts";
+      if (one.to === "src/transport/memory.ts") return one.from === "src/server/inject.ts";
+      if (ofNode(one) || LEAVES.includes(one.to) || one.to === "rou3") return true;
+      return [folder, ...others].some((name) => name !== "transport" && inside(`src/${name}`, one));
+    });
+  }
 });
 
 test("mod.ts re-exports and never imports an extra; nobody imports mod.ts", () => {
@@ -147,9 +150,8 @@ test("mod.ts re-exports and never imports an extra; nobody imports mod.ts", () =
   allow(
     ofMod,
     (one) =>
-      ["src/server", "src/threads", "src/routing", "src/protocol", "src/transport"].some((folder) =>
-        inside(folder, one),
-      ) || one.to === "src/version.ts",
+      ["protocol", "transport", ...Object.keys(STANDS_ON)].some((folder) => inside(`src/${folder}`, one)) ||
+      LEAVES.includes(one.to),
   );
   const text = readSource("src/mod.ts").replace(/\/\*[^]*?\*\//g, "");
   for (const statement of text.split(";").map((line) => line.trim())) assert.match(statement, /^(export |$)/);
@@ -158,8 +160,8 @@ test("mod.ts re-exports and never imports an extra; nobody imports mod.ts", () =
 
 test("every folder of src has its rule here", () => {
   const folders = new Set(sources.map((file) => file.split("/")[1]));
-  for (const name of ["protocol", "transport", "server", "threads", "routing", "extras", "mod.ts", "version.ts"])
-    folders.delete(name);
+  for (const name of ["protocol", "transport", ...Object.keys(STANDS_ON), "mod.ts"]) folders.delete(name);
+  for (const leaf of LEAVES) folders.delete(leaf.slice("src/".length));
   assert.deepEqual([...folders], []);
 });
 

@@ -61,15 +61,15 @@ function declared(file: string, ...interfaces: string[]): Set<string> {
 }
 
 const options = new Set([
-  ...declared("server/server_options.ts", "HTTPServerOptions"),
+  ...declared("server/options.ts", "HTTPServerOptions"),
   ...declared("protocol/limits.ts", "BodyLimits"),
   ...declared("protocol/limits.ts", "Limits"),
-  ...declared("threads/settings.ts", "ThreadingOptions"),
+  ...declared("threads/options.ts", "ThreadingOptions"),
 ]);
 /** What is behind them at run time has more than handlers are meant to call. */
 const streams: Record<string, Set<string>> = {
-  rfile: declared("server/rfile.ts", "RequestBody"),
-  wfile: declared("server/response_body.ts", "ResponseBody"),
+  rfile: declared("handler/request_body.ts", "RequestBody"),
+  wfile: declared("handler/response_body.ts", "ResponseBody"),
 };
 
 /** The name that an expression is about: "rfile.read" of "await rfile.read(n)"; null where it is about none. */
@@ -121,21 +121,21 @@ test("every table has three columns, and is known here", () => {
 
 test("what a table says is in Plinth is there", () => {
   for (const [heading, of] of Object.entries(TABLES)) {
-    for (const [python, answer] of rowsUnder(heading)) {
-      if (answer === "nothing" || answer === "not there yet") continue;
-      const names = quoted(answer).map(nameIn);
+    for (const [python, response] of rowsUnder(heading)) {
+      if (response === "nothing" || response === "not there yet") continue;
+      const names = quoted(response).map(nameIn);
       assert.ok(names.length > 0, `${heading}: ${python} has nothing in its second column`);
-      for (const name of names) assert.ok(name !== null && has(ofObject[of], name), `${heading}: ${answer}`);
+      for (const name of names) assert.ok(name !== null && has(ofObject[of], name), `${heading}: ${response}`);
     }
   }
 });
 
 test("what a table says is not in Plinth is not there under its own name either", () => {
   for (const [heading, of] of Object.entries(TABLES)) {
-    for (const [python, answer] of rowsUnder(heading)) {
-      if (answer !== "nothing" && answer !== "not there yet") continue;
+    for (const [python, response] of rowsUnder(heading)) {
+      if (response !== "nothing" && response !== "not there yet") continue;
       for (const name of pythonNames(python).map(camelCase))
-        assert.ok(!has(ofObject[of], name), `${heading}: ${name} is there, the table says ${answer}`);
+        assert.ok(!has(ofObject[of], name), `${heading}: ${name} is there, the table says ${response}`);
     }
   }
 });
@@ -254,7 +254,7 @@ test("both sides of it give the same answers", { skip: python.skip }, async (t) 
     ["/", { method: "POST", body: "", headers: { Accept: "text/html" } }],
   ];
   for (const [target, init] of requests) {
-    const [answer, expected] = await Promise.all(
+    const [response, expected] = await Promise.all(
       ports.map(async (port) => {
         const response = await fetch(`http://127.0.0.1:${port}${target}`, {
           ...init,
@@ -271,7 +271,7 @@ test("both sides of it give the same answers", { skip: python.skip }, async (t) 
         };
       }),
     );
-    assert.deepEqual(answer, expected, `${init.method ?? "GET"} ${target}`);
+    assert.deepEqual(response, expected, `${init.method ?? "GET"} ${target}`);
   }
 });
 

@@ -72,7 +72,7 @@ export type Five = {
 if (!fromSources) {
   const everywhere = new Map<string, Declaration>();
   const modules = ["mod.d.ts", "protocol/mod.d.ts"];
-  for (const file of [...modules, "transport/transport.d.ts", "transport/memory.d.ts", "server/dispatch.d.ts"])
+  for (const file of [...modules, "transport/transport.d.ts", "transport/memory.d.ts", "handler/dispatcher.d.ts"])
     for (const [name, declaration] of exportsOf(file)) everywhere.set(name, declaration);
 
   test("the reader finds the names of this package", () => {

@@ -145,11 +145,11 @@ class Handler extends BaseHTTPRequestHandler {
   async do_GET() {
     const length: string | null = this.headers.get("Content-Length");
     const body = JSON.parse((await this.rfile.read(Number(length))).toString("utf-8"));
-    const answer = Buffer.from(JSON.stringify({ sum: body.val_a + body.val_b }));
+    const response = Buffer.from(JSON.stringify({ sum: body.val_a + body.val_b }));
     this.sendResponse(200);
-    this.sendHeader("Content-Length", answer.length);
+    this.sendHeader("Content-Length", response.length);
     this.endHeaders();
-    this.wfile.write(answer);
+    this.wfile.write(response);
   }
 
   do_RICKROLL(): void {

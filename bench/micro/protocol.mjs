@@ -12,7 +12,7 @@ const checkout = process.env.BENCH_PLINTH ?? root;
 const fromDist = (file) =>
   import(pathToFileURL(path.join(checkout, "dist", "src", "protocol", ...file.split("/"))).href);
 const { ChunkPool, DEFAULT_LIMITS, FieldList, Http1Connection } = await fromDist("mod.js");
-const { Lines } = await fromDist("fields.js");
+const { knownField } = await fromDist("fields.js");
 const { HeadReader } = await fromDist("http1/head.js");
 const { ChunkedReader } = await fromDist("http1/chunked.js");
 const { Input } = await fromDist("http1/input.js");
@@ -59,12 +59,12 @@ function chunked(contents) {
 /** A connection whose exchanges come to `start`. */
 function connection(start) {
   const host = {
-    peer: ["127.0.0.1", 12_345],
+    info: { clientAddress: ["127.0.0.1", 12_345], alpn: null },
     now: 0,
     date: "Mon, 23 Nov 2026 12:00:00 GMT",
     start,
     wake() {},
-    answered() {},
+    responseComplete() {},
     refused(error) {
       throw new Error(`a request was refused: ${error.message}`);
     },
@@ -72,15 +72,14 @@ function connection(start) {
   return new Http1Connection(host, DEFAULT_LIMITS, new ChunkPool());
 }
 
-const DATED = Array.from(
-  { length: 50 },
-  (_, i) => new Lines(`Server: Plinth/0.1.0\r\nDate: Mon, 23 Nov 2026 12:00:${10 + i} GMT\r\n`),
-);
+const SERVER = knownField("Server", "Plinth/0.1.0");
+const DATED = Array.from({ length: 50 }, (_, i) => knownField("Date", `Mon, 23 Nov 2026 12:00:${10 + i} GMT`));
 
 /** The three fields that a server sends with JSON. */
 function answerFields(i) {
   const fields = new FieldList();
-  fields.addLines(DATED[i % DATED.length]);
+  fields.addField(SERVER);
+  fields.addField(DATED[i % DATED.length]);
   fields.add("Content-Type", "application/json");
   return fields;
 }

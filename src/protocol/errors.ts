@@ -4,13 +4,13 @@
  * holds the two together.
  */
 
-/** One way of breaking the protocol, and what it is answered with. */
+/** One way of breaking the protocol, and what it gets. */
 export interface ProtocolError {
   /** Its name, stable: programs and logs may match on it. */
   readonly code: string;
-  /** The status code of the answer. */
+  /** The status code of the response. */
   readonly status: number;
-  /** What was wrong and what would be right, for the person who reads the answer. */
+  /** What was wrong and what would be right, for the person who reads the response. */
   readonly message: string;
   /** The rule that was broken. */
   readonly source: string;

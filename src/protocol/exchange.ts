@@ -1,7 +1,8 @@
 /**
  * The seam between protocols and handlers: everything on one side of this file may be exchanged without the other
  * noticing. A protocol (http1/, later http2/) makes one Exchange a request; an Executor runs a handler on it, on the event
- * loop, in a thread or on another machine. docs/ARCHITECTURE.md says why it has this shape.
+ * loop, in a thread or on another machine. docs/ARCHITECTURE.md says why it has this shape. The seam between protocols and what
+ * carries them is connection.ts.
  *
  * Everything here is synchronous and free of I/O: what can happen later is told through a Sink, never awaited.
  */
@@ -23,18 +24,26 @@ export interface RequestHead {
   readonly fields: Fields;
 }
 
+/** What is known of the connection that a request comes by, before its first byte. */
+export interface ConnectionInfo {
+  /** The client's address and port. */
+  readonly clientAddress: Peer;
+  /** The protocol that TLS has agreed on (ALPN, RFC 7301), such as "http/1.1"; null where it was not asked, or without TLS. */
+  readonly alpn: string | null;
+}
+
 /**
  * A peer's address and port; ["", 0] where none is known: behind a Unix socket, and of a client that was gone when it was accepted.
  * IPv4 addresses are not mapped to IPv6.
  */
 export type Peer = readonly [host: string, port: number];
 
-/** One request and its answer. Made by a protocol, used by exactly one executor. */
+/** One request and its response. Made by a protocol, used by exactly one executor. */
 export interface Exchange {
   /** The request, but for its content. */
   readonly head: RequestHead;
-  /** Where the request comes from. */
-  readonly peer: Peer;
+  /** The connection that the request came by. */
+  readonly connection: ConnectionInfo;
   /** When the head was complete, in milliseconds by `performance.now`; undefined where that was just now. */
   readonly began?: number | undefined;
   /** Bytes of content: 0 none, > 0 counted beforehand, -1 not known. */
@@ -71,12 +80,12 @@ export interface Exchange {
   // Lists of fields may be used again on return.
 
   /**
-   * Sends an interim answer, 100 to 199 but 101 (RFC 9110 §15.2), at once and in a write of its own. It is dropped where the peer
+   * Sends an interim response, 100 to 199 but 101 (RFC 9110 §15.2), at once and in a write of its own. It is dropped where the peer
    * cannot take one (HTTP/1.0), or shall get none; but the 100 that a peer waits for is always sent.
    */
   inform(status: number, fields: FieldList): void;
   /**
-   * Sends the head of the answer. Framing is the protocol's: `fields` holds no Content-Length and no Transfer-Encoding. Fields
+   * Sends the head of the response. Framing is the protocol's: `fields` holds no Content-Length and no Transfer-Encoding. Fields
    * that speak of one connection (Upgrade …) a version that knows none drops.
    * @param status 200 to 599
    * @param reason the reason phrase; versions that have none drop it
@@ -85,7 +94,7 @@ export interface Exchange {
    */
   respond(status: number, reason: string, fields: FieldList, length: number): void;
   /**
-   * Sends content, all of it; the bytes may be reused on return. Where the answer has no content (HEAD, 204, 205, 304), and after
+   * Sends content, all of it; the bytes may be reused on return. Where the response has no content (HEAD, 204, 205, 304), and after
    * the peer has gone, they are dropped without a word: whoever writes for a handler tells it (`ResponseBody.write`).
    * @returns false when enough is waiting to leave: hold on until `sink.onWritable`
    * @throws {Error} before `respond`, after `end`, or past the length announced: mistakes of the caller's
@@ -97,22 +106,22 @@ export interface Exchange {
    *   null: nothing was done, `write` them
    */
   lend?(bytes: Uint8Array, lender: Lender): boolean | null;
-  /** Ends the answer. @throws {Error} before `respond`, twice, or short of the length announced */
+  /** Ends the response. @throws {Error} before `respond`, twice, or short of the length announced */
   end(trailers?: FieldList): void;
   /** Asks that what was given so far leaves now, not at the end of the turn. */
   flush(): void;
   /**
-   * Takes the answer back, head and all, if no byte of it has left.
+   * Takes the response back, head and all, if no byte of it has left.
    * @returns false when it is too late, or the protocol cannot
    */
   retract(): boolean;
   /** This connection takes no request after this one (Connection: close, GOAWAY). */
   closeConnection(): void;
-  /** Gives up so that the peer can tell: HTTP/1 cuts the connection, HTTP/2 resets the stream. The answer has ended then. */
+  /** Gives up so that the peer can tell: HTTP/1 cuts the connection, HTTP/2 resets the stream. The response has ended then. */
   abort(): void;
   /**
    * The handler has settled and will not touch the exchange again: only now is the slot free and the next request
-   * dispatched, maybe before this returns. An answer that was not ended is aborted. The sink hears nothing any more.
+   * dispatched, maybe before this returns. A response that was not ended is aborted. The sink hears nothing any more.
    * @param watcher who is told, once, when the response has left
    */
   release(watcher?: ResponseWatcher | null): void;
@@ -142,6 +151,9 @@ export interface Sink {
    */
   onGone(why: GoneReason): void;
 }
+
+/** The sink of an exchange that nobody has taken charge of, or that was released. */
+export const NO_SINK: Sink = Object.freeze({ onReadable() {}, onWritable() {}, onGone() {} });
 
 /** Who is told when the response of a released exchange has left. */
 export interface ResponseWatcher {
@@ -185,67 +197,4 @@ export interface Executor {
   drain(): Promise<void>;
   /** Nothing will be started any more, and what still runs is of no interest: lets go of whatever it holds. */
   close(): void | Promise<void>;
-}
-
-/** What a connection may ask of whoever carries it. */
-export interface Host {
-  /** Who is on the other end. */
-  readonly peer: Peer;
-  /** The time in milliseconds, by a clock that never goes back. It may be coarse. */
-  readonly now: number;
-  /** The Date field's value (RFC 9110 §6.6.1), for answers that the protocol makes by itself. */
-  readonly date: string;
-  /** A request's head is complete: run it. */
-  start(exchange: Exchange): void;
-  /**
-   * There is output, or `wantsRead` or `closing` changed, in whatever call. The host may pull before this returns; but
-   * one that had to leave output behind goes on pulling when that is over, not first in here: `onWritable` comes of it.
-   * @param now true: what is ready should leave at once; false: at the end of the turn is soon enough
-   */
-  wake(now: boolean): void;
-  /**
-   * An answer is complete, and nothing else runs on this connection. As `wake(true)`; but it may wait, for no longer than to the end of
-   * the turn, so that the answers of many connections leave together.
-   */
-  answered(): void;
-  /**
-   * A peer broke the protocol, and is answered, or dropped, for it.
-   * @param exchange which it did in; it hears of it, too. Null in a head, or in content that is dropped behind a response
-   */
-  refused(error: ProtocolError, exchange: Exchange | null): void;
-}
-
-/** One connection's protocol: bytes in, exchanges out, bytes out. HTTP/1 and HTTP/2 are interchangeable behind it. */
-export interface Connection {
-  /**
-   * Takes bytes from the peer, the first `length` of these, in memory that stays as large as it is. They are borrowed: what is kept is
-   * copied before it returns.
-   */
-  receive(bytes: Uint8Array, length?: number): void;
-  /** The peer has ended its side (FIN). It may still be waiting for answers. */
-  receiveEnd(): void;
-  /** The transport is gone: every exchange is told. Nothing else may be called after it. May come from inside `Host.start`. */
-  lost(why: GoneReason): void;
-  /** What is ready to leave, in one batch; null when there is nothing. The bytes stay untouched until given to `recycle`. */
-  pull(): Uint8Array | null;
-  /** The batch pulled last has left and may be overwritten: so bytes that were lent go back. Of others, it saves an allocation. */
-  recycle(batch: Uint8Array): void;
-  /** Whether more bytes should be read from the peer now: backpressure. True while closing, so that the peer's end is seen. */
-  readonly wantsRead: boolean;
-  /** When `tick` wants to be called, in milliseconds of the host's clock; Infinity for never. */
-  readonly deadline: number;
-  /**
-   * How to close once everything pulled has left: "end" closes our side and goes on reading for a while, so that a reset does
-   * not overtake the last answer (RFC 9112 §9.6); "cut" closes both; "reset" so that the peer cannot take it for an orderly end.
-   */
-  readonly closing: "end" | "cut" | "reset" | null;
-  /** The deadline has come (harmless when it has not). */
-  tick(): void;
-  /** The server stops: from now on, each response says that it is the last. Left out where `shutdown` is soon enough for that. */
-  stop?(): void;
-  /**
-   * Finishes what runs, and closes behind it. Implies `stop`.
-   * @param grace how long, in milliseconds, a client that was not told of the end may take to send another request; with 0, none is read
-   */
-  shutdown(grace?: number): void;
 }

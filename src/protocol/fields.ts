@@ -1,8 +1,7 @@
 /** Header and trailer sections: `Fields` as they came in, `FieldList` as they go out (RFC 9110 §5). */
-import { latin1Bytes } from "./bytes.ts";
 import { equalsIgnoringCase, isFieldText, isToken } from "./grammar.ts";
 import { addElements } from "./list_elements.ts";
-import { show } from "./show.ts";
+import { quote } from "../quote.ts";
 
 /**
  * A header or trailer section that was received. Holds one string and the places of the names and values in it; nothing else
@@ -116,33 +115,39 @@ export const NOT_IN_TRAILERS: readonly string[] = [
   "trailer",
 ];
 
-/** Field lines as HTTP/1 has them (name, colon, space, value, CR LF), written out beforehand since they are sent often. */
-export class Lines {
-  /** One byte a character. */
-  readonly text: string;
-  /** The same, in a buffer that nobody writes to. */
-  readonly bytes: Uint8Array;
+/** One field to be sent: a name and a value that have been checked. */
+export class Field {
+  /** A token. */
+  readonly name: string;
+  /** Text without control characters, one byte a character. */
+  readonly value: string;
+  /**
+   * The number of its name among those that are remembered; -1 where it is none of them, or its value is too long. A protocol keeps
+   * under this number what it has made of a field, to be used again while the name has the same field.
+   */
+  readonly slot: number;
 
-  /** @param text known to be right, one byte a character */
-  constructor(text: string) {
-    this.text = text;
-    this.bytes = latin1Bytes(text);
+  /** @param name and value, known to be right */
+  constructor(name: string, value: string, slot = -1) {
+    this.name = name;
+    this.value = value;
+    this.slot = slot;
   }
 }
 
-/** The value that a field of some name had last, and its line, once it has had that value twice. */
-interface Seen {
+/** The value that a field of some name had last, as it was given, and the field. */
+interface Last {
   value: string | number;
-  line: Lines | null;
+  field: Field;
 }
 
 /** By name, so that the usual dozen is checked once, and written out once. Bounded: names may come from anywhere. */
-const seen = new Map<string, Seen>();
-const MOST_SEEN = 1000;
+const remembered = new Map<string, Last>();
+const MOST_REMEMBERED = 1000;
 /** The longest value that is remembered. */
-const LONGEST_SEEN = 256;
+const LONGEST_REMEMBERED = 256;
 
-/** A list that is used again keeps room for so many lines, more than most answers have. */
+/** A list that is used again keeps room for so many fields, more than most responses have. */
 const MOST_KEPT = 16;
 
 /**
@@ -150,25 +155,32 @@ const MOST_KEPT = 16;
  * protocol's to do.
  */
 export class FieldList implements Iterable<[name: string, value: string]> {
-  /** How many bytes its lines have. */
-  size = 0;
-  /** Lines, all that is added; the first `count`. */
-  readonly #parts: (string | Lines | null)[] = [null, null, null, null];
-  #count = 0;
+  /** The first `#length` are there. */
+  readonly #fields: (Field | null)[] = [null, null, null, null, null, null, null, null];
+  #length = 0;
+  #size = 0;
+
+  /** How many fields there are. */
+  get length(): number {
+    return this.#length;
+  }
+
+  /** How many characters the names and values have together. */
+  get size(): number {
+    return this.#size;
+  }
 
   /** Takes everything out, so that the list can be used again. */
   clear(): void {
-    const parts = this.#parts;
-    if (parts.length > MOST_KEPT) parts.length = MOST_KEPT;
-    for (let i = 0; i < parts.length; i++) parts[i] = null;
-    this.#count = this.size = 0;
+    const fields = this.#fields;
+    if (fields.length > MOST_KEPT) fields.length = MOST_KEPT;
+    for (let i = 0; i < fields.length; i++) fields[i] = null;
+    this.#length = this.#size = 0;
   }
 
-  /** Of lines that another list gave, such as one in another thread. */
-  static of(lines: string): FieldList {
-    const list = new FieldList();
-    list.#push(lines, lines.length);
-    return list;
+  /** The field of that number, from 0 on. */
+  at(index: number): Field {
+    return this.#fields[index]!;
   }
 
   /**
@@ -177,79 +189,56 @@ export class FieldList implements Iterable<[name: string, value: string]> {
    * @throws {TypeError} when either could not be sent as it is, or when the field is Content-Length or Transfer-Encoding
    */
   add(name: string, value: string | number): void {
-    const last = seen.get(name);
+    const last = remembered.get(name);
     if (last === undefined) checkName(name);
-    else if (last.value === value) return this.addLines((last.line ??= new Lines(lineOf(name, value))));
+    else if (last.value === value) return this.addField(last.field);
     const text = typeof value === "number" ? String(value) : value;
     if (typeof text !== "string" || !isFieldText(text)) {
       throw new TypeError(
-        `cannot send the field ${name} with the value ${show(text)}: a value is a number, or a string without control characters such as CR and LF, ` +
+        `cannot send the field ${name} with the value ${quote(text)}: a value is a number, or a string without control characters such as CR and LF, ` +
           "each character at most U+00FF (encode others, for example with encodeURIComponent)",
       );
     }
-    if (text.length <= LONGEST_SEEN) {
-      if (last !== undefined) {
-        last.value = value;
-        last.line = null;
-      } else if (seen.size < MOST_SEEN) {
-        seen.set(name, { value, line: null });
-      }
-    }
-    this.addTrusted(name, text);
+    this.addField(fieldOf(name, value, text, last));
   }
 
   /** Adds a field that is known to be right, such as one that this program wrote itself. */
-  addTrusted(name: string, value: string): void {
-    const line = lineOf(name, value);
-    this.#push(line, line.length);
-  }
-
-  /** Adds lines that were written out beforehand. */
-  addLines(lines: Lines): void {
-    this.#push(lines, lines.bytes.length);
+  addField(field: Field): void {
+    this.#fields[this.#length++] = field;
+    this.#size += field.name.length + field.value.length;
   }
 
   /** Every field in the order it was added. */
   *[Symbol.iterator](): IterableIterator<[name: string, value: string]> {
-    for (const line of this.lines.split("\r\n").slice(0, -1)) {
-      const colon = line.indexOf(":");
-      yield [line.slice(0, colon), line.slice(colon + 2)];
+    for (let i = 0; i < this.length; i++) {
+      const { name, value } = this.at(i);
+      yield [name, value];
     }
-  }
-
-  /** Every field as HTTP/1 has it. */
-  get lines(): string {
-    let text = "";
-    for (let i = 0; i < this.#count; i++) {
-      const part = this.#parts[i]!;
-      text += typeof part === "string" ? part : part.text;
-    }
-    return text;
-  }
-
-  /** Writes the lines out, `size` bytes. */
-  writeTo(output: { text(text: string): void; bytes(bytes: Uint8Array): void }): void {
-    for (let i = 0; i < this.#count; i++) {
-      const part = this.#parts[i]!;
-      if (typeof part === "string") output.text(part);
-      else output.bytes(part.bytes);
-    }
-  }
-
-  #push(part: string | Lines, size: number): void {
-    this.#parts[this.#count++] = part;
-    this.size += size;
   }
 }
 
-function lineOf(name: string, value: string | number): string {
-  return name + ": " + value + "\r\n";
+/** Makes a field that will be sent often, of a name and a value that are known to be right. */
+export function knownField(name: string, value: string): Field {
+  return fieldOf(name, value, value, remembered.get(name));
+}
+
+/** Makes a field, and remembers it where that is worth it. */
+function fieldOf(name: string, value: string | number, text: string, last: Last | undefined): Field {
+  if (text.length > LONGEST_REMEMBERED) return new Field(name, text);
+  if (last !== undefined) {
+    last.value = value;
+    return (last.field = new Field(name, text, last.field.slot));
+  }
+  if (remembered.size >= MOST_REMEMBERED) return new Field(name, text);
+  const field = new Field(name, text, remembered.size);
+  remembered.set(name, { value, field });
+  return field;
 }
 
 function checkName(name: string): void {
   if (typeof name !== "string" || !isToken(name)) {
     throw new TypeError(
-      `cannot send a field named ${show(name)}: a name is a token, such as Content-Type (RFC 9110 §5.1)`,
+      `cannot send a field named ${quote(name)}: a name is a token, such as Content-Type (RFC 9110 §5.1)`,
     );
   }
   const lower = name.toLowerCase();

@@ -1,8 +1,9 @@
 /** The protocol layer by itself: for those who carry HTTP over something of their own. */
 export * from "./errors.ts";
+export type * from "./connection.ts";
 export type * from "./exchange.ts";
-export { FieldList, Fields, Lines } from "./fields.ts";
+export { Field, FieldList, Fields } from "./fields.ts";
 export { DEFAULT_LIMITS, type BodyLimits, type Limits, limitsFrom } from "./limits.ts";
-export { ChunkPool } from "./output.ts";
+export { ChunkPool } from "./send_buffer.ts";
 export { reasonOf, REASONS } from "./status.ts";
 export { Http1Connection } from "./http1/connection.ts";

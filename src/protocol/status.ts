@@ -73,7 +73,7 @@ export function reasonOf(status: number): string {
   return phrases[status] ?? "";
 }
 
-/** Whether an answer with this status code never has content, nor a Content-Length that announces some (RFC 9110 §6.4.1). */
+/** Whether a response with this status code never has content, nor a Content-Length that announces some (RFC 9110 §6.4.1). */
 export function hasNoContent(status: number): boolean {
   return status === 204 || status === 304;
 }

@@ -1,13 +1,14 @@
 /** Sends each path to a handler class of its own. The patterns are rou3's, which are those of the web's URLPattern. */
 import { addRoute, compareRoutes, createRouter, findRoute, type RouterContext } from "rou3";
-import { ofAnotherCopy } from "../server/copies.ts";
-import type { RequestRouter, RouteParams } from "../server/dispatch.ts";
-import { BaseHTTPRequestHandler, type RequestHandlerClass } from "../server/handler.ts";
+import { ofAnotherCopy } from "../runtime/library_copies.ts";
+import type { RouteParams } from "../handler/request_path.ts";
+import type { RequestRouter } from "../handler/request_router.ts";
+import { BaseHTTPRequestHandler, type RequestHandlerClass } from "../handler/handler.ts";
 
 /** Options of a router. */
 export interface RouterOptions {
   /**
-   * The class for paths that no pattern matches. A method that it lacks is answered 404 by its `sendError` (501, where no class
+   * The class for paths that no pattern matches. A method that it lacks gets 404 by its `sendError` (501, where no class
    * has it); so a class without any gives the 404s their looks. BaseHTTPRequestHandler by default.
    */
   readonly fallback?: RequestHandlerClass | undefined;

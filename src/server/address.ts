@@ -1,5 +1,5 @@
 /** Where a server listens: the check of an address, and the words for one that cannot be had. */
-import { show } from "../protocol/show.ts";
+import { quote } from "../quote.ts";
 import type { ListenAddress } from "../transport/transport.ts";
 
 const LISTEN_ERRORS: Record<string, string> = {
@@ -42,7 +42,7 @@ export function checkAddress(address: ListenAddress): ListenAddress {
   if (typeof address === "object" && address !== null && "fd" in address) {
     const { fd } = address;
     if (!Number.isInteger(fd) || fd < 0)
-      throw new TypeError(`the file descriptor of a socket is a whole number, 0 or more, not ${show(fd)}`);
+      throw new TypeError(`the file descriptor of a socket is a whole number, 0 or more, not ${quote(fd)}`);
     return { fd };
   }
   const [host, port] = Array.isArray(address) ? (address as unknown[]) : [];

@@ -1,6 +1,6 @@
 /** Whether one more connection may come in, and what the log says when it may not. */
 import type { Descriptors, Transport } from "../transport/transport.ts";
-import { connectionsFor, SpareDescriptors } from "./descriptors.ts";
+import { connectionsFor, SpareDescriptors } from "./file_descriptors.ts";
 
 /** An episode is over when there was room for so long. In milliseconds. */
 const PAUSE = 1_000;

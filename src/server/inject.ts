@@ -5,8 +5,8 @@ import { FieldList, type Fields } from "../protocol/fields.ts";
 import { isToken } from "../protocol/grammar.ts";
 import { MemoryClient } from "../transport/memory.ts";
 import type { Socket, SocketHandler } from "../transport/transport.ts";
-import { isInstance, mark } from "./copies.ts";
-import { eachField, type HeaderFields } from "./header_fields.ts";
+import { isInstance, mark } from "../runtime/library_copies.ts";
+import { eachField, type HeaderFields } from "../handler/header_fields.ts";
 import { ResponseReader } from "./response_reader.ts";
 
 /** A request for `inject`. */
@@ -77,7 +77,7 @@ export class ResponseCutError extends Error {
   constructor(response: InjectedResponse | undefined) {
     const behind =
       response === undefined ? "" : `, ${response.status}, behind ${response.body.length} bytes of content`;
-    super(`the server has closed the connection before the end of its answer${behind}`);
+    super(`the server has closed the connection before the end of its response${behind}`);
     this.name = "ResponseCutError";
     this.response = response;
   }
@@ -113,7 +113,7 @@ export async function inject(
 /** A request on a connection of its own, and its response. */
 class InjectedExchange {
   readonly #client = new MemoryClient(["127.0.0.1", 0]);
-  readonly #link: ReturnType<Accept>;
+  readonly #connection: ReturnType<Accept>;
   readonly #reader: ResponseReader;
   readonly #signal: AbortSignal | undefined;
   /** The body of the request has failed. */
@@ -127,7 +127,7 @@ class InjectedExchange {
   constructor(accept: Accept, { method, body, signal }: InjectedRequest, head: string) {
     this.#reader = new ResponseReader(method ?? "GET");
     this.#signal = signal;
-    this.#link = this.#client.attach(accept);
+    this.#connection = this.#client.attach(accept);
     signal?.addEventListener("abort", this.#leave);
     void send(this.#client, head, body).catch((error: unknown) => {
       this.#failure = { error };
@@ -227,7 +227,7 @@ class InjectedExchange {
   #finish(): void {
     this.#isOver = true;
     this.#signal?.removeEventListener("abort", this.#leave);
-    this.#link.shutdown?.();
+    this.#connection.shutdown?.();
     void endWithServer(this.#client);
   }
 }

@@ -1,7 +1,7 @@
 /** Reads a response of this server's, as the client of `inject` gets it. It trusts that it is well-formed. */
 /// <reference types="node" preserve="true" />
 import { Buffer } from "node:buffer";
-import { isHeadOnly } from "../protocol/answer_account.ts";
+import { isHeadOnly } from "../protocol/response_state.ts";
 import { Fields } from "../protocol/fields.ts";
 import { FieldLinesReader } from "../protocol/http1/field_lines.ts";
 

@@ -5,12 +5,12 @@
  */
 import { readFile } from "node:fs/promises";
 import { isIPv4, isIPv6 } from "node:net";
-import type { Peer } from "../protocol/exchange.ts";
+import type { ConnectionInfo, Peer } from "../protocol/exchange.ts";
 
 /** Who asks for its send queue. */
 export interface Sender {
-  /** The other end of its connection. */
-  readonly peer: Peer;
+  /** What is known of its connection. */
+  readonly info: ConnectionInfo;
   /** So many bytes has the kernel taken that the peer's has not acknowledged; -1 where that cannot be known. */
   sendQueueIs(bytes: number): void;
 }
@@ -53,7 +53,7 @@ export class SendQueues {
     if (this.#asked.length === 0) return;
     const senders = new Map<string, Sender>();
     for (const sender of this.#asked.splice(0)) {
-      const addresses = this.#canLook ? addressesOf(sender.peer) : [];
+      const addresses = this.#canLook ? addressesOf(sender.info.clientAddress) : [];
       for (const address of addresses) senders.set(address, sender);
       if (addresses.length === 0) sender.sendQueueIs(-1);
     }

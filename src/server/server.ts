@@ -1,21 +1,24 @@
 /** The server class, as Python's `http.server.HTTPServer`: an address, a handler class, and a life. */
 /// <reference types="node" preserve="true" />
 import { transport as platform } from "#transport";
-import type { Connection, Executor, Host } from "../protocol/exchange.ts";
-import { Http1Connection } from "../protocol/http1/connection.ts";
+import type { Executor } from "../protocol/exchange.ts";
+import { http1 } from "../protocol/http1/connection.ts";
 import type { Limits } from "../protocol/limits.ts";
-import { ChunkPool } from "../protocol/output.ts";
+import { type Protocol, ProtocolSelector } from "../protocol/select.ts";
+import { ChunkPool } from "../protocol/send_buffer.ts";
 import type { ListenAddress, Socket, SocketHandler, Transport } from "../transport/transport.ts";
 import { Acceptor } from "./acceptor.ts";
 import { checkAddress, listenError } from "./address.ts";
 import { Admission } from "./admission.ts";
-import { Askers } from "./askers.ts";
-import { Clock } from "./clock.ts";
-import { StartContext } from "./context.ts";
-import { mark } from "./copies.ts";
-import { Dispatcher, type RequestRouter } from "./dispatch.ts";
-import { LoopExecutor } from "./executor.ts";
-import type { RequestHandlerClass } from "./handler.ts";
+import { ShutdownCallers } from "./shutdown_callers.ts";
+import { Clock } from "../loop/clock.ts";
+import { StartContext } from "../loop/async_context.ts";
+import { mark } from "../runtime/library_copies.ts";
+import { Dispatcher } from "../handler/dispatcher.ts";
+import { type ExecutorServices, LoopExecutor } from "../handler/loop_executor.ts";
+import type { RequestHandlerClass } from "../handler/handler.ts";
+import type { RequestRouter } from "../handler/request_router.ts";
+import type { Server } from "../handler/server_interface.ts";
 import {
   inject,
   type InjectedRequest,
@@ -23,17 +26,17 @@ import {
   type InjectedStream,
   type InjectedStreamRequest,
 } from "./inject.ts";
-import { Link, type LinkOwner } from "./link.ts";
-import { Listeners } from "./listeners.ts";
-import { Log, loggable, loggedAddress } from "./log.ts";
-import type { RequestOutcome } from "./outcome.ts";
-import { handlerThread, listenerThread, programThread } from "./place.ts";
-import { type HTTPServerOptions, serverSettings, type ServerSettings } from "./server_options.ts";
+import { BytePump, type BytePumpOwner } from "./byte_pump.ts";
+import { ListenerPool } from "./listener_pool.ts";
+import { Log, loggable, loggedAddress } from "../loop/log.ts";
+import type { RequestOutcome } from "../handler/request_outcome.ts";
+import { type ListenerThread, threadContext } from "../program/thread_context.ts";
+import { type HTTPServerOptions, serverSettings, type ServerSettings } from "./options.ts";
 import { SendQueues } from "./send_queues.ts";
-import { MAKE_CONNECTION, MAKE_EXECUTOR, MAKE_SERVICES, OWN_OPTIONS, type Services } from "./services.ts";
-import { LONGEST_TIMER } from "./signals.ts";
+import { MAKE_EXECUTOR, MAKE_SERVICES, OWN_OPTIONS, PROTOCOLS } from "./internals.ts";
+import { LONGEST_TIMER } from "../handler/request_signals.ts";
 import { StopSignal } from "./stop_signal.ts";
-import { Turn } from "./turn.ts";
+import { FlushScheduler } from "../loop/flush_scheduler.ts";
 
 /**
  * An HTTP server. Handlers run on the event loop, so one that computes for long holds up all others.
@@ -44,7 +47,7 @@ import { Turn } from "./turn.ts";
  *
  * @source Python's `http.server.HTTPServer`
  */
-export class HTTPServer {
+export class HTTPServer implements Server {
   /** The handler class, or the router that finds one. @source Python's `RequestHandlerClass` */
   readonly RequestHandlerClass: RequestHandlerClass | RequestRouter;
   readonly #dispatcher: Dispatcher;
@@ -54,28 +57,31 @@ export class HTTPServer {
   readonly #limits: Limits;
   readonly #options: ServerSettings;
   readonly #clock: Clock;
-  readonly #turn: Turn;
+  readonly #scheduler: FlushScheduler;
   readonly #log: Log;
   /** Where requests begin: where this server was constructed, then where it was first activated. */
   readonly #context = new StartContext();
   #isStarted = false;
   readonly #writeLine = (line: string): void => this.#log.write(line);
-  readonly #pool = new ChunkPool();
-  readonly #links = new Set<Link>();
+  readonly #connections = new Set<BytePump>();
   readonly #sendQueues: SendQueues;
   readonly #reusePort: boolean;
   /** The threads that accept beside this one; null where there are none. */
-  readonly #listeners: Listeners | null;
+  readonly #listeners: ListenerPool | null;
   /** Made at activation, when what extends this class has been constructed too. */
-  #owner: LinkOwner | null = null;
+  #owner: BytePumpOwner | null = null;
   #activation: Promise<void> | null = null;
   #stopping = false;
-  readonly #stopSignal = new StopSignal(this.#context, listenerThread && (() => listenerThread!.isStopping));
+  /** What the thread is in which this server was constructed. */
+  readonly #thread = threadContext;
+  /** The same where it accepts connections beside the program's own event loop. */
+  readonly #listenerThread: ListenerThread | null = this.#thread.role === "listener" ? this.#thread : null;
+  readonly #stopSignal: StopSignal;
   #finished = false;
   #deadline: ReturnType<typeof setTimeout> | undefined;
   readonly #stopped: Promise<void>;
   #stop!: () => void;
-  readonly #askers = new Askers();
+  readonly #askers = new ShutdownCallers();
   readonly #admission: Admission;
 
   /**
@@ -98,15 +104,15 @@ export class HTTPServer {
     this.#options = settings;
     this.#dispatcher = new Dispatcher(RequestHandlerClass, limits);
     this.#admission = new Admission(settings.maxConnections, (why) => {
-      if (listenerThread === null) this.#report("%s", why);
-      else listenerThread.crowded(why); // said once for all event loops
+      if (this.#listenerThread === null) this.#report("%s", why);
+      else this.#listenerThread.crowded(why); // said once for all event loops
     });
     this.#sendQueues = new SendQueues(settings.sendTimeout / 8);
-    this.#turn = new Turn((task) => this.#transport.endOfTurn(task));
-    const { silent, writeLog } = programThread() ?? {};
-    const log = writeLog === undefined ? options.log : silent === true ? "none" : writeLog;
-    this.#log = new Log(log ?? "plain", this.#turn);
-    this.#clock = new Clock(() => this.#tick(), handlerThread !== null);
+    this.#scheduler = new FlushScheduler((task) => this.#transport.endOfTurn(task));
+    this.#log = new Log(this.#thread.log ?? options.log ?? "plain", this.#scheduler);
+    this.#clock = new Clock(() => this.#tick(), this.#thread.role === "handlers");
+    const listener = this.#listenerThread;
+    this.#stopSignal = new StopSignal(this.#context, listener && (() => listener.isStopping));
     this.#stopped = new Promise((resolve) => (this.#stop = resolve));
     this.#listeners = this.#makeListeners(options);
     this.#reusePort = options.reusePort === true || this.#options.listeners > 1;
@@ -139,13 +145,12 @@ export class HTTPServer {
    * @source Python's `server_bind` and `server_activate`
    */
   serverActivate(): Promise<void> {
-    const thread = programThread();
     // This is its start: but for calls that follow, and those of handlers in a thread.
-    if (!this.#isStarted && thread?.isHandling !== true) {
+    if (!this.#isStarted && !this.#thread.isHandling) {
       this.#isStarted = true;
       this.#context.renew();
     }
-    return thread?.park() ?? this.#activateOnce();
+    return this.#thread.park() ?? this.#activateOnce();
   }
 
   #activateOnce(): Promise<void> {
@@ -165,7 +170,7 @@ export class HTTPServer {
   }
 
   /**
-   * Stops: `stopping` aborts; connections that wait to be accepted are accepted, and then no more; what has been asked is answered, and
+   * Stops: `stopping` aborts; connections that wait to be accepted are accepted, and then no more; requests that have come get their responses, and
    * responses say `Connection: close`; a connection that was not told so is read for `shutdownGrace` more. Running handlers may take
    * `shutdownTimeout`, then they are cut. May be called often, and from inside a handler by `this.server.shutdown()`, which does not
    * wait for that handler itself. (Behind an await, a handler that says it any other way waits for itself, until `shutdownTimeout`.)
@@ -178,7 +183,7 @@ export class HTTPServer {
       const { shutdownTimeout } = this.#options;
       if (shutdownTimeout <= LONGEST_TIMER) this.#deadline = setTimeout(() => this.serverClose(), shutdownTimeout);
       this.#listeners?.shutdown();
-      listenerThread?.shutdown(false);
+      this.#listenerThread?.shutdown(false);
       void this.#stopAccepting();
       this.#stopSignal.abort();
     }
@@ -192,9 +197,9 @@ export class HTTPServer {
   serverClose(): void {
     this.#stopping = true;
     this.#acceptor.close();
-    listenerThread?.shutdown(true);
+    this.#listenerThread?.shutdown(true);
     this.#stopSignal.abort();
-    for (const link of this.#links) link.cut();
+    for (const connection of this.#connections) connection.cut();
     this.#finish();
   }
 
@@ -212,8 +217,8 @@ export class HTTPServer {
   inject(request: InjectedStreamRequest): Promise<InjectedStream>;
   inject(request?: InjectedRequest): Promise<InjectedResponse>;
   async inject(request: InjectedRequest | InjectedStreamRequest = {}): Promise<InjectedResponse | InjectedStream> {
-    const thread = programThread();
-    if (thread !== null) return thread.park();
+    const parked = this.#thread.park();
+    if (parked !== null) return parked;
     if (this.#stopping) throw new Error("cannot run a request: this server has been shut down");
     const owner = (this.#owner ??= this.#makeOwner());
     this.#clock.start();
@@ -249,13 +254,13 @@ export class HTTPServer {
   }
 
   /** @internal */
-  [MAKE_EXECUTOR](services: Services): Executor {
+  [MAKE_EXECUTOR](services: ExecutorServices): Executor {
     return new LoopExecutor(services, this.#options.handlerTimeout);
   }
 
   /** @internal */
-  [MAKE_CONNECTION](host: Host): Connection {
-    return new Http1Connection(host, this.#limits, this.#pool, this.#options.informational === "always");
+  get [PROTOCOLS](): readonly Protocol[] {
+    return [http1(this.#limits, new ChunkPool(), this.#options.informational === "always")];
   }
 
   async #activate(): Promise<void> {
@@ -267,7 +272,7 @@ export class HTTPServer {
     };
     const threads = owner.executor.mostThreads ?? 0;
     const { listeners } = this.#options;
-    const warnings = this.#admission.open(this.#transport, threads, listeners, listenerThread !== null);
+    const warnings = this.#admission.open(this.#transport, threads, listeners, this.#listenerThread !== null);
     for (const warning of warnings) this.logError("%s", warning);
     await owner.executor.open?.();
     if (this.#stopping) return; // meanwhile
@@ -279,7 +284,7 @@ export class HTTPServer {
     } catch (error) {
       this.#acceptor.close();
       this.#clock.stop();
-      for (const link of this.#links) link.cut();
+      for (const connection of this.#connections) connection.cut();
       await owner.executor.close();
       // With another executor it may be tried again.
       this.#owner = null;
@@ -294,20 +299,20 @@ export class HTTPServer {
     if (shutdownGrace > 0) {
       // Clients that are told that their connection ends come back by another, many of them at once, and would wait there as well. So
       // none is told before the socket is closed. (The kernel's queue holds one more than it was asked to.)
-      for (const link of this.#links) link.stop();
+      for (const connection of this.#connections) connection.stop();
       await this.#acceptor
         .drain(requestQueueSize + 1, shutdownTimeout / 2)
         .catch((error: unknown) => this.#report("cannot accept what waits: %s", loggable(error)));
-      await (listenerThread ?? this.#listeners)?.socketClosed();
+      await (this.#listenerThread ?? this.#listeners)?.socketClosed();
     }
     this.#acceptor.close();
-    this.#clock.hasten(); // its next tick comes when what the links have not read is read
-    for (const link of this.#links) link.shutdown(shutdownGrace);
+    this.#clock.hasten(); // its next tick comes when what the connections have not read is read
+    for (const connection of this.#connections) connection.shutdown(shutdownGrace);
     this.#checkStopped();
   }
 
   /** Threads that accept beside this one; in such a thread, none, but it may be one of them. */
-  #makeListeners(options: HTTPServerOptions): Listeners | null {
+  #makeListeners(options: HTTPServerOptions): ListenerPool | null {
     const { listeners } = this.#options;
     if (listeners === 1) return null;
     if (!Array.isArray(this.#address)) {
@@ -318,9 +323,10 @@ export class HTTPServer {
       throw new RangeError(
         "listeners share a port of the runtime's: take the option transport, or listeners, not both",
       );
-    if (listenerThread !== null) {
-      listenerThread.constructed({
+    if (this.#listenerThread !== null) {
+      this.#listenerThread.constructed({
         server: this,
+        handlers: this.RequestHandlerClass,
         stopped: this.#stopped,
         listen: (address, maxConnections) => {
           this.#address = address;
@@ -329,12 +335,12 @@ export class HTTPServer {
         },
       });
     }
-    if (programThread() !== null) return null;
+    if (this.#thread.role !== "main") return null;
     const { log, ...others } = options;
     const isPlain = this.constructor === HTTPServer && typeof this.RequestHandlerClass === "function"; // others the program constructs
     const { startTimeout } = this.#options;
     const start = { startTimeout, silent: log === "none", options: isPlain ? others : null };
-    return new Listeners(listeners, this.RequestHandlerClass, start, {
+    return new ListenerPool(listeners, this.RequestHandlerClass, start, {
       writeLog: (line) => this.#context.run(this.#writeLine, line),
       logError: (message, ...args) => this.#report(message, ...args),
       admitsThread: () => this.#admission.admitsThread,
@@ -345,24 +351,24 @@ export class HTTPServer {
   }
 
   /** @internal */
-  [MAKE_SERVICES](): Services {
+  [MAKE_SERVICES](): ExecutorServices {
     return {
       server: this,
       limits: this.#limits,
       dispatcher: this.#dispatcher,
       clock: this.#clock,
-      turn: this.#turn,
+      scheduler: this.#scheduler,
       log: this.#log,
-      watched: handlerThread === null && this.requestEnded !== HTTPServer.prototype.requestEnded,
+      watched: this.#thread.role !== "handlers" && this.requestEnded !== HTTPServer.prototype.requestEnded,
       told: (call) => this.#tell(call),
       context: this.#context,
       logError: (message, ...args) => this.#report(message, ...args),
       admitsThread: () => this.#admission.admitsThread,
-      serverFor: (transaction) => {
-        this.#askers.hasServer(transaction);
+      serverFor: (request) => {
+        this.#askers.hasServer(request);
         return this;
       },
-      handling: (transaction) => (this.#askers.current = transaction),
+      handling: (request) => (this.#askers.current = request),
     };
   }
 
@@ -376,41 +382,42 @@ export class HTTPServer {
     }
   }
 
-  #makeOwner(): LinkOwner {
+  #makeOwner(): BytePumpOwner {
     return {
       clock: this.#clock,
-      turn: this.#turn,
+      scheduler: this.#scheduler,
       context: this.#context,
       executor: this[MAKE_EXECUTOR](this[MAKE_SERVICES]()),
       sendTimeout: this.#options.sendTimeout,
       lingerTimeout: this.#options.lingerTimeout,
       maxLingerTime: this.#options.maxLingerTime,
       sendQueues: this.#sendQueues,
-      linkRefused: (link, error) =>
-        this.#report("%s refused: %s, %d. %s", loggedAddress(link.peer), error.code, error.status, error.message),
-      linkClosed: (link) => {
-        this.#links.delete(link);
+      protocols: new ProtocolSelector(this[PROTOCOLS]),
+      requestRefused: ({ clientAddress }, error) =>
+        this.#report("%s refused: %s, %d. %s", loggedAddress(clientAddress), error.code, error.status, error.message),
+      connectionClosed: (connection) => {
+        this.#connections.delete(connection);
         this.#checkStopped();
       },
     };
   }
 
-  #accept(socket: Socket, owner: LinkOwner): Link | SocketHandler {
-    if (this.#finished || !this.#admission.admits(this.#links.size, this.#clock.now)) {
+  #accept(socket: Socket, owner: BytePumpOwner): BytePump | SocketHandler {
+    if (this.#finished || !this.#admission.admits(this.#connections.size, this.#clock.now)) {
       socket.destroy();
       return { onData() {}, onEnd() {}, onDrain() {}, onClose() {} };
     }
-    const link = new Link(owner, socket, (host) => this[MAKE_CONNECTION](host));
-    this.#links.add(link);
-    if (this.#stopping && this.#acceptor.isOpen) link.stop();
-    else if (this.#stopping) link.shutdown(this.#options.shutdownGrace);
-    return link;
+    const connection = new BytePump(owner, socket);
+    this.#connections.add(connection);
+    if (this.#stopping && this.#acceptor.isOpen) connection.stop();
+    else if (this.#stopping) connection.shutdown(this.#options.shutdownGrace);
+    return connection;
   }
 
   #tick(): void {
     const { now } = this.#clock;
-    for (const link of this.#links) link.tick(now);
-    this.#admission.tick(this.#links.size, now);
+    for (const connection of this.#connections) connection.tick(now);
+    this.#admission.tick(this.#connections.size, now);
     void this.#sendQueues.look(now, this.serverAddress[1]);
     this.#checkStopped();
   }
@@ -421,8 +428,8 @@ export class HTTPServer {
     const running = this.#owner?.executor.running ?? 0;
     // Handlers that wait for this very thing: when only they are left, they need not.
     const askers = this.#askers.running;
-    if (askers > 0 && this.#links.size <= askers && running <= askers) this.#askers.letGo();
-    if (this.#links.size > 0 || this.#listeners?.running === true) return;
+    if (askers > 0 && this.#connections.size <= askers && running <= askers) this.#askers.letGo();
+    if (this.#connections.size > 0 || this.#listeners?.running === true) return;
     if (running === 0) this.#finish();
     else void this.#owner!.executor.drain().then(() => this.#checkStopped());
   }

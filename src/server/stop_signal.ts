@@ -1,6 +1,6 @@
 /** The signal by which a server tells its handlers that it stops. */
 import { setMaxListeners } from "node:events";
-import type { Context } from "./context.ts";
+import type { Context } from "../loop/async_context.ts";
 
 export class StopSignal {
   readonly #controller = new AbortController();

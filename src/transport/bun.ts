@@ -1,6 +1,6 @@
 /** TCP and Unix sockets on Bun's own, `Bun.listen`. */
 import { lookup } from "node:dns/promises";
-import type { Peer } from "../protocol/exchange.ts";
+import type { ConnectionInfo } from "../protocol/exchange.ts";
 import type { ListenAddress, Listener, ListenOptions, Socket, SocketHandler, Transport } from "./transport.ts";
 import { readDescriptors } from "./descriptors.ts";
 import { peerOf } from "./peer.ts";
@@ -117,7 +117,7 @@ function look(): Promise<void> {
 }
 
 class Connection implements Socket {
-  readonly peer: Peer;
+  readonly info: ConnectionInfo;
   handler!: SocketHandler;
   readonly #socket: BunSocket;
   /** What the kernel has not taken of the last write; `onDrain` is owed for it. */
@@ -128,7 +128,7 @@ class Connection implements Socket {
 
   constructor(socket: BunSocket) {
     this.#socket = socket;
-    this.peer = peerOf(socket.remoteAddress, socket.remotePort);
+    this.info = { clientAddress: peerOf(socket.remoteAddress, socket.remotePort), alpn: null };
   }
 
   received(bytes: Uint8Array): void {

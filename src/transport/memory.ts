@@ -1,5 +1,5 @@
 /** Connections inside one process: for tests, and for running a request through a server without a socket. */
-import type { Peer } from "../protocol/exchange.ts";
+import type { ConnectionInfo, Peer } from "../protocol/exchange.ts";
 import type { ListenAddress, Listener, ListenOptions, Socket, SocketHandler, Transport } from "./transport.ts";
 
 /** With so many bytes unread by the client, the server's side is asked to hold on. */
@@ -49,9 +49,9 @@ export class MemoryClient {
   #changed: (() => void)[] = [];
   #handler!: SocketHandler;
 
-  /** @internal @param peer what the server takes the client's address for */
-  constructor(peer: Peer) {
-    this.#socket = new MemorySocket(this, peer);
+  /** @internal @param clientAddress what the server takes for it */
+  constructor(clientAddress: Peer) {
+    this.#socket = new MemorySocket(this, { clientAddress, alpn: null });
   }
 
   /** @internal */
@@ -141,14 +141,14 @@ export class MemoryClient {
 }
 
 class MemorySocket implements Socket {
-  readonly peer: Peer;
+  readonly info: ConnectionInfo;
   paused = false;
   peerEnded = false;
   readonly #client: MemoryClient;
 
-  constructor(client: MemoryClient, peer: Peer) {
+  constructor(client: MemoryClient, info: ConnectionInfo) {
     this.#client = client;
-    this.peer = peer;
+    this.info = info;
   }
 
   write(bytes: Uint8Array): boolean {

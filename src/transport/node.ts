@@ -1,7 +1,7 @@
 /** TCP and Unix sockets on Node's `net`. */
 import net from "node:net";
 import process from "node:process";
-import type { Peer } from "../protocol/exchange.ts";
+import type { ConnectionInfo } from "../protocol/exchange.ts";
 import type { ListenAddress, Listener, ListenOptions, Socket, SocketHandler, Transport } from "./transport.ts";
 import { readDescriptors } from "./descriptors.ts";
 import { peerOf } from "./peer.ts";
@@ -215,7 +215,7 @@ const ofNode: Ways = {
 export const transport: Transport = nodeTransport();
 
 class NodeSocket implements Socket {
-  readonly peer: Peer;
+  readonly info: ConnectionInfo;
   readonly #socket: net.Socket;
   /** Where to write past the stream; null where that is not to be. */
   readonly #handle: ClientHandle | null;
@@ -238,7 +238,7 @@ class NodeSocket implements Socket {
     this.#socket = socket;
     this.#ways = ways;
     this.#handle = typeof handle?.writeBuffer === "function" ? handle : null;
-    this.peer = peerOf(socket.remoteAddress, socket.remotePort);
+    this.info = { clientAddress: peerOf(socket.remoteAddress, socket.remotePort), alpn: null };
   }
 
   attach(handler: SocketHandler): void {

@@ -1,5 +1,5 @@
 /** What a runtime must offer to carry a server. One file a runtime implements it; package.json's "imports" picks the file. */
-import type { Peer } from "../protocol/exchange.ts";
+import type { ConnectionInfo } from "../protocol/exchange.ts";
 
 /** Where a server listens: [host, port], or the path of a Unix socket. */
 export type Address = readonly [host: string, port: number] | string;
@@ -65,8 +65,8 @@ export interface Listener {
 
 /** One connection. Nothing here throws, also not on a connection that is gone. */
 export interface Socket {
-  /** Who is on the other end. */
-  readonly peer: Peer;
+  /** What is known of the connection: the other end's address, and what TLS has agreed on. */
+  readonly info: ConnectionInfo;
   /**
    * Sends bytes.
    * @returns true when they have been taken and may be overwritten; false when they must stay as they are, and nothing more

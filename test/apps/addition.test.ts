@@ -5,7 +5,7 @@ import { once } from "node:events";
 import net from "node:net";
 import { networkInterfaces } from "node:os";
 import { after, before, describe, test, type TestContext } from "node:test";
-import { type Answer, connect, request, type SocketPeer, until } from "../server/support.ts";
+import { type ReceivedResponse, connect, request, type SocketPeer, until } from "../server/support.ts";
 import { programFile } from "../support/places.ts";
 import { runsTypeScript, runtime, sharesPorts } from "../support/runtime.ts";
 import { sendSignal } from "../support/system.ts";
@@ -65,7 +65,7 @@ function message(method: string, content: string, fields = JSON_FIELD): string {
   return `${method} / HTTP/1.1\r\nHost: a\r\n${fields}Content-Length: ${bytes.length}\r\n\r\n${bytes}`;
 }
 
-function parsed(answer: Answer): Record<string, unknown> {
+function parsed(answer: ReceivedResponse): Record<string, unknown> {
   return JSON.parse(Buffer.from(answer.body, "latin1").toString()) as Record<string, unknown>;
 }
 
@@ -181,7 +181,7 @@ describe("what it answers", () => {
     await other.send(
       `POST / HTTP/1.1\r\nHost: a\r\n${JSON_FIELD}Transfer-Encoding: chunked\r\n\r\n10001\r\n${fits} \r\n0\r\n\r\n`,
     );
-    assert.equal((await other.answer()).status, 413);
+    assert.equal((await other.response()).status, 413);
     await other.endOfConnection();
   });
 
@@ -326,7 +326,7 @@ for (const signal of ["SIGTERM", "SIGINT"] as const) {
     await idle.endOfConnection();
     await idle.end();
     await busy.send(sum.slice(-1));
-    const answer = await busy.answer();
+    const answer = await busy.response();
     assert.deepEqual([parsed(answer), answer.get("connection")], [{ sum: 7 }, "close"]);
     await busy.end();
     assert.deepEqual(await program.ended, { status: 0, signal: null });

@@ -1,9 +1,9 @@
 /**
  * The handlers of the behaviour suite, by name: a mode whose handlers run elsewhere imports this module there. So they
- * share nothing with the cases, and keep nothing between requests: what they saw they say in their answers, in trailers or in
+ * share nothing with the cases, and keep nothing between requests: what they saw they say in their responses, in trailers or in
  * the log, and what they wait for comes from their client.
  */
-export * from "./handlers/answering.ts";
+export * from "./handlers/responses.ts";
 export * from "./handlers/dispatch.ts";
 export * from "./handlers/errors.ts";
 export * from "./handlers/leaving.ts";

@@ -60,7 +60,7 @@ export class Http1Client implements Client {
     if (body === undefined) return (await this.open(head)).response();
     const whole = typeof body === "string" || body instanceof Uint8Array;
     const exchange = await this.open(head, whole ? Buffer.byteLength(body) : "unknown");
-    // The answer may come before all has been sent, and instead of it: then it counts, and not what became of the rest.
+    // The response may come before all has been sent, and instead of it: then it counts, and not what became of the rest.
     let fault: unknown;
     send(exchange, body, trailers).catch((error: unknown) => {
       if (error instanceof CutOff) return;
@@ -74,7 +74,7 @@ export class Http1Client implements Client {
 
   async open(head: RequestHead = {}, content: number | "unknown" = 0): Promise<Exchange> {
     assert.ok(this.#exchange?.done !== false, "a client makes one request after the other");
-    assert.equal(this.#reader.rest, "", "bytes have come that no answer accounts for");
+    assert.equal(this.#reader.rest, "", "bytes have come that no response accounts for");
     const { method = "GET", path = "/", headers = [] } = head;
     let text = `${method} ${path} HTTP/1.1\r\nHost: ${method === "CONNECT" ? path : "localhost"}\r\n`;
     for (const [name, value] of headers) text += `${name}: ${value}\r\n`;
@@ -102,7 +102,7 @@ export class Http1Client implements Client {
     this.#channel.destroy();
   }
 
-  /** The test has ended, and the server has closed the connection. Rejects when more has come than answers account for. */
+  /** The test has ended, and the server has closed the connection. Rejects when more has come than responses account for. */
   async dispose(): Promise<void> {
     if (this.#exchange?.done !== false) await this.ended();
     this.#channel.destroy();
@@ -125,7 +125,7 @@ class Http1Exchange implements Exchange {
   readonly #chunked: boolean;
   readonly #informational: ResponseHead[] = [];
   #head: ResponseHead | null = null;
-  /** The answer has been read to its end. */
+  /** The response has been read to its end. */
   done = false;
 
   constructor(channel: Channel, reader: ResponseReader, method: string, content: number | "unknown") {
@@ -151,7 +151,7 @@ class Http1Exchange implements Exchange {
   }
 
   async next(): Promise<ResponseHead> {
-    assert.equal(this.#head, null, "the final answer has been read");
+    assert.equal(this.#head, null, "the final response has been read");
     const head = await this.#reader.head(this.#method);
     if (head.status < 200) this.#informational.push(head);
     else this.#head = head;

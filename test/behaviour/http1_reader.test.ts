@@ -1,4 +1,4 @@
-/** The suite's reader of answers: what it reads however the bytes come, and what it refuses. */
+/** The suite's reader of responses: what it reads however the bytes come, and what it refuses. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { ResponseReader } from "./http1_reader.ts";
@@ -11,13 +11,13 @@ function sourceOf(text: string, size: number): () => Promise<Uint8Array | null> 
   return async () => (at < bytes.length ? bytes.subarray(at, (at += size)) : null);
 }
 
-/** Reads one answer, and says what has come behind it. */
-async function read(text: string, method = "GET", size = Infinity): Promise<{ answer: unknown[]; rest: string }> {
+/** Reads one response, and says what has come behind it. */
+async function read(text: string, method = "GET", size = Infinity): Promise<{ response: unknown[]; rest: string }> {
   const reader = new ResponseReader(sourceOf(text, size));
   const { status, reason, headers } = await reader.head(method);
   let body = "";
   if (status >= 200) for (let piece; (piece = await reader.content()) !== null;) body += piece.toString("latin1");
-  return { answer: [status, reason, headers.lines, body, reader.trailers?.lines], rest: reader.rest };
+  return { response: [status, reason, headers.lines, body, reader.trailers?.lines], rest: reader.rest };
 }
 
 const CHUNKED = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n";
@@ -56,23 +56,23 @@ for (const [what, text, method, wanted] of [
     [103, "Early Hints", [["A", "b c"]], "", undefined],
   ],
 ] as const) {
-  test(`an answer is read whole, byte by byte, and with another behind it: ${what}`, async () => {
+  test(`a response is read whole, byte by byte, and with another behind it: ${what}`, async () => {
     for (const size of [Infinity, 1, 7]) {
-      assert.deepEqual(await read(text, method, size), { answer: wanted, rest: "" });
-      assert.deepEqual((await read(text + text, method, size)).answer, wanted);
+      assert.deepEqual(await read(text, method, size), { response: wanted, rest: "" });
+      assert.deepEqual((await read(text + text, method, size)).response, wanted);
     }
-    assert.deepEqual(await read(text + text, method), { answer: wanted, rest: text });
+    assert.deepEqual(await read(text + text, method), { response: wanted, rest: text });
   });
 }
 
 test("without a length, content ends with the connection", async () => {
   for (const size of [Infinity, 1]) {
-    assert.equal((await read("HTTP/1.1 200 OK\r\n\r\nhel\r\nlo", "GET", size)).answer[3], "hel\r\nlo");
-    assert.equal((await read("HTTP/1.1 200 OK\r\n\r\ntunnel", "CONNECT", size)).answer[3], "tunnel");
+    assert.equal((await read("HTTP/1.1 200 OK\r\n\r\nhel\r\nlo", "GET", size)).response[3], "hel\r\nlo");
+    assert.equal((await read("HTTP/1.1 200 OK\r\n\r\ntunnel", "CONNECT", size)).response[3], "tunnel");
   }
 });
 
-test("an answer that ends before it is whole is cut off", async () => {
+test("a response that ends before it is whole is cut off", async () => {
   const texts = ["", "HTTP/1.1 20", "HTTP/1.1 200 OK\r\nA: b\r\n", length(5) + "hell", CHUNKED, CHUNKED + "3\r\nhe"];
   for (const text of [
     ...texts,

@@ -1,4 +1,4 @@
-/** Reads answers of HTTP/1.1 as they come: strict, small, and written from RFC 9112, not from the engine, so that the two can disagree. */
+/** Reads responses of HTTP/1.1 as they come: strict, small, and written from RFC 9112, not from the engine, so that the two can disagree. */
 import assert from "node:assert/strict";
 import { CutOff, type FieldLines, type Fields, type ResponseHead } from "./mode.ts";
 
@@ -32,7 +32,7 @@ export class ResponseReader {
     return this.#bytes.length === 0 && !(await this.#more());
   }
 
-  /** Reads the head of an answer, an interim one's too. @param method that of the request: the answer to a HEAD has no content */
+  /** Reads the head of a response, an interim one's too. @param method that of the request: the response to a HEAD has no content */
   async head(method: string): Promise<ResponseHead> {
     const line = await this.#line();
     const match = /^HTTP\/1\.1 ([1-5][0-9]{2}) ([\t\x20-\x7e\x80-\xff]*)$/.exec(line);
@@ -41,7 +41,7 @@ export class ResponseReader {
     const headers = await this.#fields();
     this.trailers = undefined;
     if (status >= 200) this.#frame(method, status, headers);
-    else assert.deepEqual(framingOf(headers), [], "an interim answer is not framed (RFC 9110 §8.6, RFC 9112 §6.1)");
+    else assert.deepEqual(framingOf(headers), [], "an interim response is not framed (RFC 9110 §8.6, RFC 9112 §6.1)");
     return { status, reason: match[2], headers };
   }
 
@@ -72,7 +72,7 @@ export class ResponseReader {
   /** How long the content is (RFC 9112 §6.3). */
   #frame(method: string, status: number, headers: Fields): void {
     const framing = framingOf(headers);
-    assert.ok(framing.length <= 1, `an answer is framed once: ${framing.join()}`);
+    assert.ok(framing.length <= 1, `a response is framed once: ${framing.join()}`);
     const tunnel = method === "CONNECT" && status < 300;
     if (tunnel || status === 204) assert.deepEqual(framing, [], "it is not framed (RFC 9110 §8.6, RFC 9112 §6.1)");
     const coding = headers.get("transfer-encoding");
@@ -109,7 +109,7 @@ export class ResponseReader {
     for (let from = 0; (end = this.#bytes.indexOf("\r\n", from)) < 0;) {
       from = Math.max(0, this.#bytes.length - 1);
       assert.ok(from < LONGEST_LINE, "a line is too long");
-      if (!(await this.#more())) throw new CutOff(`the connection has ended before an answer was whole`);
+      if (!(await this.#more())) throw new CutOff(`the connection has ended before a response was whole`);
     }
     const line = this.#bytes.toString("latin1", 0, end);
     assert.doesNotMatch(line, /[\r\n]/, "CR and LF come together");
@@ -142,7 +142,7 @@ export function fieldsOf(lines: FieldLines): Fields {
     getAll,
     get(name) {
       const values = getAll(name);
-      assert.ok(values.length < 2, `${name} stands ${values.length} times in an answer`);
+      assert.ok(values.length < 2, `${name} stands ${values.length} times in a response`);
       return values[0] ?? null;
     },
   };

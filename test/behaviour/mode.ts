@@ -12,11 +12,11 @@ export interface Mode {
   readonly version: string;
   /** What not every version of HTTP has, nor every way to run handlers. Cases about it are not registered, or ask for less. */
   readonly has: {
-    /** Answers carry reason phrases. */
+    /** Responses carry reason phrases. */
     readonly reasons: boolean;
     /** Field names travel letter for letter, not in lower case. */
     readonly nameCase: boolean;
-    /** A client may end its side of the connection and still get its answer. */
+    /** A client may end its side of the connection and still get its response. */
     readonly halfClose: boolean;
     /** A handler runs when its request's head is there, and not only when its content is. */
     readonly earlyHandlers: boolean;
@@ -76,7 +76,7 @@ export interface Request extends RequestHead {
   readonly trailers?: FieldLines;
 }
 
-/** A header or trailer section of an answer. */
+/** A header or trailer section of a response. */
 export interface Fields {
   readonly lines: FieldLines;
   /** The value of the only field of that name, whatever its letters' case; null where there is none. @throws where there are two */
@@ -84,7 +84,7 @@ export interface Fields {
   getAll(name: string): string[];
 }
 
-/** An answer without its content. */
+/** A response without its content. */
 export interface ResponseHead {
   readonly status: number;
   /** The reason phrase; "" where the version has none. */
@@ -100,7 +100,7 @@ export interface Response extends ResponseHead {
   json(): any;
   /** The trailer section; undefined where there was none. */
   readonly trailers: Fields | undefined;
-  /** The interim answers (1xx) before it. */
+  /** The interim responses (1xx) before it. */
   readonly informational: readonly ResponseHead[];
 }
 
@@ -108,7 +108,7 @@ export interface Response extends ResponseHead {
 export interface Client {
   /** What a handler's `clientAddress` says of it. */
   readonly address: readonly [host: string, port: number];
-  /** Makes a request. @returns the answer once it is whole; rejects with CutOff when it ends before */
+  /** Makes a request. @returns the response once it is whole; rejects with CutOff when it ends before */
   request(request?: Request): Promise<Response>;
   /**
    * Begins a request.
@@ -117,34 +117,34 @@ export interface Client {
   open(head?: RequestHead, content?: number | "unknown"): Promise<Exchange>;
   /** Resolves when the server has ended the connection, in whatever way, having sent nothing more; then this side ends too. */
   ended(): Promise<void>;
-  /** Ends this side. Where the mode has half-closed connections, answers still come. */
+  /** Ends this side. Where the mode has half-closed connections, responses still come. */
   end(): Promise<void>;
   /** Breaks the connection off, so that the server can tell. */
   leave(): void;
 }
 
-/** A request under way, and its answer as it comes. */
+/** A request under way, and its response as it comes. */
 export interface Exchange {
   /** Sends content. @returns resolves when it has left; rejects when the connection has gone */
   send(piece: string | Uint8Array): Promise<void>;
   /** Ends content whose length was not announced, with a trailer section or without. */
   end(trailers?: FieldLines): Promise<void>;
-  /** Waits for the next answer, be it an interim one or final. */
+  /** Waits for the next response, be it an interim one or final. */
   next(): Promise<ResponseHead>;
-  /** Waits for the final answer's head. */
+  /** Waits for the final response's head. */
   head(): Promise<ResponseHead>;
   /**
    * Reads content as it comes, in pieces of any size, and nothing more than it is asked for: a server that sends on has to wait.
-   * @returns null behind the last piece; rejects with CutOff when the answer ends before it is whole
+   * @returns null behind the last piece; rejects with CutOff when the response ends before it is whole
    */
   read(): Promise<Buffer | null>;
-  /** Reads the rest. @returns the answer, with as much of its content as was not read before */
+  /** Reads the rest. @returns the response, with as much of its content as was not read before */
   response(): Promise<Response>;
   /** Gives this request up, so that the server can tell: a version that can keeps the connection. */
   abort(): void;
 }
 
-/** An answer that has ended before it was whole: the connection was cut, or the stream reset. */
+/** A response that has ended before it was whole: the connection was cut, or the stream reset. */
 export class CutOff extends Error {
   override readonly name = "CutOff";
 }

@@ -4,7 +4,7 @@
  *
  *     describe(mode.name, () => behaviour(mode, (name, run) => void test(name, run)));
  */
-import { answering } from "./cases/answering.ts";
+import { responses } from "./cases/responses.ts";
 import { around } from "./cases/around.ts";
 import { dispatch } from "./cases/dispatch.ts";
 import { errors } from "./cases/errors.ts";
@@ -30,7 +30,7 @@ export const responding: Record<string, Topic> = {
   dispatch,
   request,
   reading,
-  answering,
+  responses,
   shortcuts,
   errors,
   around,

@@ -50,12 +50,12 @@ export async function logged(served: Served, pattern: RegExp): Promise<RegExpExe
   });
 }
 
-/** Reads so many bytes of an answer, as text, and not one more than comes in the same pieces. */
+/** Reads so many bytes of a response, as text, and not one more than comes in the same pieces. */
 export async function readText(exchange: Exchange, length: number): Promise<string> {
   let text = "";
   while (text.length < length) {
     const piece = await exchange.read();
-    assert.ok(piece !== null, `the answer has ended behind ${JSON.stringify(text)}`);
+    assert.ok(piece !== null, `the response has ended behind ${JSON.stringify(text)}`);
     text += piece.toString("latin1");
   }
   assert.equal(text.length, length, `too much has come: ${JSON.stringify(text)}`);

@@ -24,14 +24,14 @@ const NODES = [
   node(1, "(root)"),
   node(2, "(idle)"),
   node(3, "(garbage collector)"),
-  node(4, "read", `${root}dist/src/protocol/http1/head.js`, 9),
-  node(5, "read", `${root}dist/src/protocol/http1/chunked.js`, 9),
+  node(4, "read", `${root}dist/src/protocol/http1/request_head.js`, 9),
+  node(5, "read", `${root}dist/src/protocol/http1/chunked_reader.js`, 9),
   node(6, "do_POST", `${root}bench/peers/plinth-post.mjs`, 4),
   node(7, "writeBuffer"),
   node(8, "emit", "node:events", 99),
   node(9, "_parse", `${root}bench/node_modules/@scope/parse/index.js`, 0),
   // The same function, called from somewhere else.
-  node(10, "read", `${root}dist/src/protocol/http1/head.js`, 9),
+  node(10, "read", `${root}dist/src/protocol/http1/request_head.js`, 9),
 ];
 
 /** A sample each 100 µs, from 1,000 µs on. */

@@ -70,7 +70,7 @@ test("curl: every way, and a question whether it has changed", { skip: curl.skip
   assert.equal(known.stdout, "304");
 });
 
-// Bun puts a stand-in for undici, whose answers are undefined.
+// Bun puts a stand-in for undici, whose responses are undefined.
 testOn("node", "deno")("undici: every way, on one connection", async (t) => {
   const client = new Client(`http://127.0.0.1:${await startAddition(t)}`);
   t.after(() => client.destroy());
@@ -141,10 +141,10 @@ for i in range(count):
     assert response.status == status, (a, b, way, response.status, text)
     kind = "none"
     if status == 200:
-        answer = json.loads(text)["sum"]
-        kind = type(answer).__name__
+        response = json.loads(text)["sum"]
+        kind = type(response).__name__
         # repr, since it tells 0.0 from -0.0; of doubles no two are written alike
-        assert type(answer) is type(expected) and repr(answer) == repr(expected), (a, b, way, answer, expected)
+        assert type(response) is type(expected) and repr(response) == repr(expected), (a, b, way, response, expected)
     seen[kind] = seen.get(kind, 0) + 1
 print(json.dumps({"connections": len(sockets), **seen}))
 `;

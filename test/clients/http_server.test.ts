@@ -1,6 +1,6 @@
 /**
  * Python's own tests of its http.server, asked of Plinth by Python: a test for each case, named behind it. docs/PYTHON.md says which
- * are answered otherwise, and why, and which have no counterpart.
+ * get responses otherwise, and why, and which have no counterpart.
  */
 import assert from "node:assert/strict";
 import path from "node:path";
@@ -17,8 +17,8 @@ import { run } from "./seed.ts";
 const python = requireProgram("python3");
 const CLIENT = path.join(root, "test/clients/http_server/client.py");
 
-/** An answer as http.client gives it. */
-interface Answer {
+/** A response as http.client gives it. */
+interface ReceivedResponse {
   readonly status: number;
   readonly reason: string;
   /** By their names in lower case. */
@@ -29,9 +29,9 @@ interface Answer {
   readonly close: boolean;
 }
 
-/** An answer as a socket gives it. */
-interface RawAnswer {
-  /** The status lines of the interim answers before it. */
+/** A response as a socket gives it. */
+interface RawResponse {
+  /** The status lines of the interim responses before it. */
   readonly interim: readonly string[];
   readonly line: string;
   readonly status: number;
@@ -85,17 +85,17 @@ function counted(name: string, title: string, check: (t: TestContext) => Promise
   counterpart(name, title, false, check);
 }
 
-/** A request that was refused before it reached any handler: the connection ends with the answer. */
-function assertRefused(answer: Answer | RawAnswer, status: number): void {
-  assert.equal(answer.status, status);
-  assert.equal(answer.headers["connection"], "close");
-  assert.equal(answer.headers["content-type"], "application/problem+json");
-  assert.equal(answer.headers["content-length"], String(answer.body.length));
-  if ("closed" in answer) assert.equal(answer.closed, true);
+/** A request that was refused before it reached any handler: the connection ends with the response. */
+function assertRefused(response: ReceivedResponse | RawResponse, status: number): void {
+  assert.equal(response.status, status);
+  assert.equal(response.headers["connection"], "close");
+  assert.equal(response.headers["content-type"], "application/problem+json");
+  assert.equal(response.headers["content-length"], String(response.body.length));
+  if ("closed" in response) assert.equal(response.closed, true);
 }
 
 /** What EchoHandler has been asked. */
-function echo({ body }: Answer | RawAnswer): Record<string, unknown> {
+function echo({ body }: ReceivedResponse | RawResponse): Record<string, unknown> {
   return JSON.parse(body) as Record<string, unknown>;
 }
 
@@ -106,11 +106,15 @@ function texts(log: readonly string[]): string[] {
 
 const BASE = "BaseHTTPServerTestCase";
 
-asked<Answer[]>(`${BASE}.test_command`, "a method that others have is 405, one that nobody has 501", ([get, bogus]) => {
-  assert.equal(get.status, 405);
-  assert.match(get.headers["allow"]!, /^TEST, KEEP, .*, OPTIONS$/);
-  assert.equal(bogus.status, 501);
-});
+asked<ReceivedResponse[]>(
+  `${BASE}.test_command`,
+  "a method that others have is 405, one that nobody has 501",
+  ([get, bogus]) => {
+    assert.equal(get.status, 405);
+    assert.match(get.headers["allow"]!, /^TEST, KEEP, .*, OPTIONS$/);
+    assert.equal(bogus.status, 501);
+  },
+);
 
 for (const [name, title, status] of [
   ["test_request_line_trimming", "a line feed behind the version is refused", 400],
@@ -124,21 +128,25 @@ for (const [name, title, status] of [
   ["test_version_invalid", "a version that nobody speaks is 505", 505],
   ["test_send_blank", "a request line without a method is refused", 400],
 ] as const) {
-  asked<Answer>(`${BASE}.${name}`, title, (answer) => assertRefused(answer, status));
+  asked<ReceivedResponse>(`${BASE}.${name}`, title, (response) => assertRefused(response, status));
 }
 
-asked<Answer>(`${BASE}.test_header_close`, "a client that asks for the connection's end gets it", (answer) => {
-  assert.equal(answer.status, 501);
-  assert.equal(answer.headers["connection"], "close");
-  assert.equal(answer.close, true);
-});
+asked<ReceivedResponse>(
+  `${BASE}.test_header_close`,
+  "a client that asks for the connection's end gets it",
+  (response) => {
+    assert.equal(response.status, 501);
+    assert.equal(response.headers["connection"], "close");
+    assert.equal(response.close, true);
+  },
+);
 
-asked<[Answer[], boolean]>(
+asked<[ReceivedResponse[], boolean]>(
   `${BASE}.test_header_keep_alive`,
   "an error keeps the connection, which takes the next request",
-  ([answers, same]) => {
+  ([responses, same]) => {
     assert.deepEqual(
-      answers.map(({ status, close }) => [status, close]),
+      responses.map(({ status, close }) => [status, close]),
       [
         [501, false],
         [501, false],
@@ -148,15 +156,15 @@ asked<[Answer[], boolean]>(
   },
 );
 
-asked<Answer>(`${BASE}.test_handler`, "a method of one's own", (answer) => {
-  assert.equal(answer.status, 204);
-  assert.equal(answer.reason, "No Content");
-  assert.equal(answer.headers["content-type"], "text/html");
-  assert.equal(answer.headers["connection"], "close");
-  assert.equal(answer.close, true);
+asked<ReceivedResponse>(`${BASE}.test_handler`, "a method of one's own", (response) => {
+  assert.equal(response.status, 204);
+  assert.equal(response.reason, "No Content");
+  assert.equal(response.headers["content-type"], "text/html");
+  assert.equal(response.headers["connection"], "close");
+  assert.equal(response.close, true);
 });
 
-asked<[Answer, boolean, Answer, Answer]>(
+asked<[ReceivedResponse, boolean, ReceivedResponse, ReceivedResponse]>(
   `${BASE}.test_return_header_keep_alive`,
   "keep-alive is said to HTTP/1.0, where it is not said anyway",
   ([kept, same, next, old]) => {
@@ -168,7 +176,7 @@ asked<[Answer, boolean, Answer, Answer]>(
   },
 );
 
-asked<Answer[]>(
+asked<ReceivedResponse[]>(
   `${BASE}.test_internal_key_error`,
   "an error with a status that is none is a 500",
   ([none, unknown]) => {
@@ -176,13 +184,13 @@ asked<Answer[]>(
     assert.equal(unknown.status, 599);
     assert.equal(unknown.reason, "");
     assert.ok(
-      texts(baseLog).some((text) => text.startsWith("RangeError: cannot answer with 999")),
+      texts(baseLog).some((text) => text.startsWith("RangeError: cannot respond with 999")),
       "the log does not say why",
     );
   },
 );
 
-asked<Answer[]>(
+asked<ReceivedResponse[]>(
   `${BASE}.test_return_custom_status`,
   "a status of one's own from 200 to 599 passes, another is a 500",
   ([none, custom]) => {
@@ -192,11 +200,11 @@ asked<Answer[]>(
   },
 );
 
-asked<Answer[]>(`${BASE}.test_return_explain_error`, "an error that explains itself", ([problem, page]) => {
-  for (const answer of [problem, page]) {
-    assert.equal(answer.status, 599);
-    assert.equal(answer.reason, "In Short");
-    assert.equal(answer.headers["content-length"], String(answer.body.length));
+asked<ReceivedResponse[]>(`${BASE}.test_return_explain_error`, "an error that explains itself", ([problem, page]) => {
+  for (const response of [problem, page]) {
+    assert.equal(response.status, 599);
+    assert.equal(response.reason, "In Short");
+    assert.equal(response.headers["content-length"], String(response.body.length));
   }
   assert.deepEqual(JSON.parse(problem.body), {
     title: "In Short",
@@ -207,43 +215,51 @@ asked<Answer[]>(`${BASE}.test_return_explain_error`, "an error that explains its
   assert.ok(page.body.includes("<p>and in two\n lines</p>"), page.body);
 });
 
-asked<Answer>(`${BASE}.test_latin1_header`, "headers are ISO-8859-1 both ways, text content is UTF-8", (answer) => {
-  assert.equal(answer.headers["x-got"], "Grüße");
-  assert.equal(Buffer.from(answer.body, "latin1").toString("utf8"), "Füße");
+asked<ReceivedResponse>(
+  `${BASE}.test_latin1_header`,
+  "headers are ISO-8859-1 both ways, text content is UTF-8",
+  (response) => {
+    assert.equal(response.headers["x-got"], "Grüße");
+    assert.equal(Buffer.from(response.body, "latin1").toString("utf8"), "Füße");
+  },
+);
+
+asked<ReceivedResponse>(`${BASE}.test_error_content_length`, "an error has its length", (response) => {
+  assert.equal(response.status, 404);
+  assert.ok(response.body.length > 0);
+  assert.equal(response.headers["content-length"], String(response.body.length));
 });
 
-asked<Answer>(`${BASE}.test_error_content_length`, "an error has its length", (answer) => {
-  assert.equal(answer.status, 404);
-  assert.ok(answer.body.length > 0);
-  assert.equal(answer.headers["content-length"], String(answer.body.length));
-});
+asked<Record<string, ReceivedResponse>>(
+  `${BASE}.test_send_error`,
+  "sendError without content where there is none",
+  (responses) => {
+    for (const status of [204, 205, 304]) {
+      const { headers, ...response } = responses[status];
+      assert.equal(response.status, status);
+      assert.equal(response.body, "");
+      assert.equal(headers["content-type"], undefined);
+      assert.equal(headers["content-length"], status === 205 ? "0" : undefined);
+      assert.equal(headers["transfer-encoding"], undefined);
+    }
+    for (const status of [101, 102]) assert.equal(responses[status].status, 500);
+  },
+);
 
-asked<Record<string, Answer>>(`${BASE}.test_send_error`, "sendError without content where there is none", (answers) => {
-  for (const status of [204, 205, 304]) {
-    const { headers, ...answer } = answers[status];
-    assert.equal(answer.status, status);
-    assert.equal(answer.body, "");
-    assert.equal(headers["content-type"], undefined);
-    assert.equal(headers["content-length"], status === 205 ? "0" : undefined);
-    assert.equal(headers["transfer-encoding"], undefined);
-  }
-  for (const status of [101, 102]) assert.equal(answers[status].status, 500);
-});
-
-asked<[Record<string, Answer>, Answer]>(
+asked<[Record<string, ReceivedResponse>, ReceivedResponse]>(
   `${BASE}.test_head_via_send_error`,
   "sendError to a HEAD has the fields of its content, and no content",
-  ([answers, page]) => {
+  ([responses, page]) => {
     for (const status of [200, 204, 205, 304]) {
-      const { headers, ...answer } = answers[status];
-      assert.equal(answer.status, status);
-      assert.equal(answer.body, "");
+      const { headers, ...response } = responses[status];
+      assert.equal(response.status, status);
+      assert.equal(response.body, "");
       assert.equal(headers["content-type"], status === 200 ? "application/problem+json" : undefined);
       if (status === 200) assert.ok(Number(headers["content-length"]) > 0);
       else assert.equal(headers["content-length"], status === 205 ? "0" : undefined);
       assert.equal(headers["transfer-encoding"], undefined);
     }
-    assert.equal(answers[101].status, 500);
+    assert.equal(responses[101].status, 500);
     assert.match(page.headers["content-type"]!, /^text\/html\b/);
     assert.ok(Number(page.headers["content-length"]) > 0);
     assert.equal(page.body, "");
@@ -252,32 +268,36 @@ asked<[Record<string, Answer>, Answer]>(
 
 const HTTP09 = "HTTP09ServerTestCase";
 
-asked<RawAnswer>(`${HTTP09}.test_simple_get`, "HTTP/0.9 is refused, in HTTP/1.1", (answer) => {
-  assertRefused(answer, 400);
+asked<RawResponse>(`${HTTP09}.test_simple_get`, "HTTP/0.9 is refused, in HTTP/1.1", (response) => {
+  assertRefused(response, 400);
 });
 
-asked<RawAnswer>(`${HTTP09}.test_invalid_request`, "so is what is not even HTTP/0.9", (answer) => {
-  assertRefused(answer, 400);
+asked<RawResponse>(`${HTTP09}.test_invalid_request`, "so is what is not even HTTP/0.9", (response) => {
+  assertRefused(response, 400);
 });
 
-asked<RawAnswer>(`${HTTP09}.test_single_request`, "and what follows it is not looked at", (answer) => {
-  assertRefused(answer, 400); // which says that the connection was closed behind one answer
+asked<RawResponse>(`${HTTP09}.test_single_request`, "and what follows it is not looked at", (response) => {
+  assertRefused(response, 400); // which says that the connection was closed behind one response
 });
 
 const LOGGING = "RequestHandlerLoggingTestCase";
 /** What Python's log_message puts in front. */
 const PREFIX = /^127\.0\.0\.1 - - \[\d\d\/(?:Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec)\/\d{4} \d\d:\d\d:\d\d\] /;
 
-asked<Answer>(`${LOGGING}.test_get`, "a request is logged as Python does, with the size of the content", (answer) => {
-  assert.equal(answer.status, 200);
-  const lines = echoLog.filter((line) => line.includes("/logged"));
-  assert.deepEqual(texts(lines), ['"GET /logged HTTP/1.1" 200 181']);
-  assert.match(lines[0], PREFIX);
-});
+asked<ReceivedResponse>(
+  `${LOGGING}.test_get`,
+  "a request is logged as Python does, with the size of the content",
+  (response) => {
+    assert.equal(response.status, 200);
+    const lines = echoLog.filter((line) => line.includes("/logged"));
+    assert.deepEqual(texts(lines), ['"GET /logged HTTP/1.1" 200 181']);
+    assert.match(lines[0], PREFIX);
+  },
+);
 
-asked<Answer>(`${LOGGING}.test_err`, "an error is two lines", (answer) => {
-  assert.equal(answer.status, 404);
-  assert.equal(answer.reason, "File not found");
+asked<ReceivedResponse>(`${LOGGING}.test_err`, "an error is two lines", (response) => {
+  assert.equal(response.status, 404);
+  assert.equal(response.reason, "File not found");
   const at = baseLog.findIndex((line) => line.includes("ERROR /logged"));
   const lines = baseLog.slice(at - 1, at + 1);
   assert.deepEqual(texts(lines), ["code 404, message File not found", '"ERROR /logged HTTP/1.1" 404 40']);
@@ -286,22 +306,26 @@ asked<Answer>(`${LOGGING}.test_err`, "an error is two lines", (answer) => {
 
 const HANDLER = "BaseHTTPRequestHandlerTestCase";
 
-asked<Answer>(`${HANDLER}.test_unprintable_not_logged`, "control characters are escaped in the log", (answer) => {
-  assert.equal(answer.status, 200);
-  const at = baseLog.findIndex((line) => line.includes('"LOG / '));
-  assert.deepEqual(texts(baseLog.slice(at - 4, at)), [
-    "plain",
-    String.raw`\x1b[2Jcleared\x00`,
-    String.raw`one a, two \x1b\x7f\x9f` + "\u00a0b",
-    String.raw`"GET /c:\\d\x07"`,
-  ]);
-});
+asked<ReceivedResponse>(
+  `${HANDLER}.test_unprintable_not_logged`,
+  "control characters are escaped in the log",
+  (response) => {
+    assert.equal(response.status, 200);
+    const at = baseLog.findIndex((line) => line.includes('"LOG / '));
+    assert.deepEqual(texts(baseLog.slice(at - 4, at)), [
+      "plain",
+      String.raw`\x1b[2Jcleared\x00`,
+      String.raw`one a, two \x1b\x7f\x9f` + "\u00a0b",
+      String.raw`"GET /c:\\d\x07"`,
+    ]);
+  },
+);
 
 for (const version of ["1.1", "1.0"]) {
-  asked<RawAnswer>(`${HANDLER}.test_http_${version.replace(".", "_")}`, `a GET of HTTP/${version}`, (answer) => {
-    assert.equal(answer.line, "HTTP/1.1 200 OK");
-    for (const name of ["server", "date", "content-type"]) assert.ok(answer.headers[name], name);
-    assert.deepEqual(echo(answer), {
+  asked<RawResponse>(`${HANDLER}.test_http_${version.replace(".", "_")}`, `a GET of HTTP/${version}`, (response) => {
+    assert.equal(response.line, "HTTP/1.1 200 OK");
+    for (const name of ["server", "date", "content-type"]) assert.ok(response.headers[name], name);
+    assert.deepEqual(echo(response), {
       requestLine: `GET / HTTP/${version}`,
       method: "GET",
       path: "/",
@@ -309,23 +333,23 @@ for (const version of ["1.1", "1.0"]) {
       headers: version === "1.1" ? [["Host", "a"]] : [],
       content: "",
     });
-    assert.equal(answer.closed, version === "1.0");
+    assert.equal(response.closed, version === "1.0");
   });
 }
 
-asked<RawAnswer>(`${HANDLER}.test_http_0_9`, "HTTP/0.9 by its name is 505", (answer) => {
-  assertRefused(answer, 505);
+asked<RawResponse>(`${HANDLER}.test_http_0_9`, "HTTP/0.9 by its name is 505", (response) => {
+  assertRefused(response, 505);
 });
 
-asked<RawAnswer>(`${HANDLER}.test_extra_space`, "a space in the target is refused", (answer) => {
-  assertRefused(answer, 400);
+asked<RawResponse>(`${HANDLER}.test_extra_space`, "a space in the target is refused", (response) => {
+  assertRefused(response, 400);
   assert.ok(!echoLog.some((line) => line.includes("words")), "a handler has been called");
 });
 
-asked<RawAnswer>(`${HANDLER}.test_with_continue_1_0`, "HTTP/1.0 gets no 100 Continue", (answer) => {
-  assert.deepEqual(answer.interim, []);
-  assert.equal(answer.line, "HTTP/1.1 200 OK");
-  const { headers, content } = echo(answer);
+asked<RawResponse>(`${HANDLER}.test_with_continue_1_0`, "HTTP/1.0 gets no 100 Continue", (response) => {
+  assert.deepEqual(response.interim, []);
+  assert.equal(response.line, "HTTP/1.1 200 OK");
+  const { headers, content } = echo(response);
   assert.deepEqual(headers, [
     ["Expect", "100-continue"],
     ["Content-Length", "2"],
@@ -333,12 +357,16 @@ asked<RawAnswer>(`${HANDLER}.test_with_continue_1_0`, "HTTP/1.0 gets no 100 Cont
   assert.equal(content, "hi");
 });
 
-asked<RawAnswer>(`${HANDLER}.test_with_continue_1_1`, "100 Continue, then the content, then the answer", (answer) => {
-  assert.deepEqual(answer.interim, ["HTTP/1.1 100 Continue"]);
-  assert.equal(answer.line, "HTTP/1.1 200 OK");
-  for (const name of ["server", "date", "content-type"]) assert.ok(answer.headers[name], name);
-  assert.equal(echo(answer)["content"], "hi");
-});
+asked<RawResponse>(
+  `${HANDLER}.test_with_continue_1_1`,
+  "100 Continue, then the content, then the response",
+  (response) => {
+    assert.deepEqual(response.interim, ["HTTP/1.1 100 Continue"]);
+    assert.equal(response.line, "HTTP/1.1 200 OK");
+    for (const name of ["server", "date", "content-type"]) assert.ok(response.headers[name], name);
+    assert.equal(echo(response)["content"], "hi");
+  },
+);
 
 counted(`${HANDLER}.test_header_buffering_of_send_error`, "sendError is one write", async (t) => {
   class Handler extends BaseHTTPRequestHandler {
@@ -409,7 +437,7 @@ counted(
   },
 );
 
-asked<RawAnswer[]>(
+asked<RawResponse[]>(
   `${HANDLER}.test_header_unbuffered_when_continue`,
   "100 Continue is sent when content is asked for, and only then",
   ([without, unread]) => {
@@ -423,32 +451,32 @@ asked<RawAnswer[]>(
   },
 );
 
-asked<RawAnswer>(`${HANDLER}.test_with_continue_rejected`, "an error before the content is asked for", (answer) => {
-  assert.deepEqual(answer.interim, []);
-  assert.equal(answer.line, "HTTP/1.1 417 Expectation Failed");
-  for (const name of ["server", "date", "content-type"]) assert.ok(answer.headers[name], name);
-  assert.equal(answer.headers["connection"], "close");
-  assert.equal(answer.closed, true);
+asked<RawResponse>(`${HANDLER}.test_with_continue_rejected`, "an error before the content is asked for", (response) => {
+  assert.deepEqual(response.interim, []);
+  assert.equal(response.line, "HTTP/1.1 417 Expectation Failed");
+  for (const name of ["server", "date", "content-type"]) assert.ok(response.headers[name], name);
+  assert.equal(response.headers["connection"], "close");
+  assert.equal(response.closed, true);
 });
 
-asked<RawAnswer>(`${HANDLER}.test_request_length`, "a target that is too long is 414", (answer) => {
-  assertRefused(answer, 414);
-  assert.equal(answer.line, "HTTP/1.1 414 URI Too Long");
+asked<RawResponse>(`${HANDLER}.test_request_length`, "a target that is too long is 414", (response) => {
+  assertRefused(response, 414);
+  assert.equal(response.line, "HTTP/1.1 414 URI Too Long");
   assert.ok(!echoLog.some((line) => line.includes("/xxx")), "a handler has been called");
 });
 
-asked<RawAnswer>(`${HANDLER}.test_header_length`, "a header that is too long is 431", (answer) => {
-  assertRefused(answer, 431);
+asked<RawResponse>(`${HANDLER}.test_header_length`, "a header that is too long is 431", (response) => {
+  assertRefused(response, 431);
   assert.ok(!echoLog.some((line) => line.includes("/long-header")), "a handler has been called");
 });
 
-asked<RawAnswer[]>(`${HANDLER}.test_too_many_headers`, "100 headers pass, 101 are 431", ([fine, refused]) => {
+asked<RawResponse[]>(`${HANDLER}.test_too_many_headers`, "100 headers pass, 101 are 431", ([fine, refused]) => {
   assert.equal(fine.status, 200);
   assertRefused(refused, 431);
   assert.equal(echoLog.filter((line) => line.includes("/many-headers")).length, 1);
 });
 
-asked<[RawAnswer, Answer]>(
+asked<[RawResponse, ReceivedResponse]>(
   `${HANDLER}.test_html_escape_on_error`,
   "a refusal repeats nothing of the request, an error's page escapes what it is given",
   ([refused, page]) => {
@@ -461,12 +489,12 @@ asked<[RawAnswer, Answer]>(
   },
 );
 
-asked<(Answer & { open: boolean })[]>(
+asked<(ReceivedResponse & { open: boolean })[]>(
   `${HANDLER}.test_close_connection`,
   "a connection takes requests until a handler says closeConnection",
-  (answers) => {
+  (responses) => {
     assert.deepEqual(
-      answers.map(({ body, open }) => [body, open]),
+      responses.map(({ body, open }) => [body, open]),
       [
         ["/keep", true],
         ["/keep", true],

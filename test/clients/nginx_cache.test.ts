@@ -178,7 +178,7 @@ test("sums by content are not kept, those by path or query are", { skip: nginx.s
   }
 });
 
-/** As the guide warns: it answers by the content, and does not say so. */
+/** As the guide warns: it responds by the content, and does not say so. */
 class Echo extends BaseHTTPRequestHandler {
   async do_GET(): Promise<void> {
     const headers: Record<string, string> = this.pathname === "/said" ? { "Cache-Control": "no-store" } : {};

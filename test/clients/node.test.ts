@@ -54,7 +54,7 @@ test("http.request: 200 sums on one connection of an agent's, from the post's pr
   assert.equal(ports.size, 1);
 });
 
-test("http.request: interim answers, chunks and trailers both ways", async (t) => {
+test("http.request: interim responses, chunks and trailers both ways", async (t) => {
   const { port } = await startAdder(t);
   const { response, body, interim } = await send(
     { port, method: "PUT", headers: { Trailer: "Sum", "X-Hint": "1" } },
@@ -81,7 +81,7 @@ test("http.request: Expect: 100-continue waits for a handler that wants the cont
   assert.deepEqual(JSON.parse(body), { sum: 7 });
 });
 
-test("http.request: an answer that is refused while the content is on its way is read", async (t) => {
+test("http.request: a response that is refused while the content is on its way is read", async (t) => {
   const { port } = await startAdder(t);
   const headers = { Expect: "100-continue", "Content-Length": 1_000_000 };
   const { response, interim } = await send({ port, method: "DELETE", headers }, (request) => {
@@ -124,7 +124,7 @@ testFetch("fetch: many at a time", async (t) => {
   for (const text of await Promise.all(asked)) assert.equal(text, "Never gonna give you up\n");
 });
 
-// Bun puts a stand-in for undici, whose answers are undefined.
+// Bun puts a stand-in for undici, whose responses are undefined.
 testOn("node", "deno")("undici: 1,000 GETs with content, ten on their way at a time on one connection", async (t) => {
   const { port } = await startSeed(t);
   const client = new Client(`http://127.0.0.1:${port}`, { pipelining: 10 });
@@ -138,7 +138,7 @@ testOn("node", "deno")("undici: 1,000 GETs with content, ten on their way at a t
       method: "GET",
       headers: { "content-type": "application/json" },
       body: JSON.stringify({ val_a: i, val_b: i }),
-      blocking: false, // the next may be sent before the answer to this one begins
+      blocking: false, // the next may be sent before the response to this one begins
       reset: false, // it distrusts servers that are given content with a GET, and would not use the connection again
     });
     most = Math.max(most, client.stats.running);

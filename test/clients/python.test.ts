@@ -25,8 +25,8 @@ for i in range(count):
     response = conn.getresponse()
     assert response.status == 200 and response.reason == "OK", response.status
     assert response.getheader("content-type") == "application/json"
-    answer = json.loads(response.read().decode("utf-8"))
-    assert answer == {"sum": i + 0.5}, (i, answer)
+    response = json.loads(response.read().decode("utf-8"))
+    assert response == {"sum": i + 0.5}, (i, response)
 print(len(sockets), response.will_close)
 `;
 

@@ -30,7 +30,7 @@ export async function startSeed(t: TestContext): Promise<Seed> {
       seed.kill("SIGKILL");
       await once(seed, "exit");
     });
-    if (await answers(port, seed)) return { port, log: () => log };
+    if (await responses(port, seed)) return { port, log: () => log };
     // Somebody may have taken the port in between.
     assert.ok(tries < 3, `examples/seed.ts does not start: ${log}`);
   }
@@ -46,7 +46,7 @@ async function freePort(): Promise<number> {
 }
 
 /** Waits until the program accepts connections, or has ended. */
-async function answers(port: number, seed: ChildProcess): Promise<boolean> {
+async function responses(port: number, seed: ChildProcess): Promise<boolean> {
   for (let i = 0; i < 1000 && seed.exitCode === null; i++) {
     const socket = net.connect(port, "127.0.0.1");
     const connected = await new Promise<boolean>((resolve) => {

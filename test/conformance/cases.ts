@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import path from "node:path";
-import { readAnswers } from "../server/support.ts";
+import { readResponses } from "../server/support.ts";
 import { root } from "../support/places.ts";
 
 /** What a case asks for; `verdict` says what each means. */
@@ -119,15 +119,15 @@ export interface Outcome {
 /** What is wrong with what a server did; null when it is as the case asks. */
 export function verdict(asked: Case, { text, closed }: Outcome): string | null {
   const headOnly = asked.sent.startsWith("HEAD ");
-  const { answers, rest } = readAnswers(text, headOnly ? ["HEAD", "HEAD"] : [], closed);
-  const finals = answers.filter(({ status }) => status >= 200);
+  const { responses, rest } = readResponses(text, headOnly ? ["HEAD", "HEAD"] : [], closed);
+  const finals = responses.filter(({ status }) => status >= 200);
   const statuses = finals.map(({ status }) => status);
   const shown = `${statuses.join(", ") || "silence"}, ${closed ? "closed" : "open"}`;
-  if (rest !== "") return `what is no answer: ${JSON.stringify(rest.slice(0, 60))}`;
-  if (finals.length > asked.maxResponses) return `more than ${asked.maxResponses} answers: ${shown}`;
+  if (rest !== "") return `what is no response: ${JSON.stringify(rest.slice(0, 60))}`;
+  if (finals.length > asked.maxResponses) return `more than ${asked.maxResponses} responses: ${shown}`;
 
   const silent = finals.length === 0;
-  // Refusing is to close, with or without an answer, and never to have done what was asked.
+  // Refusing is to close, with or without a response, and never to have done what was asked.
   const refused = closed && statuses.every((status) => status >= 400);
   const served = !silent && statuses[0] >= 200 && statuses[0] < 300;
   const unknown = statuses[0] === 501;
@@ -143,7 +143,8 @@ export function verdict(asked: Case, { text, closed }: Outcome): string | null {
   if (!fine[asked.label]) return `${asked.label} was asked for: ${shown}`;
   if (!served || !asked.label.startsWith("accept")) return null;
 
-  if (asked.responses !== null && finals.length !== asked.responses) return `not ${asked.responses} answers: ${shown}`;
+  if (asked.responses !== null && finals.length !== asked.responses)
+    return `not ${asked.responses} responses: ${shown}`;
   if (asked.mustClose && !closed) return `not closed: ${shown}`;
   if (asked.echo !== null && finals[0].body !== asked.echo)
     return `the body ${JSON.stringify(finals[0].body.slice(0, 60))}`;

@@ -79,7 +79,7 @@ test("the corpora are whole", () => {
 
 for (const [how, split] of Object.entries(splits)) {
   for (const file of FILES) {
-    test(`${file} in memory, ${how}: each case is answered as it asks`, async (t) => {
+    test(`${file} in memory, ${how}: each case gets a response as it asks`, async (t) => {
       const runs = readCases(file).flatMap((asked) => split(asked.sent).map((pieces) => ({ asked, pieces })));
       assert.ok(runs.length > 0);
       const complaints: string[] = [];
@@ -144,7 +144,7 @@ const servers: Record<string, () => HTTPServer> = {
 for (const [how, makeServer, file] of Object.entries(servers).flatMap(([how, make]) =>
   FILES.map((file) => [how, make, file] as const),
 )) {
-  test(`${file} ${how}: each case is answered as it asks`, async (t) => {
+  test(`${file} ${how}: each case gets a response as it asks`, async (t) => {
     const httpd = makeServer();
     await httpd.serverActivate();
     t.after(() => httpd.serverClose());

@@ -1,12 +1,12 @@
 /** examples/actions.ts: its own methods, what they answer, and what is wrong with a request. */
 import assert from "node:assert/strict";
 import { test, type TestContext } from "node:test";
-import { type Answer, connect, type SocketPeer } from "../server/support.ts";
+import { type ReceivedResponse, connect, type SocketPeer } from "../server/support.ts";
 import { startExample } from "./programs.ts";
 
 interface Said {
   status: number;
-  get: Answer["get"];
+  get: ReceivedResponse["get"];
   body: any;
 }
 
@@ -17,9 +17,9 @@ async function start(t: TestContext): Promise<SocketPeer> {
 
 async function ask(peer: SocketPeer, method: string, path: string, body = ""): Promise<Said> {
   const length = body === "" ? "" : `Content-Length: ${body.length}\r\n`;
-  const answer = await peer.ask(`${method} ${path} HTTP/1.1\r\nHost: a\r\n${length}\r\n${body}`);
-  const text = Buffer.from(answer.body, "latin1").toString();
-  return { status: answer.status, get: answer.get, body: text === "" ? null : JSON.parse(text) };
+  const response = await peer.ask(`${method} ${path} HTTP/1.1\r\nHost: a\r\n${length}\r\n${body}`);
+  const text = Buffer.from(response.body, "latin1").toString();
+  return { status: response.status, get: response.get, body: text === "" ? null : JSON.parse(text) };
 }
 
 test("GETONE, GETTWO and GETMANY read what PUT writes", async (t) => {

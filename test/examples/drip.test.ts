@@ -11,11 +11,11 @@ test("the first line is here before the last is written", async (t) => {
   await until(() => peer.text.includes("drip 1\n"), "the first line");
   assert.ok(!peer.text.includes("drip 3\n"), "it came with the last one");
   assert.equal(log().includes("of 3 drips"), false, "the handler has ended already");
-  const [answer] = await peer.answers(1);
-  assert.equal(answer.framing, "chunked");
+  const [response] = await peer.responses(1);
+  assert.equal(response.framing, "chunked");
   assert.ok(peer.text.includes("\r\n7\r\ndrip 1\n\r\n7\r\ndrip 2\n\r\n7\r\ndrip 3\n\r\n"), "a line is a chunk");
-  assert.equal(answer.get("cache-control"), "no-store");
-  assert.equal(answer.body, "drip 1\ndrip 2\ndrip 3\n");
+  assert.equal(response.get("cache-control"), "no-store");
+  assert.equal(response.body, "drip 1\ndrip 2\ndrip 3\n");
   await until(() => log().includes("3 of 3 drips"), "the end of the handler");
   // The connection is as good as before.
   peer.text = "";
@@ -49,8 +49,8 @@ test("a server that stops ends the handler, and the response is whole", async (t
   await peer.send(request("GET", "/?interval=60000"));
   await until(() => peer.text.includes("drip 1\n"), "the first line");
   const stopped = stop();
-  const [answer] = await peer.answers(1);
-  assert.equal(answer.body, "drip 1\n");
+  const [response] = await peer.responses(1);
+  assert.equal(response.body, "drip 1\n");
   await peer.endOfConnection();
   await peer.end();
   assert.equal(await stopped, 0);

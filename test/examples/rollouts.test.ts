@@ -341,17 +341,17 @@ const die = (handler: BaseHTTPRequestHandler): void => handler.server.serverClos
 testRollout("what a lost actor leaves, the others play, and the curve is the same", async (t) => {
   const { origin } = await serve(t, 2);
   const expected = await curveOf(playHere, QUICK, 3);
-  const answers: Record<string, (handler: BaseHTTPRequestHandler) => void> = {
+  const responses: Record<string, (handler: BaseHTTPRequestHandler) => void> = {
     "is gone": die,
     "has a fault": (handler) => handler.sendError(500),
     "is something else": (handler) => handler.sendText("hello"),
   };
-  for (const [what, answer] of Object.entries(answers)) {
+  for (const [what, response] of Object.entries(responses)) {
     let asked = 0;
     const other = await impostor(t, async (handler) => {
       asked++;
       await handler.bytes();
-      answer(handler);
+      response(handler);
     });
     const actors = actorsAt([other, origin]);
     assert.deepEqual(await curveOf(actors.playAll, QUICK, 3), expected, what);
@@ -366,29 +366,29 @@ testRollout("what is lost when all else is done is played all the same", async (
     held.push(handler);
     await once(handler.signal, "abort");
   });
-  let answered = 0;
+  let responded = 0;
   const good = await impostor(t, (handler) => {
     handler.sendResponse(200);
     handler.endHeaders();
     handler.wfile.write(bytesOf(new Float32Array([7])));
-    answered++;
+    responded++;
   });
   const tasks = Array.from({ length: 10 }, (_, seed) => ({ policies: [BAD], seed, episodes: 1 }));
   const playing = actorsAt([late, good], 2).playAll(tasks);
-  await until(() => held.length === 2 && answered === 8, "all but the two that are held");
+  await until(() => held.length === 2 && responded === 8, "all but the two that are held");
   die(held[0]);
   assert.deepEqual(
     (await playing).map((returns) => [...returns]),
     tasks.map(() => [7]),
   );
-  assert.equal(answered, 10);
+  assert.equal(responded, 10);
 });
 
 testRollout(
   "an actor that does not answer is given up where another can take its place, and waited for where none can",
   async (t) => {
     const late: BaseHTTPRequestHandler[] = [];
-    const answer = (handler: BaseHTTPRequestHandler): void => {
+    const response = (handler: BaseHTTPRequestHandler): void => {
       handler.sendResponse(200);
       handler.endHeaders();
       handler.wfile.write(bytesOf(new Float32Array([7])));
@@ -397,9 +397,9 @@ testRollout(
     const slow = await impostor(t, async (handler) => {
       late.push(handler);
       await gate.opened;
-      answer(handler);
+      response(handler);
     });
-    const good = await impostor(t, answer);
+    const good = await impostor(t, response);
     const tasks = [1, 2].map((seed) => ({ policies: [BAD], seed, episodes: 1 }));
     const stop = new AbortController();
     const both = new Actors([slow, good], 1, stop.signal, 1000);

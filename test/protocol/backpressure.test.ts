@@ -100,7 +100,7 @@ describe("backpressure", () => {
   });
 
   test("the memory of a batch that was given back is used again", () => {
-    const { connection } = new Driver({}, (call) => call.answer("x")).feed(GET);
+    const { connection } = new Driver({}, (call) => call.response("x")).feed(GET);
     const first = connection.pull()!;
     connection.receive(bytes(GET));
     const second = connection.pull()!;

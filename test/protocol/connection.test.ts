@@ -23,7 +23,7 @@ describe("persistence (RFC 9112 §9.3)", () => {
   for (const [what, lines, persists, says] of table) {
     test(`${what}: ${persists ? "persists" : "closes"}`, () => {
       for (const split of ["whole", "bytes"] as const) {
-        const driver = new Driver({}, (call) => call.answer("x"));
+        const driver = new Driver({}, (call) => call.response("x"));
         driver.feed(request(...lines) + GET, split);
         assert.equal(driver.calls.length, persists ? 2 : 1);
         assert.equal(driver.connection.closing, persists ? null : "end");
@@ -40,7 +40,7 @@ describe("persistence (RFC 9112 §9.3)", () => {
       driver.call.respond(200, 0);
       if (late) driver.call.exchange.closeConnection();
       driver.call.end();
-      assert.equal(driver.connection.closing, null, "not before it is answered and settled");
+      assert.equal(driver.connection.closing, null, "not before it gets a response and settled");
       driver.call.release();
       assert.equal(driver.connection.closing, "end");
       assert.equal(driver.calls.length, 1);
@@ -49,11 +49,11 @@ describe("persistence (RFC 9112 §9.3)", () => {
   });
 
   test("what comes behind the last request is read, dropped and never dispatched", () => {
-    const driver = new Driver({}, (call) => call.answer());
+    const driver = new Driver({}, (call) => call.response());
     driver.feed(request("GET / HTTP/1.1", "Host: a", "Connection: close"));
     assert.equal(driver.connection.closing, "end");
     driver.take();
-    // so that a reset does not overtake the last answer (§9.6)
+    // so that a reset does not overtake the last response (§9.6)
     assert.equal(driver.connection.wantsRead, true);
     driver.feed(GET + "\0\0\0".repeat(100_000)).end();
     assert.deepEqual([driver.calls.length, driver.refusals, driver.take()], [1, [], ""]);
@@ -71,14 +71,14 @@ describe("pipelining", () => {
     driver.call.respond(200, 1);
     driver.call.write("1");
     driver.call.end();
-    assert.deepEqual(targets(driver), ["/1"], "an answer that is complete is not a handler that has settled");
+    assert.deepEqual(targets(driver), ["/1"], "a response that is complete is not a handler that has settled");
     driver.call.release();
     assert.deepEqual(targets(driver), ["/1", "/2"]);
-    driver.call.answer("2");
-    driver.call.answer("3");
-    const answers = readResponses(driver.take(), ["GET", "GET", "GET"]);
+    driver.call.response("2");
+    driver.call.response("3");
+    const responses = readResponses(driver.take(), ["GET", "GET", "GET"]);
     assert.deepEqual(
-      answers.map(({ body }) => body),
+      responses.map(({ body }) => body),
       ["1", "2", "3"],
     );
     assert.equal(driver.connection.closing, null);
@@ -100,9 +100,9 @@ describe("pipelining", () => {
       ],
     );
     assert.equal(error, null);
-    const answers = readResponses(output, ["POST", "GET", "POST", "POST", "POST", "GET"]);
+    const responses = readResponses(output, ["POST", "GET", "POST", "POST", "POST", "GET"]);
     assert.deepEqual(
-      answers.map(({ body }) => body),
+      responses.map(({ body }) => body),
       ["hello", "", "GET /", "", GET, ""],
     );
   });
@@ -127,7 +127,7 @@ describe("pipelining", () => {
     assert.equal(driver.connection.deadline, Infinity, "nobody waits for the peer");
     // Every one of them is served, and reading goes on.
     for (let i = 0; i < ahead / GET.length; i++) {
-      driver.call.answer();
+      driver.call.response();
       assert.equal(driver.calls.length, i + 2);
     }
     assert.equal(driver.connection.wantsRead, true);
@@ -182,9 +182,9 @@ describe("pipelining", () => {
     }
   });
 
-  test("while the peer does not read its answers, no further request is dispatched", () => {
+  test("while the peer does not read its responses, no further request is dispatched", () => {
     const big = "x".repeat(40_000);
-    const driver = new Driver({}, (call) => call.answer(big));
+    const driver = new Driver({}, (call) => call.response(big));
     driver.feed(GET.repeat(5));
     assert.equal(driver.calls.length, 2);
     assert.equal(driver.connection.wantsRead, false);
@@ -202,40 +202,40 @@ describe("pipelining", () => {
     assert.equal(readResponses(output, Array<string>(6).fill("GET")).length, 6);
   });
 
-  test("64 KiB of answers are enough to wait for, and one byte less is not", () => {
+  test("64 KiB of responses are enough to wait for, and one byte less is not", () => {
     const head = "HTTP/1.1 200 Test\r\nContent-Length: 65000\r\n\r\n".length;
     for (const size of [64 * 1024 - 1, 64 * 1024]) {
-      const driver = new Driver({}, (call) => call.answer("x".repeat(size - head))).feed(GET + GET);
+      const driver = new Driver({}, (call) => call.response("x".repeat(size - head))).feed(GET + GET);
       assert.equal(driver.connection.output.length, size < 64 * 1024 ? 2 * size : size);
       assert.equal(driver.calls.length, size < 64 * 1024 ? 2 : 1);
     }
   });
 
-  test("a stalled peer that has ended its side gets all its answers, and then the end", () => {
-    const driver = new Driver({}, (call) => call.answer("x".repeat(40_000)));
+  test("a stalled peer that has ended its side gets all its responses, and then the end", () => {
+    const driver = new Driver({}, (call) => call.response("x".repeat(40_000)));
     driver.feed(GET.repeat(5)).end();
     assert.equal(driver.connection.closing, null);
     assert.equal(readResponses(driver.take(), Array<string>(5).fill("GET")).length, 5);
     assert.equal(driver.connection.closing, "end");
   });
 
-  test("a fault behind a good request is answered behind its answer", () => {
+  test("a fault behind a good request gets a response behind its response", () => {
     const driver = new Driver().feed(GET + "GET / HTTP/9\r\n" + GET);
     assert.deepEqual([driver.calls.length, driver.refusals.length], [1, 0]);
-    driver.call.answer("good");
+    driver.call.response("good");
     const [good, bad] = readResponses(driver.take(), ["GET", "GET"]);
     assert.deepEqual([good.status, good.body, bad.status], [200, "good", 400]);
     assert.deepEqual([driver.calls.length, driver.connection.closing], [1, "end"]);
   });
 
-  test("an answer leaves at once, but for one that another request of the same batch follows", () => {
+  test("a response leaves at once, but for one that another request of the same batch follows", () => {
     const driver = new Driver().feed(GET + GET);
     driver.wakes.length = 0;
-    driver.call.answer();
+    driver.call.response();
     assert.equal(driver.wakes.includes(true), false);
     assert.ok(driver.wakes.includes(false));
     driver.wakes.length = 0;
-    driver.call.answer();
+    driver.call.response();
     assert.equal(driver.wakes.at(-1), true);
   });
 });
@@ -257,7 +257,7 @@ describe("100-continue (RFC 9110 §10.1.1)", () => {
     assert.equal(driver.take(), "");
     driver.feed("hello" + GET);
     assert.equal(driver.call.readAll(), -1);
-    driver.call.answer();
+    driver.call.response();
     assert.equal(driver.take(), "HTTP/1.1 200 Test\r\nContent-Length: 0\r\n\r\n");
     assert.equal(driver.calls.length, 2, "the connection goes on");
   });
@@ -286,7 +286,7 @@ describe("100-continue (RFC 9110 §10.1.1)", () => {
     }
   });
 
-  test("is not sent behind the answer's head, nor a second time behind one that the handler sent", () => {
+  test("is not sent behind the response's head, nor a second time behind one that the handler sent", () => {
     const late = new Driver().feed(expecting);
     late.call.respond(200, 0);
     late.call.demand();
@@ -307,9 +307,9 @@ describe("100-continue (RFC 9110 §10.1.1)", () => {
     assert.equal(driver.take(), "");
   });
 
-  test("without it, what follows the answer may be content or a request: the connection closes", () => {
+  test("without it, what follows the response may be content or a request: the connection closes", () => {
     const driver = new Driver().feed(expecting);
-    driver.call.answer("no", 403);
+    driver.call.response("no", 403);
     assert.match(driver.take(), /\r\nConnection: close\r\n/);
     assert.equal(driver.connection.closing, "end");
     driver.feed(GET);
@@ -318,12 +318,12 @@ describe("100-continue (RFC 9110 §10.1.1)", () => {
 
   test("without it, but with all of the content here already, the connection goes on", () => {
     const driver = new Driver().feed(expecting + "hello" + GET);
-    driver.call.answer("no", 403);
+    driver.call.response("no", 403);
     assert.deepEqual([driver.calls.length, driver.connection.closing], [2, null]);
     assert.doesNotMatch(driver.take(), /Connection/);
     // a part of it is not enough
     const part = new Driver().feed(expecting + "hell");
-    part.call.answer("no", 403);
+    part.call.response("no", 403);
     assert.match(part.take(), /\r\nConnection: close\r\n/);
   });
 
@@ -337,7 +337,7 @@ describe("100-continue (RFC 9110 §10.1.1)", () => {
 describe("shutdown", () => {
   test("of an idle connection closes it at once", () => {
     for (const before of ["", GET, "\r\n"]) {
-      const driver = new Driver({}, (call) => call.answer()).feed(before);
+      const driver = new Driver({}, (call) => call.response()).feed(before);
       driver.take();
       driver.wakes.length = 0;
       driver.connection.shutdown();
@@ -350,12 +350,12 @@ describe("shutdown", () => {
     driver.connection.shutdown();
     driver.connection.shutdown();
     assert.deepEqual([driver.connection.closing, driver.call.heard], [null, []]);
-    driver.call.answer("last");
+    driver.call.response("last");
     assert.equal(driver.take(), "HTTP/1.1 200 Test\r\nContent-Length: 4\r\nConnection: close\r\n\r\nlast");
     assert.deepEqual([driver.calls.length, driver.connection.closing], [1, "end"]);
   });
 
-  test("behind an answer's head comes too late to say so, and closes all the same", () => {
+  test("behind a response's head comes too late to say so, and closes all the same", () => {
     const driver = new Driver().feed(GET + GET);
     driver.call.respond(200, 0);
     driver.connection.shutdown();
@@ -365,10 +365,10 @@ describe("shutdown", () => {
     assert.deepEqual([driver.calls.length, driver.connection.closing], [1, "end"]);
   });
 
-  test("lets a request whose head has begun come in, and answers it", () => {
+  test("lets a request whose head has begun come in, and responds it", () => {
     for (let begun = 1; begun < GET.length; begun++) {
       for (const split of ["whole", "bytes"] as const) {
-        const driver = new Driver({}, (call) => call.answer("last"));
+        const driver = new Driver({}, (call) => call.response("last"));
         driver.feed(GET.slice(0, begun), split);
         driver.connection.shutdown();
         assert.equal(driver.connection.closing, null);
@@ -400,7 +400,7 @@ describe("shutdown", () => {
   });
 
   test("does not wait for content that nobody reads", () => {
-    const driver = new Driver({}, (call) => call.answer()).feed(announce(5));
+    const driver = new Driver({}, (call) => call.response()).feed(announce(5));
     assert.equal(driver.connection.closing, null);
     driver.connection.shutdown();
     assert.equal(driver.connection.closing, "end");
@@ -410,7 +410,7 @@ describe("shutdown", () => {
 describe("shutdown with a grace", () => {
   const GRACE = 500;
   const CLOSES = /^HTTP\/1\.1 200 Test\r\nContent-Length: 4\r\nConnection: close\r\n\r\nlast$/;
-  const answering = (limits = {}): Driver => new Driver(limits, (call) => call.answer("last"));
+  const responding = (limits = {}): Driver => new Driver(limits, (call) => call.response("last"));
 
   for (const [what, before] of [
     ["new", ""],
@@ -418,9 +418,9 @@ describe("shutdown with a grace", () => {
     ["just used", GET],
     ["just used, with an empty line of the next head", GET + "\r\n"],
   ] as const) {
-    test(`a connection that is ${what} is read on: its request is answered as the last one`, () => {
+    test(`a connection that is ${what} is read on: its request gets a response as the last one`, () => {
       for (const split of ["whole", "bytes"] as const) {
-        const driver = answering().feed(before);
+        const driver = responding().feed(before);
         driver.take();
         driver.connection.shutdown(GRACE);
         driver.later(GRACE - 1);
@@ -432,7 +432,7 @@ describe("shutdown with a grace", () => {
     });
 
     test(`where none comes to one that is ${what}, it is closed when the grace is over, without a word`, () => {
-      const driver = answering().feed(before);
+      const driver = responding().feed(before);
       driver.take();
       driver.connection.shutdown(GRACE);
       assert.equal(driver.remaining, GRACE);
@@ -443,7 +443,7 @@ describe("shutdown with a grace", () => {
 
   test("one that has been idle for long is read on as well: its client may be sending in this very moment", () => {
     for (const before of ["", GET]) {
-      const driver = answering().feed(before);
+      const driver = responding().feed(before);
       driver.take();
       driver.later(10 * GRACE);
       driver.connection.shutdown(GRACE);
@@ -482,11 +482,11 @@ describe("shutdown with a grace", () => {
       [100, 100],
       [Infinity, GRACE],
     ]) {
-      const driver = answering({ keepAliveTimeout, headTimeout: Infinity }).feed(GET);
+      const driver = responding({ keepAliveTimeout, headTimeout: Infinity }).feed(GET);
       driver.take();
       driver.connection.shutdown(GRACE);
       assert.equal(driver.remaining, remaining);
-      const leaving = answering({ keepAliveTimeout, headTimeout: Infinity }).feed(GET);
+      const leaving = responding({ keepAliveTimeout, headTimeout: Infinity }).feed(GET);
       leaving.connection.shutdown(GRACE);
       leaving.take();
       assert.equal(leaving.remaining, remaining);
@@ -494,19 +494,19 @@ describe("shutdown with a grace", () => {
   });
 
   test("a head that begins in the grace has drainTimeout to come in", () => {
-    const driver = answering({ drainTimeout: 2000 });
+    const driver = responding({ drainTimeout: 2000 });
     driver.connection.shutdown(GRACE);
     driver.later(GRACE - 1).feed("GET / HT");
     assert.equal(driver.remaining, 2000);
     driver.later(1999).feed(GET.slice("GET / HT".length));
     assert.match(driver.take(), CLOSES);
-    const slow = answering({ drainTimeout: 2000 });
+    const slow = responding({ drainTimeout: 2000 });
     slow.connection.shutdown(GRACE);
     slow.feed("GET").later(2000);
     assert.match(slow.take(), /^HTTP\/1\.1 408 /);
   });
 
-  test("a request behind a response that did not say that it is the last is answered: it waits already, or comes later", () => {
+  test("a request behind a response that did not say that it is the last gets a response: it waits already, or comes later", () => {
     for (const early of [true, false]) {
       const driver = new Driver().feed(early ? GET + GET : GET);
       driver.call.respond(200, 0);
@@ -518,7 +518,7 @@ describe("shutdown with a grace", () => {
         assert.deepEqual([driver.connection.closing, driver.remaining], [null, GRACE]);
         driver.feed(GET);
       }
-      driver.call.answer("last");
+      driver.call.response("last");
       assert.match(driver.take(), CLOSES);
       assert.deepEqual([driver.calls.length, driver.connection.closing], [2, "end"]);
     }
@@ -526,18 +526,18 @@ describe("shutdown with a grace", () => {
 
   test("so is one that waits for earlier responses to leave", () => {
     const driver = new Driver().feed(GET + GET);
-    driver.call.answer("x".repeat(100_000));
+    driver.call.response("x".repeat(100_000));
     assert.equal(driver.calls.length, 1);
     driver.connection.shutdown(GRACE);
     driver.later(10 * GRACE);
     driver.take();
-    driver.call.answer("last");
+    driver.call.response("last");
     assert.match(driver.take(), CLOSES);
     assert.equal(driver.connection.closing, "end");
   });
 
   test("content that nobody has read is dropped, where the response did not say that it is the last", () => {
-    const driver = answering().feed(announce(5) + "he");
+    const driver = responding().feed(announce(5) + "he");
     assert.doesNotMatch(driver.take(), /Connection/);
     driver.connection.shutdown(GRACE);
     driver.feed("llo" + GET);
@@ -547,7 +547,7 @@ describe("shutdown with a grace", () => {
 
   test("it begins when the last response has left", () => {
     const driver = new Driver().feed(GET);
-    driver.call.answer("slow");
+    driver.call.response("slow");
     const batch = driver.connection.pull()!; // and the client takes its time
     driver.connection.shutdown(GRACE);
     driver.later(GRACE).later(GRACE);
@@ -556,12 +556,12 @@ describe("shutdown with a grace", () => {
     driver.connection.recycle(batch);
     assert.equal(driver.remaining, GRACE);
     driver.later(GRACE - 1).feed(GET);
-    driver.call.answer("last");
+    driver.call.response("last");
     assert.match(driver.take(), CLOSES);
   });
 
   test("before it, responses may be the last already, and nothing is closed for it", () => {
-    const driver = answering();
+    const driver = responding();
     driver.connection.stop();
     driver.later(100);
     assert.equal(driver.connection.closing, null);
@@ -581,7 +581,7 @@ describe("shutdown with a grace", () => {
   });
 
   test("without one, behind one, it closes at once", () => {
-    const driver = new Driver({}, (call) => call.answer()).feed(GET);
+    const driver = new Driver({}, (call) => call.response()).feed(GET);
     driver.connection.shutdown(GRACE);
     driver.connection.shutdown();
     assert.equal(driver.connection.closing, "end");

@@ -62,7 +62,7 @@ describe("a head", () => {
 
   test("of a later request counts from its first byte, also when that is an empty line's", () => {
     for (const begin of ["G", "\r", "\r\nG"]) {
-      const driver = new Driver(LIMITS, (call) => call.answer()).later(15_000).feed(GET);
+      const driver = new Driver(LIMITS, (call) => call.response()).later(15_000).feed(GET);
       driver.take();
       driver.later(50_000);
       assert.equal(driver.remaining, 25_000);
@@ -78,7 +78,7 @@ describe("a head", () => {
   test("that came with the request before it counts from that one's end", () => {
     const driver = new Driver(LIMITS).feed(GET + "GET /").later(60_000);
     assert.equal(driver.connection.deadline, Infinity, "a handler runs, and nobody waits for the peer");
-    driver.call.answer();
+    driver.call.response();
     driver.take();
     expectAt(driver, 20_000, refused);
   });
@@ -93,7 +93,7 @@ describe("a head", () => {
 
 describe("an idle connection", () => {
   test("is closed without a word", () => {
-    const driver = new Driver(LIMITS, (call) => call.answer()).feed(GET);
+    const driver = new Driver(LIMITS, (call) => call.response()).feed(GET);
     driver.take();
     expectAt(driver, 75_000, { closing: "end" });
   });
@@ -107,13 +107,13 @@ describe("an idle connection", () => {
     driver.call.release();
     driver.take();
     driver.later(74_000).feed(GET);
-    driver.call.answer();
+    driver.call.response();
     driver.take();
     expectAt(driver, 75_000, { closing: "end" });
   });
 
   test("is not idle while its response leaves, and is from then on", () => {
-    const driver = new Driver(LIMITS, (call) => call.answer("hello")).feed(GET);
+    const driver = new Driver(LIMITS, (call) => call.response("hello")).feed(GET);
     const batch = driver.connection.pull();
     assert.ok(batch !== null);
     for (let i = 0; i < 100; i++) {
@@ -125,7 +125,7 @@ describe("an idle connection", () => {
   });
 
   test("is not idle while its response waits to leave, but the next head has its deadline", () => {
-    const driver = new Driver(LIMITS, (call) => call.answer("hello")).feed(GET).later(80_000);
+    const driver = new Driver(LIMITS, (call) => call.response("hello")).feed(GET).later(80_000);
     assert.equal(driver.connection.closing, null);
     expectAt(driver.feed("GET /"), 20_000, {
       closing: "end",
@@ -136,7 +136,7 @@ describe("an idle connection", () => {
 
   test("may have no deadline", () => {
     const driver = new Driver({ ...LIMITS, keepAliveTimeout: Infinity, headTimeout: Infinity }, (call) =>
-      call.answer(),
+      call.response(),
     );
     assert.equal(driver.connection.deadline, Infinity);
     driver.feed(GET);
@@ -215,7 +215,7 @@ describe("content that a handler waits for", () => {
     }
   });
 
-  test("behind a complete answer: that one still reaches the peer", () => {
+  test("behind a complete response: that one still reaches the peer", () => {
     const driver = new Driver(LIMITS).feed(POST);
     driver.call.demand();
     driver.call.respond(200, 0);
@@ -237,14 +237,14 @@ describe("content that a handler waits for", () => {
 
 describe("content that nobody reads", () => {
   test("has the time of content that a handler waits for; then the connection goes", () => {
-    const driver = new Driver(LIMITS, (call) => call.answer()).feed(POST.replace("100000", "60000"));
+    const driver = new Driver(LIMITS, (call) => call.response()).feed(POST.replace("100000", "60000"));
     assert.equal(readResponses(driver.take(), ["POST"])[0].status, 200);
     expectAt(driver, 10_000, { closing: "end", code: "BODY_TIMEOUT" });
   });
 
   test("at the least rate it is dropped to its end, and the connection goes on", () => {
     for (const head of [POST.replace("100000", "60000"), chunked("")]) {
-      const driver = new Driver(LIMITS, (call) => call.answer()).feed(head);
+      const driver = new Driver(LIMITS, (call) => call.response()).feed(head);
       const chunk = head.includes("chunked") ? `3e8\r\n${"x".repeat(1_000)}\r\n` : "x".repeat(1_000);
       for (let i = 0; i < 60; i++) driver.later(2_000).feed(chunk);
       if (head.includes("chunked")) driver.feed("0\r\n\r\n");
@@ -254,7 +254,7 @@ describe("content that nobody reads", () => {
   });
 
   test("is not given more time by dripping", () => {
-    const driver = new Driver(LIMITS, (call) => call.answer()).feed(POST.replace("100000", "60000"));
+    const driver = new Driver(LIMITS, (call) => call.response()).feed(POST.replace("100000", "60000"));
     driver.take();
     // 100 bytes a second: each second costs 1,000 ms and earns 200
     for (let i = 0; i < 12; i++) driver.later(1_000).feed("x".repeat(100));

@@ -1,4 +1,4 @@
-/** The protocol errors: how each is reached, how it is answered, and that docs/ERRORS.md shows the same table. */
+/** The protocol errors: how each is reached, how it gets a response, and that docs/ERRORS.md shows the same table. */
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import path from "node:path";
@@ -99,7 +99,7 @@ describe("every protocol error", () => {
   });
 });
 
-describe("an error's answer", () => {
+describe("an error's response", () => {
   test("to HEAD has no content (RFC 9110 §9.3.2)", () => {
     for (const data of [
       "HEAD /# HTTP/1.1\r\n",
@@ -122,13 +122,13 @@ describe("an error's answer", () => {
     assert.match(readResponses(after.output, ["HEAD", ""])[1].body, /METHOD_INVALID/);
   });
 
-  test("comes behind an interim answer as it comes without one", () => {
+  test("comes behind an interim response as it comes without one", () => {
     const { output } = exchangesOf(get("Expect: 100-continue", "Transfer-Encoding: chunked") + "x");
-    const [answer] = readResponses(output, ["GET"]);
-    assert.deepEqual([answer.interim.map(({ status }) => status), answer.status], [[100], 400]);
+    const [response] = readResponses(output, ["GET"]);
+    assert.deepEqual([response.interim.map(({ status }) => status), response.status], [[100], 400]);
   });
 
-  test("takes the place of an answer that has not begun; one that has is cut off, or reset where it would look complete", () => {
+  test("takes the place of a response that has not begun; one that has is cut off, or reset where it would look complete", () => {
     for (const [version, length, written, closing] of [
       ["1.1", -1, "", "cut"],
       ["1.1", 10, "x", "cut"],
@@ -156,7 +156,7 @@ describe("an error's answer", () => {
     }
   });
 
-  test("is not sent behind an answer that is complete, which is not cut off either", () => {
+  test("is not sent behind a response that is complete, which is not cut off either", () => {
     const driver = new Driver().feed(chunked("x"));
     const { call } = driver;
     call.demand();
@@ -180,7 +180,7 @@ describe("an error's answer", () => {
     assert.equal(call.read(), 0);
     assert.deepEqual([driver.take(), driver.connection.closing], ["", null]);
     driver.feed(get());
-    call.answer("no", 422);
+    call.response("no", 422);
     const [response] = readResponses(driver.take(), ["POST"]);
     assert.deepEqual([response.status, response.body], [422, "no"]);
     assert.deepEqual([driver.calls.length, driver.connection.closing], [1, "end"], "the connection ends behind it");

@@ -1,4 +1,4 @@
-/** What holds for every request, every answer and every byte, however they are cut up. */
+/** What holds for every request, every response and every byte, however they are cut up. */
 import assert from "node:assert/strict";
 import { Buffer } from "node:buffer";
 import { type ChildProcess, spawn } from "node:child_process";
@@ -33,19 +33,19 @@ function checkOutcome({ exchanges, error, output, closing }: Outcome): void {
   if (error !== null) assert.notEqual(closing, null, "a connection closes behind a fault");
   for (const { complete } of exchanges.slice(0, -1))
     assert.equal(complete, true, "a request follows an incomplete one");
-  // Every request is answered, and a fault as well: in order, and so that it can be read.
-  const answered = exchanges.filter(({ complete }) => complete);
+  // Every request gets a response, and a fault as well: in order, and so that it can be read.
+  const responded = exchanges.filter(({ complete }) => complete);
   const last = exchanges.at(-1);
-  const methods = answered.map(({ method }) => method);
+  const methods = responded.map(({ method }) => method);
   const unread = last !== undefined && !last.complete;
   if (unread) methods.push(last.method);
   if (error !== null && !unread) {
     // Who asked is known only to the reader of the head: a HEAD gets no content.
     methods.push(output.endsWith("\r\n\r\n") ? "HEAD" : "GET");
   }
-  const answers = error === null && unread ? readWithout(output, methods) : readResponses(output, methods);
-  answers.forEach(({ status }, i) => {
-    if (error !== null && i === answers.length - 1) assert.ok(status >= 400 && status < 600);
+  const responses = error === null && unread ? readWithout(output, methods) : readResponses(output, methods);
+  responses.forEach(({ status }, i) => {
+    if (error !== null && i === responses.length - 1) assert.ok(status >= 400 && status < 600);
     else assert.ok(status === 200 || methods[i] === "CONNECT");
   });
 }
@@ -68,12 +68,12 @@ describe("requests", () => {
         assert.deepEqual(open.exchanges, messages);
         assert.deepEqual([open.error, open.closing], [null, null]);
         assert.deepEqual(ended, { ...open, closing: "end" });
-        const answers = readResponses(
+        const responses = readResponses(
           open.output,
           messages.map(({ method }) => method),
         );
         assert.deepEqual(
-          answers.map(({ body }) => body),
+          responses.map(({ body }) => body),
           messages.map(({ method, body }) => (method === "HEAD" ? "" : body)),
         );
       }),
@@ -179,8 +179,8 @@ describe("requests", () => {
     );
   });
 
-  test("a handler that reads what it likes and answers when it likes never sees another request's bytes", () => {
-    // How much is read, of which request, before it is answered.
+  test("a handler that reads what it likes and responds when it likes never sees another request's bytes", () => {
+    // How much is read, of which request, before it gets a response.
     const appetites = fc.array(fc.oneof(fc.nat(50), fc.constant(100_000)), { minLength: 4, maxLength: 4 });
     fc.assert(
       fc.property(requests, appetites, cuts, (sent, appetites, cutAt) => {
@@ -195,7 +195,7 @@ describe("requests", () => {
               if (n < 0) break;
               left -= n;
             }
-            call.answer("", 400);
+            call.response("", 400);
           };
           call.whenReadable = go;
           call.demand();
@@ -251,9 +251,9 @@ const given: fc.Arbitrary<Given> = fc.record({
   pulls: fc.array(fc.boolean(), { minLength: 6, maxLength: 6 }),
 });
 
-const answersGiven = fc.array(given, { minLength: 1, maxLength: 3, size: "max" });
+const responsesGiven = fc.array(given, { minLength: 1, maxLength: 3, size: "max" });
 
-/** Lets the engine write these answers on one connection. @returns what left, and those that were asked for */
+/** Lets the engine write these responses on one connection. @returns what left, and those that were asked for */
 function write(all: readonly Given[]): { output: string; asked: Given[]; closed: boolean } {
   const driver = new Driver();
   let output = "";
@@ -261,25 +261,25 @@ function write(all: readonly Given[]): { output: string; asked: Given[]; closed:
   driver.feed(
     all.map(({ method, minor }) => `${method} / HTTP/1.${minor}\r\nHost: a\r\nConnection: keep-alive\r\n\r\n`).join(""),
   );
-  for (const answer of all) {
+  for (const response of all) {
     if (driver.connection.closing !== null) break;
     const { call } = driver;
-    asked.push(answer);
-    const body = answer.pieces.join("");
-    for (const status of answer.interim) call.inform(status, answer.fields);
-    call.respond(answer.status, answer.counted ? body.length : -1, answer.fields, answer.reason);
-    answer.pieces.forEach((piece, i) => {
-      if (answer.pulls[i]) output += driver.take();
+    asked.push(response);
+    const body = response.pieces.join("");
+    for (const status of response.interim) call.inform(status, response.fields);
+    call.respond(response.status, response.counted ? body.length : -1, response.fields, response.reason);
+    response.pieces.forEach((piece, i) => {
+      if (response.pulls[i]) output += driver.take();
       call.write(piece);
     });
-    call.end(answer.trailers);
+    call.end(response.trailers);
     call.release();
   }
   output += driver.take();
   return { output, asked, closed: driver.connection.closing === "end" };
 }
 
-/** What a client should make of an answer. */
+/** What a client should make of a response. */
 function expected({ method, minor, status, reason, fields, pieces, counted, trailers, interim }: Given): ReadResponse {
   const body = pieces.join("");
   const empty = method === "HEAD" || status === 204 || status === 304;
@@ -310,12 +310,12 @@ function expected({ method, minor, status, reason, fields, pieces, counted, trai
   };
 }
 
-/** Reads answers with Python's http.client: one line of JSON in, one out. */
+/** Reads responds with Python's http.client: one line of JSON in, one out. */
 const PYTHON = `
 import base64, http.client, io, json, sys
 
 class Stream(io.BytesIO):
-    def close(self):  # http.client closes what it has read to the end; the next answer stands behind it
+    def close(self):  # http.client closes what it has read to the end; the next response stands behind it
         pass
 
 class Socket:
@@ -327,23 +327,23 @@ class Socket:
 for line in sys.stdin:
     case = json.loads(line)
     stream = Stream(base64.b64decode(case["data"]))
-    answers = []
+    responses = []
     try:
         for method in case["methods"]:
             response = http.client.HTTPResponse(Socket(stream), method=method)
             response.begin()
-            answers.append([response.status, response.reason, response.getheaders(),
+            responses.append([response.status, response.reason, response.getheaders(),
                             base64.b64encode(response.read()).decode(), response.will_close])
-        result = {"answers": answers, "rest": len(stream.read())}
+        result = {"responses": responses, "rest": len(stream.read())}
     except Exception as error:
         result = {"error": repr(error)}
     print(json.dumps(result), flush=True)
 `;
 
-describe("answers", () => {
+describe("responses", () => {
   test("are read back as they were given", () => {
     fc.assert(
-      fc.property(answersGiven, (all) => {
+      fc.property(responsesGiven, (all) => {
         const { output, asked, closed } = write(all);
         const read = readResponses(
           output,
@@ -369,23 +369,23 @@ describe("answers", () => {
     reader = spawn(python.path, ["-c", PYTHON], { stdio: ["pipe", "pipe", "inherit"] });
     const { stdin, stdout } = reader;
     lines = createInterface({ input: stdout! });
-    const answers = lines[Symbol.asyncIterator]();
+    const responses = lines[Symbol.asyncIterator]();
     await fc.assert(
-      fc.asyncProperty(answersGiven, async (all) => {
-        // Of interim answers, http.client knows 100 alone.
+      fc.asyncProperty(responsesGiven, async (all) => {
+        // Of interim responses, http.client knows 100 alone.
         const { output, asked } = write(
           all.map((one) => ({ ...one, interim: one.interim.filter((status) => status === 100) })),
         );
         const methods = asked.map(({ method }) => method);
         stdin!.write(JSON.stringify({ methods, data: Buffer.from(output, "latin1").toString("base64") }) + "\n");
-        const { value } = await answers.next();
+        const { value } = await responses.next();
         const result = JSON.parse(String(value)) as {
-          answers?: [number, string, string[][], string, boolean][];
+          responses?: [number, string, string[][], string, boolean][];
           error?: string;
         };
         assert.equal(result.error, undefined);
         assert.deepEqual(
-          result.answers?.map(([status, reason, fields, body]) => ({
+          result.responses?.map(([status, reason, fields, body]) => ({
             status,
             reason,
             fields,
@@ -420,7 +420,7 @@ const STEPS = {
   closeConnection: (driver) => driver.call.exchange.closeConnection(),
   abort: (driver) => driver.call.abort(),
   release: (driver) => driver.call.release(),
-  answer: (driver) => mistaken(() => driver.call.answer("hello")),
+  response: (driver) => mistaken(() => driver.call.response("hello")),
   feed: (driver, n) => driver.connection.wantsRead && driver.feed(PEER.slice(0, n), [n >> 1]),
   feedAll: (driver) => driver.connection.wantsRead && driver.feed(PEER),
   peerEnds: (driver) => driver.end(),

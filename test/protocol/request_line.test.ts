@@ -39,7 +39,7 @@ const other = (method: string, target: string, minor = 1): Line => ({ method, ta
 const right: [data: string, line: Line][] = [
   ["GET / HTTP/1.1\r\n", origin("GET", "/")],
   ["GET / HTTP/1.0\r\n", origin("GET", "/", 0)],
-  // "HTTP/1.2" is answered as the highest minor version known (RFC 9110 §2.5)
+  // "HTTP/1.2" gets a response as the highest minor version known (RFC 9110 §2.5)
   ["GET / HTTP/1.2\r\n", origin("GET", "/")],
   ["GET / HTTP/1.9\r\n", origin("GET", "/")],
   // any token is a method (RFC 9110 §9.1), letter for letter

@@ -105,7 +105,7 @@ describe("CONNECT (RFC 9110 §9.3.6)", () => {
   });
 
   test("with content, refused: it is dropped like any other", () => {
-    const driver = new Driver({}, (call) => call.answer("", 405));
+    const driver = new Driver({}, (call) => call.response("", 405));
     driver.feed("CONNECT a:80 HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\nhello" + GET);
     assert.equal(driver.calls.length, 2);
   });

@@ -17,8 +17,8 @@ function serve(router: Router): HTTPServer {
 }
 
 async function ask(router: Router, path: string, method = "GET"): Promise<unknown> {
-  const answer = await serve(router).inject({ path, method });
-  return answer.status === 200 ? answer.json() : answer.status;
+  const response = await serve(router).inject({ path, method });
+  return response.status === 200 ? response.json() : response.status;
 }
 
 test("a path leads to the class of the most specific pattern, in whatever order they came, with what it names", async () => {
@@ -95,7 +95,7 @@ test("a class behind a router has its own methods; those of others are known, bu
   assert.equal(stage.headers.get("Allow"), "RICKROLL, OPTIONS");
 });
 
-test("where no pattern matches, the fallback answers: its methods, or 404 in its words", async () => {
+test("where no pattern matches, the fallback responses: its methods, or 404 in its words", async () => {
   class Fallback extends BaseHTTPRequestHandler {
     override errorMessageFormat = "%(code)d: %(message)s";
     override errorContentType = "text/plain";

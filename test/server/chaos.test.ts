@@ -1,6 +1,6 @@
 /**
  * Handlers that do anything in any order, against peers that do: whatever they do to themselves, what goes over the wire stays
- * HTTP, an answer that looks whole is whole, every handler comes to its end, and the server goes on.
+ * HTTP, a response that looks whole is whole, every handler comes to its end, and the server goes on.
  */
 import assert from "node:assert/strict";
 import { test } from "node:test";
@@ -28,7 +28,7 @@ const step: fc.Arbitrary<Step> = fc.oneof(
   ),
 ) as fc.Arbitrary<Step>;
 
-/** Mostly things in their right order, with anything in between: chance alone would seldom send an answer. */
+/** Mostly things in their right order, with anything in between: chance alone would seldom send a response. */
 const script: fc.Arbitrary<Step[]> = fc
   .tuple(fc.array(step, { maxLength: 2 }), fc.boolean(), fc.array(step, { maxLength: 6 }))
   .map(([before, wellBegun, after]) => [
@@ -72,7 +72,7 @@ interface Record {
   /** The length it has announced, or null. */
   length: number | null;
   headersEnded: boolean;
-  /** A call has thrown, or the answer was replaced. */
+  /** A call has thrown, or the response was replaced. */
   mistaken: boolean;
   settled: boolean;
 }
@@ -146,28 +146,28 @@ function breakOff(peer: MemoryPeer): void {
 /** Whether what came over the wire is what the handlers have done. */
 function check(peer: MemoryPeer, requests: readonly Sent[], records: readonly Record[], isOver: boolean): void {
   peer.methods = requests.map(({ method }) => method);
-  const { answers, rest } = peer.reading; // fails where it is not HTTP
-  const finals = answers.filter(({ status }) => status >= 200);
-  assert.ok(finals.length <= requests.length, "more answers than requests");
+  const { responses, rest } = peer.reading; // fails where it is not HTTP
+  const finals = responses.filter(({ status }) => status >= 200);
+  assert.ok(finals.length <= requests.length, "more responses than requests");
   if (rest !== "")
     assert.ok(
       peer.ended || peer.closed || !isOver,
-      `a connection hangs in the middle of an answer: ${rest.slice(0, 200)}`,
+      `a connection hangs in the middle of a response: ${rest.slice(0, 200)}`,
     );
-  for (const [i, answer] of finals.entries()) {
+  for (const [i, response] of finals.entries()) {
     const record = records[i];
     const without = requests[i].method === "HEAD" || [204, 205, 304].includes(record?.status);
-    // Otherwise it is not this handler's answer, but what the server makes of its mistakes.
+    // Otherwise it is not this handler's response, but what the server makes of its mistakes.
     const isGood =
       record?.settled === true &&
       record.headersEnded &&
       !record.mistaken &&
       (without || record.length === null || record.length === record.body.length) &&
       // What only the close ends may also have been ended by the peer's own.
-      (answer.framing !== "until-close" || !brokenOff.has(peer));
+      (response.framing !== "until-close" || !brokenOff.has(peer));
     if (!isGood) continue;
-    assert.equal(answer.status, record.status);
-    assert.ok(answer.body === (without ? "" : record.body), `answer ${i + 1} has another body`);
+    assert.equal(response.status, record.status);
+    assert.ok(response.body === (without ? "" : record.body), `response ${i + 1} has another body`);
   }
 }
 
@@ -260,7 +260,7 @@ test("handlers that do anything, peers that do anything", async (t) => {
       const other = server.connect();
       await other.send(GET);
       await turn();
-      assert.equal(other.reading.answers[0]?.status, 200, "the server goes on");
+      assert.equal(other.reading.responses[0]?.status, 200, "the server goes on");
       other.destroy();
       server.log.length = 0;
     },

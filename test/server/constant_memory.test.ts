@@ -33,16 +33,16 @@ async function ask(
   body?: (socket: net.Socket) => Promise<void>,
 ): Promise<{ head: string; length: number; tail: string }> {
   const socket = net.connect({ port, host: "127.0.0.1" });
-  let [answer, length, tail] = ["", 0, ""];
+  let [response, length, tail] = ["", 0, ""];
   socket.on("data", (data: Buffer) => {
-    if (answer.length < 500) answer += data.toString("latin1", 0, 500);
+    if (response.length < 500) response += data.toString("latin1", 0, 500);
     length += data.length;
     tail = (tail + data.toString("latin1", Math.max(0, data.length - 40))).slice(-40);
   });
   socket.write(head + "Host: a\r\nConnection: close\r\n\r\n");
   await body?.(socket);
   await once(socket, "close");
-  return { head: answer, length, tail };
+  return { head: response, length, tail };
 }
 
 async function memory(): Promise<number> {
@@ -67,7 +67,7 @@ test("a download of any size takes no more memory", async (t) => {
   const before = await memory();
   const { length, tail } = await ask(`GET /${size / MIB} HTTP/1.1\r\n`);
   assert.ok(length > size);
-  assert.ok(tail.endsWith("\r\n0\r\n\r\n"), "the answer is whole");
+  assert.ok(tail.endsWith("\r\n0\r\n\r\n"), "the response is whole");
   const more = (await memory()) - before;
   t.diagnostic(`download of ${size / MIB} MiB: ${more} KiB more at the most`);
   assert.ok(more < ALLOWED_KIB, `a download of ${size / MIB} MiB took ${more} KiB more`);

@@ -81,22 +81,22 @@ test("the request is sent as it is said", async () => {
   assert.equal(echoed.content, "one" + "z".repeat(300_000));
 });
 
-test("the answer has everything that was sent", async () => {
-  const answer = await serve().inject();
-  assert.deepEqual([answer.status, answer.reason], [200, "Fine"]);
-  assert.deepEqual(answer.headers.getAll("x-a"), ["1", "2"]);
-  assert.equal(answer.headers.get("Server")?.startsWith("Plinth/"), true);
-  assert.equal(answer.text(), "é" + "x".repeat(100_000));
-  assert.equal(answer.body.length, 100_002);
-  assert.equal(answer.trailers?.get("digest"), "abc");
+test("the response has everything that was sent", async () => {
+  const response = await serve().inject();
+  assert.deepEqual([response.status, response.reason], [200, "Fine"]);
+  assert.deepEqual(response.headers.getAll("x-a"), ["1", "2"]);
+  assert.equal(response.headers.get("Server")?.startsWith("Plinth/"), true);
+  assert.equal(response.text(), "é" + "x".repeat(100_000));
+  assert.equal(response.body.length, 100_002);
+  assert.equal(response.trailers?.get("digest"), "abc");
   assert.deepEqual(
-    answer.informational.map(({ status, headers }) => [status, headers.get("Link")]),
+    response.informational.map(({ status, headers }) => [status, headers.get("Link")]),
     [
       [103, "</a.css>"],
       [103, "</b.css>"],
     ],
   );
-  assert.throws(() => answer.json(), SyntaxError);
+  assert.throws(() => response.json(), SyntaxError);
   const head = await serve().inject({ method: "HEAD" });
   assert.deepEqual([head.status, head.body.length, head.trailers], [200, 0, undefined]);
   const none = await serve().inject({ method: "PUT" });
@@ -108,9 +108,9 @@ test("many at a time keep apart, on a server that listens and one that does not"
   const { httpd } = await inMemory(t, Echo);
   for (const server of [httpd, serve()]) {
     const bodies = Array.from({ length: 100 }, (_, i) => `body ${i}`);
-    const answers = await Promise.all(bodies.map((body) => server.inject({ method: "POST", body })));
+    const responses = await Promise.all(bodies.map((body) => server.inject({ method: "POST", body })));
     assert.deepEqual(
-      answers.map((answer) => (answer.json() as { content: string }).content),
+      responses.map((response) => (response.json() as { content: string }).content),
       bodies,
     );
   }
@@ -136,7 +136,7 @@ test("what cannot be sent is a TypeError", async () => {
   }
 });
 
-test("limits hold, and an answer may come before all was sent", async () => {
+test("limits hold, and a response may come before all was sent", async () => {
   class Small extends BaseHTTPRequestHandler {
     async do_POST(): Promise<void> {
       this.sendText(String((await this.bytes()).length));
@@ -165,7 +165,7 @@ test("limits hold, and an answer may come before all was sent", async () => {
   await until(() => ended, "the end of the body that nobody wants");
 });
 
-test("an answer that is cut off rejects; so do a body that fails, a client that leaves, and a server that has been shut down", async () => {
+test("a response that is cut off rejects; so do a body that fails, a client that leaves, and a server that has been shut down", async () => {
   const gate = new Gate();
   let reason: unknown;
   class Handler extends BaseHTTPRequestHandler {
@@ -193,7 +193,7 @@ test("an answer that is cut off rejects; so do a body that fails, a client that 
     }
   }
   const httpd = serve(Handler);
-  await assert.rejects(httpd.inject(), /closed the connection before the end of its answer/);
+  await assert.rejects(httpd.inject(), /closed the connection before the end of its response/);
   const failing = (async function* (): AsyncGenerator<string> {
     yield "a";
     throw new Error("the disk is gone");
@@ -210,7 +210,7 @@ test("an answer that is cut off rejects; so do a body that fails, a client that 
   await assert.rejects(httpd.inject(), /cannot run a request: this server has been shut down/);
 });
 
-test("a handler that goes on behind its answer is left alone, and shutdown waits for it", async () => {
+test("a handler that goes on behind its response is left alone, and shutdown waits for it", async () => {
   const gate = new Gate();
   let aborted: boolean | undefined;
   class Handler extends BaseHTTPRequestHandler {
@@ -223,8 +223,8 @@ test("a handler that goes on behind its answer is left alone, and shutdown waits
     }
   }
   const httpd = serve(Handler);
-  const answer = await httpd.inject();
-  assert.equal(answer.text(), "here");
+  const response = await httpd.inject();
+  assert.equal(response.text(), "here");
   let down = false;
   const stopped = httpd.shutdown().then(() => (down = true));
   await new Promise((resolve) => setImmediate(resolve));
@@ -271,7 +271,7 @@ test("what has come of a response that is cut off is in the error", async () => 
     await assert.rejects(serve(Handler).inject({ path }), (error) => {
       assert.ok(error instanceof ResponseCutError);
       const message =
-        "the server has closed the connection before the end of its answer, 200, behind 6 bytes of content";
+        "the server has closed the connection before the end of its response, 200, behind 6 bytes of content";
       assert.deepEqual([error.name, error.message], ["ResponseCutError", message]);
       const { status, reason, headers, body, trailers, informational } = error.response!;
       assert.deepEqual([status, reason, headers.get("X-A"), trailers], [200, "OK", "1", undefined]);
@@ -282,7 +282,7 @@ test("what has come of a response that is cut off is in the error", async () => 
   }
   await assert.rejects(serve(Handler).inject({ method: "CLOSE" }), (error) => {
     assert.ok(error instanceof ResponseCutError);
-    assert.equal(error.message, "the server has closed the connection before the end of its answer");
+    assert.equal(error.message, "the server has closed the connection before the end of its response");
     assert.equal(error.response, undefined);
     return true;
   });

@@ -20,7 +20,7 @@ class Handler extends BaseHTTPRequestHandler {
     this.wfile.write(content);
   }
 
-  /** Answers, and leaves the content unread. */
+  /** Responses, and leaves the content unread. */
   do_PUT(): void {
     this.sendResponse(200);
     this.endHeaders();
@@ -67,8 +67,8 @@ describe("time", { concurrency: 12 }, () => {
       await peer.send("GET / HTTP/1.1\r\nHo");
       assert.ok(!peer.ended, "not at once");
       await lifeOf(peer);
-      const [answer] = await peer.answers(1);
-      assert.deepEqual([answer.status, answer.get("connection")], [408, "close"]);
+      const [response] = await peer.responses(1);
+      assert.deepEqual([response.status, response.get("connection")], [408, "close"]);
       assert.match(log[0], /HEAD_TIMEOUT/);
     },
   );
@@ -76,7 +76,7 @@ describe("time", { concurrency: 12 }, () => {
   testLimit("a head that drips does not put that off", { headTimeout: 300 }, async (peer) => {
     const dripping = drip(peer, `GET / HTTP/1.1\r\nHost: a\r\nX: ${"x".repeat(1000)}`, 20);
     assert.ok((await lifeOf(peer)) < 5000);
-    assert.equal((await peer.answers(1))[0].status, 408);
+    assert.equal((await peer.responses(1))[0].status, 408);
     await dripping;
   });
 
@@ -111,7 +111,7 @@ describe("time", { concurrency: 12 }, () => {
     await new Promise((resolve) => setTimeout(resolve, 700));
     await peer.send("GET /");
     await lifeOf(peer);
-    assert.equal((await peer.answers(1))[0].status, 408);
+    assert.equal((await peer.responses(1))[0].status, 408);
   });
 
   testLimit(
@@ -121,16 +121,16 @@ describe("time", { concurrency: 12 }, () => {
       await peer.send(post("hello").slice(0, -1));
       assert.ok(!peer.ended, "not at once");
       await lifeOf(peer);
-      const [answer] = await peer.answers(1);
-      assert.equal(answer.status, 408);
-      assert.match(answer.body, /BODY_TIMEOUT/);
+      const [response] = await peer.responses(1);
+      assert.equal(response.status, 408);
+      assert.match(response.body, /BODY_TIMEOUT/);
     },
   );
 
   testLimit("nor does it help when it drips", { bodyTimeout: 300, minBodyRate: 1000 }, async (peer) => {
     const dripping = drip(peer, post("x".repeat(1000)), 20);
     assert.ok((await lifeOf(peer)) < 5000);
-    assert.equal((await peer.answers(1))[0].status, 408);
+    assert.equal((await peer.responses(1))[0].status, 408);
     await dripping;
   });
 
@@ -143,7 +143,7 @@ describe("time", { concurrency: 12 }, () => {
         await new Promise((resolve) => setTimeout(resolve, 100));
         await peer.send("x".repeat(500));
       }
-      assert.equal((await peer.answer()).body.length, 6000);
+      assert.equal((await peer.response()).body.length, 6000);
     },
   );
 
@@ -152,7 +152,7 @@ describe("time", { concurrency: 12 }, () => {
     { bodyTimeout: 300 },
     async (peer) => {
       await peer.send("PUT / HTTP/1.1\r\nHost: a\r\nContent-Length: 100\r\n\r\nx");
-      assert.equal((await peer.answer()).status, 200);
+      assert.equal((await peer.response()).status, 200);
       assert.ok((await lifeOf(peer)) < 5000);
     },
   );
@@ -169,8 +169,8 @@ describe("time", { concurrency: 12 }, () => {
 });
 
 // By themselves: much memory moves here, which holds the event loop up.
-describe("answers that are not read", () => {
-  testLimit("an answer that stays unread is given up", { sendTimeout: 300 }, async (peer) => {
+describe("responses that are not read", () => {
+  testLimit("a response that stays unread is given up", { sendTimeout: 300 }, async (peer) => {
     peer.socket.pause();
     await peer.send(request("GET", `/${100 * 1024 * 1024}`));
     await new Promise((resolve) => setTimeout(resolve, 1500));
@@ -179,7 +179,7 @@ describe("answers that are not read", () => {
     assert.ok(peer.text.length < 100 * 1024 * 1024);
   });
 
-  testLimit("an answer that is read, however slowly, is not", { sendTimeout: 1500 }, async (peer) => {
+  testLimit("a response that is read, however slowly, is not", { sendTimeout: 1500 }, async (peer) => {
     const size = 12 * 1024 * 1024;
     let got = 0;
     peer.socket.removeAllListeners("data").on("data", (bytes: Buffer) => {
@@ -188,7 +188,7 @@ describe("answers that are not read", () => {
       setTimeout(() => peer.socket.resume(), 10);
     });
     await peer.send(`GET /${size} HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n`);
-    await until(() => peer.ended || peer.closed, "the end of the answer", 60_000);
+    await until(() => peer.ended || peer.closed, "the end of the response", 60_000);
     assert.ok(got > size, `${got} of ${size} bytes`);
   });
 });
@@ -213,12 +213,12 @@ describe("number and size", () => {
         "the log says it once",
       );
       second.destroy();
-      let answered = false;
-      while (!answered) {
+      let responded = false;
+      while (!responded) {
         const next = await limited.connect();
         void next.send(GET);
-        await until(() => next.closed || next.ended || next.reading.answers.length > 0, "an answer or an end");
-        answered = next.reading.answers.length > 0;
+        await until(() => next.closed || next.ended || next.reading.responses.length > 0, "a response or an end");
+        responded = next.reading.responses.length > 0;
       }
     },
   );
@@ -255,5 +255,5 @@ test("when handlers hold the event loop up for ever and ever, deadlines still co
     for (let j = 0; j < 5; j++) await new Promise((resolve) => setTimeout(resolve, 0));
   }
   assert.ok(peer.ended);
-  assert.equal((await peer.answers(1))[0].status, 408);
+  assert.equal((await peer.responses(1))[0].status, 408);
 });

@@ -10,8 +10,8 @@ const GET = "GET / HTTP/1.1\r\nHost: a\r\n\r\n";
 export class Load {
   /** Connections that stood. */
   connected = 0;
-  /** Requests that were answered. */
-  answered = 0;
+  /** Requests that got a response. */
+  responded = 0;
   /** Requests that were sent, and for which the connection ended without a response. */
   lost = 0;
   /** Connections that were refused, or reset before they stood: nothing was sent on them. */
@@ -31,9 +31,9 @@ export class Load {
     this.#clients = Array.from({ length: count }, () => this.#run(persists));
   }
 
-  /** Waits until so many requests have been answered. */
-  async reach(answered: number): Promise<void> {
-    await until(() => this.answered >= answered, `${answered} responses`, 30_000);
+  /** Waits until so many requests have been given. */
+  async reach(responded: number): Promise<void> {
+    await until(() => this.responded >= responded, `${responded} responses`, 30_000);
   }
 
   /** Lets each client stop behind its present request. */
@@ -77,7 +77,7 @@ export class Load {
         if (head === null || text.length < head[0].length + Number(head[1])) return;
         text = "";
         waits = false;
-        this.answered++;
+        this.responded++;
         if (!this.#over && !/\r\nConnection: close\r\n/.test(head[0])) return ask();
         resolve("close");
         socket.end();

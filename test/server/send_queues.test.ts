@@ -1,6 +1,7 @@
 /** What the kernel holds for connections, as Linux writes it down. */
 import assert from "node:assert/strict";
 import net from "node:net";
+import type { ConnectionInfo } from "../../src/protocol/exchange.ts";
 import { networkInterfaces } from "node:os";
 import process from "node:process";
 import { test } from "node:test";
@@ -32,12 +33,12 @@ const TCP6 = [
   `   2: ${LOOPBACK}:1F90 ${address("B80D0120", "67452301", "00000000", "EFCDAB89")}:FFFF 01 00000030:00000000${REST}`,
 ].join("");
 
-class Asker implements Sender {
-  readonly peer: readonly [string, number];
+class Client implements Sender {
+  readonly info: ConnectionInfo;
   readonly told: number[] = [];
 
   constructor(host: string, port: number) {
-    this.peer = [host, port];
+    this.info = { clientAddress: [host, port], alpn: null };
   }
 
   sendQueueIs(bytes: number): void {
@@ -60,11 +61,11 @@ test("each hears of its own connection, and of none that it is not", async () =>
     ["", 0, -1],
     ["memory", 1, -1],
   ] as const;
-  const askers = expected.map(([host, port]) => new Asker(host, port));
-  for (const asker of askers) queues.ask(asker);
+  const clients = expected.map(([host, port]) => new Client(host, port));
+  for (const client of clients) queues.ask(client);
   await queues.look(0, 8080);
   assert.deepEqual(
-    askers.map(({ peer, told }) => [...peer, ...told]),
+    clients.map(({ info, told }) => [...info.clientAddress, ...told]),
     expected,
   );
 });
@@ -77,7 +78,7 @@ test("it is looked only where somebody has asked, once for all, and not too ofte
   });
   await queues.look(0, 8080);
   assert.equal(looks, 0);
-  const [one, other] = [new Asker("127.0.0.2", 0xc000), new Asker("127.0.0.2", 0xc001)];
+  const [one, other] = [new Client("127.0.0.2", 0xc000), new Client("127.0.0.2", 0xc001)];
   for (let now = 0; now <= 4_000; now += 250) {
     queues.ask(one);
     queues.ask(other);
@@ -92,9 +93,9 @@ test("it is looked only where somebody has asked, once for all, and not too ofte
 test("no look begins while another is under way, and one that took long has a pause behind it", async () => {
   const ends: ((text: string) => void)[] = [];
   const queues = new SendQueues(0, () => new Promise((resolve) => ends.push(resolve)));
-  const asker = new Asker("127.0.0.2", 0xc000);
+  const client = new Client("127.0.0.2", 0xc000);
   const look = (now: number): Promise<void> => {
-    queues.ask(asker);
+    queues.ask(client);
     return queues.look(now, 8080);
   };
   const first = look(0);
@@ -108,7 +109,7 @@ test("no look begins while another is under way, and one that took long has a pa
   const second = look(1_000_000);
   for (const end of ends) end(TCP);
   await second;
-  assert.deepEqual(asker.told, [0x3f00d, 0x3f00d]);
+  assert.deepEqual(client.told, [0x3f00d, 0x3f00d]);
 });
 
 test("where nothing can be read, that is said at once, and not tried again", async () => {
@@ -117,12 +118,12 @@ test("where nothing can be read, that is said at once, and not tried again", asy
     reads++;
     return "";
   });
-  const asker = new Asker("127.0.0.2", 0xc000);
+  const client = new Client("127.0.0.2", 0xc000);
   for (const now of [0, 1, 2]) {
-    queues.ask(asker);
+    queues.ask(client);
     await queues.look(now, 8080);
   }
-  assert.deepEqual([asker.told, reads], [[-1, -1, -1], 2]);
+  assert.deepEqual([client.told, reads], [[-1, -1, -1], 2]);
 });
 
 const hasIPv6 = Object.values(networkInterfaces()).some((list) => list?.some(({ address }) => address === "::1"));
@@ -148,11 +149,11 @@ test("the kernel's own word", { skip: process.platform !== "linux" && "only Linu
     t.after(() => client.destroy());
     await new Promise((resolve) => client.once("connect", resolve));
     const queues = new SendQueues(0);
-    const asker = new Asker(host, client.localPort!);
+    const sender = new Client(host, client.localPort!);
     const ask = async (): Promise<number> => {
-      queues.ask(asker);
+      queues.ask(sender);
       await queues.look(Infinity, port);
-      return asker.told.at(-1)!;
+      return sender.told.at(-1)!;
     };
     let held = -1;
     while (held < 100_000) held = await ask();

@@ -14,7 +14,7 @@ function soon(promise: Promise<unknown>, what: string): Promise<void> {
   return until(() => done, what, SOON);
 }
 
-/** Says that it has begun, and answers when told to. */
+/** Says that it has begun, and responds when told to. */
 function waiting(): { begun: Gate; gate: Gate; Handler: typeof BaseHTTPRequestHandler } {
   const begun = new Gate();
   const gate = new Gate();
@@ -51,12 +51,12 @@ test("shutdown lets what runs finish, closes what idles, and takes nothing new",
   await assert.rejects(connect(t, httpd.serverAddress), { code: "ECONNREFUSED" });
   assert.equal(done, false, "one handler still runs");
   gate.open();
-  const [answer] = await busy.answers(1);
-  assert.deepEqual([answer.body, answer.get("connection")], ["/1", "close"]);
+  const [response] = await busy.responses(1);
+  assert.deepEqual([response.body, response.get("connection")], ["/1", "close"]);
   await busy.endOfConnection();
   await busy.end();
   await ended;
-  await busy.answers(1); // the request behind it was not taken
+  await busy.responses(1); // the request behind it was not taken
 });
 
 test("shutdown is one thing, however often it is asked for", async (t) => {
@@ -68,7 +68,7 @@ test("shutdown is one thing, however often it is asked for", async (t) => {
   const asked = [httpd.shutdown(), httpd.shutdown(), httpd[Symbol.asyncDispose](), httpd.serveForever()];
   await turn();
   gate.open();
-  assert.equal((await peer.answer()).body, "/");
+  assert.equal((await peer.response()).body, "/");
   await peer.end();
   await Promise.all(asked);
   await httpd.shutdown();
@@ -132,7 +132,7 @@ test("a shutdown without a time limit waits", async (t) => {
   const ended = httpd.shutdown();
   await new Promise((resolve) => setTimeout(resolve, 30)); // a timer that overflowed would have come
   gate.open();
-  assert.equal((await peer.answer()).body, "/");
+  assert.equal((await peer.response()).body, "/");
   await peer.end();
   await soon(ended, "shutdown");
 });
@@ -152,7 +152,7 @@ test("what is on its way still arrives: a head, and content", async (t) => {
     await peer.send(sent);
     const ended = httpd.shutdown();
     await peer.send(post("hello").slice(sent.length));
-    assert.equal((await peer.answer()).body, "hello", sent);
+    assert.equal((await peer.response()).body, "hello", sent);
     await peer.end();
     await ended;
   }
@@ -173,8 +173,8 @@ test("a handler may wait for the server to shut down by whatever name it has it,
   const peer = await connect(t, httpd.serverAddress);
   await peer.send(GET);
   await soon(
-    peer.answer().then((answer) => assert.equal(answer.body, "bye")),
-    "the answer",
+    peer.response().then((response) => assert.equal(response.body, "bye")),
+    "the response",
   );
   await peer.end();
   await soon(httpd.serveForever(), "the end");
@@ -211,15 +211,15 @@ for (const awaited of [true, false]) {
       await turn();
       assert.equal(peer.text, "", "another handler still runs");
     } else {
-      await peer.answers(1);
+      await peer.responses(1);
     }
     gate.open();
     for (const [one, body] of [
       [other, "/other"],
       [peer, "/down"],
     ] as const) {
-      const answer = await one.answer();
-      assert.deepEqual([answer.body, answer.get("connection")], [body, "close"]);
+      const response = await one.response();
+      assert.deepEqual([response.body, response.get("connection")], [body, "close"]);
       await one.end();
     }
     await soon(serving, "serveForever");
@@ -239,7 +239,7 @@ test("handlers that wait for the same shutdown do not wait for each other", asyn
   const peers = [await server.connect(), await server.connect(), await server.connect()];
   for (const peer of peers) await peer.send(GET);
   for (const peer of peers) {
-    assert.equal((await peer.answer()).status, 200);
+    assert.equal((await peer.response()).status, 200);
     await peer.end();
   }
   await soon(server.httpd.serveForever(), "serveForever");
@@ -273,7 +273,7 @@ test("a shutdown that a handler asks for when it has settled waits for the other
   await turn();
   assert.equal(done, false, "the other handler still runs");
   gate.open();
-  await other.answer();
+  await other.response();
   await other.end();
   await until(() => done, "shutdown");
 });
@@ -292,7 +292,7 @@ test("a handler that never settles holds shutdown up only until its time is over
   await soon(server.httpd.shutdown(), "shutdown");
 });
 
-test("a client that has just been answered, or has just come, may still ask within the grace, and is told that it ends", async (t) => {
+test("a client that has just been given, or has just come, may still ask within the grace, and is told that it ends", async (t) => {
   const { Handler } = waiting();
   const { httpd } = await onSocket(t, Handler, { shutdownGrace: 5000 });
   const fresh = await connect(t, httpd.serverAddress);
@@ -301,8 +301,8 @@ test("a client that has just been answered, or has just come, may still ask with
   const ended = httpd.shutdown();
   await turn();
   for (const peer of [fresh, idle]) {
-    const answer = await peer.ask(request("GET", "/now"));
-    assert.deepEqual([answer.body, answer.get("connection")], ["/now", "close"]);
+    const response = await peer.ask(request("GET", "/now"));
+    assert.deepEqual([response.body, response.get("connection")], ["/now", "close"]);
     await peer.endOfConnection();
     await peer.end();
   }
@@ -332,7 +332,7 @@ test("a server without connections ends at once, one with idle connections when 
   }
 });
 
-test("a request that lies in the system's buffer when shutdown is called is answered, however long the turns are meanwhile", async (t) => {
+test("a request that lies in the system's buffer when shutdown is called gets a response, however long the turns are meanwhile", async (t) => {
   const { Handler } = waiting();
   const { httpd } = await onSocket(t, Handler, { shutdownGrace: 100 });
   const peer = await connect(t, httpd.serverAddress);
@@ -348,8 +348,8 @@ test("a request that lies in the system's buffer when shutdown is called is answ
     if (++turns < 4) setImmediate(busy);
   };
   busy();
-  const [answer] = await peer.answers(1);
-  assert.deepEqual([answer.body, answer.get("connection")], ["/now", "close"]);
+  const [response] = await peer.responses(1);
+  assert.deepEqual([response.body, response.get("connection")], ["/now", "close"]);
   await peer.endOfConnection();
   await peer.end();
   await soon(ended, "shutdown");
@@ -380,7 +380,7 @@ test("a transport that cannot look for connections does not keep the server from
   assert.match(lines.join("\n"), /cannot accept what waits: Error: blind/);
 });
 
-test("a response whose head has left before the shutdown does not say that it is the last: the next request is answered", async (t) => {
+test("a response whose head has left before the shutdown does not say that it is the last: the next request gets a response", async (t) => {
   const gate = new Gate();
   class Handler extends BaseHTTPRequestHandler {
     async do_GET(): Promise<void> {
@@ -398,9 +398,9 @@ test("a response whose head has left before the shutdown does not say that it is
   const ended = httpd.shutdown();
   await turn();
   gate.open();
-  const answers = await peer.answers(2);
+  const responses = await peer.responses(2);
   assert.deepEqual(
-    answers.map((answer) => [answer.body, answer.get("connection")]),
+    responses.map((response) => [response.body, response.get("connection")]),
     [
       ["/1", null],
       ["/2", "close"],

@@ -10,7 +10,7 @@ import { type Address, HTTPServer, type HTTPServerOptions, ThreadingHTTPServer, 
 import { denoTransport } from "../../src/transport/deno.ts";
 import { nodeTransport } from "../../src/transport/node.ts";
 import { runtime } from "../support/runtime.ts";
-import { Slow } from "./slow_handlers.ts";
+import { Slow } from "../handler/slow_handlers.ts";
 import { connect, type SocketPeer, until } from "./support.ts";
 
 /** How a server is reached, and where its handlers run. */
@@ -192,9 +192,9 @@ describe("a client that sends slowly, and reads when it has sent all", { concurr
         peer.socket.pause();
         await sendSlowly(peer, text, 40);
         peer.socket.resume();
-        const [answer] = await peer.answers(1);
-        assert.deepEqual([answer.status, peer.error], [status, undefined], what);
-        if (answer.get("connection") === "close") await peer.endOfConnection();
+        const [response] = await peer.responses(1);
+        assert.deepEqual([response.status, peer.error], [status, undefined], what);
+        if (response.get("connection") === "close") await peer.endOfConnection();
         await peer.end();
         await until(() => peer.closed, "the end of the connection");
         assert.equal(peer.error, undefined, what);
@@ -206,7 +206,7 @@ describe("a client that sends slowly, and reads when it has sent all", { concurr
     inModes(async (mode) => {
       const peer = await (await serve(t, mode)).connect();
       await sendSlowly(peer, announced("POST", 60_000), 35);
-      const refusal = await peer.answer();
+      const refusal = await peer.response();
       assert.deepEqual([refusal.status, refusal.get("connection")], [401, null]);
       assert.equal((await peer.ask(announced("PUT", 5))).body, "5");
     }));

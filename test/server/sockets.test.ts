@@ -77,7 +77,7 @@ test("a file that is no socket is not removed", async (t) => {
   assert.equal(await readFile(file, "utf8"), "years of work");
 });
 
-test("an answer cut short on a Unix socket, which knows no resets, ends the connection and nothing else", async (t) => {
+test("a response cut short on a Unix socket, which knows no resets, ends the connection and nothing else", async (t) => {
   const gate = new Gate();
   class Failing extends BaseHTTPRequestHandler {
     async do_GET(): Promise<void> {
@@ -150,7 +150,7 @@ test("a client that ends its side at once, or in the middle, is let go", async (
     peer.socket.end(text);
     await until(() => peer.closed, `the end of the connection after ${JSON.stringify(text)}`);
     assert.equal(peer.error, undefined);
-    assert.equal(peer.reading.answers[0]?.status ?? null, status, text);
+    assert.equal(peer.reading.responses[0]?.status ?? null, status, text);
   }
 });
 

@@ -1,11 +1,11 @@
-/** What the tests of servers share: servers that end with their test, clients that speak bytes, and a reader of answers. */
+/** What the tests of servers share: servers that end with their test, clients that speak bytes, and a reader of responses. */
 import assert from "node:assert/strict";
 import net from "node:net";
 import type { TestContext } from "node:test";
 import { type Address, HTTPServer, type HTTPServerOptions, MemoryTransport, type RequestHandlerClass } from "plinth";
 
-/** An answer as it stood on the wire, one character a byte. */
-export interface Answer {
+/** A response as it stood on the wire, one character a byte. */
+export interface ReceivedResponse {
   readonly status: number;
   readonly reason: string;
   readonly fields: [name: string, value: string][];
@@ -18,36 +18,36 @@ export interface Answer {
 
 export interface Reading {
   /** Those that are whole, in order, interim ones too. */
-  readonly answers: Answer[];
-  /** What follows them: part of an answer, or no answer at all. */
+  readonly responses: ReceivedResponse[];
+  /** What follows them: part of a response, or no response at all. */
   readonly rest: string;
 }
 
 /**
  * Reads what a server has sent. Written from RFC 9112 and not from the engine, so that the two can disagree.
- * @param methods those of the requests, in order, where they are not GET: the answer to a HEAD has no content
+ * @param methods those of the requests, in order, where they are not GET: the response to a HEAD has no content
  * @param closed whether more may come
  */
-export function readAnswers(text: string, methods: readonly string[] = [], closed = false): Reading {
-  const answers: Answer[] = [];
+export function readResponses(text: string, methods: readonly string[] = [], closed = false): Reading {
+  const responses: ReceivedResponse[] = [];
   let finals = 0;
   let at = 0;
   for (;;) {
     const headEnd = text.indexOf("\r\n\r\n", at);
     const [statusLine, ...lines] = headEnd < 0 ? [""] : text.slice(at, headEnd).split("\r\n");
     const match = /^HTTP\/1\.1 ([0-9]{3}) ([\t -~\x80-\xff]*)$/.exec(statusLine);
-    if (match === null) return { answers, rest: text.slice(at) };
+    if (match === null) return { responses, rest: text.slice(at) };
     const status = Number(match[1]);
     const fields = lines.map(readField);
     const get = (name: string): string | null => {
       const values = fields.filter(([field]) => field.toLowerCase() === name).map(([, value]) => value);
-      assert.ok(values.length < 2, `${name} stands ${values.length} times in an answer`);
+      assert.ok(values.length < 2, `${name} stands ${values.length} times in a response`);
       return values[0] ?? null;
     };
     const body = readBody(text, headEnd + 4, status, methods[finals] ?? "GET", get, closed);
-    if (body === null) return { answers, rest: text.slice(at) };
+    if (body === null) return { responses, rest: text.slice(at) };
     const { end, ...rest } = body;
-    answers.push({ status, reason: match[2], fields, get, ...rest });
+    responses.push({ status, reason: match[2], fields, get, ...rest });
     if (status >= 200) finals++;
     at = end;
   }
@@ -59,14 +59,14 @@ function readField(line: string): [string, string] {
   return [match[1], match[2]];
 }
 
-type Body = Pick<Answer, "framing" | "body" | "trailers"> & { end: number };
+type Body = Pick<ReceivedResponse, "framing" | "body" | "trailers"> & { end: number };
 
 function readBody(
   text: string,
   start: number,
   status: number,
   method: string,
-  get: Answer["get"],
+  get: ReceivedResponse["get"],
   closed: boolean,
 ): Body | null {
   const without = status < 200 || status === 204 || status === 304 || method === "HEAD";
@@ -126,7 +126,7 @@ export async function turn(): Promise<void> {
 abstract class Peer {
   /** All that has come and was not cleared away, one character a byte. */
   text = "";
-  /** The methods of the requests that are answered in `text`, where they are not GET. */
+  /** The methods of the requests that get responses in `text`, where they are not GET. */
   methods: string[] = [];
   /** The server has ended its side. */
   ended = false;
@@ -142,35 +142,35 @@ abstract class Peer {
 
   get reading(): Reading {
     this.receive();
-    return readAnswers(this.text, this.methods, this.ended || this.closed);
+    return readResponses(this.text, this.methods, this.ended || this.closed);
   }
 
-  /** Waits for so many answers, interim ones not counted, and gives those; no more may have come. */
-  async answers(count: number): Promise<Answer[]> {
-    let answers: Answer[] = [];
+  /** Waits for so many responses, interim ones not counted, and gives those; no more may have come. */
+  async responses(count: number): Promise<ReceivedResponse[]> {
+    let responses: ReceivedResponse[] = [];
     const enough = (): boolean => {
-      answers = this.reading.answers.filter(({ status }) => status >= 200);
-      return answers.length >= count;
+      responses = this.reading.responses.filter(({ status }) => status >= 200);
+      return responses.length >= count;
     };
-    await until(enough, `${count} answers`).catch((error: Error) => {
+    await until(enough, `${count} responses`).catch((error: Error) => {
       throw new Error(`${error.message}; what came: ${JSON.stringify(this.text.slice(0, 500))}`);
     });
-    assert.equal(answers.length, count, `answers in ${JSON.stringify(this.text.slice(0, 500))}`);
-    return answers;
+    assert.equal(responses.length, count, `responses in ${JSON.stringify(this.text.slice(0, 500))}`);
+    return responses;
   }
 
-  /** Waits for one answer and forgets it. */
-  async answer(method = "GET"): Promise<Answer> {
+  /** Waits for one response and forgets it. */
+  async response(method = "GET"): Promise<ReceivedResponse> {
     this.methods = [method];
-    const [answer] = await this.answers(1);
+    const [response] = await this.responses(1);
     this.text = this.reading.rest;
-    return answer;
+    return response;
   }
 
-  /** Sends a request and waits for its answer. */
-  async ask(text: string): Promise<Answer> {
+  /** Sends a request and waits for its response. */
+  async ask(text: string): Promise<ReceivedResponse> {
     await this.send(text);
-    return this.answer(text.slice(0, text.indexOf(" ")));
+    return this.response(text.slice(0, text.indexOf(" ")));
   }
 
   /** Waits until the server has ended its side, or all of the connection. */

@@ -1,9 +1,9 @@
-// Many exchanges at once on one connection, behind the real link, executor and handlers: does the seam carry them?
+// Many exchanges at once on one connection, behind the real byte pump, executor and handlers: does the seam carry them?
 import assert from "node:assert/strict";
 import { afterEach, beforeEach, test } from "node:test";
 import { BaseHTTPRequestHandler, HTTPServer, MemoryTransport, type PeerGoneError } from "plinth";
-import type { Connection, Host } from "../../src/protocol/exchange.ts";
-import { MAKE_CONNECTION } from "../../src/server/services.ts";
+import type { Protocol } from "../../src/protocol/select.ts";
+import { PROTOCOLS } from "../../src/server/internals.ts";
 import type { MemoryClient } from "../../src/transport/memory.ts";
 import * as mux from "./multiplex.ts";
 import { limited, startPatience, turn } from "./turn.ts";
@@ -42,10 +42,10 @@ class Handler extends BaseHTTPRequestHandler {
     });
   }
 
-  /** Answers when the test says so. */
+  /** Responses when the test says so. */
   async do_WAIT(): Promise<void> {
     await stage.wait(this.path);
-    this.#answer(`answer to ${this.path}`);
+    this.#response(`response to ${this.path}`);
   }
 
   async do_ECHO(): Promise<void> {
@@ -70,7 +70,7 @@ class Handler extends BaseHTTPRequestHandler {
 
   /** Has answered in full when it throws: nothing has left yet. */
   do_EARLY(): void {
-    this.#answer("all is well");
+    this.#response("all is well");
     throw new Error("it is not");
   }
 
@@ -82,7 +82,7 @@ class Handler extends BaseHTTPRequestHandler {
     throw new Error("it is not");
   }
 
-  #answer(text: string): void {
+  #response(text: string): void {
     this.sendResponseOnly(200);
     this.sendHeader("Content-Length", text.length);
     this.endHeaders();
@@ -91,8 +91,8 @@ class Handler extends BaseHTTPRequestHandler {
 }
 
 class MuxServer extends HTTPServer {
-  override [MAKE_CONNECTION](host: Host): Connection {
-    return new mux.MuxConnection(host);
+  override get [PROTOCOLS](): readonly Protocol[] {
+    return [mux.protocol, ...super[PROTOCOLS]];
   }
 }
 
@@ -198,7 +198,7 @@ class Client {
     }
     const stream = this.streams[id];
     assert.ok(!stream.ended && !stream.reset, `a frame of type ${type} for stream ${id}, which is over`);
-    if (type === mux.ANSWER) stream.head += payload.toString("latin1");
+    if (type === mux.RESPONSE) stream.head += payload.toString("latin1");
     else if (type === mux.DATA) this.#gotData(id, stream, payload);
     else if (type === mux.CREDIT) this.#upload(id, stream, payload.readUInt32BE());
     else if (type === mux.RESET) stream.reset = true;
@@ -244,7 +244,7 @@ beforeEach(async () => {
 
 afterEach(() => server.serverClose());
 
-test("32 requests at once are answered in the order that their handlers choose", limited, async () => {
+test("32 requests at once get responses in the order that their handlers choose", limited, async () => {
   for (const id of all) client.request(id, "WAIT", `/${id}`);
   const { wire } = client;
   const send = wire.send.bind(wire);
@@ -259,7 +259,7 @@ test("32 requests at once are answered in the order that their handlers choose",
   }
   assert.deepEqual(client.over, reversed);
   for (const id of all) {
-    const text = `answer to /${id}`;
+    const text = `response to /${id}`;
     assert.equal(client.streams[id].head, `200 ${text.length}\n`);
     assert.equal(client.text(id), text);
   }
@@ -305,8 +305,8 @@ test("what is cancelled leaves the others alone, and its slot is free when its h
   stage.open("/6");
   for (const id of all) stage.open(`/${id}`);
   await client.until(() => client.over.length === mux.STREAMS); // the refused one among them, the sixth not
-  assert.equal(client.text(5), "answer to /next");
-  assert.equal(client.text(7), "answer to /7");
+  assert.equal(client.text(5), "response to /next");
+  assert.equal(client.text(7), "response to /7");
   assert.deepEqual(stage.gone, ["/5 cancelled", "/6 cancelled"]);
 });
 
@@ -329,7 +329,7 @@ test("a handler stops where its window is full, goes on with credit, and holds u
   assert.equal(client.streams[0].came, 100_000);
 });
 
-test("a handler that fails takes its answer back, or resets its stream where that is too late", limited, async () => {
+test("a handler that fails takes its response back, or resets its stream where that is too late", limited, async () => {
   client.request(0, "LATE", "/late");
   client.request(1, "WAIT", "/other");
   client.request(2, "EARLY", "/early");
@@ -339,7 +339,7 @@ test("a handler that fails takes its answer back, or resets its stream where tha
   await client.until(() => client.streams[0].reset);
   stage.open("/other");
   await client.until(() => client.streams[1].ended);
-  assert.equal(client.text(1), "answer to /other");
+  assert.equal(client.text(1), "response to /other");
 });
 
 test("a peer that breaks the protocol, or goes away, is gone from all its streams", limited, async () => {
@@ -372,10 +372,24 @@ test("shutdown refuses what is new and lets what runs finish", limited, async ()
   await client.until(() => client.over.length === 4);
   assert.deepEqual(
     [0, 1, 2].map((id) => client.text(id)),
-    ["answer to /0", "answer to /1", "answer to /2"],
+    ["response to /0", "response to /1", "response to /2"],
   );
   while (!client.wire.ended) await turn();
   await client.wire.end();
   await stopped;
   assert.deepEqual(stage.gone, []);
+});
+
+test("HTTP/1.1 is spoken on the same port, by those who send no frame first", limited, async () => {
+  const wire = transport.connect();
+  await wire.send("WAIT /one HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n");
+  stage.open("/one");
+  let text = "";
+  while (!wire.ended) {
+    for (const piece of wire.takeBytes()) text += Buffer.from(piece).toString("latin1");
+    if (!wire.ended) await wire.change();
+  }
+  for (const piece of wire.takeBytes()) text += Buffer.from(piece).toString("latin1");
+  assert.match(text, /^HTTP\/1\.1 200 OK\r\n[^]*\r\n\r\nresponse to \/one$/);
+  await wire.end();
 });

@@ -1,6 +1,6 @@
 /**
  * A spike, kept as a test. The question: does the seam (src/protocol/exchange.ts) carry a protocol that runs many exchanges at
- * once on one connection, as HTTP/2 does, with the same links, executors and handlers that HTTP/1 has? The protocol is made up:
+ * once on one connection, as HTTP/2 does, with the same byte pumps, executors and handlers that HTTP/1 has? The protocol is made up:
  * frames of [type u8, stream u8, length u16, payload], 32 streams, a window for each in both directions.
  *
  * It does, and this is what it takes:
@@ -12,7 +12,16 @@
  * - One request may go and its connection stay: a kind of GoneReason of its own, "cancelled".
  */
 import type { ProtocolError } from "../../src/protocol/errors.ts";
-import type { Connection, Exchange, GoneReason, Host, Peer, RequestHead, Sink } from "../../src/protocol/exchange.ts";
+import type { Connection, Host } from "../../src/protocol/connection.ts";
+import {
+  type ConnectionInfo,
+  type Exchange,
+  type GoneReason,
+  NO_SINK,
+  type RequestHead,
+  type Sink,
+} from "../../src/protocol/exchange.ts";
+import type { Protocol } from "../../src/protocol/select.ts";
 import { type FieldList, Fields } from "../../src/protocol/fields.ts";
 import { hasNoContent } from "../../src/protocol/status.ts";
 
@@ -20,7 +29,7 @@ import { hasNoContent } from "../../src/protocol/status.ts";
 /** From the client: METHOD SP target. */
 export const REQUEST = 1;
 /** From the server: status SP length LF, and lines of name: value. */
-export const ANSWER = 2;
+export const RESPONSE = 2;
 export const DATA = 3;
 /** Nothing more follows this way; from the server maybe with trailers. */
 export const END = 4;
@@ -42,7 +51,6 @@ const PIECE = 1024;
 const MAX_HEAD = 8 * 1024;
 
 const NOTHING = new Uint8Array(0);
-const NO_SINK: Sink = { onReadable() {}, onWritable() {}, onGone() {} };
 
 const FRAME_INVALID = fault("FRAME_INVALID", "A frame is of a type, on a stream and of a form that are known.");
 const WINDOW_EXCEEDED = fault("WINDOW_EXCEEDED", "No more content is sent than was asked for.");
@@ -50,6 +58,13 @@ const WINDOW_EXCEEDED = fault("WINDOW_EXCEEDED", "No more content is sent than w
 function fault(code: string, message: string): ProtocolError {
   return { code, status: 400, message, source: "this file" };
 }
+
+/** As a server speaks it, on one port with HTTP/1.1: no method begins with the byte that each client sends first. */
+export const protocol: Protocol = {
+  alpn: "mux",
+  preface: Uint8Array.of(REQUEST),
+  connect: (host) => new MuxConnection(host),
+};
 
 export class MuxConnection implements Connection {
   readonly deadline = Infinity;
@@ -74,8 +89,8 @@ export class MuxConnection implements Connection {
     this.#host = host;
   }
 
-  get peer(): Peer {
-    return this.#host.peer;
+  get info(): ConnectionInfo {
+    return this.#host.info;
   }
 
   /** Each stream has its window; what is left to bound is what frames without content bring about. */
@@ -230,7 +245,7 @@ export class MuxConnection implements Connection {
   }
 }
 
-// Where the answer is, as in HTTP/1.
+// Where the response is, as in HTTP/1.
 const IDLE = 0;
 const OPEN = 1;
 const ENDED = 2;
@@ -260,8 +275,8 @@ class MuxExchange implements Exchange {
   #credit = 0;
   #hungry = false;
   #state = IDLE;
-  /** The head of the answer until it is in a batch. */
-  #answer: Uint8Array | null = null;
+  /** The head of the response until it is in a batch. */
+  #response: Uint8Array | null = null;
   #noContent = false;
   /** Bytes of content still to be written, where that is known. */
   #left = Infinity;
@@ -278,8 +293,8 @@ class MuxExchange implements Exchange {
     this.head = { method, target, authority: null, version: "MUX", fields: new Fields("", []) };
   }
 
-  get peer(): Peer {
-    return this.#connection.peer;
+  get connection(): ConnectionInfo {
+    return this.#connection.info;
   }
 
   get over(): boolean {
@@ -309,19 +324,19 @@ class MuxExchange implements Exchange {
   }
 
   inform(status: number, fields: FieldList): void {
-    if (this.#state !== IDLE) throw new Error("cannot inform: the answer has begun");
-    if (!this.#gone) this.#connection.send(ANSWER, this.stream, headOf(status, fields, -1));
+    if (this.#state !== IDLE) throw new Error("cannot inform: the response has begun");
+    if (!this.#gone) this.#connection.send(RESPONSE, this.stream, headOf(status, fields, -1));
   }
 
   respond(status: number, _reason: string, fields: FieldList, length: number): void {
-    if (this.#state !== IDLE) throw new Error("cannot answer: an answer has begun already");
+    if (this.#state !== IDLE) throw new Error("cannot response: a response has begun already");
     const head = headOf(status, fields, length);
-    if (head.length > MAX_HEAD) throw new RangeError("cannot answer: the head is too large");
+    if (head.length > MAX_HEAD) throw new RangeError("cannot response: the head is too large");
     this.#state = OPEN;
     this.#noContent = this.head.method === "HEAD" || hasNoContent(status);
     this.#left = length < 0 || this.#noContent ? Infinity : length;
     if (this.#gone) return;
-    this.#answer = head;
+    this.#response = head;
     this.#connection.wake(false);
   }
 
@@ -339,8 +354,8 @@ class MuxExchange implements Exchange {
   }
 
   end(trailers?: FieldList): void {
-    if (this.#state !== OPEN) throw new Error("cannot end an answer that has not begun, or twice");
-    if (this.#left > 0 && this.#left < Infinity) throw new Error("cannot end the answer: bytes are missing");
+    if (this.#state !== OPEN) throw new Error("cannot end a response that has not begun, or twice");
+    if (this.#left > 0 && this.#left < Infinity) throw new Error("cannot end the response: bytes are missing");
     this.#state = ENDED;
     if (this.#gone) return;
     this.#end = trailers === undefined ? NOTHING : linesOf(trailers);
@@ -353,9 +368,9 @@ class MuxExchange implements Exchange {
 
   retract(): boolean {
     if (this.#state === IDLE) return true;
-    if (this.#answer === null) return false;
+    if (this.#response === null) return false;
     this.#state = IDLE;
-    this.#forgetAnswer();
+    this.#forgetResponse();
     return true;
   }
 
@@ -366,7 +381,7 @@ class MuxExchange implements Exchange {
   abort(): void {
     if (this.#state === ENDED) return;
     this.#state = ENDED;
-    this.#forgetAnswer();
+    this.#forgetResponse();
     if (this.#gone) return;
     this.#gone = true;
     this.#connection.close(this);
@@ -377,7 +392,7 @@ class MuxExchange implements Exchange {
     if (this.#released) return;
     this.#released = true;
     this.sink = NO_SINK;
-    this.abort(); // does nothing when the answer has ended
+    this.abort(); // does nothing when the response has ended
     this.#connection.released(this);
   }
 
@@ -400,18 +415,18 @@ class MuxExchange implements Exchange {
   leave(why: GoneReason): void {
     this.#gone = true;
     this.#stored = 0;
-    this.#forgetAnswer();
+    this.#forgetResponse();
     this.sink.onGone(why);
   }
 
   /** Puts at most one frame into a batch. @returns where it ends */
   fill(batch: Uint8Array, at: number): number {
     const room = batch.length - at - 4;
-    if (this.#answer !== null) {
-      if (room < this.#answer.length) return at;
-      const head = this.#answer;
-      this.#answer = null;
-      batch.set(head, putHead(batch, at, ANSWER, this.stream, head.length));
+    if (this.#response !== null) {
+      if (room < this.#response.length) return at;
+      const head = this.#response;
+      this.#response = null;
+      batch.set(head, putHead(batch, at, RESPONSE, this.stream, head.length));
       return at + 4 + head.length;
     }
     if (this.#pendingSize > 0) {
@@ -456,8 +471,8 @@ class MuxExchange implements Exchange {
     this.sink.onReadable();
   }
 
-  #forgetAnswer(): void {
-    this.#answer = this.#end = null;
+  #forgetResponse(): void {
+    this.#response = this.#end = null;
     this.#pending = [];
     this.#pendingSize = 0;
     this.#left = Infinity;

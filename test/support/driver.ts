@@ -5,6 +5,7 @@ import { Buffer } from "node:buffer";
 import { reasonOf } from "../../src/protocol/status.ts";
 import {
   ChunkPool,
+  type ConnectionInfo,
   type Exchange,
   FieldList,
   type Fields,
@@ -13,7 +14,6 @@ import {
   Http1Connection,
   type Limits,
   limitsFrom,
-  type Peer,
   type ProtocolError,
   type Sink,
 } from "plinth/protocol";
@@ -134,8 +134,8 @@ export class Call implements Sink {
     this.#within("release", () => this.exchange.release());
   }
 
-  /** A whole answer, and the end of the exchange. */
-  answer(content = "", status = 200, fields: Pairs = []): void {
+  /** A whole response, and the end of the exchange. */
+  response(content = "", status = 200, fields: Pairs = []): void {
     this.respond(status, content.length, fields);
     if (content !== "") this.write(content);
     this.end();
@@ -205,7 +205,7 @@ export type Handler = (call: Call) => void;
 
 /** A connection, its host with a clock of its own, and what both have said. */
 export class Driver implements Host {
-  readonly peer: Peer = ["192.0.2.7", 49_152];
+  readonly info: ConnectionInfo = { clientAddress: ["192.0.2.7", 49_152], alpn: null };
   readonly date = DATE;
   now = 1_000_000;
   readonly connection: Http1Connection;
@@ -247,7 +247,7 @@ export class Driver implements Host {
     this.#handler(call);
   }
 
-  answered(): void {
+  responseComplete(): void {
     this.wake(true);
   }
 
@@ -337,7 +337,7 @@ export function readFully(call: Call, then: (call: Call) => void, max?: number):
 export const echo: Handler = (call) => {
   // Not with 2xx to CONNECT, which would make the rest of the connection its content.
   const status = call.exchange.head.method === "CONNECT" ? 405 : 200;
-  readFully(call, () => call.answer(call.body, status));
+  readFully(call, () => call.response(call.body, status));
 };
 
 /** One request as an executor saw it. */

@@ -53,19 +53,19 @@ const targetOf = (method: string): fc.Arbitrary<string> => {
 const MEANINGFUL = new Set(["host", "content-length", "transfer-encoding", "connection", "expect"]);
 const FORBIDDEN_TRAILERS = new Set(["host", "content-length", "transfer-encoding", "connection", "trailer"]);
 
-const fieldOf = (without: ReadonlySet<string>): fc.Arbitrary<Line> =>
+const fieldOf = (without: ReadonlySet<string>): fc.Arbitrary<WaitingQueue> =>
   fc
     .tuple(token, fieldValue, OWS, OWS)
     .filter(([name]) => !without.has(name.toLowerCase()))
     .map(([name, value, before, after]) => ({ name, value, line: `${name}:${before}${value}${after}\r\n` }));
 
-interface Line {
+interface WaitingQueue {
   readonly name: string;
   readonly value: string;
   readonly line: string;
 }
 
-const line = (name: string, value: string): Line => ({ name, value, line: `${name}: ${value}\r\n` });
+const line = (name: string, value: string): WaitingQueue => ({ name, value, line: `${name}: ${value}\r\n` });
 
 /** chunk-ext (RFC 9112 §7.1.1) */
 const extensions: fc.Arbitrary<string> = fc
@@ -111,7 +111,7 @@ const chunkSize = (size: number): fc.Arbitrary<string> =>
     .map(([zeros, upper]) => "0".repeat(zeros) + (upper ? size.toString(16).toUpperCase() : size.toString(16)));
 
 interface Body {
-  readonly lines: Line[];
+  readonly lines: WaitingQueue[];
   readonly coded: string;
   readonly body: string;
   readonly trailers: [string, string][] | null;

@@ -1,4 +1,4 @@
-// A reader of answers, strict and small, written from RFC 9112 and not from our writer: what we send must be what others read.
+// A reader of responses, strict and small, written from RFC 9112 and not from our writer: what we send must be what others read.
 import assert from "node:assert/strict";
 
 export interface ReadResponse {
@@ -9,18 +9,18 @@ export interface ReadResponse {
   readonly body: string;
   readonly framing: "none" | "length" | "chunked" | "close" | "tunnel";
   readonly trailers: [name: string, value: string][];
-  /** The interim answers before it. */
+  /** The interim responses before it. */
   readonly interim: { status: number; fields: [name: string, value: string][] }[];
 }
 
 /**
- * Reads the answers to requests of these methods, in order (RFC 9112 §6.3). Nothing may be left over.
+ * Reads the responses to requests of these methods, in order (RFC 9112 §6.3). Nothing may be left over.
  * @param closed whether the connection has ended behind the bytes
  */
 export function readResponses(data: string, methods: readonly string[], closed = false): ReadResponse[] {
   const reader = new Reader(data);
   const responses = methods.map((method) => reader.response(method, closed));
-  assert.equal(reader.rest, "", "bytes are left over behind the last answer");
+  assert.equal(reader.rest, "", "bytes are left over behind the last response");
   return responses;
 }
 
@@ -57,7 +57,7 @@ class Reader {
   ): Pick<ReadResponse, "body" | "framing" | "trailers"> {
     const lengths = valuesOf(fields, "content-length");
     const codings = valuesOf(fields, "transfer-encoding");
-    assert.ok(lengths.length + codings.length <= 1, "an answer is framed once");
+    assert.ok(lengths.length + codings.length <= 1, "a response is framed once");
     if (method === "CONNECT" && status < 300) {
       assert.equal(lengths.length + codings.length, 0, "a tunnel is not framed (RFC 9110 §9.3.6)");
       return { body: this.#take(this.rest.length), framing: "tunnel", trailers: [] };
@@ -81,7 +81,7 @@ class Reader {
       assert.match(lengths[0], /^[0-9]+$/);
       return { body: this.#take(Number(lengths[0])), framing: "length", trailers: [] };
     }
-    assert.ok(closed, "an answer that only the close ends is complete only then");
+    assert.ok(closed, "a response that only the close ends is complete only then");
     return { body: this.#take(this.rest.length), framing: "close", trailers: [] };
   }
 

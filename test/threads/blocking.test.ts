@@ -37,8 +37,11 @@ const server = await serve({ after }, Blocking, { threads: 2 });
 
 test("a handler line for line like Python's", async () => {
   const content = '{"val_a": 3, "val_b": 4}';
-  const answer = await server.connect().ask(post(content).replace("POST", "PUT"));
-  assert.deepEqual([answer.status, answer.get("content-type"), answer.body], [200, "application/json", '{"sum":7}']);
+  const response = await server.connect().ask(post(content).replace("POST", "PUT"));
+  assert.deepEqual(
+    [response.status, response.get("content-type"), response.body],
+    [200, "application/json", '{"sum":7}'],
+  );
 });
 
 // Around the sizes of what crosses at once, of the rings, and of pieces.
@@ -51,12 +54,12 @@ describe("content is read", { concurrency: 4 }, () => {
       for (const piece of [size, 997, 70_000]) {
         const client = server.connect();
         await sendAll(client, upload("/read", content, piece));
-        assert.equal((await client.answer("POST")).body, `${size} ${digest(content)} 0`);
+        assert.equal((await client.response("POST")).body, `${size} ${digest(content)} 0`);
         await sendAll(client, upload("/pieces/1000", content, piece));
-        assert.equal((await client.answer("POST")).body, `${digest(content)} ${size > 1000 ? 1000 : ""}`);
+        assert.equal((await client.response("POST")).body, `${digest(content)} ${size > 1000 ? 1000 : ""}`);
         for (const path of ["/some", "/into"]) {
           await sendAll(client, upload(path, content, piece));
-          assert.equal((await client.answer("POST")).body, digest(content), path);
+          assert.equal((await client.response("POST")).body, digest(content), path);
         }
       }
     });
@@ -68,8 +71,8 @@ describe("content is read", { concurrency: 4 }, () => {
       const client = server.connect();
       const text = upload(path, content, 7).replace("Host: a", "Host: a\r\nExpect: 100-continue");
       for (const byte of text) await client.send(byte);
-      const answers = (client.reading.answers, await client.answers(1));
-      assert.ok(answers[0].body.includes(digest(content)), path);
+      const responses = (client.reading.responses, await client.responses(1));
+      assert.ok(responses[0].body.includes(digest(content)), path);
     }
   });
 
@@ -78,7 +81,7 @@ describe("content is read", { concurrency: 4 }, () => {
     for (const piece of [1, 5, 100]) {
       const client = server.connect();
       await client.send(upload("/lines", content, piece, "Sum: 5\r\n"));
-      const { body } = await client.answer("POST");
+      const { body } = await client.response("POST");
       assert.deepEqual(JSON.parse(body), ["one\n", "two\n", "\n", "much longe", "r than tha", "t\n", "last", "5"]);
     }
   });
@@ -87,7 +90,13 @@ describe("content is read", { concurrency: 4 }, () => {
     for (const piece of [1, 4, 100]) {
       const client = server.connect();
       await client.send(upload("/mixed", Buffer.from("onetwothree\nfour\nthe rest"), piece));
-      assert.deepEqual(JSON.parse((await client.answer("POST")).body), ["one", "two", "three\n", "four\n", "the rest"]);
+      assert.deepEqual(JSON.parse((await client.response("POST")).body), [
+        "one",
+        "two",
+        "three\n",
+        "four\n",
+        "the rest",
+      ]);
     }
   });
 });
@@ -107,9 +116,9 @@ describe("content is written", { concurrency: 4 }, () => {
     test(`${count} times ${length} bytes, announced and not`, async () => {
       for (const isAnnounced of [0, 1]) {
         const client = server.connect();
-        const answer = await client.ask(request("GET", `/write/${count}/${length}/${isAnnounced}`));
-        assert.equal(digest(Buffer.from(answer.body, "latin1")), digest(pattern(count * length)));
-        if (isAnnounced === 1) assert.equal(answer.framing, "counted");
+        const response = await client.ask(request("GET", `/write/${count}/${length}/${isAnnounced}`));
+        assert.equal(digest(Buffer.from(response.body, "latin1")), digest(pattern(count * length)));
+        if (isAnnounced === 1) assert.equal(response.framing, "counted");
       }
     });
   }
@@ -124,10 +133,10 @@ describe("content is written", { concurrency: 4 }, () => {
       const client = server.connect();
       const sent = sendAll(client, upload("/echo", content, piece, "Sum: 5\r\n"));
       client.methods = ["POST"];
-      const [answer] = await client.answers(1);
+      const [response] = await client.responses(1);
       await sent;
-      assert.equal(digest(Buffer.from(answer.body, "latin1")), digest(content));
-      assert.deepEqual(answer.trailers, [["Came-With", "5"]]);
+      assert.equal(digest(Buffer.from(response.body, "latin1")), digest(content));
+      assert.deepEqual(response.trailers, [["Came-With", "5"]]);
     }
   });
 
@@ -139,7 +148,7 @@ describe("content is written", { concurrency: 4 }, () => {
       await until(() => (client.reading, client.text.replaceAll(/^[^]*?\r\n\r\n|[0-9]\r\n|\r\n/g, "") === text), text);
       own.release(1);
     }
-    assert.equal((await client.answer()).body, "0 1 2 ");
+    assert.equal((await client.response()).body, "0 1 2 ");
   });
 });
 
@@ -172,12 +181,12 @@ test("between requests the thread's event loop runs", async (t) => {
   // Nor do requests that follow each other closely, with always one that waits, keep it from that.
   const clients = Array.from({ length: 40 }, () => own.connect());
   for (const client of clients) await client.send(request("GET", "/ticks").repeat(10));
-  const all = await Promise.all(clients.map((client) => client.answers(10)));
+  const all = await Promise.all(clients.map((client) => client.responses(10)));
   const seen = new Set(all.flat().map(({ body }) => body));
   assert.ok(seen.size > 10, `the timer is starved: ${[...seen].join()}`);
 });
 
-test("the head of an answer is the handler's, however large it is, and whatever its reason phrase", async () => {
+test("the head of a response is the handler's, however large it is, and whatever its reason phrase", async () => {
   for (const size of [0, 1_000, 600_000, 1_200_000]) {
     for (const [status, reason, expected = reason] of [
       [200, "none", "OK"],
@@ -187,9 +196,9 @@ test("the head of an answer is the handler's, however large it is, and whatever 
       [299, "none", ""],
       [299, "Fine"],
     ] as const) {
-      const answer = await server.connect().ask(request("GET", `/heads/${status}/${size}/${reason}`));
-      const much = answer.fields.map(([, value]) => value.match(/of it/g)?.length ?? 0).reduce((a, b) => a + b);
-      assert.deepEqual([answer.status, answer.reason, answer.body], [status, expected, "abc"]);
+      const response = await server.connect().ask(request("GET", `/heads/${status}/${size}/${reason}`));
+      const much = response.fields.map(([, value]) => value.match(/of it/g)?.length ?? 0).reduce((a, b) => a + b);
+      assert.deepEqual([response.status, response.reason, response.body], [status, expected, "abc"]);
       assert.ok(Math.abs(6 * much - size) < 200, `${much} for ${size}`);
     }
   }
@@ -248,7 +257,7 @@ describe("a client that leaves", () => {
     const client = await begin(postChunks([content]).replace("/", "/leftReading").slice(0, -"0\r\n\r\n".length));
     await client.send("no chunk\r\n");
     await logged(/left: true malformed CHUNK_SIZE_INVALID true$/);
-    assert.equal((await client.answer("POST")).status, 400);
+    assert.equal((await client.response("POST")).status, 400);
     await settled();
   });
 
@@ -296,10 +305,10 @@ describe("a client that leaves", () => {
     await settled();
   });
 
-  test("may have left when it ended its side, which is told, and gets its answer all the same", async () => {
+  test("may have left when it ended its side, which is told, and gets its response all the same", async () => {
     const client = await begin(request("GET", "/halfClosed"));
     await client.end();
-    assert.equal((await client.answer()).body, "true half-closed");
+    assert.equal((await client.response()).body, "true half-closed");
   });
 });
 
@@ -307,8 +316,8 @@ test("a HEAD whose method blocks without an end is ended behind 64 KiB, and its 
   const own = await serve(t, Blocking, { threads: 1 });
   const client = own.connect();
   for (let i = 0; i < 3; i++) {
-    const answer = await client.ask(request("HEAD", "/leftWriting/writeSync/1000"));
-    assert.equal(answer.status, 200);
+    const response = await client.ask(request("HEAD", "/leftWriting/writeSync/1000"));
+    assert.equal(response.status, 200);
     await until(
       () => own.log.filter((line) => line.endsWith("left writing: head-only, true, true")).length === i + 1,
       "the handler to end",

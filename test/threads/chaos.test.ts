@@ -14,7 +14,7 @@ function dice(seed: number): (sides: number) => number {
   };
 }
 
-/** One client: sends some requests, reads or not, and leaves when it likes, or when it has all its answers. */
+/** One client: sends some requests, reads or not, and leaves when it likes, or when it has all its responses. */
 async function visit(server: Threaded, roll: (sides: number) => number, paths: readonly string[]): Promise<void> {
   const client: MemoryPeer = server.connect();
   const methods: string[] = [];
@@ -41,8 +41,8 @@ async function visit(server: Threaded, roll: (sides: number) => number, paths: r
   if (roll(4) === 0) void client.end(); // once the server reads
   if (roll(3) === 0) return client.destroy();
   await until(
-    () => client.reading.answers.length === methods.length || client.ended || client.closed,
-    "answers",
+    () => client.reading.responses.length === methods.length || client.ended || client.closed,
+    "responses",
     30_000,
   );
   client.destroy();
@@ -55,7 +55,7 @@ const cases: [
   options: object,
 ][] = [
   [
-    "content and answers of all sizes",
+    "content and responds of all sizes",
     Queued,
     ["/quick", "/content", "/noted/1", "/large/5", "/large/500000", "/large/300000/7000"],
     {},

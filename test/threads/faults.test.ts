@@ -16,13 +16,13 @@ const server = await serve({ after }, Faulty, {
   resourceLimits: { maxOldGenerationSizeMb: 24 },
 });
 
-/** Others whose requests are answered meanwhile, all of them; they go on for the whole file. */
+/** Others whose requests get responses meanwhile, all of them; they go on for the whole file. */
 const neighbours = Array.from({ length: 3 }, () => server.connect());
-let answered = 0;
+let responded = 0;
 let isOver = false;
 const beside = Promise.all(
   neighbours.map(async (client) => {
-    for (; !isOver; answered++) {
+    for (; !isOver; responded++) {
       assert.equal((await client.ask(request("GET", "/quick"))).body, "quick");
       await new Promise((resolve) => setTimeout(resolve, 1));
     }
@@ -30,18 +30,18 @@ const beside = Promise.all(
 );
 beside.catch(() => {}); // the last test says so
 
-/** Asks for a path. @returns the status of the answer, or how it was cut off */
+/** Asks for a path. @returns the status of the response, or how it was cut off */
 async function meet(path: string): Promise<string> {
   const client = server.connect();
   await client.send(request("GET", path));
-  const isOver = (): boolean => client.reading.answers.length > 0 || client.ended || client.closed;
+  const isOver = (): boolean => client.reading.responses.length > 0 || client.ended || client.closed;
   if (path.endsWith("/late")) {
     await until(() => isOver() || client.text.includes("the beginning"), "the beginning");
     server.release(1);
   }
-  await until(isOver, `an answer to ${path}`);
-  const [answer] = client.reading.answers;
-  return answer === undefined ? `cut behind ${/[a-z ]*(?=\r\n$|$)/.exec(client.text)![0]}` : String(answer.status);
+  await until(isOver, `a response to ${path}`);
+  const [response] = client.reading.responses;
+  return response === undefined ? `cut behind ${/[a-z ]*(?=\r\n$|$)/.exec(client.text)![0]}` : String(response.status);
 }
 
 /** Deno's threads tell no stack; an error without one is shown so. */
@@ -64,20 +64,20 @@ describe("a handler that", { concurrency: 3 }, () => {
   for (const [path, outcome, log] of early) {
     // Bun sets no limit to a thread's memory; a thread of Deno's that reaches it behind an await stops, and tells nobody.
     const testHere = path === "heap" ? testOnNode : test;
-    testHere(`${path} is answered ${outcome}, which the log explains`, async () => {
+    testHere(`${path} gets a response ${outcome}, which the log explains`, async () => {
       assert.equal(await meet(`/${path}`), outcome);
       await until(() => server.log.some((line) => log.test(line)), `${String(log)} in the log`);
     });
   }
 
   for (const path of ["throws", "rejects", "exits", "exitsLater", "timer", "rejection", "loops", "blocks", "waits"]) {
-    test(`${path} behind the head of its answer is cut off, so that its client can tell`, async () => {
+    test(`${path} behind the head of its response is cut off, so that its client can tell`, async () => {
       assert.equal(await meet(`/${path}/late`), "cut behind the beginning");
     });
   }
 });
 
-test("who was answered before the thread ended has that answer, and nobody else is hurt", async () => {
+test("who was answered before the thread ended has that response, and nobody else is hurt", async () => {
   for (let i = 0; i < 5; i++) assert.equal(await meet("/answersAndExits"), "200");
 });
 
@@ -95,13 +95,13 @@ test("what was lost is counted, and replaced", async (t) => {
   }
 });
 
-test("all the while others were answered", async () => {
+test("all the while others got a response", async () => {
   isOver = true;
   await beside;
-  assert.ok(answered > 100, String(answered));
+  assert.ok(responded > 100, String(responded));
 });
 
-test("a request that waited for a thread that was lost, or was started just now, is answered as any", async (t) => {
+test("a request that waited for a thread that was lost, or was started just now, gets a response as any", async (t) => {
   // Each thread that is started finds a request that ends it at once.
   const own = await serve(t, Faulty, { threads: { min: 1, max: 3 }, replacementRate: Infinity });
   const clients: MemoryPeer[] = [];
@@ -110,7 +110,7 @@ test("a request that waited for a thread that was lost, or was started just now,
     await client.send(request("GET", i % 2 === 0 ? "/exits" : "/quick"));
     clients.push(client);
   }
-  for (const [i, client] of clients.entries()) assert.equal((await client.answer()).status, i % 2 === 0 ? 500 : 200);
+  for (const [i, client] of clients.entries()) assert.equal((await client.response()).status, i % 2 === 0 ? 500 : 200);
   assert.equal(own.httpd.stats().failed, 6);
 });
 
@@ -125,15 +125,15 @@ test("threads are replaced no faster than allowed, which is logged; who waits me
   assert.deepEqual([own.httpd.stats().failed, own.httpd.stats().replaced], [2, 2]);
 });
 
-test("where no thread can be started any more, requests are answered 503; and it goes on when one can", async (t) => {
+test("where no thread can be started any more, requests get 503; and it goes on when one can", async (t) => {
   const own = await serve(t, Fragile, { threads: 1, replacementRate: 20 });
   t.after(() => delete process.env[SWITCH]);
   assert.equal((await own.get("/")).body, "fine");
   process.env[SWITCH] = "1"; // which threads that are started from now on see
   assert.equal((await own.get("/exit")).status, 500);
-  const answer = await own.get("/");
-  assert.deepEqual([answer.status, answer.get("retry-after")], [503, "1"]);
-  assert.match(answer.body, /No thread can be started/);
+  const response = await own.get("/");
+  assert.deepEqual([response.status, response.get("retry-after")], [503, "1"]);
+  assert.match(response.body, /No thread can be started/);
   assert.ok(
     own.log.some((line) => /thread 0 could not be started: Error: PLINTH_TEST_FRAGILE is set/.test(line)),
     own.log.join("\n"),
@@ -161,16 +161,16 @@ test("what threads are given may cease to be what can be copied: those that were
   assert.equal(own.httpd.stats().threads, 1);
 });
 
-test("ended threads leave no request behind: all are answered, and the numbers agree", async (t) => {
+test("ended threads leave no request behind: all get responses, and the numbers agree", async (t) => {
   const own = await serve(t, Faulty, { threads: 2, replacementRate: Infinity, queue: 1000 });
   const paths = ["/exits", "/quick", "/exitsLater", "/throws", "/timer", "/quick", "/rejection"];
   const expected = [500, 200, 500, 500, 500, 200, 500];
   const rounds = 4;
-  const answers = await Promise.all(
+  const responses = await Promise.all(
     Array.from({ length: rounds * paths.length }, (_, i) => own.get(paths[i % paths.length])),
   );
   assert.deepEqual(
-    answers.map(({ status }) => status),
+    responses.map(({ status }) => status),
     Array.from({ length: rounds }, () => expected).flat(),
   );
   const { busy, waiting, done, failed } = own.httpd.stats();
@@ -220,8 +220,8 @@ describe("a server that ends", () => {
       [held, "held"],
       [waiting, "quick"],
     ] as const) {
-      const answer = await client.answer();
-      assert.deepEqual([answer.body, answer.get("connection")], [body, "close"]);
+      const response = await client.response();
+      assert.deepEqual([response.body, response.get("connection")], [body, "close"]);
       await client.end();
     }
     await down;
@@ -234,7 +234,7 @@ describe("a server that ends", () => {
     await held.send(request("GET", "/held"));
     await own.wordIs(BEGUN, 1);
     await own.httpd.shutdown();
-    assert.deepEqual([held.reading.answers.length, held.closed], [0, true]);
+    assert.deepEqual([held.reading.responses.length, held.closed], [0, true]);
     assert.deepEqual(
       own.log.map((line) => line.slice(line.indexOf('"'))),
       ['"GET /held HTTP/1.1" - - shutdown'],

@@ -175,8 +175,8 @@ export class Blocking extends Steered {
   do_PUT(): void {
     const contentLength = Number(this.headers.get("Content-Length"));
     const requestBody = JSON.parse(this.rfile.readSync(contentLength).toString()) as { val_a: number; val_b: number };
-    const answer = requestBody.val_a + requestBody.val_b;
-    const responseBody = Buffer.from(JSON.stringify({ sum: answer }));
+    const response = requestBody.val_a + requestBody.val_b;
+    const responseBody = Buffer.from(JSON.stringify({ sum: response }));
     this.sendResponse(200);
     this.sendHeader("Content-Type", "application/json");
     this.sendHeader("Content-Length", responseBody.length);
@@ -341,7 +341,7 @@ export class Blocking extends Steered {
     this.count(ENDED);
   }
 
-  /** Says more than there is room for at once, in the log or in an interim answer, and something in the log behind that. */
+  /** Says more than there is room for at once, in the log or in an interim response, and something in the log behind that. */
   leftSaying(): void {
     const much = "of it ".repeat(200_000);
     if (this.args[0] === "log") this.logMessage("%s", much);
@@ -351,7 +351,7 @@ export class Blocking extends Steered {
     this.logMessage("left: %d, %s", much.length, this.signal.aborted);
   }
 
-  /** Answers with a head of about so many bytes, with a reason phrase of its own where there is one. */
+  /** Responds with a head of about so many bytes, with a reason phrase of its own where there is one. */
   heads(): void {
     const [status, size] = this.numbers;
     const reason = this.args[2];
@@ -381,7 +381,7 @@ export class Blocking extends Steered {
     this.count(ENDED);
   }
 
-  /** Answers a client that only ended its side. */
+  /** Responses a client that only ended its side. */
   halfClosed(): void {
     this.count(BEGUN);
     const deadline = performance.now() + 20_000;

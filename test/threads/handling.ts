@@ -2,11 +2,20 @@
 import type { MessagePort } from "node:worker_threads";
 import type { Exchange, Sink } from "../../src/protocol/exchange.ts";
 import { FieldList } from "../../src/protocol/fields.ts";
-import type { Turn, TurnTask } from "../../src/server/turn.ts";
-import type { ThreadExchange } from "../../src/threads/exchange.ts";
-import { BELL, HEAD, IN_WAITING, IN_WANTED, OUT_TAKEN, PoolMemory, TAIL, TICKET } from "../../src/threads/memory.ts";
-import { RecordWriter } from "../../src/threads/rings.ts";
-import { Runner } from "../../src/threads/runner.ts";
+import type { FlushScheduler, FlushTask } from "../../src/loop/flush_scheduler.ts";
+import type { ThreadExchange } from "../../src/threads/worker/thread_exchange.ts";
+import {
+  BELL,
+  HEAD,
+  IN_WAITING,
+  IN_WANTED,
+  OUT_TAKEN,
+  PoolMemory,
+  TAIL,
+  TICKET,
+} from "../../src/threads/shared/memory.ts";
+import { RecordWriter } from "../../src/threads/shared/rings.ts";
+import { RunLoop } from "../../src/threads/worker/run_loop.ts";
 import type { Operation, Reach, Side } from "../support/explorer.ts";
 import { type Handler, layoutOf, LOOP, type Play } from "./sides.ts";
 
@@ -17,8 +26,8 @@ export class Handling implements Side {
   readonly #reach: Reach;
   readonly #memory: PoolMemory;
   readonly #index: number;
-  readonly #runner: Runner;
-  readonly #tasks: TurnTask[] = [];
+  readonly #runLoop: RunLoop;
+  readonly #tasks: FlushTask[] = [];
   readonly #micro: (() => void)[] = [];
   readonly #immediates: (() => void)[] = [];
   #time = 0;
@@ -38,17 +47,17 @@ export class Handling implements Side {
     this.#reach = reach;
     this.#index = index;
     this.#memory = new PoolMemory(layoutOf(play), buffer);
-    this.#runner = new Runner(this.#memory, index, port as unknown as MessagePort);
+    this.#runLoop = new RunLoop(this.#memory, index, port as unknown as MessagePort);
   }
 
   get done(): boolean {
-    return this.#runner.current === null && this.events.length === 0;
+    return this.#runLoop.current === null && this.events.length === 0;
   }
 
   get held(): string {
     // Nothing of the bell is held, so it may count anew.
     this.#memory.words[this.#memory.threadAt(this.#index) + BELL] = 0;
-    const { current } = this.#runner;
+    const { current } = this.#runLoop;
     const request =
       current === null ? null : [current.ticket, slotOf(this.#memory, current.ticket), this.#handler!.held];
     return JSON.stringify([this.events, request, this.#tasks.length, this.#starting]);
@@ -62,7 +71,7 @@ export class Handling implements Side {
     if (kind === "exchange" && wanted && index > this.#memory.slotAt(0)) return `demand ${this.held}`;
     if (kind !== "load") return null;
     if (index === this.#memory.threadAt(this.#index) + BELL) return `bell ${this.held}`;
-    return index === HEAD && last !== TAIL && this.#runner.current === null ? `queue ${this.held}` : null;
+    return index === HEAD && last !== TAIL && this.#runLoop.current === null ? `queue ${this.held}` : null;
   }
 
   happen(event: string): void {
@@ -84,21 +93,21 @@ export class Handling implements Side {
 
   #happen(event: string): void {
     if (event === "it starts") {
-      const turn = { add: (task: TurnTask) => this.#tasks.push(task) };
+      const scheduler = { add: (task: FlushTask) => this.#tasks.push(task) };
       const executor = { start: (exchange: Exchange) => this.#start(exchange) } as never;
-      this.#runner.run(executor, turn as unknown as Turn, { isEnding: false, end() {} });
+      this.#runLoop.run(executor, scheduler as unknown as FlushScheduler, { isEnding: false, end() {} });
     } else if (event === "its turn ends") {
       for (const task of this.#tasks.splice(0)) task.turnEnded();
     } else if (event === "its next turn begins") {
       for (const task of this.#immediates.splice(0)) task();
     } else {
-      this.#runner.look();
+      this.#runLoop.look();
     }
   }
 
   #start(exchange: Exchange): void {
     const later = (task: () => void): void => void this.#micro.push(task);
-    const echo = new Echo(exchange as ThreadExchange, this.#runner, this.#play, this.#reach, later);
+    const echo = new Echo(exchange as ThreadExchange, this.#runLoop, this.#play, this.#reach, later);
     this.#handler = echo;
     this.#starting = true;
     echo.run();
@@ -120,8 +129,8 @@ class Echo implements Sink {
   #left = 0;
   #writing = false;
 
-  constructor(exchange: ThreadExchange, runner: Runner, play: Play, reach: Reach, later: (task: () => void) => void) {
-    const { memory, writer } = runner;
+  constructor(exchange: ThreadExchange, runLoop: RunLoop, play: Play, reach: Reach, later: (task: () => void) => void) {
+    const { memory, writer } = runLoop;
     this.#exchange = exchange;
     this.#bytes = Buffer.alloc(play.reads ?? 64);
     this.#kind = play.handler;
@@ -147,7 +156,7 @@ class Echo implements Sink {
 
   run(): void {
     const exchange = this.#exchange;
-    if (this.#kind === "answers") {
+    if (this.#kind === "responses") {
       exchange.respond(200, "OK", NO_FIELDS_LIST, 0);
       return this.#finish();
     }
@@ -230,4 +239,4 @@ function slotOf(memory: PoolMemory, ticket: number): number {
   return slot;
 }
 
-const NO_FIELDS_LIST = FieldList.of("");
+const NO_FIELDS_LIST = new FieldList();

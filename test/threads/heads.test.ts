@@ -13,7 +13,7 @@ import {
   writeContent,
   writeEnd,
   writeHead,
-} from "../../src/threads/heads.ts";
+} from "../../src/threads/shared/heads.ts";
 import {
   BODY_LENGTH,
   DONE,
@@ -30,8 +30,8 @@ import {
   OUT_TAKEN,
   PoolMemory,
   STARTED,
-} from "../../src/threads/memory.ts";
-import { ContentRing } from "../../src/threads/rings.ts";
+} from "../../src/threads/shared/memory.ts";
+import { ContentRing } from "../../src/threads/shared/rings.ts";
 
 const SLOT = 1;
 
@@ -96,8 +96,12 @@ const plain: Request = {
   waitsForContinue: false,
 };
 
-function exchangeOf({ method, target, version, authority, list, ...rest }: Request): Exchange {
-  return { ...rest, head: { method, target, version, authority, fields: fieldsOf(list) } } as unknown as Exchange;
+function exchangeOf({ method, target, version, authority, list, peer, ...rest }: Request): Exchange {
+  return {
+    ...rest,
+    connection: { clientAddress: peer, alpn: null },
+    head: { method, target, version, authority, fields: fieldsOf(list) },
+  } as unknown as Exchange;
 }
 
 function memoryOf(headSize: number): PoolMemory {
@@ -115,7 +119,7 @@ test("any head, with whatever a router has found, is read as it was written", ()
       const head = { method: read.method, target: read.target, version: read.version, authority: read.authority };
       assert.deepEqual(head, { method, target, version, authority });
       assert.deepEqual([...read.fields], list);
-      assert.deepEqual(read.peer, peer);
+      assert.deepEqual(read.connection, { clientAddress: peer, alpn: null });
       assert.deepEqual(read.route, route && { ...route, params: JSON.parse(JSON.stringify(route.params)) as unknown });
       assert.equal(memory.words[memory.slotAt(SLOT) + FLAGS], waitsForContinue ? 1 : 0);
       assert.equal(memory.numbers[memory.numbersAt(SLOT) + BODY_LENGTH], bodyLength);
@@ -134,7 +138,15 @@ test("what is read stays as it was when the slot has its next request, or traile
   memory.bytes.fill(0);
   memory.words.fill(0);
   assert.deepEqual(
-    [head.method, head.target, head.version, head.authority, head.peer, [...head.fields], head.route],
+    [
+      head.method,
+      head.target,
+      head.version,
+      head.authority,
+      head.connection.clientAddress,
+      [...head.fields],
+      head.route,
+    ],
     ["GET", "/", "HTTP/1.1", "a", ["::1", 1], list, { index: 2, params: { a: "b" }, fallback: true }],
   );
 });

@@ -18,7 +18,7 @@ import {
   RESTING,
   PoolMemory,
   TAIL,
-} from "../../src/threads/memory.ts";
+} from "../../src/threads/shared/memory.ts";
 import { Handling } from "./handling.ts";
 import { ATTENTION, layoutOf, Loop, ownWords, type Play, threadsFor } from "./sides.ts";
 
@@ -48,10 +48,14 @@ const counted: Play = { requests: [[4], []], handler: "awaits", threads: 2, wait
 
 describe("no wake-up is lost", () => {
   const plays: [name: string, interruptions: number, play: Play][] = [
-    ["a request for a thread that rests, or is about to", Infinity, { requests: [[]], handler: "answers" }],
-    ["two requests for one thread", 1, { requests: [[], []], handler: "answers" }],
-    ["two requests for two threads", 0, { requests: [[], []], handler: "answers", threads: 2 }],
-    ["the same, and each is given to its event loop first", 0, { requests: [[], []], handler: "answers", slow: true }],
+    ["a request for a thread that rests, or is about to", Infinity, { requests: [[]], handler: "responses" }],
+    ["two requests for one thread", 1, { requests: [[], []], handler: "responses" }],
+    ["two requests for two threads", 0, { requests: [[], []], handler: "responses", threads: 2 }],
+    [
+      "the same, and each is given to its event loop first",
+      0,
+      { requests: [[], []], handler: "responses", slow: true },
+    ],
     ["content for a handler that blocks", 1, { requests: [[4]], handler: "blocks" }],
     ["content for a handler that awaits", 1, { requests: [[4]], handler: "awaits" }],
     ["a conversation with a handler that blocks", 1, { requests: [[4, 4]], handler: "blocks", talks: true }],
@@ -65,7 +69,7 @@ describe("no wake-up is lost", () => {
     ["a handler that awaits reads and blocks in writes", 0, { requests: [[40]], handler: "mixes", takes: 10 }],
     ["a handler that does not await its writes", 0, { requests: [[40]], handler: "pours", takes: 10 }],
     [
-      "a thread that was counted on, and whose handler goes on until another request is answered",
+      "a thread that was counted on, and whose handler goes on until another request gets a response",
       0,
       { ...counted, soon: true },
     ],
@@ -154,7 +158,7 @@ describe("a wake-up is lost", () => {
     ],
     [
       "where a thread does not look at the queue once more behind saying that it rests",
-      { requests: [[]], handler: "answers" },
+      { requests: [[]], handler: "responses" },
       faulty(1, (_, memory) => {
         const mode = memory.threadAt(0) + MODE;
         let seen: Result = 0;

@@ -5,7 +5,7 @@ import path from "node:path";
 import { describe, test, type TestContext } from "node:test";
 import { pathToFileURL } from "node:url";
 import { build, type BuildOptions } from "esbuild";
-import { startThread } from "../../src/server/start_thread.ts";
+import { startThread } from "../../src/program/start_thread.ts";
 import { root } from "../support/places.ts";
 import { runsTypeScript, sharesPorts, testOnNode } from "../support/runtime.ts";
 import { type Ended, type Files, folderWith, runIn } from "./support.ts";
@@ -15,14 +15,14 @@ const CLASS = `
 import { BaseHTTPRequestHandler, HTTPServer, ThreadingHTTPServer } from "plinth";
 import { isMainThread, threadId } from "node:worker_threads";
 import { greeting } from "./greeting.js";
-enum Answer { All = 42 }
+enum Response { All = 42 }
 class Handler extends BaseHTTPRequestHandler {
-  do_GET(): void { this.sendText(greeting(Answer.All) + (isMainThread ? "" : " in a thread")); }
+  do_GET(): void { this.sendText(greeting(Response.All) + (isMainThread ? "" : " in a thread")); }
 }
 `;
-const GREETING = "export const greeting = (answer: number): string => `hello ${answer}`;";
+const GREETING = "export const greeting = (response: number): string => `hello ${response}`;";
 
-/** Asks until all answers of interest have come, says what they were, and ends. */
+/** Asks until all responses of interest have come, says what they were, and ends. */
 const ASK = `
 const serve = async (httpd: HTTPServer): Promise<void> => {
   try {
@@ -173,7 +173,7 @@ describe("a bundle", () => {
 
     testOnNode(`whose import.meta.url is that of the library, as webpack's is, as ${format}`, async (t) => {
       const folder = folderWith(t, { "greeting.ts": GREETING, "main.ts": program(THREADS, waits) });
-      const url = pathToFileURL(path.join(root, "dist", "src", "threads", "thread.js")).href;
+      const url = pathToFileURL(path.join(root, "dist", "src", "program", "start_thread.js")).href;
       const file = await bundle(folder, format, {
         define: { "import.meta.url": JSON.stringify(url) },
         sourcemap: true,
@@ -184,7 +184,7 @@ describe("a bundle", () => {
 
   testOnNode("in an eval, as webpack has each module while one develops: the error says what to do", async (t) => {
     const folder = folderWith(t, { "greeting.ts": GREETING, "main.ts": program(THREADS, false) });
-    const url = pathToFileURL(path.join(root, "dist", "src", "threads", "thread.js")).href;
+    const url = pathToFileURL(path.join(root, "dist", "src", "program", "start_thread.js")).href;
     const file = await bundle(folder, "cjs", { define: { "import.meta.url": JSON.stringify(url) } });
     const text = `${readFileSync(path.join(folder, file), "utf8")}\n//# sourceURL=bundler:///main.ts`;
     writeFileSync(path.join(folder, "eval.cjs"), `eval(${JSON.stringify(text)});`);
@@ -205,17 +205,10 @@ describe("a bundle", () => {
 });
 
 test("no thread begins with a file that is not this library's own, or is not there", () => {
-  for (const url of [
-    undefined,
-    "file:///app/bundle.js",
-    "file:///app/src/other.ts",
-    "file:///nowhere/threads/thread.js",
-  ]) {
-    assert.throws(() => startThread(url, "thread", "worker", {}), {
+  for (const url of ["file:///app/bundle.js", "file:///app/src/other.ts", "file:///nowhere/program/start_thread.js"]) {
+    assert.throws(() => startThread("threads/worker/main", {}, url), {
       name: "Error",
-      message: new RegExp(
-        `^cannot start a thread: .* not beside ${url ?? "the others"}\\. .*--external:plinth for esbuild; `,
-      ),
+      message: new RegExp(`^cannot start a thread: .* not beside ${url}\\. .*--external:plinth for esbuild; `),
     });
   }
 });

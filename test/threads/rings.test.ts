@@ -3,8 +3,8 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import * as fc from "fast-check";
 import type { Exchange } from "../../src/protocol/exchange.ts";
-import { IN_PUT, IN_TAKEN, type Layout, PoolMemory } from "../../src/threads/memory.ts";
-import { ContentRing, DATA, END, LOG, MORE, RecordReader, RecordWriter } from "../../src/threads/rings.ts";
+import { IN_PUT, IN_TAKEN, type Layout, PoolMemory } from "../../src/threads/shared/memory.ts";
+import { ContentRing, DATA, END, LOG, MORE, RecordReader, RecordWriter } from "../../src/threads/shared/rings.ts";
 
 const SLOT = 1;
 
@@ -205,7 +205,7 @@ test("a slot's next request finds its ring empty", () => {
   assert.deepEqual([reader.next(), reader.start, reader.length], [DATA, next.start, 90]);
 });
 
-test("an answer of more than 2 GiB passes: behind 2^31 - 1, positions are below 0", () => {
+test("a response of more than 2 GiB passes: behind 2^31 - 1, positions are below 0", () => {
   const size = 2 ** 24;
   const { memory, writer, reader } = new Records(size);
   const bytes = new Uint8Array(size / 2);

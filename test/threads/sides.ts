@@ -2,9 +2,9 @@
  * The event loop of a server without sockets, as the explorer runs it: real jobs, rings and threads' words; of the executor, in short,
  * what looks and wakes.
  */
-import type { Exchange, Peer, RequestHead, Sink } from "../../src/protocol/exchange.ts";
+import type { ConnectionInfo, Exchange, RequestHead, Sink } from "../../src/protocol/exchange.ts";
 import { Fields } from "../../src/protocol/fields.ts";
-import { Job, type JobOwner, type Rings } from "../../src/threads/job.ts";
+import { ThreadRequest, type ThreadRequestOwner, type Rings } from "../../src/threads/main/thread_request.ts";
 import {
   BUSY,
   DONE,
@@ -21,10 +21,10 @@ import {
   OUT_TAKEN,
   PoolMemory,
   TAIL,
-} from "../../src/threads/memory.ts";
-import { openMessage } from "../../src/threads/messages.ts";
-import { ContentRing, RecordReader } from "../../src/threads/rings.ts";
-import { Thread } from "../../src/threads/thread.ts";
+} from "../../src/threads/shared/memory.ts";
+import { openMessage } from "../../src/threads/shared/messages.ts";
+import { ContentRing, RecordReader } from "../../src/threads/shared/rings.ts";
+import { Thread } from "../../src/threads/main/thread_handle.ts";
 import { MESSAGE, type Operation, type Reach, type Side } from "../support/explorer.ts";
 
 /** What clients and handlers do. */
@@ -40,7 +40,7 @@ export interface Play {
   /** How much a handler reads at once. */
   readonly reads?: number;
   readonly threads?: number;
-  /** The first client sends nothing before all others have their answers. */
+  /** The first client sends nothing before all others have their responses. */
   readonly waits?: boolean;
   /** There is a timer that looks whether something waits for long. */
   readonly soon?: boolean;
@@ -51,9 +51,9 @@ export interface Play {
 
 /**
  * "blocks" by read1Sync and writeSync; "awaits" read1 and write; "pours": does not await what it writes; "mixes": awaits read1, and
- * blocks by writeSync; "reads" as "blocks" does, and says nothing back; "answers" at once, and does not read.
+ * blocks by writeSync; "reads" as "blocks" does, and says nothing back; "responses" at once, and does not read.
  */
-export type Handler = "blocks" | "awaits" | "pours" | "mixes" | "reads" | "answers";
+export type Handler = "blocks" | "awaits" | "pours" | "mixes" | "reads" | "responses";
 
 /** Which side the event loop is. */
 export const LOOP = 0;
@@ -101,7 +101,7 @@ export function ownWords(memory: PoolMemory, side: number): number[] {
 /** A request and its client, as a protocol gives them. */
 class Client implements Exchange {
   readonly head = HEAD;
-  readonly peer: Peer = ["", 0];
+  readonly connection: ConnectionInfo = { clientAddress: ["", 0], alpn: null };
   readonly bodyLength: number;
   readonly waitsForContinue = false;
   readonly trailers = undefined;
@@ -215,15 +215,15 @@ class Client implements Exchange {
 }
 
 /** The event loop: as ThreadExecutor and Crew, in short. */
-export class Loop implements Side, JobOwner {
+export class Loop implements Side, ThreadRequestOwner {
   readonly memory: PoolMemory;
   readonly scratch = Buffer.alloc(64);
   readonly #play: Play;
   readonly #threads: readonly Thread[];
   readonly #clients: Client[];
-  readonly #jobs: (Job | null)[];
+  readonly #requests: (ThreadRequest | null)[];
   readonly #rings: Rings[] = [];
-  readonly #resting = new Map<number, Job>();
+  readonly #resting = new Map<number, ThreadRequest>();
   #event = "";
   #begun = 0;
   #queued = false;
@@ -235,17 +235,19 @@ export class Loop implements Side, JobOwner {
     this.#threads = threads;
     for (const [i, thread] of threads.entries()) thread.post = (message) => reach.post(1 + i, JSON.stringify(message));
     this.#clients = play.requests.map((pieces) => new Client(play, pieces));
-    this.#jobs = play.requests.map(() => null);
+    this.#requests = play.requests.map(() => null);
   }
 
   // All that jobs and rings hold for themselves follows from this.
   get held(): string {
     const clients = this.#clients.map(({ held }) => held);
-    const slots = this.#jobs.map((job) => (job === null ? -1 : this.#clients.indexOf(job.exchange as Client)));
+    const slots = this.#requests.map((request) =>
+      request === null ? -1 : this.#clients.indexOf(request.exchange as Client),
+    );
     const { words } = this.memory;
-    const rings = this.#rings.map(({ answer }, slot) => {
+    const rings = this.#rings.map(({ response }, slot) => {
       const at = this.memory.slotAt(slot);
-      return [answer.start, answer.length, words[at + OUT_TAKEN], words[at + IN_STATE]];
+      return [response.start, response.length, words[at + OUT_TAKEN], words[at + IN_STATE]];
     });
     const resting = [...this.#resting.keys()];
     return JSON.stringify([clients, slots, rings, resting, this.#begun, this.#queued, this.#soon]);
@@ -279,7 +281,7 @@ export class Loop implements Side, JobOwner {
     this.#event = event;
     const client = this.#clients[Number(/\d+/.exec(event)?.[0])];
     if (event.startsWith(MESSAGE)) this.#hear(JSON.parse(event.slice(MESSAGE.length)));
-    else if (event === "a request comes") new Job(this.#clients[this.#begun++], this).begin();
+    else if (event === "a request comes") new ThreadRequest(this.#clients[this.#begun++], this).begin();
     else if (event === "the turn ends") this.#turnEnded();
     else if (event.endsWith("sends")) client.send();
     else if (event.endsWith("reads")) client.take();
@@ -290,12 +292,12 @@ export class Loop implements Side, JobOwner {
     return 0;
   }
 
-  jobReady(job: Job): void {
+  requestReady(request: ThreadRequest): void {
     this.#lookLater();
-    const slot = this.#jobs.indexOf(null);
-    if (!job.enter(slot, null)) throw new Error("the head does not fit");
-    this.#jobs[slot] = job;
-    job.ticket = this.memory.push(slot);
+    const slot = this.#requests.indexOf(null);
+    if (!request.enter(slot, null)) throw new Error("the head does not fit");
+    this.#requests[slot] = request;
+    request.ticket = this.memory.push(slot);
   }
 
   leavePlace(): void {}
@@ -304,11 +306,11 @@ export class Loop implements Side, JobOwner {
   ringsOf(slot: number): Rings {
     return (this.#rings[slot] ??= {
       content: new ContentRing(this.memory, slot),
-      answer: new RecordReader(this.memory, slot),
+      response: new RecordReader(this.memory, slot),
     });
   }
 
-  jobDropped(): void {
+  requestDropped(): void {
     throw new Error("no client leaves");
   }
 
@@ -316,12 +318,12 @@ export class Loop implements Side, JobOwner {
     this.#threads[thread].nudge();
   }
 
-  jobDone(job: Job, restFollows: boolean): void {
-    this.#jobs[job.slot] = null;
-    this.memory.free(job.slot);
-    job.slot = -1;
-    if (restFollows) this.#resting.set(job.ticket, job);
-    else job.exchange.release();
+  requestDone(request: ThreadRequest, restFollows: boolean): void {
+    this.#requests[request.slot] = null;
+    this.memory.free(request.slot);
+    request.slot = -1;
+    if (restFollows) this.#resting.set(request.ticket, request);
+    else request.exchange.release();
   }
 
   #hear(sent: unknown): void {
@@ -329,9 +331,9 @@ export class Loop implements Side, JobOwner {
     this.#look();
     if (message === 0) return this.#lookLater();
     const { rest, ticket } = message as unknown as { rest: { kind: number; bytes: number[] }[]; ticket: number };
-    const job = this.#resting.get(ticket)!;
-    job.giveRest(rest.map(({ kind, bytes }) => ({ kind, bytes: Uint8Array.from(bytes) })));
-    job.exchange.release();
+    const request = this.#resting.get(ticket)!;
+    request.giveRest(rest.map(({ kind, bytes }) => ({ kind, bytes: Uint8Array.from(bytes) })));
+    request.exchange.release();
   }
 
   #lookLater(): void {
@@ -351,7 +353,7 @@ export class Loop implements Side, JobOwner {
 
   #look(): void {
     Atomics.store(this.memory.words, LOOKING, 0);
-    this.memory.eachCall((slot) => this.#jobs[slot]?.look());
+    this.memory.eachCall((slot) => this.#requests[slot]?.look());
   }
 
   /** Each thread that is awake is counted on, whatever it does: more than Crew does. */

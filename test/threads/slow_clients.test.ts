@@ -47,7 +47,7 @@ async function begun(server: Threaded, count: number): Promise<void> {
 }
 
 function statuses(peer: MemoryPeer | SocketPeer): number[] {
-  return peer.reading.answers.map(({ status }) => status);
+  return peer.reading.responses.map(({ status }) => status);
 }
 
 describe("content that is gathered", () => {
@@ -70,12 +70,12 @@ describe("content that is gathered", () => {
     assert.equal(httpd.stats().busy, 0);
     const others = await Promise.all(Array.from({ length: 8 }, () => connect(t, httpd.serverAddress)));
     const began = performance.now();
-    const answers = await Promise.all(others.map((client) => client.ask(post(SUM))));
+    const responses = await Promise.all(others.map((client) => client.ask(post(SUM))));
     assert.ok(performance.now() - began < 3000, "as soon as ever");
-    for (const { body } of answers) assert.deepEqual(JSON.parse(body), { sum: 7 });
+    for (const { body } of responses) assert.deepEqual(JSON.parse(body), { sum: 7 });
     for (const client of silent) {
       await client.send(SUM);
-      assert.deepEqual(JSON.parse((await client.answers(1))[0].body), { sum: 7 });
+      assert.deepEqual(JSON.parse((await client.responses(1))[0].body), { sum: 7 });
     }
   });
 
@@ -132,7 +132,7 @@ describe("content that is gathered", () => {
           assert.equal((await server.get("/quick")).body, "quick");
           assert.deepEqual([server.words[BEGUN], server.httpd.stats().waiting], [0, 0]);
           for (const byte of end) await client.send(byte);
-          assert.equal((await client.answer("POST")).body, String(size));
+          assert.equal((await client.response("POST")).body, String(size));
         }
       }
     });
@@ -149,7 +149,7 @@ describe("content that is gathered", () => {
     await client.send("y");
     await begun(server, 1);
     await client.send(text.slice(at + 1));
-    assert.equal((await client.answer("POST")).body, "1002");
+    assert.equal((await client.response("POST")).body, "1002");
   });
 
   test("what a class wants to be there is waited for, though it is more than threadBuffer, and more than a ring holds", async (t) => {
@@ -171,14 +171,14 @@ describe("content that is gathered", () => {
             for (let at = 0; at < end; at += 50_000) await client.send(text.slice(at, Math.min(end, at + 50_000)));
             assert.deepEqual([server.httpd.stats().busy, server.httpd.stats().waiting], [0, 0]);
             await client.send(text.slice(end));
-            assert.equal((await client.answers(1))[0].body, `${size} ${digest(content)}`);
+            assert.equal((await client.responses(1))[0].body, `${size} ${digest(content)}`);
             assert.deepEqual(statuses(client), asks ? [100, 200] : [200]);
           }
         }
       }
       const client = server.connect();
       await client.send(head("/buffering", Buffering.bufferedBody + 1, EXPECT));
-      assert.equal((await client.answer("POST")).status, 413);
+      assert.equal((await client.response("POST")).status, 413);
       assert.equal(client.text, "", "its client was not told to send it");
     }
   });
@@ -196,7 +196,7 @@ describe("content that streams", () => {
     // A place is free as soon as all content has come; the next has it that has waited longest.
     for (const [client, rest] of uploads) {
       await client.send(rest);
-      assert.equal((await client.answer("POST")).body.length, LARGE);
+      assert.equal((await client.response("POST")).body.length, LARGE);
     }
     const [one, other, ...others] = server.words.subarray(NOTES, NOTES + 6);
     assert.deepEqual([one + other, one * other, others], [1, 0, [2, 3, 4, 5]]);
@@ -215,9 +215,9 @@ describe("content that streams", () => {
     await begun(server, 3); // the first holds, with all of its content, and the second has begun
     assert.equal(server.words[ENDED], 0);
     await second.send(restOfSecond);
-    assert.equal((await second.answer("POST")).body, String(LARGE));
+    assert.equal((await second.response("POST")).body, String(LARGE));
     server.release();
-    assert.equal((await first.answer("POST")).body, String(LARGE));
+    assert.equal((await first.response("POST")).body, String(LARGE));
   });
 
   test("who talks and listens at the same time has its place for as long as it talks, and who waits for it hears nothing", async (t) => {
@@ -241,29 +241,29 @@ describe("content that streams", () => {
     assert.deepEqual(beside(server.log), [], "nothing has gone wrong");
   });
 
-  test("more than as many as may wait are answered 503, and others are not", async (t) => {
+  test("more than as many as may wait get 503, and others are not", async (t) => {
     const server = await serve(t, Queued, { threads: 2, queue: 2 });
     const uploads: [MemoryPeer, string][] = [];
     for (let i = 0; i < 3; i++) uploads.push(await upload(server, "/content"));
     await begun(server, 1);
     assert.deepEqual([server.httpd.stats().busy, server.httpd.stats().waiting], [1, 2]);
     const [refused] = await upload(server, "/content");
-    const answer = await refused.answer("POST");
-    assert.equal(answer.status, 503);
-    assert.match(answer.get("retry-after")!, /^([1-9]|[1-5][0-9]|60)$/);
-    assert.match(answer.body, /All threads that take content while it comes are busy/);
+    const response = await refused.response("POST");
+    assert.equal(response.status, 503);
+    assert.match(response.get("retry-after")!, /^([1-9]|[1-5][0-9]|60)$/);
+    assert.match(response.body, /All threads that take content while it comes are busy/);
     const asking = server.connect();
     await asking.send(head("/content", LARGE, EXPECT));
-    assert.equal((await asking.answer("POST")).status, 503);
+    assert.equal((await asking.response("POST")).status, 503);
     assert.equal(asking.text, "", "and its client was not told to send it");
     for (let i = 0; i < 5; i++) assert.equal((await server.get("/quick")).body, "quick");
     for (const [client, rest] of uploads) {
       await client.send(rest);
-      assert.equal((await client.answer("POST")).body, String(LARGE));
+      assert.equal((await client.response("POST")).body, String(LARGE));
     }
     const [again, rest] = await upload(server, "/content");
     await again.send(rest);
-    assert.equal((await again.answer("POST")).body, String(LARGE), "there is room again");
+    assert.equal((await again.response("POST")).body, String(LARGE), "there is room again");
   });
 
   test("who leaves while it waits, or while it has a thread, leaves no place taken", async (t) => {
@@ -280,10 +280,10 @@ describe("content that streams", () => {
     }
     const [client, rest] = await upload(server, "/read");
     await client.send(rest);
-    assert.match((await client.answer("POST")).body, new RegExp(`^${LARGE} `));
+    assert.match((await client.response("POST")).body, new RegExp(`^${LARGE} `));
   });
 
-  test("asked for before it is sent, it has its handler's answer; and no more threads than the others", async (t) => {
+  test("asked for before it is sent, it has its handler's response; and no more threads than the others", async (t) => {
     const server = await serve(t, Queued, { threads: 4 });
     const silent: MemoryPeer[] = [];
     for (let i = 0; i < 4; i++) {
@@ -298,7 +298,7 @@ describe("content that streams", () => {
     for (const client of silent) {
       await until(() => statuses(client).join() === "100", "100 Continue");
       await client.send("x".repeat(LARGE));
-      assert.equal((await client.answers(1))[0].body.length, LARGE);
+      assert.equal((await client.responses(1))[0].body.length, LARGE);
     }
   });
 
@@ -310,8 +310,8 @@ describe("content that streams", () => {
     await waiting.send(request("GET", "/quick"));
     assert.deepEqual([server.httpd.stats().busy, server.httpd.stats().waiting], [1, 1]);
     await client.send(rest);
-    assert.equal((await client.answer("POST")).body, String(LARGE));
-    assert.equal((await waiting.answer()).body, "quick");
+    assert.equal((await client.response("POST")).body, String(LARGE));
+    assert.equal((await waiting.response()).body, "quick");
   });
 
   test("with threadBuffer 0 all content streams, however little, and however much of it is there", async (t) => {
@@ -327,18 +327,18 @@ describe("content that streams", () => {
     assert.deepEqual([server.httpd.stats().busy, server.httpd.stats().waiting], [3, 2]);
     for (const client of clients) {
       await client.send("t");
-      assert.equal((await client.answer("POST")).body, "content");
+      assert.equal((await client.response("POST")).body, "content");
     }
   });
 
-  test("a server that shuts down answers those that wait, too", async (t) => {
+  test("a server that shuts down responses those that wait, too", async (t) => {
     const server = await serve(t, Queued, { threads: 2 });
     const uploads: [MemoryPeer, string][] = [];
     for (let i = 0; i < 3; i++) uploads.push(await upload(server, "/content"));
     const down = server.httpd.shutdown();
     for (const [client, rest] of uploads) {
       await client.send(rest);
-      assert.equal((await client.answer("POST")).body, String(LARGE));
+      assert.equal((await client.response("POST")).body, String(LARGE));
     }
     await down;
   });

@@ -23,7 +23,7 @@ async function stall(server: Threaded, nth: number): Promise<void> {
   await sleep(1000);
   assert.equal(told(server.log).length, nth, "it is said once");
   server.release();
-  for (const client of clients) assert.equal((await client.answer()).status, 200);
+  for (const client of clients) assert.equal((await client.response()).status, 200);
 }
 
 test("all threads are busy and requests wait: the log says so when that takes five seconds, once each time", async (t) => {
@@ -83,8 +83,8 @@ test("handlers that ask their own server wait for each other; the log says so, a
   await until(() => told(log).length === 1, "a line of the log", PATIENCE);
   assert.match(told(log)[0], /GET \/asksItself has run longest/);
   assert.match(told(log)[0], /handlerTimeout, which is 7000 ms, ends them/);
-  await until(() => clients.every(({ reading }) => reading.answers.length === 1), "their responses", PATIENCE);
-  const statuses = clients.map(({ reading }) => reading.answers[0].status);
-  assert.ok(statuses.includes(503), `the one that was ended is answered 503; they are ${statuses.join()}`);
+  await until(() => clients.every(({ reading }) => reading.responses.length === 1), "their responses", PATIENCE);
+  const statuses = clients.map(({ reading }) => reading.responses[0].status);
+  assert.ok(statuses.includes(503), `the one that was ended gets 503; they are ${statuses.join()}`);
   assert.equal((await alone.ask(request("GET", "/quick"))).body, "quick");
 });

@@ -2,8 +2,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import * as fc from "fast-check";
-import { DONE, PoolMemory, STATE } from "../../src/threads/memory.ts";
-import { Account, readStats } from "../../src/threads/stats.ts";
+import { DONE, PoolMemory, STATE } from "../../src/threads/shared/memory.ts";
+import { StatsRecorder, readStats } from "../../src/threads/shared/stats.ts";
 
 const LAYOUT = { threads: 2, slots: 4, headSize: 64, ringSize: 64 };
 
@@ -12,7 +12,7 @@ test("percentiles are exact to an eighth, and so is the longest time", () => {
   fc.assert(
     fc.property(fc.array(time, { minLength: 1, maxLength: 300, size: "max" }), (times) => {
       const memory = new PoolMemory(LAYOUT);
-      const account = new Account(memory);
+      const account = new StatsRecorder(memory);
       for (const one of times) account.done(one);
       const sorted = [...times].sort((a, b) => a - b);
       const { done, waitingTime } = readStats(memory);
@@ -34,7 +34,7 @@ test("percentiles are exact to an eighth, and so is the longest time", () => {
 test("where nothing has waited all are 0, and what waits for ever is counted, too", () => {
   const memory = new PoolMemory(LAYOUT);
   assert.deepEqual(readStats(memory).waitingTime, { p50: 0, p90: 0, p99: 0, max: 0 });
-  new Account(memory).done(1e300);
+  new StatsRecorder(memory).done(1e300);
   const { p50, max } = readStats(memory).waitingTime;
   assert.ok(p50 > 2e5 && max >= p50, `${p50}, ${max}`);
 });
@@ -42,8 +42,8 @@ test("where nothing has waited all are 0, and what waits for ever is counted, to
 test("whoever has the memory reads the same; they take nothing else's place", () => {
   const memory = new PoolMemory(LAYOUT);
   memory.address = ["127.0.0.1", 80];
-  const account = new Account(memory);
-  account.crew(2, 7, 1);
+  const account = new StatsRecorder(memory);
+  account.pool(2, 7, 1);
   account.holds(3, 1);
   for (let i = 0; i < 5; i++) account.done(2 ** i);
   account.failed();

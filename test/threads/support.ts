@@ -13,7 +13,7 @@ import {
   ThreadingHTTPServer,
   type ThreadingHTTPServerOptions,
 } from "plinth";
-import { type Answer, MemoryPeer, request, until } from "../server/support.ts";
+import { type ReceivedResponse, MemoryPeer, request, until } from "../server/support.ts";
 import { fromSources, root } from "../support/places.ts";
 import { runtime } from "../support/runtime.ts";
 import { GO, WORDS } from "./handlers.ts";
@@ -98,8 +98,8 @@ export interface Threaded {
   readonly transport: MemoryTransport;
   /** Another client. */
   connect(): MemoryPeer;
-  /** Sends a request on a connection of its own, and waits for the answer. */
-  get(path: string): Promise<Answer>;
+  /** Sends a request on a connection of its own, and waits for the response. */
+  get(path: string): Promise<ReceivedResponse>;
   /** Lets so many handlers go on that are held; all of them, and all that follow, without a number. */
   release(count?: number): void;
   /** Waits until a word has come to a value. */

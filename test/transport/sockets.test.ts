@@ -14,7 +14,7 @@ import { programFile } from "../support/places.ts";
 import { runtime, sharesPorts, testOn } from "../support/runtime.ts";
 import type { Address, Listener, Socket, SocketHandler, Transport } from "../../src/transport/transport.ts";
 
-/** Answers each thing it hears of with what `on` does, and notes it. */
+/** Responses each thing it hears of with what `on` does, and notes it. */
 class Recorder implements SocketHandler {
   readonly events: string[] = [];
   /** The memory that each read came in. */
@@ -132,8 +132,8 @@ for (const [name, { transport, isShared }] of Object.entries(transports)) {
         assert.equal(await collect(client), "two");
         await recorder.closed;
         assert.deepEqual(recorder.events, ["end", "close"]);
-        assert.deepEqual(recorder.socket.peer, ["127.0.0.1", recorder.socket.peer[1]]);
-        assert.ok(recorder.socket.peer[1] > 0);
+        assert.deepEqual(recorder.socket.info.clientAddress, ["127.0.0.1", recorder.socket.info.clientAddress[1]]);
+        assert.ok(recorder.socket.info.clientAddress[1] > 0);
         assert.equal(recorder.memory.length, 2);
         assert.equal(recorder.memory[0] === recorder.memory[1], isShared, "one buffer for all reads, or one each");
       }));
@@ -399,7 +399,11 @@ for (const [name, { transport, isShared }] of Object.entries(transports)) {
             const { localPort } = client;
             client.end("any");
             assert.equal(await collect(client), "any");
-            assert.deepEqual((await accepted).socket.peer, [to, localPort], "no IPv4 address mapped to IPv6");
+            assert.deepEqual(
+              (await accepted).socket.info.clientAddress,
+              [to, localPort],
+              "no IPv4 address mapped to IPv6",
+            );
           }
         },
         ["", 0],
@@ -455,7 +459,7 @@ for (const [name, { transport, isShared }] of Object.entries(transports)) {
         const code = `const client = require("node:net").connect(${port}, "127.0.0.1", () => client.resetAndDestroy())`;
         spawnSync(process.execPath, ["-e", code]);
         const { socket, closed } = await accepted;
-        assert.deepEqual(socket.peer, ["", 0]);
+        assert.deepEqual(socket.info.clientAddress, ["", 0]);
         await closed;
       }));
 
@@ -469,7 +473,7 @@ for (const [name, { transport, isShared }] of Object.entries(transports)) {
           const client = connect(address);
           client.end("unix");
           assert.equal(await collect(client), "unix");
-          assert.deepEqual((await accepted).socket.peer, ["", 0]);
+          assert.deepEqual((await accepted).socket.info.clientAddress, ["", 0]);
         };
         await serve(transport, echo, use, file);
         // A server that is killed leaves its file behind.

@@ -3,7 +3,7 @@
  * `@ts-expect-error` above a line without an error is an error itself.
  */
 /// <reference types="node" preserve="true" />
-import { BaseHTTPRequestHandler, type Fields, HTTPError, type HTTPServer, type StandardSchemaV1 } from "plinth";
+import { BaseHTTPRequestHandler, type Fields, HTTPError, type Server, type StandardSchemaV1 } from "plinth";
 import { z } from "zod";
 import { type Equal, is } from "./equal.ts";
 
@@ -14,11 +14,11 @@ export class Allowed extends BaseHTTPRequestHandler {
   override errorContentType = "text/html";
 
   do_GET(): void {
-    this.answer("sync");
+    this.response("sync");
   }
 
   async do_POST(): Promise<void> {
-    this.answer(await this.text());
+    this.response(await this.text());
   }
 
   // Without a type of its own
@@ -40,7 +40,7 @@ export class Allowed extends BaseHTTPRequestHandler {
   // Optional parameters are no parameters: nobody passes them.
   do_OPTIONAL(_count: number = 1): void {}
 
-  answer(text: string): void {
+  response(text: string): void {
     this.sendText(text);
   }
 
@@ -59,9 +59,9 @@ export class Signatures extends BaseHTTPRequestHandler {
   // @ts-expect-error A method has no parameters.
   do_GET(_request: Request): void {}
 
-  // @ts-expect-error A method returns nothing: what it answers, it sends.
+  // @ts-expect-error A method returns nothing: what it responds, it sends.
   do_POST(): string {
-    return "an answer";
+    return "a response";
   }
 
   // @ts-expect-error Neither does its promise hold anything.
@@ -97,7 +97,7 @@ export class Request_ extends BaseHTTPRequestHandler {
     is<Equal<typeof this.headers, Fields>>();
     is<Equal<typeof this.trailers, Fields | undefined>>();
     is<Equal<typeof this.clientAddress, readonly [host: string, port: number]>>();
-    is<Equal<typeof this.server, HTTPServer>>();
+    is<Equal<typeof this.server, Server>>();
     is<Equal<typeof this.signal, AbortSignal>>();
     const length = this.headers.get("Content-Length");
     is<Equal<typeof length, string | null>>();
@@ -185,7 +185,7 @@ export class Json extends BaseHTTPRequestHandler {
   }
 }
 
-export class Answers extends BaseHTTPRequestHandler {
+export class Responses extends BaseHTTPRequestHandler {
   async do_GET(): Promise<void> {
     this.sendResponse(200, "Fine");
     this.sendHeader("Content-Length", 5);
@@ -242,7 +242,7 @@ export class Answers extends BaseHTTPRequestHandler {
     this.wfile.write(7);
     // @ts-expect-error
     this.wfile.write({ sum: 7 });
-    // @ts-expect-error The answer ends when the method does.
+    // @ts-expect-error The response ends when the method does.
     this.wfile.end();
     // @ts-expect-error sendError's third argument is what happened.
     this.sendError(404, undefined, { detail: "Not here." });

@@ -214,13 +214,13 @@ async function* pieces(): AsyncGenerator<string | Uint8Array> {
 }
 
 export async function inject(httpd: HTTPServer): Promise<void> {
-  const answer = await httpd.inject();
-  is<Equal<typeof answer.status, number>>();
-  is<Equal<typeof answer.headers, Fields>>();
-  is<Equal<typeof answer.body, Buffer<ArrayBuffer>>>();
-  is<Equal<typeof answer.trailers, Fields | undefined>>();
-  is<Equal<ReturnType<typeof answer.text>, string>>();
-  is<Equal<ReturnType<typeof answer.json>, any>>();
+  const response = await httpd.inject();
+  is<Equal<typeof response.status, number>>();
+  is<Equal<typeof response.headers, Fields>>();
+  is<Equal<typeof response.body, Buffer<ArrayBuffer>>>();
+  is<Equal<typeof response.trailers, Fields | undefined>>();
+  is<Equal<ReturnType<typeof response.text>, string>>();
+  is<Equal<ReturnType<typeof response.json>, any>>();
   const stream = await httpd.inject({ method: "POST", body: "x", stream: true });
   is<Equal<typeof stream, InjectedStream>>();
   is<Equal<typeof stream.headers, Fields>>();
@@ -252,5 +252,5 @@ export async function inject(httpd: HTTPServer): Promise<void> {
   ];
   for (const request of requests) await httpd.inject(request);
   // @ts-expect-error What came back is not to be changed.
-  answer.status = 500;
+  response.status = 500;
 }

@@ -8,15 +8,17 @@
  * Bytes that arrive while an exchange runs wait in `input`, as many as `wantsRead` allows: its content, and maybe later requests.
  */
 import { BODY_INCOMPLETE, BODY_TIMEOUT, HEAD_INCOMPLETE, HEAD_TIMEOUT, type ProtocolError } from "../errors.ts";
-import type { Connection, GoneReason, Host, Peer } from "../exchange.ts";
+import type { Connection, Host } from "../connection.ts";
+import type { ConnectionInfo, GoneReason } from "../exchange.ts";
 import type { Limits } from "../limits.ts";
-import { type ChunkPool, Output } from "../output.ts";
-import { type BodyReader, CountedReader, END, FAULT, NO_BODY } from "./body.ts";
-import { ChunkedReader } from "./chunked.ts";
-import { Http1Exchange, LOOK_AHEAD } from "./exchange.ts";
-import { giveReader, type HeadReader, takeReader } from "./head.ts";
-import { Input } from "./input.ts";
-import { writeRefusal } from "./refusal.ts";
+import type { Protocol } from "../select.ts";
+import { type ChunkPool, SendBuffer } from "../send_buffer.ts";
+import { type BodyReader, CountedReader, END, FAULT, NO_BODY } from "./body_reader.ts";
+import { ChunkedReader } from "./chunked_reader.ts";
+import { type ExchangeOwner, Http1Exchange, LOOK_AHEAD } from "./exchange.ts";
+import { giveReader, type HeadReader, takeReader } from "./request_head.ts";
+import { ReceiveBuffer } from "../receive_buffer.ts";
+import { writeErrorResponse } from "./error_response.ts";
 
 const HEAD = 0;
 const EXCHANGE = 1;
@@ -28,31 +30,44 @@ const BATCH = 16 * 1024;
 /** With so many bytes waiting to leave, writers are asked to hold on, and no further request is dispatched. */
 const HIGH_WATER = 64 * 1024;
 
+/**
+ * HTTP/1.0 and HTTP/1.1, as one of the protocols that a server speaks.
+ * @param pool spare chunks for the output of all connections
+ * @param sendsInformational as Http1Connection has it
+ */
+export function http1(limits: Limits, pool: ChunkPool, sendsInformational: boolean): Protocol {
+  return {
+    alpn: "http/1.1",
+    preface: null,
+    connect: (host) => new Http1Connection(host, limits, pool, sendsInformational),
+  };
+}
+
 /** The protocol of one HTTP/1 connection. What it offers its carrier is in `Connection`; the rest is for its exchanges. */
-export class Http1Connection implements Connection {
-  /** What waits to leave. @internal */
-  readonly output: Output;
+export class Http1Connection implements Connection, ExchangeOwner {
+  /** @internal */
+  readonly output: SendBuffer;
   /** The peer has ended its side. @internal */
   ended = false;
-  /** The server stops: each response says that it is the last. @internal */
+  /** @internal */
   stopping = false;
   closing: "end" | "cut" | "reset" | null = null;
-  /** Whether interim responses are sent that no client has asked for. @internal */
+  /** @internal */
   readonly sendsInformational: boolean;
 
   readonly #host: Host;
   readonly #limits: Limits;
-  readonly #input = new Input();
+  readonly #input = new ReceiveBuffer();
   /** Of a head that has begun to come. */
   #reader: HeadReader | null = null;
   #phase = HEAD;
   #exchange: Http1Exchange | null = null;
   #advancing = false;
-  /** An exchange was released and its answer should leave. */
-  #answered = false;
+  /** An exchange was released and its response should leave. */
+  #responseComplete = false;
   /** Something is to leave by the end of the turn. */
   #wakes = false;
-  /** The next request waits for earlier answers to leave. */
+  /** The next request waits for earlier responses to leave. */
   #stalled = false;
   /** How long the connection may wait for its next request. */
   #idleTime: number;
@@ -70,14 +85,13 @@ export class Http1Connection implements Connection {
     this.#host = host;
     this.sendsInformational = sendsInformational;
     this.#limits = limits;
-    this.output = new Output(pool);
+    this.output = new SendBuffer(pool);
     this.#deadline = host.now + limits.headTimeout;
     this.#idleTime = limits.keepAliveTimeout;
   }
 
-  /** Who is on the other end. */
-  get peer(): Peer {
-    return this.#host.peer;
+  get info(): ConnectionInfo {
+    return this.#host.info;
   }
 
   get wantsRead(): boolean {
@@ -189,16 +203,16 @@ export class Http1Connection implements Connection {
     else if (this.#phase !== EXCHANGE) this.#deadline = Math.min(this.#deadline, now + drainTimeout);
   }
 
-  // What follows is for the exchange.
+  // What follows is for the exchange: see ExchangeOwner.
 
-  /** Output, or what depends on it, has changed. @internal */
+  /** @internal */
   wake(now: boolean): void {
-    // Where a handler settles in the very call that it was started in, one word for all of its answer will do.
+    // Where a handler settles in the very call that it was started in, one word for all of its response will do.
     if (!now && this.#advancing) this.#wakes = true;
     else this.#host.wake(now);
   }
 
-  /** Content was added to the output. @internal @returns whether it is full */
+  /** @internal */
   wrote(): boolean {
     this.wake(this.output.length >= BATCH);
     return this.#isFull;
@@ -208,7 +222,7 @@ export class Http1Connection implements Connection {
     return this.output.length >= HIGH_WATER || this.output.lends;
   }
 
-  /** Reads content for the handler. @internal @returns as `Exchange.readInto` does */
+  /** @internal */
   readBody(exchange: Http1Exchange, to: Uint8Array, at: number, max: number): number {
     if (this.#phase === CLOSING || exchange.refused) return 0; // the handler gave up, or the content is at fault
     const input = this.#input;
@@ -235,12 +249,12 @@ export class Http1Connection implements Connection {
     return n;
   }
 
-  /** The handler wants to hear of its peer's end, so more is read ahead of it. @internal */
+  /** @internal */
   watched(): void {
     if (this.#input.length >= LOOK_AHEAD) this.#host.wake(false);
   }
 
-  /** Whether the connection goes on behind what a handler leaves unread. The response says so, and it is kept: see `#drain`. @internal */
+  /** The response says so, and it is kept: see `#drain`. @internal */
   canDrain(body: BodyReader, continueOwed: boolean): boolean {
     const { remaining } = body;
     if (remaining === 0) return true;
@@ -249,7 +263,7 @@ export class Http1Connection implements Connection {
     return remaining <= this.#limits.maxDrainSize;
   }
 
-  /** Ends the connection once the output has left. @internal */
+  /** @internal */
   close(how: "end" | "cut" | "reset"): void {
     if (this.#phase === CLOSING && this.closing !== "end") return;
     this.#phase = CLOSING;
@@ -261,12 +275,12 @@ export class Http1Connection implements Connection {
     this.#host.wake(true);
   }
 
-  /** The handler has settled. @internal */
+  /** @internal */
   released(exchange: Http1Exchange): void {
     if (this.#exchange !== exchange) return;
     if (this.#phase === CLOSING) this.#exchange = null;
     if (exchange.hasWatcher) this.output.watch(exchange);
-    this.#answered = true;
+    this.#responseComplete = true;
     if (!this.#advancing) {
       this.#advance();
       this.#input.keep();
@@ -279,14 +293,14 @@ export class Http1Connection implements Connection {
     this.#advancing = true;
     while (this.#step());
     this.#advancing = false;
-    const wakes = this.#wakes || this.#answered;
+    const wakes = this.#wakes || this.#responseComplete;
     this.#wakes = false;
-    if (this.#answered && this.#phase !== EXCHANGE) {
-      this.#answered = false;
-      this.#host.answered();
+    if (this.#responseComplete && this.#phase !== EXCHANGE) {
+      this.#responseComplete = false;
+      this.#host.responseComplete();
     } else if (wakes) {
-      // While another request of the same batch runs, its answer may travel with this one: at the end of the turn at the latest.
-      this.#answered = false;
+      // While another request of the same batch runs, its response may travel with this one: at the end of the turn at the latest.
+      this.#responseComplete = false;
       this.#host.wake(false);
     }
   }
@@ -415,14 +429,14 @@ export class Http1Connection implements Connection {
     const exchange = this.#exchange;
     if (exchange === null) {
       const { bytes, pos } = this.#input;
-      writeRefusal(this.output, error, this.#host.date, this.#reader?.method(bytes, pos) === "HEAD");
+      writeErrorResponse(this.output, error, this.#host.date, this.#reader?.method(bytes, pos) === "HEAD");
       this.close("end");
       this.#host.refused(error, null);
       return;
     }
     this.#host.refused(error, exchange);
     const kind = error.status === 408 ? "timeout" : "malformed";
-    if (exchange.unanswered) {
+    if (!exchange.hasBegun) {
       // The response is the executor's: it goes the way of all responses of its handler's class.
       exchange.refuse();
       this.#input.drop();

@@ -1,23 +1,29 @@
-/** One HTTP/1 request and its answer: what goes out, and when. The connection does the reading. */
-import { AnswerAccount, isHeadOnly, opensTunnel } from "../answer_account.ts";
-import type { Exchange, GoneReason, Lender, Peer, ResponseWatcher, Sink } from "../exchange.ts";
+/** One HTTP/1 request and its response: what goes out, and when. The connection does the reading. */
+import { ResponseState, isHeadOnly, opensTunnel } from "../response_state.ts";
+import {
+  type ConnectionInfo,
+  type Exchange,
+  type GoneReason,
+  type Lender,
+  NO_SINK,
+  type ResponseWatcher,
+  type Sink,
+} from "../exchange.ts";
 import { latin1Bytes } from "../bytes.ts";
 import type { FieldList, Fields } from "../fields.ts";
 import { isFieldText } from "../grammar.ts";
 import type { BodyLimits } from "../limits.ts";
-import type { Departing } from "../output.ts";
+import type { Departing, SendBuffer } from "../send_buffer.ts";
 import { reasonOf } from "../status.ts";
-import { type BodyReader, CountedReader } from "./body.ts";
-import type { Http1Connection } from "./connection.ts";
-import type { Http1Head } from "./head.ts";
+import { type BodyReader, CountedReader } from "./body_reader.ts";
+import { fieldLines, sizeOfLines, writeFields } from "./field_writer.ts";
+import type { Http1Head } from "./request_head.ts";
 
-// How the content of the answer is framed (RFC 9112 §6.3).
+// How the content of the response is framed (RFC 9112 §6.3).
 const COUNTED = 0;
 const CHUNKED = 1;
 const UNTIL_CLOSE = 2;
 const NONE = 3;
-
-const NO_SINK: Sink = { onReadable() {}, onWritable() {}, onGone() {} };
 
 /** "HTTP/1.1 200 OK" CR LF, made once each. The version is ours, not the request's (RFC 9110 §2.5). */
 const statusLines: Uint8Array[] = [];
@@ -34,6 +40,33 @@ export const LOOK_AHEAD = 16 * 1024;
 /** The same for a handler that wants to hear of its peer's end. */
 const WATCHED_AHEAD = 64 * 1024;
 
+/** What an exchange asks of its connection. */
+export interface ExchangeOwner {
+  readonly info: ConnectionInfo;
+  /** What waits to leave. */
+  readonly output: SendBuffer;
+  /** The server stops: each response says that it is the last. */
+  readonly stopping: boolean;
+  /** Whether interim responses are sent that no client has asked for. */
+  readonly sendsInformational: boolean;
+  /** How the connection closes; null while it goes on. */
+  readonly closing: "end" | "cut" | "reset" | null;
+  /** Output, or what depends on it, has changed. @param now as `Host.wake` has it */
+  wake(now: boolean): void;
+  /** Content was added to the output. @returns whether it is full */
+  wrote(): boolean;
+  /** Reads content for the handler. @returns as `Exchange.readInto` does */
+  readBody(exchange: Http1Exchange, to: Uint8Array, at: number, max: number): number;
+  /** The handler wants to hear of its peer's end, so more is read ahead of it. */
+  watched(): void;
+  /** Whether the connection goes on behind what a handler leaves unread. @param continueOwed the client waits for a 100 */
+  canDrain(body: BodyReader, continueOwed: boolean): boolean;
+  /** Ends the connection once the output has left. */
+  close(how: "end" | "cut" | "reset"): void;
+  /** The handler has settled. */
+  released(exchange: Http1Exchange): void;
+}
+
 export class Http1Exchange implements Exchange, Departing {
   readonly head: Http1Head;
   sink: Sink = NO_SINK;
@@ -45,7 +78,7 @@ export class Http1Exchange implements Exchange, Departing {
   /** Somebody wants to hear of the peer's end. */
   watched = false;
   body: BodyReader;
-  /** CONNECT was answered with 2xx: from then on, content is what comes, and what goes, until the connection ends. */
+  /** CONNECT got 2xx: from then on, content is what comes, and what goes, until the connection ends. */
   tunnel = false;
   /** The connection takes another request after this one. */
   persistent: boolean;
@@ -61,18 +94,18 @@ export class Http1Exchange implements Exchange, Departing {
   bodyBudget: number;
   waitingSince = 0;
 
-  readonly #connection: Http1Connection;
-  readonly #account = new AnswerAccount();
+  readonly #owner: ExchangeOwner;
+  readonly #response = new ResponseState();
   #framing = NONE;
-  /** Where in the connection's output the answer begins. */
+  /** Where in the connection's output the response begins. */
   #mark = 0;
   #close = false;
   #continued: boolean;
   #released = false;
   #watcher: ResponseWatcher | null = null;
 
-  constructor(connection: Http1Connection, head: Http1Head, body: BodyReader, limits: BodyLimits) {
-    this.#connection = connection;
+  constructor(owner: ExchangeOwner, head: Http1Head, body: BodyReader, limits: BodyLimits) {
+    this.#owner = owner;
     this.head = head;
     this.body = body;
     this.limits = limits;
@@ -94,24 +127,24 @@ export class Http1Exchange implements Exchange, Departing {
     return this.head.chunked || this.tunnel ? -1 : Math.max(this.head.contentLength, 0);
   }
 
-  get peer(): Peer {
-    return this.#connection.peer;
+  get connection(): ConnectionInfo {
+    return this.#owner.info;
   }
 
   get trailers(): Fields | undefined {
     return this.body.trailers;
   }
 
-  /** How to close so that the peer can tell whether it got the whole answer. */
+  /** How to close so that the peer can tell whether it got the whole response. */
   get howToBreakOff(): "end" | "cut" | "reset" {
-    if (this.#account.ended) return "end";
+    if (this.#response.ended) return "end";
     // Content that only the close ends would look complete after an orderly one.
-    return !this.#account.unanswered && this.#framing === UNTIL_CLOSE ? "reset" : "cut";
+    return this.#response.hasBegun && this.#framing === UNTIL_CLOSE ? "reset" : "cut";
   }
 
-  /** Whether nothing of the answer has been given yet. */
-  get unanswered(): boolean {
-    return this.#account.unanswered;
+  /** Whether the head of the response has been given. */
+  get hasBegun(): boolean {
+    return this.#response.hasBegun;
   }
 
   /** Whether the handler has settled. */
@@ -133,40 +166,40 @@ export class Http1Exchange implements Exchange, Departing {
 
   demand(): void {
     // "A server MUST NOT send a 100 (Continue) … if it has already sent a final status" (RFC 9110 §10.1.1)
-    if (this.#continued || !this.#account.unanswered || this.gone !== null) return;
+    if (this.#continued || this.#response.hasBegun || this.gone !== null) return;
     this.#continued = true;
     if (this.body.remaining !== 0) this.#sendInterim("HTTP/1.1 100 Continue\r\n\r\n");
   }
 
   readInto(to: Uint8Array, at: number, max: number): number {
     if (this.gone !== null) return 0;
-    return this.#connection.readBody(this, to, at, max);
+    return this.#owner.readBody(this, to, at, max);
   }
 
   watch(): void {
     if (this.watched || this.gone !== null) return;
     this.watched = true;
-    this.#connection.watched();
+    this.#owner.watched();
   }
 
   inform(status: number, fields: FieldList): void {
-    this.#account.checkInterim(status);
+    this.#response.checkInterim(status);
     const isAskedFor = status === 100 && this.waitsForContinue;
     if (status === 100) this.#continued = true;
     // HTTP/1.0 has no 1xx: "a server MUST NOT send a 1xx response to an HTTP/1.0 client" (RFC 9110 §15.2)
     if (this.gone !== null || this.head.minor === 0) return;
-    if (isAskedFor || this.#connection.sendsInformational)
-      this.#sendInterim(`HTTP/1.1 ${status} ${reasonOf(status)}\r\n${fields.lines}\r\n`);
+    if (isAskedFor || this.#owner.sendsInformational)
+      this.#sendInterim(`HTTP/1.1 ${status} ${reasonOf(status)}\r\n${fieldLines(fields)}\r\n`);
   }
 
   /** Sends an interim response in a write of its own: some proxies lose what comes in the same one (HAProxy 2.6 does). */
   #sendInterim(text: string): void {
-    this.#connection.output.alone(latin1Bytes(text));
-    this.#connection.wake(true);
+    this.#owner.output.alone(latin1Bytes(text));
+    this.#owner.wake(true);
   }
 
   respond(status: number, reason: string, fields: FieldList, length: number): void {
-    this.#account.checkBegin(status, length);
+    this.#response.checkBegin(status, length);
     const line = statusLine(status, reason);
     const { method } = this.head;
     const connect = opensTunnel(method, status);
@@ -195,21 +228,21 @@ export class Http1Exchange implements Exchange, Departing {
       this.#framing = UNTIL_CLOSE;
       this.persistent = false;
     }
-    this.#account.begin(this.#framing === COUNTED ? length : -1);
+    this.#response.begin(this.#framing === COUNTED ? length : -1);
     if (this.gone !== null) return;
     this.status = status;
 
     // A client that was not told to send its content may or may not send it now, and one that has much left to send will
     // not be heard to the end: say so (RFC 9110 §10.1.1, RFC 9112 §9.3, §9.6). The handler might still read all of it, but then it
     // is too late to say otherwise.
-    if (this.persistent && !this.#connection.canDrain(this.body, !this.#continued)) this.persistent = false;
-    if (this.#connection.stopping) this.persistent = false;
+    if (this.persistent && !this.#owner.canDrain(this.body, !this.#continued)) this.persistent = false;
+    if (this.#owner.stopping) this.persistent = false;
 
-    const output = this.#connection.output;
-    output.reserve(line.length + fields.size + MOST_FRAMING); // in one piece, so that it can be taken back
+    const output = this.#owner.output;
+    output.reserve(line.length + sizeOfLines(fields) + MOST_FRAMING); // in one piece, so that it can be taken back
     this.#mark = output.pulled + output.length;
     output.bytes(line);
-    fields.writeTo(output);
+    writeFields(fields, output);
     if (announced >= 0) {
       output.bytes(lengthLine(announced));
     } else if (this.#framing === CHUNKED) {
@@ -220,16 +253,16 @@ export class Http1Exchange implements Exchange, Departing {
       else if (this.head.minor === 0) output.bytes(STAYS);
     }
     output.bytes(CRLF);
-    this.#connection.wake(false);
+    this.#owner.wake(false);
   }
 
   write(bytes: Uint8Array): boolean {
     const n = bytes.length;
-    this.#account.count(n);
+    this.#response.count(n);
     if (this.#framing === NONE || this.gone !== null) return true;
     if (n === 0) return !this.full;
     this.bytesSent += n;
-    const output = this.#connection.output;
+    const output = this.#owner.output;
     if (this.#framing === CHUNKED) {
       output.text(n.toString(16) + "\r\n");
       output.bytes(bytes);
@@ -237,40 +270,39 @@ export class Http1Exchange implements Exchange, Departing {
     } else {
       output.bytes(bytes);
     }
-    return !(this.full = this.#connection.wrote());
+    return !(this.full = this.#owner.wrote());
   }
 
   lend(bytes: Uint8Array, lender: Lender): boolean | null {
-    const { output } = this.#connection;
+    const { output } = this.#owner;
     // Behind others that are lent, or between the marks of a chunk, it would take more writes than a copy costs.
     if (this.#framing !== COUNTED || this.gone !== null || output.lends) return null;
-    this.#account.count(bytes.length);
+    this.#response.count(bytes.length);
     this.bytesSent += bytes.length;
     output.lend(bytes, lender);
-    return !(this.full = this.#connection.wrote());
+    return !(this.full = this.#owner.wrote());
   }
 
   end(trailers?: FieldList): void {
-    this.#account.finish();
+    this.#response.finish();
     if (this.gone !== null) return;
     if (this.#framing === CHUNKED) {
       // Trailers need the chunked coding; elsewhere they are dropped, as RFC 9110 §6.5.1 allows.
-      this.#connection.output.text(trailers === undefined ? "0\r\n\r\n" : "0\r\n" + trailers.lines + "\r\n");
+      this.#owner.output.text(trailers === undefined ? "0\r\n\r\n" : "0\r\n" + fieldLines(trailers) + "\r\n");
     }
-    this.#connection.wake(false);
+    this.#owner.wake(false);
   }
 
   flush(): void {
-    if (this.gone === null) this.#connection.wake(true);
+    if (this.gone === null) this.#owner.wake(true);
   }
 
   retract(): boolean {
-    if (this.#account.unanswered) return true;
-    const output = this.#connection.output;
-    if (this.gone !== null || this.tunnel || this.#connection.closing !== null || output.pulled > this.#mark)
-      return false;
+    if (!this.#response.hasBegun) return true;
+    const output = this.#owner.output;
+    if (this.gone !== null || this.tunnel || this.#owner.closing !== null || output.pulled > this.#mark) return false;
     if (!output.takeBack(output.pulled + output.length - this.#mark)) return false;
-    this.#account.takeBack();
+    this.#response.takeBack();
     this.status = this.bytesSent = 0;
     this.persistent = this.head.persistent && !this.#close;
     return true;
@@ -289,19 +321,19 @@ export class Http1Exchange implements Exchange, Departing {
   }
 
   abort(): void {
-    if (this.#account.ended) return;
+    if (this.#response.ended) return;
     const how = this.howToBreakOff;
-    this.#account.breakOff();
-    if (this.gone === null) this.#connection.close(how);
+    this.#response.breakOff();
+    if (this.gone === null) this.#owner.close(how);
   }
 
   release(watcher: ResponseWatcher | null = null): void {
     if (this.#released) return;
     this.#released = true;
     this.sink = NO_SINK;
-    this.abort(); // does nothing when the answer has ended
+    this.abort(); // does nothing when the response has ended
     this.#watcher = watcher;
-    this.#connection.released(this);
+    this.#owner.released(this);
     if (this.gone !== null) this.hasLeft(false); // the connection does not know it any more
   }
 

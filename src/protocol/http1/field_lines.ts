@@ -11,7 +11,7 @@ import {
   type ProtocolError,
 } from "../errors.ts";
 import * as grammar from "../grammar.ts";
-import { endOfValue } from "../scan.ts";
+import { endOfValue } from "../byte_scanner.ts";
 
 const { CLASS, COLON, CR, HTAB, LF, SP, TCHAR } = grammar;
 

@@ -10,25 +10,25 @@ export function around(mode: Mode, test: Register): void {
     const clients = [await served.client(), await served.client()];
     const wanted = "setup begins; setup ends; do_GET, 1; do_GET ends; finish begins; finish ends";
     for (let i = 0; i < 3; i++) {
-      const answers = await Promise.all(clients.map((client) => client.request({ path: "/writes" })));
-      for (const answer of answers) assert.equal(answer.text, wanted);
+      const responses = await Promise.all(clients.map((client) => client.request({ path: "/writes" })));
+      for (const response of responses) assert.equal(response.text, wanted);
     }
   });
 
   test("HEAD runs within them too", async (t) => {
     const client = await connect(t, mode, Around);
-    const answer = await client.request({ method: "HEAD" });
-    assert.deepEqual([answer.status, answer.headers.get("x-method")], [200, "HEAD"]);
+    const response = await client.request({ method: "HEAD" });
+    assert.deepEqual([response.status, response.headers.get("x-method")], [200, "HEAD"]);
   });
 
-  test("finish runs also when the method has thrown, and the error is answered", async (t) => {
+  test("finish runs also when the method has thrown, and the error gets a response", async (t) => {
     const served = await mode.serve(t, Around);
     assert.equal((await (await served.client()).request({ path: "/throws" })).status, 402);
     const [, ran] = await logged(served, /ran: (.*)/);
     assert.equal(ran, "setup begins; setup ends; do_GET, 1; finish begins; finish ends");
   });
 
-  test("an error in setup is answered, and the method does not run", async (t) => {
+  test("an error in setup gets a response, and the method does not run", async (t) => {
     const served = await mode.serve(t, Around);
     const client = await served.client();
     assert.equal((await client.request({ path: "/setup/throws" })).status, 401);
@@ -37,7 +37,7 @@ export function around(mode: Mode, test: Register): void {
     for (const line of served.log()) assert.doesNotMatch(line, /\] (setup ends|do_GET)/);
   });
 
-  test("an error in finish is answered where nothing has left", async (t) => {
+  test("an error in finish gets a response where nothing has left", async (t) => {
     const client = await connect(t, mode, Around);
     assert.equal((await client.request({ path: "/finish/throws" })).status, 403);
     assert.equal((await client.request({ path: "/writes" })).status, 200);

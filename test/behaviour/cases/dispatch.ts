@@ -14,9 +14,9 @@ export function dispatch(mode: Mode, test: Register): void {
   test("a request runs do_ and its method, letter for letter", async (t) => {
     const client = await connect(t, mode, Methods);
     for (const method of ["GET", "get", "pOsT", "RICKROLL", "M-SEARCH", "!#$%&'*+-.^_`|~0", "constructor"]) {
-      const answer = await client.request({ method });
-      assert.equal(answer.status, 200, method);
-      assert.deepEqual(answer.json(), { ran: `do_${method}`, method, content: "" });
+      const response = await client.request({ method });
+      assert.equal(response.status, 200, method);
+      assert.deepEqual(response.json(), { ran: `do_${method}`, method, content: "" });
     }
   });
 
@@ -30,9 +30,9 @@ export function dispatch(mode: Mode, test: Register): void {
     const client = await connect(t, mode, Methods);
     const names = ["toString", "__proto__", "hasOwnProperty", "valueOf", "prototype", "then", "name"];
     for (const method of [...names, "say", "do_GET", "sendResponse", "setup", "finish", "sendError", "BREW"]) {
-      const answer = await client.request({ method });
-      assert.equal(answer.status, 501, method);
-      assert.equal(answer.headers.get("allow"), null);
+      const response = await client.request({ method });
+      assert.equal(response.status, 501, method);
+      assert.equal(response.headers.get("allow"), null);
     }
   });
 
@@ -40,10 +40,10 @@ export function dispatch(mode: Mode, test: Register): void {
     const client = await connect(t, mode, Methods);
     const has = ["GET", "get", "pOsT", "RICKROLL", "M-SEARCH", "!#$%&'*+-.^_`|~0", "constructor", "HEAD", "OPTIONS"];
     for (const method of STANDARD) {
-      const answer = await client.request({ method });
-      assert.equal(answer.status, 405, method);
-      assert.deepEqual(allowOf(answer.headers.get("allow")), has.toSorted());
-      assert.equal(answer.headers.get("content-type"), "application/problem+json");
+      const response = await client.request({ method });
+      assert.equal(response.status, 405, method);
+      assert.deepEqual(allowOf(response.headers.get("allow")), has.toSorted());
+      assert.equal(response.headers.get("content-type"), "application/problem+json");
     }
   });
 
@@ -60,25 +60,25 @@ export function dispatch(mode: Mode, test: Register): void {
     assert.equal(head.body.length, 0);
     const length = String(JSON.stringify({ ran: "do_GET", method: "HEAD", content: "" }).length);
     assert.equal(head.headers.get("content-length"), length);
-    const names = (answer: typeof head) => answer.headers.lines.map(([name]) => name);
+    const names = (response: typeof head) => response.headers.lines.map(([name]) => name);
     assert.deepEqual(names(head), names(got));
     assert.equal((await client.request()).json().ran, "do_GET", "and nothing is left over");
   });
 
   test("where there is no GET there is no HEAD: 405", async (t) => {
     const client = await connect(t, mode, OnlyPost);
-    const answer = await client.request({ method: "HEAD" });
-    assert.equal(answer.status, 405);
-    assert.deepEqual(allowOf(answer.headers.get("allow")), ["OPTIONS", "POST"]);
+    const response = await client.request({ method: "HEAD" });
+    assert.equal(response.status, 405);
+    assert.deepEqual(allowOf(response.headers.get("allow")), ["OPTIONS", "POST"]);
     assert.equal((await client.request()).status, 405);
   });
 
   test("OPTIONS says what there is, for a path and for the server", async (t) => {
     const client = await connect(t, mode, OnlyPost);
     for (const path of ["/", "/a/b?c", "*"]) {
-      const answer = await client.request({ method: "OPTIONS", path });
-      assert.equal(answer.status, 204, path);
-      assert.deepEqual(allowOf(answer.headers.get("allow")), ["OPTIONS", "POST"]);
+      const response = await client.request({ method: "OPTIONS", path });
+      assert.equal(response.status, 204, path);
+      assert.deepEqual(allowOf(response.headers.get("allow")), ["OPTIONS", "POST"]);
     }
   });
 

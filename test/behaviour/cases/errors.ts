@@ -1,4 +1,4 @@
-/** What becomes of a handler that fails: a clean answer while that is possible, an end that the client can tell otherwise. */
+/** What becomes of a handler that fails: a clean response while that is possible, an end that the client can tell otherwise. */
 import assert from "node:assert/strict";
 import { bugs, cuts, Failing, Fragile, OwnPage, OwnText, OwnWords } from "../handlers.ts";
 import { CutOff, type Mode } from "../mode.ts";
@@ -14,22 +14,22 @@ export function errors(mode: Mode, test: Register, testEarly: Register): void {
 
   test("an HTTPError becomes a problem document, with its title, detail, members and headers", async (t) => {
     const client = await connect(t, mode, Failing);
-    const answer = await client.request({ path: "/error" });
-    assert.deepEqual([answer.status, answer.reason], [422, reasonOf("Not Numbers")]);
-    assert.deepEqual([answer.headers.get("x-a"), answer.headers.get("retry-after")], ["1", "120"]);
-    assert.equal(answer.headers.get("content-type"), PROBLEM);
-    assert.equal(answer.headers.get("content-length"), String(answer.body.length));
-    assert.deepEqual(answer.json(), {
+    const response = await client.request({ path: "/error" });
+    assert.deepEqual([response.status, response.reason], [422, reasonOf("Not Numbers")]);
+    assert.deepEqual([response.headers.get("x-a"), response.headers.get("retry-after")], ["1", "120"]);
+    assert.equal(response.headers.get("content-type"), PROBLEM);
+    assert.equal(response.headers.get("content-length"), String(response.body.length));
+    assert.deepEqual(response.json(), {
       title: "Not Numbers",
       status: 422,
       detail: 'val_a is "<x>" & not a €',
       type: "https://example.org/numbers",
       errors: [{ pointer: "#/val_a" }],
     });
-    assert.doesNotMatch(JSON.stringify(answer), /swordfish/, "its cause stays here");
+    assert.doesNotMatch(JSON.stringify(response), /swordfish/, "its cause stays here");
     const head = await client.request({ method: "HEAD", path: "/error" });
     assert.deepEqual([head.status, head.text], [422, ""]);
-    assert.equal(head.headers.get("content-length"), String(answer.body.length));
+    assert.equal(head.headers.get("content-length"), String(response.body.length));
   });
 
   test("it may come from anywhere and at any time before something has left, and takes the place of what was prepared", async (t) => {
@@ -39,12 +39,12 @@ export function errors(mode: Mode, test: Register, testEarly: Register): void {
       ["/error/prepared", "Too Many Requests", 429],
       ["/error/nested", "Not Found", 404],
     ] as const) {
-      const answer = await client.request({ path });
-      assert.deepEqual([answer.status, answer.reason], [status, reasonOf(title)], path);
+      const response = await client.request({ path });
+      assert.deepEqual([response.status, response.reason], [status, reasonOf(title)], path);
       const detail = path === "/error/nested" ? { detail: "deep" } : {};
-      assert.deepEqual(answer.json(), { title, status, ...detail });
-      assert.deepEqual([answer.headers.get("x-prepared"), answer.trailers], [null, undefined]);
-      assert.doesNotMatch(JSON.stringify(answer), /swordfish/);
+      assert.deepEqual(response.json(), { title, status, ...detail });
+      assert.deepEqual([response.headers.get("x-prepared"), response.trailers], [null, undefined]);
+      assert.doesNotMatch(JSON.stringify(response), /swordfish/);
     }
     assert.equal((await client.request({ path: "/error/prepared" })).headers.get("retry-after"), "1");
   });
@@ -92,8 +92,8 @@ export function errors(mode: Mode, test: Register, testEarly: Register): void {
   test("an HTTPError that asks for what cannot be sent is a 500", async (t) => {
     const client = await connect(t, mode, Failing);
     for (const path of ["/error/splits", "/error/frames"]) {
-      const answer = await client.request({ path });
-      assert.deepEqual([answer.status, answer.headers.get("x-injected")], [500, null], path);
+      const response = await client.request({ path });
+      assert.deepEqual([response.status, response.headers.get("x-injected")], [500, null], path);
       assert.equal((await client.request({ method: "FINE" })).text, "fine");
     }
   });
@@ -101,18 +101,18 @@ export function errors(mode: Mode, test: Register, testEarly: Register): void {
   test("who prefers HTML gets a page, what is said in it escaped", async (t) => {
     const client = await connect(t, mode, Failing);
     for (const accept of [BROWSER, "text/html", "text/*, application/json;q=0.5"]) {
-      const answer = await client.request({ path: "/error", headers: [["Accept", accept]] });
-      assert.deepEqual([answer.status, answer.headers.get("content-type")], [422, HTML], accept);
-      assert.match(answer.text, /^<!doctype html>/i);
-      assert.match(answer.text, /422/);
-      assert.match(answer.text, /Not Numbers/);
-      assert.doesNotMatch(answer.text, /<x>|%\(|swordfish/);
-      assert.match(answer.text, /&(#60|lt|#x3c);x&(#62|gt|#x3e);/);
-      assert.match(answer.headers.get("vary") ?? "", /accept/i);
+      const response = await client.request({ path: "/error", headers: [["Accept", accept]] });
+      assert.deepEqual([response.status, response.headers.get("content-type")], [422, HTML], accept);
+      assert.match(response.text, /^<!doctype html>/i);
+      assert.match(response.text, /422/);
+      assert.match(response.text, /Not Numbers/);
+      assert.doesNotMatch(response.text, /<x>|%\(|swordfish/);
+      assert.match(response.text, /&(#60|lt|#x3c);x&(#62|gt|#x3e);/);
+      assert.match(response.headers.get("vary") ?? "", /accept/i);
     }
     for (const accept of ["*/*", "application/json", PROBLEM, "text/html;q=0.5, application/json", "text/html;q=0"]) {
-      const answer = await client.request({ path: "/error", headers: [["Accept", accept]] });
-      assert.equal(answer.headers.get("content-type"), PROBLEM, accept);
+      const response = await client.request({ path: "/error", headers: [["Accept", accept]] });
+      assert.equal(response.headers.get("content-type"), PROBLEM, accept);
     }
   });
 
@@ -120,14 +120,14 @@ export function errors(mode: Mode, test: Register, testEarly: Register): void {
     const own = await connect(t, mode, OwnPage);
     const page = '<h1>422 Not Numbers</h1>val_a is "<x>" & not a €, 100%';
     for (const headers of [[], [["Accept", BROWSER]], [["Accept", "*/*"]]] as const) {
-      const answer = await own.request({ path: "/error", headers });
-      assert.deepEqual([answer.status, answer.headers.get("content-type")], [422, HTML]);
-      assert.equal(shown(answer.text), page);
-      assert.doesNotMatch(answer.text, /<x>/);
+      const response = await own.request({ path: "/error", headers });
+      assert.deepEqual([response.status, response.headers.get("content-type")], [422, HTML]);
+      assert.equal(shown(response.text), page);
+      assert.doesNotMatch(response.text, /<x>/);
     }
     for (const accept of ["application/json", PROBLEM]) {
-      const answer = await own.request({ path: "/error", headers: [["Accept", accept]] });
-      assert.equal(answer.headers.get("content-type"), PROBLEM, accept);
+      const response = await own.request({ path: "/error", headers: [["Accept", accept]] });
+      assert.equal(response.headers.get("content-type"), PROBLEM, accept);
     }
     const text = await (await connect(t, mode, OwnText)).request({ path: "/error" });
     assert.equal(text.headers.get("content-type"), "text/plain; charset=utf-8");
@@ -138,19 +138,19 @@ export function errors(mode: Mode, test: Register, testEarly: Register): void {
     test(`a handler that fails before anything has left is a 500 that tells nothing (${path})`, async (t) => {
       const served = await mode.serve(t, Failing);
       const client = await served.client();
-      const answer = await client.request({ path });
-      assert.deepEqual([answer.status, answer.reason], [500, reasonOf("Internal Server Error")]);
-      assert.equal(answer.headers.get("content-type"), PROBLEM);
-      assert.deepEqual(answer.json(), { title: "Internal Server Error", status: 500 });
-      assert.deepEqual([answer.headers.get("x-prepared"), answer.trailers], [null, undefined]);
-      assert.doesNotMatch(JSON.stringify(answer), /swordfish|\.ts|\.js|node:/);
+      const response = await client.request({ path });
+      assert.deepEqual([response.status, response.reason], [500, reasonOf("Internal Server Error")]);
+      assert.equal(response.headers.get("content-type"), PROBLEM);
+      assert.deepEqual(response.json(), { title: "Internal Server Error", status: 500 });
+      assert.deepEqual([response.headers.get("x-prepared"), response.trailers], [null, undefined]);
+      assert.doesNotMatch(JSON.stringify(response), /swordfish|\.ts|\.js|node:/);
       assert.equal((await client.request({ method: "FINE" })).text, "fine", "and the connection goes on");
       await logged(served, /code 500/);
     });
   }
 
   for (const path of cuts) {
-    testEarly(`when part of the answer has left, it is cut off so that the client can tell (${path})`, async (t) => {
+    testEarly(`when part of the response has left, it is cut off so that the client can tell (${path})`, async (t) => {
       const served = await mode.serve(t, Failing);
       const exchange = await (await served.client()).open({ method: "POST", path }, "unknown");
       if (!["/cut/flushed", "/cut/above"].includes(path)) {
@@ -163,7 +163,7 @@ export function errors(mode: Mode, test: Register, testEarly: Register): void {
     });
   }
 
-  test("sendError answers with an error in place of what was prepared", async (t) => {
+  test("sendError responds with an error in place of what was prepared", async (t) => {
     const client = await connect(t, mode, Failing);
     const plain = await client.request({ path: "/send" });
     assert.deepEqual([plain.status, plain.json()], [404, { title: "Not Found", status: 404 }]);
@@ -174,7 +174,7 @@ export function errors(mode: Mode, test: Register, testEarly: Register): void {
     assert.equal(all.headers.get("x-prepared"), null);
   });
 
-  testEarly("sendError throws when part of an answer has left", async (t) => {
+  testEarly("sendError throws when part of a response has left", async (t) => {
     const client = await connect(t, mode, Failing);
     const exchange = await client.open({ method: "POST", path: "/send/late" }, "unknown");
     assert.equal(await readText(exchange, 4), "part");
@@ -182,7 +182,7 @@ export function errors(mode: Mode, test: Register, testEarly: Register): void {
     assert.equal((await exchange.response()).text, ", Error");
   });
 
-  test("a sendError of the class's own is what answers; when that fails, a plain 500 does", async (t) => {
+  test("a sendError of the class's own is what responds; when that fails, a plain 500 does", async (t) => {
     const client = await connect(t, mode, OwnWords);
     const own = await client.request({ path: "/error" });
     assert.deepEqual([own.status, own.text], [422, "my own words"]);
@@ -191,7 +191,7 @@ export function errors(mode: Mode, test: Register, testEarly: Register): void {
     assert.deepEqual([plain.status, plain.json()], [500, { title: "Internal Server Error", status: 500 }]);
   });
 
-  test("a class that cannot be constructed answers 500", async (t) => {
+  test("a class that cannot be constructed responds 500", async (t) => {
     const client = await connect(t, mode, Fragile);
     const failed = await client.request({ path: "/fails" });
     assert.equal(failed.status, 500);

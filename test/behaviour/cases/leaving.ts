@@ -145,8 +145,12 @@ export function leaving(mode: Mode, test: Register, testEarly: Register): void {
       ["HEAD", "/204", 204, null],
       ["GET", "/204", 204, null],
     ] as const) {
-      const answer = await client.request({ method, path: `/endless${path}` });
-      assert.deepEqual([answer.status, answer.text, answer.headers.get("Content-Length")], [status, "", length], path);
+      const response = await client.request({ method, path: `/endless${path}` });
+      assert.deepEqual(
+        [response.status, response.text, response.headers.get("Content-Length")],
+        [status, "", length],
+        path,
+      );
       assert.equal((await client.request({ path: "/quick" })).text, "quick", "the handler has ended");
     }
     await logged(served, /\] over/);
@@ -158,9 +162,9 @@ export function leaving(mode: Mode, test: Register, testEarly: Register): void {
     const client = await served.client();
     const sized = (): string | undefined => served.log().findLast((line) => line.includes("] sized"));
     for (const size of [1, 1000, 20_000, 65_536, 65_537]) {
-      const answer = await client.request({ method: "HEAD", path: `/sized?size=${size}` });
+      const response = await client.request({ method: "HEAD", path: `/sized?size=${size}` });
       const isTooMuch = size > 65_536;
-      assert.equal(answer.headers.get("Content-Length"), isTooMuch ? null : String(size));
+      assert.equal(response.headers.get("Content-Length"), isTooMuch ? null : String(size));
       const said = isTooMuch ? "PeerGoneError, true, PeerGoneError head-only" : "nothing, false, nothing";
       await until(() => sized()?.endsWith(`] sized ${size}: ${said}`) === true, `${size}: ${said}`);
     }
@@ -191,8 +195,8 @@ export function leaving(mode: Mode, test: Register, testEarly: Register): void {
     "/throws/read",
     "/throws/sleep",
     "/throws/wrapped",
-    "/answers",
-    "/answers-not",
+    "/responses",
+    "/responses-not",
   ]) {
     testEarly(`a handler that gives up, or goes on, because its client has left is no fault (${path})`, async (t) => {
       const served = await mode.serve(t, Leaving);
@@ -234,18 +238,18 @@ export function leaving(mode: Mode, test: Register, testEarly: Register): void {
 
   if (!mode.has.halfClose) return;
 
-  test("a client that only ends its side gets its answer, whole and as fast as it reads; the signal says half-closed", async (t) => {
+  test("a client that only ends its side gets its response, whole and as fast as it reads; the signal says half-closed", async (t) => {
     const served = await mode.serve(t, Leaving);
     const { client, exchange } = await begun(served, "/half");
     await client.end();
     await logged(served, /half waits/);
     await checkServer(served);
     assert.ok(!served.log().some((line) => line.includes("half is written")), "though nobody reads");
-    const answer = await exchange.response();
-    assert.equal(answer.status, 200);
+    const response = await exchange.response();
+    assert.equal(response.status, 200);
     const said = "PeerGoneError half-closed";
-    assert.equal(answer.body.toString("latin1", 0, said.length), said);
-    assert.ok(answer.body.subarray(said.length).equals(Buffer.alloc(32 * 1024 * 1024, "x")));
+    assert.equal(response.body.toString("latin1", 0, said.length), said);
+    assert.ok(response.body.subarray(said.length).equals(Buffer.alloc(32 * 1024 * 1024, "x")));
     await client.ended();
     assert.deepEqual(faults(served), []);
   });

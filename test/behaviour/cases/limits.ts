@@ -11,14 +11,14 @@ export function limits(mode: Mode, test: Register, testEarly: Register): void {
     const served = await mode.serve(t, Limited, { maxBodySize: 1000 });
     for (const method of ["POST", "STREAM"]) {
       for (const body of ["x".repeat(1000), inPieces("x".repeat(999), "x")]) {
-        const answer = await (await served.client()).request({ method, body });
-        assert.deepEqual(answer.json(), method === "POST" ? { length: 1000 } : 1000);
+        const response = await (await served.client()).request({ method, body });
+        assert.deepEqual(response.json(), method === "POST" ? { length: 1000 } : 1000);
       }
     }
     for (const body of ["x".repeat(1001), inPieces("x".repeat(1000), "x"), inPieces("x".repeat(2000))]) {
-      const answer = await (await served.client()).request({ method: "POST", body });
-      assert.deepEqual([answer.status, answer.headers.get("content-type")], [413, PROBLEM]);
-      assert.equal(answer.json().title, "Content Too Large");
+      const response = await (await served.client()).request({ method: "POST", body });
+      assert.deepEqual([response.status, response.headers.get("content-type")], [413, PROBLEM]);
+      assert.equal(response.json().title, "Content Too Large");
     }
     assert.equal((await (await served.client()).request({ path: "/" })).status, 200, "the server goes on");
   });
@@ -38,7 +38,7 @@ export function limits(mode: Mode, test: Register, testEarly: Register): void {
     assert.equal(served.log().filter((line) => /" 413 /.test(line)).length, 2);
   });
 
-  testEarly("when the answer has begun, too much content cuts it off", async (t) => {
+  testEarly("when the response has begun, too much content cuts it off", async (t) => {
     const served = await mode.serve(t, Limited, { maxBodySize: 1000 });
     const exchange = await (await served.client()).open({ method: "STREAM" }, "unknown");
     assert.equal((await exchange.head()).status, 200);
@@ -56,8 +56,8 @@ export function limits(mode: Mode, test: Register, testEarly: Register): void {
       ["/", Array.from({ length: 7 }, () => ["X-A", "1"] as const), 200],
       ["/", Array.from({ length: 11 }, () => ["X-A", "1"] as const), 431],
     ] as const) {
-      const answer = await (await served.client()).request({ path, headers });
-      assert.equal(answer.status, status, `${path}, ${headers.length} fields`);
+      const response = await (await served.client()).request({ path, headers });
+      assert.equal(response.status, status, `${path}, ${headers.length} fields`);
     }
   });
 

@@ -41,7 +41,7 @@ export function logging(mode: Mode, test: Register): void {
     assert.ok(at >= before - 2000 && at <= Date.now() + 1000, time);
   });
 
-  test("an error is a line of its own before that of its answer", async (t) => {
+  test("an error is a line of its own before that of its response", async (t) => {
     const served = await mode.serve(t, Logging);
     const client = await served.client();
     await client.request({ path: "/missing" });
@@ -117,7 +117,7 @@ export function logging(mode: Mode, test: Register): void {
         const before = served.log().length;
         const path = `/forging/${way}?said=${encodeURIComponent(said)}`;
         await client.request({ path });
-        await until(() => served.log().at(-1)?.includes(path) === true, "the line of the answer");
+        await until(() => served.log().at(-1)?.includes(path) === true, "the line of the response");
         const text = served.log().slice(before).join("\n");
         // Whatever a program takes for an end of a line.
         for (const line of text.split(/[\n\r\v\f\x85\u2028\u2029]/)) assert.ok(!line.startsWith(FORGED), text);
@@ -156,9 +156,9 @@ export function logging(mode: Mode, test: Register): void {
     await client.request();
     await client.request({ path: "/missing" });
     assert.deepEqual(await messages(served, 3, "somebody"), [
-      "answers / with 200",
+      "responds / with 200",
       "mine: code 404, message Not Found",
-      "answers /missing with 404",
+      "responds /missing with 404",
     ]);
   });
 }

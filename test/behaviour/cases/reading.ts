@@ -11,9 +11,13 @@ function pathOf(steps: readonly string[]): string {
 
 /** What steps give, that a handler takes. */
 async function taken(client: Client, body: Request["body"], ...steps: readonly string[]): Promise<unknown[]> {
-  const answer = await client.request({ method: "POST", path: pathOf(steps), ...(body === undefined ? {} : { body }) });
-  assert.equal(answer.status, 200, answer.text);
-  return answer.json() as unknown[];
+  const response = await client.request({
+    method: "POST",
+    path: pathOf(steps),
+    ...(body === undefined ? {} : { body }),
+  });
+  assert.equal(response.status, 200, response.text);
+  return response.json() as unknown[];
 }
 
 /** The same content in all the ways in which it may come. */
@@ -133,8 +137,8 @@ export function reading(mode: Mode, test: Register, testEarly: Register): void {
     const client = await connect(t, mode, Reading);
     const steps = ["read(0)", "read(10)", "read", "read1", "readLine", "iterate", "stream", "bytes", "text", "read(1)"];
     for (const method of ["GET", "POST"]) {
-      const answer = await client.request({ method, path: pathOf([...steps, "trailers"]) });
-      assert.deepEqual(answer.json(), [...steps.map(() => ""), null]);
+      const response = await client.request({ method, path: pathOf([...steps, "trailers"]) });
+      assert.deepEqual(response.json(), [...steps.map(() => ""), null]);
     }
     assert.deepEqual(
       await taken(client, inPieces(), ...steps),
@@ -169,9 +173,9 @@ export function reading(mode: Mode, test: Register, testEarly: Register): void {
     for (const text of ["5 €, \u{1f600}\0", "", "\ufeffwith a mark"])
       assert.equal((await client.request({ method: "TEXT", body: text })).text, text);
     for (const bytes of [[0xff], [0x61, 0xc3], [0xc0, 0x80], [0xed, 0xa0, 0x80]]) {
-      const answer = await client.request({ method: "TEXT", body: Uint8Array.from(bytes) });
-      assert.equal(answer.status, 400);
-      assert.match(answer.json().detail, /UTF-8/);
+      const response = await client.request({ method: "TEXT", body: Uint8Array.from(bytes) });
+      assert.equal(response.status, 400);
+      assert.match(response.json().detail, /UTF-8/);
     }
   });
 
@@ -208,9 +212,9 @@ export function reading(mode: Mode, test: Register, testEarly: Register): void {
     const exchange = await (await served.client()).open({ method: "POST", path: "/?do=read(2)&do=read", headers }, 5);
     assert.equal((await exchange.next()).status, 100);
     await exchange.send("hello");
-    const answer = await exchange.response();
-    assert.deepEqual(answer.json(), ["he", "llo"]);
-    assert.equal(answer.informational.length, 1);
+    const response = await exchange.response();
+    assert.deepEqual(response.json(), ["he", "llo"]);
+    assert.equal(response.informational.length, 1);
     if (!mode.has.earlyHandlers) return; // then it is told before there is a handler
 
     const ignored = await (await served.client()).open({ method: "IGNORE", headers }, 5);
@@ -232,18 +236,18 @@ export function reading(mode: Mode, test: Register, testEarly: Register): void {
       await sleep(50);
     }
     assert.ok(sent < 32, "all has been sent, though nobody reads");
-    const answer = await exchange.response();
-    assert.equal(answer.body.length, 32 * size);
+    const response = await exchange.response();
+    assert.equal(response.body.length, 32 * size);
     await sending;
-    assert.equal(answer.trailers?.get("x-count"), String(32 * size));
+    assert.equal(response.trailers?.get("x-count"), String(32 * size));
   });
 
   for (const [way, body] of ways("ab\ncd\nefg")) {
     test(`with bufferedBody the content is there when the method is called, and reads need not wait (content ${way})`, async (t) => {
       const client = await connect(t, mode, Buffered);
       for (let i = 0; i < 2; i++) {
-        const answer = await client.request({ method: "POST", body: body() });
-        assert.deepEqual(answer.json(), ["ab", "\n", "cd\nefg", "", null]);
+        const response = await client.request({ method: "POST", body: body() });
+        assert.deepEqual(response.json(), ["ab", "\n", "cd\nefg", "", null]);
         assert.deepEqual((await client.request({ method: "AWAIT", body: body() })).json(), ["ab\n", "cd\nefg"]);
         assert.equal((await client.request({ method: "IGNORE", body: body() })).text, "false");
       }
@@ -254,8 +258,8 @@ export function reading(mode: Mode, test: Register, testEarly: Register): void {
   test("with bufferedBody trailers are there, too", async (t) => {
     const client = await connect(t, mode, Buffered);
     const trailers = [["X-Sum", "7"]] as const;
-    const answer = await client.request({ method: "POST", body: inPieces("ab\n", "c"), trailers });
-    assert.deepEqual(answer.json(), ["ab", "\n", "c", "", "7"]);
+    const response = await client.request({ method: "POST", body: inPieces("ab\n", "c"), trailers });
+    assert.deepEqual(response.json(), ["ab", "\n", "c", "", "7"]);
   });
 
   test("with bufferedBody more content is 413, whether it was announced or not, and the method is not called", async (t) => {
@@ -267,9 +271,9 @@ export function reading(mode: Mode, test: Register, testEarly: Register): void {
       () => inPieces("01234567", "89abcdefg"),
       () => inPieces("x".repeat(100_000)),
     ]) {
-      const answer = await (await served.client()).request({ method: "IGNORE", body: contentOf(body) });
-      assert.equal(answer.status, 413);
-      assert.match(answer.text, /at most 16 bytes/);
+      const response = await (await served.client()).request({ method: "IGNORE", body: contentOf(body) });
+      assert.equal(response.status, 413);
+      assert.match(response.text, /at most 16 bytes/);
     }
     await logged(served, /IGNORE was called: 413/);
     assert.equal(served.log().filter((line) => line.includes("was called: 200")).length, 2);
@@ -302,8 +306,8 @@ export function reading(mode: Mode, test: Register, testEarly: Register): void {
     const leaving = await served.client();
     const exchange = await leaving.open({ method: "POST" }, 10);
     await exchange.send("abc");
-    const answer = await (await served.client()).request({ method: "POST", body: "ab\nc" });
-    assert.deepEqual(answer.json(), ["ab", "\n", "c", "", null]);
+    const response = await (await served.client()).request({ method: "POST", body: "ab\nc" });
+    assert.deepEqual(response.json(), ["ab", "\n", "c", "", null]);
     leaving.leave();
     await (await served.client()).request({ method: "IGNORE" });
     await logged(served, /IGNORE was called/);

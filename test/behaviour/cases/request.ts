@@ -15,10 +15,10 @@ export function request(mode: Mode, test: Register, testEarly: Register): void {
       [0.5, -1],
       ["a", "b"],
     ]) {
-      const answer = await client.request({ body: JSON.stringify({ val_a, val_b }) });
-      assert.deepEqual([answer.status, answer.headers.get("content-type")], [200, "application/json"]);
-      assert.equal(answer.text, JSON.stringify({ sum: (val_a as number) + (val_b as number) }));
-      assert.equal(answer.headers.get("content-length"), String(answer.body.length));
+      const response = await client.request({ body: JSON.stringify({ val_a, val_b }) });
+      assert.deepEqual([response.status, response.headers.get("content-type")], [200, "application/json"]);
+      assert.equal(response.text, JSON.stringify({ sum: (val_a as number) + (val_b as number) }));
+      assert.equal(response.headers.get("content-length"), String(response.body.length));
     }
     assert.equal((await client.request({ body: "{" })).status, 500);
     assert.equal((await client.request()).status, 500, "without content there is nothing to add");
@@ -128,9 +128,9 @@ export function request(mode: Mode, test: Register, testEarly: Register): void {
     test(`pathParams with ${what} is a 400 that says so`, async (t) => {
       const client = await connect(t, mode, Requests);
       for (const path of paths) {
-        const answer = await client.request({ method: "PARAMS", path });
-        assert.equal(answer.status, 400, path);
-        assert.match(answer.json().detail, /path/);
+        const response = await client.request({ method: "PARAMS", path });
+        assert.equal(response.status, 400, path);
+        assert.match(response.json().detail, /path/);
       }
       assert.equal((await client.request({ path: paths[0] })).status, 200, "who does not ask for them is not bothered");
     });
@@ -205,8 +205,10 @@ export function request(mode: Mode, test: Register, testEarly: Register): void {
     const others = [await served.client(), await served.client()];
     for (let i = 100; i < 160; i++) {
       const headers: FieldLines = [["X-Number", valueOf(i)]];
-      const answers = await Promise.all(others.map((client) => client.request({ path: `/?header=x-number`, headers })));
-      for (const answer of answers) assert.deepEqual(answer.json().get, [valueOf(i)]);
+      const responses = await Promise.all(
+        others.map((client) => client.request({ path: `/?header=x-number`, headers })),
+      );
+      for (const response of responses) assert.deepEqual(response.json().get, [valueOf(i)]);
     }
     for (const [i, exchange] of kept.entries()) {
       await exchange.send("overwrites whatever was read before".repeat(20));

@@ -18,9 +18,9 @@ export function routing(mode: Mode, test: Register): void {
       ["/about", "about", {}],
       ["/de/about", "about", { lang: "de" }],
     ] as const) {
-      const answer = await client.request({ path });
-      assert.equal(answer.status, 200, path);
-      assert.deepEqual(answer.json(), { page, path, query: [], params });
+      const response = await client.request({ path });
+      assert.equal(response.status, 200, path);
+      assert.deepEqual(response.json(), { page, path, query: [], params });
     }
     const run = await client.request({ method: "POST", path: "/models/a/runs/17" });
     assert.deepEqual(run.json().params, { name: "a", id: "17" });
@@ -56,9 +56,9 @@ export function routing(mode: Mode, test: Register): void {
       "/nothing",
     ]) {
       for (const method of ["GET", "POST", "HEAD"]) {
-        const answer = await client.request({ method, path });
-        assert.equal(answer.status, 404, `${method} ${path}`);
-        if (method !== "HEAD") assert.equal(answer.json().title, "Not Found");
+        const response = await client.request({ method, path });
+        assert.equal(response.status, 404, `${method} ${path}`);
+        if (method !== "HEAD") assert.equal(response.json().title, "Not Found");
       }
       assert.equal((await client.request({ method: "BREW", path })).status, 501, path);
     }
@@ -71,9 +71,9 @@ export function routing(mode: Mode, test: Register): void {
       ["DELETE", "/models/a", "GET, HEAD, OPTIONS, PUT, TRAIN"],
       ["GET", "/models/a/runs/1", "OPTIONS, POST"],
     ] as const) {
-      const answer = await client.request({ method, path });
-      assert.equal(answer.status, 405, path);
-      assert.equal(answer.headers.get("allow")?.split(", ").sort().join(", "), allow);
+      const response = await client.request({ method, path });
+      assert.equal(response.status, 405, path);
+      assert.equal(response.headers.get("allow")?.split(", ").sort().join(", "), allow);
     }
     for (const path of ["/", "/models/a"]) assert.equal((await client.request({ method: "BREW", path })).status, 501);
   });
@@ -86,18 +86,18 @@ export function routing(mode: Mode, test: Register): void {
       ["/models/a/runs/1", "OPTIONS, POST"],
       ["*", "GET, HEAD, OPTIONS, POST, PUT, TRAIN"],
     ]) {
-      const answer = await client.request({ method: "OPTIONS", path });
-      assert.equal(answer.status, 204, path);
-      assert.equal(answer.headers.get("allow")?.split(", ").sort().join(", "), allow);
+      const response = await client.request({ method: "OPTIONS", path });
+      assert.equal(response.status, 204, path);
+      assert.equal(response.headers.get("allow")?.split(", ").sort().join(", "), allow);
     }
   });
 
   test("a bad escape in a parameter is a 400 for who asks for it", async (t) => {
     const client = await connect(t, mode, pages);
     for (const path of ["/models/%", "/models/%zz", "/models/%ff", "/files/a/%e2%82"]) {
-      const answer = await client.request({ path });
-      assert.equal(answer.status, 400, path);
-      assert.match(answer.json().detail, /path/);
+      const response = await client.request({ path });
+      assert.equal(response.status, 400, path);
+      assert.match(response.json().detail, /path/);
     }
     assert.equal((await client.request({ method: "PUT", path: "/models/%ff" })).status, 200);
   });
@@ -110,8 +110,8 @@ export function routing(mode: Mode, test: Register): void {
       ["POST", 404],
       ["BREW", 501],
     ] as const) {
-      const answer = await client.request({ method, path: "/nothing" });
-      assert.deepEqual([answer.status, answer.text], [status, "lost for words"]);
+      const response = await client.request({ method, path: "/nothing" });
+      assert.deepEqual([response.status, response.text], [status, "lost for words"]);
     }
     assert.equal((await client.request({ path: "/more" })).json().page, "home");
     assert.equal((await client.request({ path: "/models/a" })).json().page, "model");

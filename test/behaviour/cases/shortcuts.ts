@@ -7,24 +7,24 @@ import { connect, inPieces, pattern, readText, type Register } from "../tools.ts
 const PROBLEM = "application/problem+json";
 
 export function shortcuts(mode: Mode, test: Register, testEarly: Register): void {
-  test("sendJson answers with a value, its type and its length", async (t) => {
+  test("sendJson responds with a value, its type and its length", async (t) => {
     const client = await connect(t, mode, Shortcuts);
-    const answer = await client.request({ path: "/json" });
-    assert.deepEqual([answer.status, answer.headers.get("content-type")], [200, "application/json"]);
-    assert.deepEqual(answer.json(), { sum: 7, text: "€\u2028", none: null });
-    assert.equal(answer.headers.get("content-length"), String(answer.body.length));
+    const response = await client.request({ path: "/json" });
+    assert.deepEqual([response.status, response.headers.get("content-type")], [200, "application/json"]);
+    assert.deepEqual(response.json(), { sum: 7, text: "€\u2028", none: null });
+    assert.equal(response.headers.get("content-length"), String(response.body.length));
     const other = await client.request({ path: "/json/status" });
     assert.deepEqual([other.status, other.text, other.headers.get("x-a")], [422, "[]", "1"]);
     assert.equal(other.headers.get("content-type"), "application/hal+json");
     const head = await client.request({ method: "HEAD", path: "/json" });
-    assert.equal(head.headers.get("content-length"), String(answer.body.length));
+    assert.equal(head.headers.get("content-length"), String(response.body.length));
   });
 
-  test("sendText answers with a text, its type and its length", async (t) => {
+  test("sendText responds with a text, its type and its length", async (t) => {
     const client = await connect(t, mode, Shortcuts);
-    const answer = await client.request({ path: "/text" });
-    assert.deepEqual([answer.status, answer.headers.get("content-type")], [200, "text/plain; charset=utf-8"]);
-    assert.deepEqual([answer.text, answer.headers.get("content-length")], ["5 €\n", "6"]);
+    const response = await client.request({ path: "/text" });
+    assert.deepEqual([response.status, response.headers.get("content-type")], [200, "text/plain; charset=utf-8"]);
+    assert.deepEqual([response.text, response.headers.get("content-length")], ["5 €\n", "6"]);
     assert.equal((await client.request({ path: "/text/empty" })).headers.get("content-length"), "0");
     const other = await client.request({ path: "/text/status" });
     assert.deepEqual([other.status, other.text, other.headers.get("x-a")], [404, "<p>", "1"]);
@@ -54,8 +54,8 @@ export function shortcuts(mode: Mode, test: Register, testEarly: Register): void
           ["X-R", "2"],
           ["X-Q", "3"],
         ] as const;
-        const answer = await client.request({ path: `/fields/${form}?call=${call}`, headers });
-        const { lines } = call === "sendInformational" ? answer.informational[0].headers : answer.headers;
+        const response = await client.request({ path: `/fields/${form}?call=${call}`, headers });
+        const { lines } = call === "sendInformational" ? response.informational[0].headers : response.headers;
         const seen = lines.map(([name, value]) => `${name.toLowerCase()}: ${value}`);
         if (form === "headers") seen.sort(); // runtimes order those as they like
         assert.deepEqual(
@@ -84,9 +84,9 @@ export function shortcuts(mode: Mode, test: Register, testEarly: Register): void
     const client = await connect(t, mode, Shortcuts);
     for (const body of ["", "{", "{a: 1}", "[1,]", "\ufeff{}", Buffer.from([0x22, 0xff, 0x22])]) {
       for (const path of ["/read/json", "/read/pair"]) {
-        const answer = await client.request({ method: "POST", path, body });
-        assert.deepEqual([answer.status, answer.headers.get("content-type")], [400, PROBLEM], String(body));
-        assert.match(answer.json().detail, /not JSON|not UTF-8/);
+        const response = await client.request({ method: "POST", path, body });
+        assert.deepEqual([response.status, response.headers.get("content-type")], [400, PROBLEM], String(body));
+        assert.match(response.json().detail, /not JSON|not UTF-8/);
       }
     }
     for (const path of ["/read/pair", "/read/later"]) {

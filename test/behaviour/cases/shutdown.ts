@@ -38,8 +38,8 @@ export function shutdown(mode: Mode, test: Register, testEarly: Register): void 
     assert.equal(isDown, false, "a handler still runs");
     await exchange.send("fore");
     await exchange.end();
-    const answer = await exchange.response();
-    assert.deepEqual([answer.status, answer.text], [200, "before"]);
+    const response = await exchange.response();
+    assert.deepEqual([response.status, response.text], [200, "before"]);
     await client.ended();
     await soon(down, "shutdown");
     await soon(served.done, "serveForever");
@@ -93,11 +93,11 @@ export function shutdown(mode: Mode, test: Register, testEarly: Register): void 
   });
 
   for (const path of ["/down", "/down/later", "/down/unawaited", "/down/dispose"]) {
-    test(`a handler may shut its server down, and answers (${path})`, async (t) => {
+    test(`a handler may shut its server down, and responds (${path})`, async (t) => {
       const served = await mode.serve(t, Stopping);
       const client = await served.client();
-      const answer = await client.request({ method: "POST", path });
-      assert.deepEqual([answer.status, answer.text], [200, "down"]);
+      const response = await client.request({ method: "POST", path });
+      assert.deepEqual([response.status, response.text], [200, "down"]);
       await client.ended();
       await soon(served.done, "serveForever");
       await assert.rejects(served.client(), "nobody listens");
@@ -111,14 +111,14 @@ export function shutdown(mode: Mode, test: Register, testEarly: Register): void 
     assert.equal((await idle.request({ path: "/quick" })).text, "quick");
     const down = await (await served.client()).open({ method: "POST", path: "/down" });
     let isAnswered = false;
-    const answered = down.head().then(() => (isAnswered = true));
+    const responded = down.head().then(() => (isAnswered = true));
     await idle.ended();
     assert.equal(isAnswered, false, "the other handler still runs");
     await exchange.send("first");
     await exchange.end();
     assert.equal((await exchange.response()).text, "first");
     await client.ended();
-    await answered;
+    await responded;
     assert.equal((await down.response()).text, "down");
   });
 
@@ -192,7 +192,7 @@ export function shutdown(mode: Mode, test: Register, testEarly: Register): void 
     const response = client.request({ path: "/poll/throws" });
     await logged(served, /\] begun/);
     const down = served.shutdown();
-    const { status, headers, json } = await response.then((answer) => ({ ...answer, json: answer.json() }));
+    const { status, headers, json } = await response.then((response) => ({ ...response, json: response.json() }));
     assert.deepEqual([status, headers.get("retry-after"), json.detail], [503, "1", "The server is stopping."]);
     await client.ended();
     await soon(down, "shutdown");

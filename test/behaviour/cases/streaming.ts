@@ -1,4 +1,4 @@
-/** Answers that are sent while more is to come, and handlers that wait. */
+/** Responses that are sent while more is to come, and handlers that wait. */
 import assert from "node:assert/strict";
 import { setTimeout as sleep } from "node:timers/promises";
 import { Streaming } from "../handlers.ts";
@@ -7,7 +7,7 @@ import { connect, logged, pattern, readText, type Register } from "../tools.ts";
 
 export function streaming(mode: Mode, test: Register, testEarly: Register): void {
   for (const path of ["/words", "/words/counted"]) {
-    testEarly(`the first of an answer arrives before the last is written (${path})`, async (t) => {
+    testEarly(`the first of a response arrives before the last is written (${path})`, async (t) => {
       const client = await connect(t, mode, Streaming);
       const exchange = await client.open({ method: "POST", path }, 2);
       const head = await exchange.head();
@@ -28,7 +28,7 @@ export function streaming(mode: Mode, test: Register, testEarly: Register): void
     assert.equal((await exchange.response()).text, "data: 1\n\n");
   });
 
-  testEarly("content and answer may flow at the same time", async (t) => {
+  testEarly("content and response may flow at the same time", async (t) => {
     const client = await connect(t, mode, Streaming);
     const exchange = await client.open({ method: "POST", path: "/echo" }, "unknown");
     for (const piece of ["a", "bcd", "e".repeat(1000)]) {
@@ -41,7 +41,7 @@ export function streaming(mode: Mode, test: Register, testEarly: Register): void
     assert.ok((await client.request({ method: "POST", path: "/echo", body: content })).body.equals(content));
   });
 
-  test("an answer that is written bit by bit comes whole and in order", async (t) => {
+  test("a response that is written bit by bit comes whole and in order", async (t) => {
     const client = await connect(t, mode, Streaming);
     const wanted = Array.from({ length: 100 }, (_, i) => `${i};`).join("");
     assert.equal((await client.request({ path: "/turns" })).text, wanted);
@@ -66,11 +66,11 @@ export function streaming(mode: Mode, test: Register, testEarly: Register): void
     for (let i = 0; i < 20; i++) assert.equal((await client.request({ path: "/quick" })).text, "quick");
     const isWritten = (line: string): boolean => line.endsWith("much is written");
     assert.ok(!served.log().some(isWritten), "all has been written, though nobody reads");
-    const answer = await exchange.response();
-    assert.equal(answer.body.length, 1 + 32 * 1024 * 1024);
-    assert.ok(answer.body.subarray(1).equals(Buffer.alloc(answer.body.length - 1, "y")));
-    assert.equal(answer.trailers?.get("x-small"), "undefined");
-    assert.equal(answer.trailers?.get("x-promise"), "true");
+    const response = await exchange.response();
+    assert.equal(response.body.length, 1 + 32 * 1024 * 1024);
+    assert.ok(response.body.subarray(1).equals(Buffer.alloc(response.body.length - 1, "y")));
+    assert.equal(response.trailers?.get("x-small"), "undefined");
+    assert.equal(response.trailers?.get("x-promise"), "true");
     await logged(served, /much is written/);
   });
 
@@ -83,7 +83,7 @@ export function streaming(mode: Mode, test: Register, testEarly: Register): void
       await exchange.head();
       await sleep(20); // what the client does not take yet has to wait
       assert.ok((await exchange.response()).text === wanted);
-      assert.ok((await client.request({ path })).text === wanted, "and so is the next answer");
+      assert.ok((await client.request({ path })).text === wanted, "and so is the next response");
     });
   }
 

@@ -63,7 +63,7 @@ export function timeouts(mode: Mode, test: Register): void {
     assert.deepEqual((await client.request({ path: "/listeners" })).json(), []);
   });
 
-  test("a handler that takes longer than handlerTimeout is answered 503, and the server goes on", async (t) => {
+  test("a handler that takes longer than handlerTimeout gets 503, and the server goes on", async (t) => {
     const served = await mode.serve(t, Timeouts, { handlerTimeout: LIMIT });
     for (const [method, path] of [
       ["GET", "/never"],
@@ -72,14 +72,14 @@ export function timeouts(mode: Mode, test: Register): void {
     ] as const) {
       const client = await served.client();
       const began = performance.now();
-      const answer = await client.request({ method, path });
+      const response = await client.request({ method, path });
       const took = performance.now() - began;
       assert.ok(took > LIMIT - 10 && took < 8000, `${method} ${path} took ${took} ms`);
-      assert.equal(answer.status, 503, path);
-      assert.equal(answer.headers.get("x-prepared"), null);
-      assert.equal(answer.headers.get("content-type"), "application/problem+json");
-      if (method !== "HEAD") assert.deepEqual(answer.json(), PROBLEM);
-      else assert.deepEqual([answer.headers.get("content-length"), answer.body.length], ["112", 0]);
+      assert.equal(response.status, 503, path);
+      assert.equal(response.headers.get("x-prepared"), null);
+      assert.equal(response.headers.get("content-type"), "application/problem+json");
+      if (method !== "HEAD") assert.deepEqual(response.json(), PROBLEM);
+      else assert.deepEqual([response.headers.get("content-length"), response.body.length], ["112", 0]);
       await logged(served, new RegExp(`${method} ${path}\\b.* took more than ${LIMIT} ms`));
     }
     assert.equal((await (await served.client()).request({ path: "/quick" })).text, "quick");

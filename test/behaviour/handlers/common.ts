@@ -37,7 +37,7 @@ export function nextTurn(): Promise<void> {
   return new Promise((resolve) => setImmediate(resolve));
 }
 
-/** Begins an answer whose content follows. */
+/** Begins a response whose content follows. */
 export function begin(handler: BaseHTTPRequestHandler, status = 200): void {
   handler.sendResponse(status);
   handler.endHeaders();

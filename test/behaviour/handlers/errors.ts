@@ -5,7 +5,7 @@ import { type Act, act, begin, nextTurn, thrownBy } from "./common.ts";
 /** What no client may ever see. */
 const SECRET = "the password is swordfish";
 
-/** What every answer that is taken back would have said. */
+/** What every response that is taken back would have said. */
 function prepare(handler: BaseHTTPRequestHandler): void {
   handler.sendResponse(200);
   handler.sendHeader("X-Prepared", SECRET);
@@ -82,20 +82,20 @@ const thrown: Record<string, Act> = {
     handler.endHeaders();
     throw new Error(SECRET);
   },
-  "/bug/behind an answer": async (handler) => {
+  "/bug/behind a response": async (handler) => {
     prepare(handler);
     await Promise.resolve();
     throw new Error(SECRET);
   },
-  "/bug/behind an announced answer": (handler) => {
+  "/bug/behind an announced response": (handler) => {
     handler.sendResponse(200);
     handler.sendHeader("Content-Length", SECRET.length);
     handler.endHeaders();
     handler.wfile.write(SECRET);
     throw new Error(SECRET);
   },
-  "/bug/without an answer": () => {},
-  "/bug/without an answer, later": () => nextTurn(),
+  "/bug/without a response": () => {},
+  "/bug/without a response, later": () => nextTurn(),
   "/bug/without the end of a head": (handler) => {
     handler.sendResponse(200);
     handler.sendHeader("X-Prepared", SECRET);
@@ -146,7 +146,7 @@ const thrown: Record<string, Act> = {
 /** Names in the tables may have spaces, targets may not. */
 const acts = Object.fromEntries(Object.entries(thrown).map(([path, run]) => [path.replaceAll(" ", "-"), run]));
 
-/** The paths of those that fail before anything has left, and of those whose answer is cut off. */
+/** The paths of those that fail before anything has left, and of those whose response is cut off. */
 export const bugs: readonly string[] = Object.keys(acts).filter((path) => path.startsWith("/bug/"));
 export const cuts: readonly string[] = Object.keys(acts).filter((path) => path.startsWith("/cut/"));
 

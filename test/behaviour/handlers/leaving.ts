@@ -1,4 +1,4 @@
-/** Handlers whose client leaves. What they saw of it they log: there is nobody left to answer. */
+/** Handlers whose client leaves. What they saw of it they log: there is nobody left to respond to. */
 import { setTimeout as sleep } from "node:timers/promises";
 import { BaseHTTPRequestHandler, HTTPError, PeerGoneError } from "plinth";
 import { type Act, act, begin, failureOf, nextTurn } from "./common.ts";
@@ -127,7 +127,7 @@ const acts: Record<string, Act> = {
     }
     void writer.close();
   },
-  /** Catches what a write rejects with, as any error, and answers with one. */
+  /** Catches what a write rejects with, as any error, and responds with one. */
   "/endless/caught": async (handler) => {
     try {
       begin(handler);
@@ -199,7 +199,7 @@ const acts: Record<string, Act> = {
     await aborted(handler);
     throw new RangeError("a bug");
   },
-  "/answers": async (handler) => {
+  "/responses": async (handler) => {
     handler.logMessage("begun");
     await aborted(handler);
     handler.sendInformational(103);
@@ -207,7 +207,7 @@ const acts: Record<string, Act> = {
     await nextTurn();
     handler.sendTrailer("X-A", "1");
   },
-  "/answers-not": async (handler) => {
+  "/responses-not": async (handler) => {
     handler.logMessage("begun");
     await aborted(handler);
   },

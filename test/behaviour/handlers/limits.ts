@@ -14,7 +14,7 @@ export class Limited extends BaseHTTPRequestHandler {
     }
   }
 
-  /** The same, bit by bit, behind the head of its answer. */
+  /** The same, bit by bit, behind the head of its response. */
   async do_STREAM(): Promise<void> {
     this.sendResponse(200);
     this.endHeaders();

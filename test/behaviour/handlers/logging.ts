@@ -115,7 +115,7 @@ export class Logging extends BaseHTTPRequestHandler {
 /** Logs in its own way. */
 export class OwnLog extends Logging {
   override logRequest(code: number | string): void {
-    this.logMessage("answers %s with %d", this.path, code);
+    this.logMessage("responds %s with %d", this.path, code);
   }
 
   override logError(message: string, ...args: unknown[]): void {

@@ -100,12 +100,12 @@ export class Reading extends BaseHTTPRequestHandler {
     this.sendText(await this.text());
   }
 
-  /** Answers without a look at the content. */
+  /** Responds without a look at the content. */
   do_IGNORE(): void {
     this.sendText("ignored");
   }
 
-  /** Reads nothing until all of a large answer has left, then counts what comes. */
+  /** Reads nothing until all of a large response has left, then counts what comes. */
   async do_LATE(): Promise<void> {
     begin(this);
     const piece = Buffer.alloc(64 * 1024);
@@ -131,7 +131,7 @@ export class Buffered extends BaseHTTPRequestHandler {
     this.sendJson([String(first), await this.text()]);
   }
 
-  /** Says what it had heard of its client when it began, and answers without a look at the content. */
+  /** Says what it had heard of its client when it began, and responds without a look at the content. */
   do_IGNORE(): void {
     this.sendText(String(this.clientGone));
   }

@@ -49,8 +49,8 @@ export class Seed extends BaseHTTPRequestHandler {
   async do_GET(): Promise<void> {
     const contentLength = Number(this.headers.get("Content-Length"));
     const requestBody = JSON.parse((await this.rfile.read(contentLength)).toString("utf-8"));
-    const answer = requestBody.val_a + requestBody.val_b;
-    const responseBody = Buffer.from(JSON.stringify({ sum: answer }));
+    const response = requestBody.val_a + requestBody.val_b;
+    const responseBody = Buffer.from(JSON.stringify({ sum: response }));
     this.sendResponse(200);
     this.sendHeader("Content-Type", "application/json");
     this.sendHeader("Content-Length", responseBody.length);

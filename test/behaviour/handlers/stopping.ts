@@ -18,7 +18,7 @@ async function failsWith(handler: BaseHTTPRequestHandler, make: (cause: unknown)
 
 const acts: Record<string, Act> = {
   "/quick": (handler) => handler.sendText("quick"),
-  /** Answers with its content, when that has come. */
+  /** Responds with its content, when that has come. */
   "/hold": async (handler) => {
     handler.logMessage("begun");
     handler.sendText(await handler.text());

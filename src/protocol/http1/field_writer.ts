@@ -1,0 +1,101 @@
+/** Field sections as HTTP/1 writes them (RFC 9112 §5): a line for each field, "name: value" CR LF. */
+import { latin1Bytes } from "../bytes.ts";
+import { Field, FieldList } from "../fields.ts";
+
+/** Where lines are written to, one after the other. */
+interface Output {
+  /** Adds text, one byte a character. */
+  text(text: string): void;
+  /** Adds bytes. They are copied. */
+  bytes(bytes: Uint8Array): void;
+}
+
+/** The line of a field that was sent before. */
+interface Line {
+  field: Field;
+  /** Null until it is sent for the second time. */
+  bytes: Uint8Array | null;
+}
+
+/** By the slots of fields: most responses have the same fields as those before, so their lines are copied and not put together anew. */
+const lines: Line[] = [];
+
+/**
+ * A list of fields that came as lines, such as those of a handler in another thread. HTTP/1 writes the lines as they are; for others
+ * they are taken apart when somebody asks.
+ */
+export class FieldLines extends FieldList {
+  /** The lines, one character a byte. */
+  readonly text: string;
+  #isRead = false;
+
+  /** @param text lines as `fieldLines` gives them */
+  constructor(text: string) {
+    super();
+    this.text = text;
+  }
+
+  override get length(): number {
+    this.#read();
+    return super.length;
+  }
+
+  override get size(): number {
+    this.#read();
+    return super.size;
+  }
+
+  override at(index: number): Field {
+    this.#read();
+    return super.at(index);
+  }
+
+  #read(): void {
+    if (this.#isRead) return;
+    this.#isRead = true;
+    for (const line of this.text.split("\r\n").slice(0, -1)) {
+      const colon = line.indexOf(":");
+      this.addField(new Field(line.slice(0, colon), line.slice(colon + 2)));
+    }
+  }
+}
+
+/** How many bytes the lines of all fields have. */
+export function sizeOfLines(fields: FieldList): number {
+  return fields instanceof FieldLines ? fields.text.length : fields.size + AROUND * fields.length;
+}
+
+/** What a line has besides a name and a value. */
+const AROUND = ": \r\n".length;
+
+/** Writes the lines of all fields. */
+export function writeFields(fields: FieldList, output: Output): void {
+  if (fields instanceof FieldLines) return output.text(fields.text);
+  for (let i = 0; i < fields.length; i++) writeField(fields.at(i), output);
+}
+
+function writeField(field: Field, output: Output): void {
+  const { slot } = field;
+  if (slot >= 0) {
+    const known = lines[slot];
+    if (known === undefined) lines[slot] = { field, bytes: null };
+    else if (known.field === field) return output.bytes((known.bytes ??= latin1Bytes(lineOf(field))));
+    else {
+      known.field = field;
+      known.bytes = null;
+    }
+  }
+  output.text(lineOf(field));
+}
+
+/** The lines of all fields, one character a byte. */
+export function fieldLines(fields: FieldList): string {
+  if (fields instanceof FieldLines) return fields.text;
+  let text = "";
+  for (let i = 0; i < fields.length; i++) text += lineOf(fields.at(i));
+  return text;
+}
+
+function lineOf({ name, value }: Field): string {
+  return name + ": " + value + "\r\n";
+}

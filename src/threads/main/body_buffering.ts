@@ -1,0 +1,62 @@
+/** How much of a request's content is buffered on the event loop before a thread is given to it. */
+import type { Exchange } from "../../protocol/exchange.ts";
+import type { BodyLimits } from "../../protocol/limits.ts";
+import { bufferedBodyOf } from "../../handler/dispatcher.ts";
+import type { ExecutorServices } from "../../handler/loop_executor.ts";
+import { classesOf, type Handlers, isRouter } from "../../handler/request_router.ts";
+import { pathOf } from "../../handler/request_path.ts";
+
+export class BodyBuffering {
+  readonly #threadBuffer: number;
+  readonly #handlers: Handlers;
+  readonly #services: ExecutorServices;
+  /** The largest `bufferedBody` of all classes; -1 where none has one. */
+  readonly #most: number;
+  readonly #limitsOf = ({ head }: Exchange): BodyLimits | null => this.#services.dispatcher.limitsFor(head);
+  readonly #find = ({ head: { target } }: Exchange): number => {
+    if (!isRouter(this.#handlers)) return this.#most;
+    const found = target === "*" ? undefined : this.#handlers.find(pathOf(target));
+    return found === undefined ? -1 : bufferedBodyOf(found.Handler);
+  };
+
+  constructor(threadBuffer: number, handlers: Handlers, services: ExecutorServices) {
+    this.#threadBuffer = threadBuffer;
+    this.#handlers = handlers;
+    this.#services = services;
+    this.#most = Math.max(...classesOf(handlers).map(bufferedBodyOf));
+  }
+
+  /**
+   * How many bytes a request with content waits for: all, where that is at most `threadBuffer`, or the `bufferedBody` of its class. Of
+   * content whose length is not known, one byte more shows that there is more.
+   * @returns 0 where the request waits for none: `threadBuffer` is 0, or its client asks before it sends more, which is the handler's
+   *   to respond to; -1 where its head announces too much, which its thread refuses unread
+   */
+  limitFor(exchange: Exchange): number {
+    const { context, dispatcher, limits } = this.#services;
+    const own = dispatcher.limited ? context.run(this.#limitsOf, exchange) : null;
+    if (own !== null) exchange.limitBody(own);
+    if (exchange.bodyLength > (own ?? limits).maxBodySize) return -1;
+    const { bodyLength, waitsForContinue } = exchange;
+    const least = this.#threadBuffer;
+    if (least === 0) return 0;
+    if (bodyLength > 0 && bodyLength <= least && !waitsForContinue) return bodyLength;
+    const wanted = this.#bufferedBody(exchange);
+    const most = Math.max(wanted, least);
+    if (bodyLength < 0) return most + 1;
+    // What is more than its class wants is refused unread: then nobody is to be told to send it.
+    const isRefused = wanted >= 0 && bodyLength > wanted;
+    if (bodyLength <= most && !(waitsForContinue && isRefused)) return bodyLength;
+    return waitsForContinue ? 0 : least;
+  }
+
+  /** The `bufferedBody` of a request's class; -1 where it has none. */
+  #bufferedBody(exchange: Exchange): number {
+    if (this.#most < 0) return -1;
+    try {
+      return this.#services.context.run(this.#find, exchange);
+    } catch {
+      return -1; // the router throws again where the class is needed, and is heard there
+    }
+  }
+}

@@ -1,0 +1,184 @@
+/** The head of a request in shared memory: one text of all its parts, and the places of names and values in it. */
+import { copy, latin1, writeLatin1 } from "../../protocol/bytes.ts";
+import type { ConnectionInfo, Exchange, RequestHead } from "../../protocol/exchange.ts";
+import { Fields } from "../../protocol/fields.ts";
+import type { Limits } from "../../protocol/limits.ts";
+import { methodOf } from "../../protocol/method_names.ts";
+import {
+  BODY_LENGTH,
+  DONE,
+  FLAGS,
+  GONE,
+  IN_PUT,
+  IN_STATE,
+  PEER_PORT,
+  type PoolMemory,
+  ROUTE,
+  SPANS,
+  STARTED,
+  TEXT_COUNT,
+  TEXTS,
+} from "./memory.ts";
+
+/** Heads and trailers of up to so many bytes fit into a slot, where the limits allow them. A larger one is refused if it does not. */
+const MOST = 1024 * 1024;
+
+/** How many bytes a head may need within the limits. */
+export function headSizeFor(limits: Limits): number {
+  // The text has the request line and all fields in it. The target, and the authority that may be a part of it, are there once more.
+  const size = Math.min(limits.maxHeadSize, MOST);
+  const head = 2 * size + Math.min(limits.maxTargetSize, size) + spansOf(limits.maxFields, size);
+  const trailerSize = Math.min(limits.maxTrailerSize, MOST);
+  return (Math.max(head, trailerSize + spansOf(limits.maxTrailers, trailerSize)) + 4096) & ~7;
+}
+
+/** How much the places of names and values take: of so many fields, as far as so many bytes can hold them ("a:" and the line's end). */
+function spansOf(fields: number, size: number): number {
+  return 16 * Math.min(fields, Math.ceil(size / 3));
+}
+
+/** What a router has found: the number of the class, and what its pattern has found in the path. */
+export interface Route {
+  readonly index: number;
+  readonly params: Readonly<Record<string, string | undefined>> | undefined;
+  readonly fallback: boolean;
+}
+
+/** Makes a slot ready for a request. @returns false when its head does not fit */
+export function writeHead(memory: PoolMemory, slot: number, exchange: Exchange, route: Route | null): boolean {
+  const { words, numbers } = memory;
+  const { head, connection } = exchange;
+  const [host, port] = connection.clientAddress;
+  const [text, spans] = Fields.parts(head.fields);
+  const { method, target, version, authority } = head;
+  const found = route === null ? "" : ascii(JSON.stringify([route.params, route.fallback]));
+  const at = memory.slotAt(slot);
+  words.fill(0, at + GONE, at + DONE + 1);
+  const texts = at + TEXTS;
+  words[texts] = text.length;
+  words[texts + 1] = method.length;
+  words[texts + 2] = target.length;
+  words[texts + 3] = version.length;
+  words[texts + 4] = authority === null ? -1 : authority.length;
+  words[texts + 5] = host.length;
+  words[texts + 6] = found.length;
+  words[at + PEER_PORT] = port;
+  words[at + FLAGS] = exchange.waitsForContinue ? 1 : 0;
+  words[at + ROUTE] = route === null ? -1 : route.index;
+  numbers[memory.numbersAt(slot) + BODY_LENGTH] = exchange.bodyLength;
+  numbers[memory.numbersAt(slot) + STARTED] = 0;
+  return writeText(memory, slot, text + method + target + version + (authority ?? "") + host + found, spans);
+}
+
+/** A request's head as a thread has it: a copy of its text, from which parts are cut when somebody asks. */
+export class ThreadHead implements RequestHead {
+  readonly fields: Fields;
+  readonly method: string;
+  readonly target: string;
+  readonly #text: string;
+  /** Where in the text its parts end. */
+  readonly #ends: readonly number[];
+  readonly #hasAuthority: boolean;
+  readonly #port: number;
+  readonly #route: number;
+
+  constructor(memory: PoolMemory, slot: number) {
+    const { words } = memory;
+    const at = memory.slotAt(slot);
+    const begin = memory.headAt(slot);
+    const ends: number[] = [];
+    let end = 0;
+    for (let i = 0; i < TEXT_COUNT; i++) {
+      const length = words[at + TEXTS + i];
+      if (length > 0) end += length;
+      ends.push(end);
+    }
+    const text = textAt(memory, slot, end);
+    this.#text = text;
+    this.#ends = ends;
+    this.fields = new Fields(text, spansAt(memory, slot, end));
+    this.method = methodOf(memory.bytes, begin + ends[0], begin + ends[1]);
+    this.target = text.substring(ends[1], ends[2]);
+    this.#hasAuthority = words[at + TEXTS + 4] >= 0;
+    this.#port = words[at + PEER_PORT];
+    this.#route = words[at + ROUTE];
+  }
+
+  get version(): string {
+    return this.#part(3);
+  }
+
+  get authority(): string | null {
+    return this.#hasAuthority ? this.#part(4) : null;
+  }
+
+  get connection(): ConnectionInfo {
+    return { clientAddress: [this.#part(5), this.#port], alpn: null };
+  }
+
+  /** What a router elsewhere has found; null where there is none. */
+  get route(): Route | null {
+    if (this.#route < 0) return null;
+    const [params, fallback] = JSON.parse(this.#part(6)) as [Route["params"], boolean];
+    return { index: this.#route, params, fallback };
+  }
+
+  #part(i: number): string {
+    return this.#text.substring(this.#ends[i - 1], this.#ends[i]);
+  }
+}
+
+/** Ends the content of a request. @returns false when its trailers do not fit */
+export function writeEnd(memory: PoolMemory, slot: number, trailers: Fields | undefined): boolean {
+  const at = memory.slotAt(slot);
+  if (trailers !== undefined) {
+    const [text, spans] = Fields.parts(trailers);
+    memory.words[at + TEXTS] = text.length;
+    if (!writeText(memory, slot, text, spans)) return false;
+  }
+  Atomics.store(memory.words, at + IN_STATE, trailers === undefined ? 1 : 2);
+  return true;
+}
+
+export function readTrailers(memory: PoolMemory, slot: number): Fields {
+  const length = memory.words[memory.slotAt(slot) + TEXTS];
+  return new Fields(textAt(memory, slot, length), spansAt(memory, slot, length));
+}
+
+/** Content that has come already, as much of it as the ring holds. @returns how many bytes */
+export function writeContent(memory: PoolMemory, slot: number, content: Uint8Array): number {
+  const n = Math.min(content.length, memory.layout.ringSize);
+  copy(content, 0, n, memory.bytes, memory.inAt(slot));
+  memory.words[memory.slotAt(slot) + IN_PUT] = n;
+  return n;
+}
+
+function writeText(memory: PoolMemory, slot: number, text: string, spans: readonly number[]): boolean {
+  const { words, bytes } = memory;
+  const begin = memory.headAt(slot);
+  const size = ((text.length + 3) & ~3) + 4 * spans.length;
+  if (size > memory.layout.headSize) return false;
+  writeLatin1(bytes, begin, text);
+  words[memory.slotAt(slot) + SPANS] = spans.length;
+  const places = (begin + text.length + 3) >> 2;
+  for (let i = 0; i < spans.length; i++) words[places + i] = spans[i];
+  return true;
+}
+
+function textAt(memory: PoolMemory, slot: number, length: number): string {
+  const begin = memory.headAt(slot);
+  return latin1(memory.bytes, begin, begin + length);
+}
+
+function spansAt(memory: PoolMemory, slot: number, length: number): number[] {
+  const places = (memory.headAt(slot) + length + 3) >> 2;
+  const { words } = memory;
+  const spans = new Array<number>(words[memory.slotAt(slot) + SPANS]);
+  for (let i = 0; i < spans.length; i++) spans[i] = words[places + i];
+  return spans;
+}
+
+/** JSON in ASCII: names of parameters may be of any script. */
+function ascii(json: string): string {
+  return json.replace(/[^\x20-\x7e]/g, (c) => "\\u" + c.charCodeAt(0).toString(16).padStart(4, "0"));
+}

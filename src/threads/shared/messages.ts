@@ -1,0 +1,71 @@
+/** What is said in messages, because it is rare or large; the rest goes through shared memory. */
+import type { BodyLimits } from "../../protocol/limits.ts";
+import type { Program } from "../../program/program.ts";
+import type { ExecutorServices } from "../../handler/loop_executor.ts";
+import type { Rest } from "../worker/thread_exchange.ts";
+import type { Layout } from "./memory.ts";
+import type { Settings, ThreadingOptions } from "../options.ts";
+
+/** What a thread begins with. */
+export interface ThreadStart {
+  readonly layout: Layout;
+  readonly buffer: SharedArrayBuffer;
+  /** Which of the threads it is. */
+  readonly index: number;
+  readonly program: Program;
+  /** How long it may take to find its handlers, in milliseconds. */
+  readonly startTimeout: number;
+  /** Whether the thread finds out which request an error is of that nobody catches, also where that costs time: see uncaught_errors.ts. */
+  readonly isTracked: boolean;
+  /** Nobody would see a line of the log. */
+  readonly silent: boolean;
+  readonly threadData: unknown;
+  /** For a server that the thread constructs itself. */
+  readonly options: ThreadingOptions & BodyLimits;
+}
+
+/** To a thread: look at shared memory; the server stops; a shutdown that was asked for is over; end. */
+export type ToThread = 0 | { readonly stopping: true } | { readonly down: number } | { readonly exit: true };
+
+/** Around what this library says from a thread: the program may say things there itself, which are for nobody here. */
+export interface Sent {
+  readonly plinth: Exclude<FromThread, 0>;
+}
+
+/** @returns what a thread has sent, undefined where the program has */
+export function openMessage(sent: unknown): FromThread | undefined {
+  if (sent === 0) return 0;
+  return typeof sent === "object" && sent !== null ? (sent as Partial<Sent>).plinth : undefined;
+}
+
+/** From a thread: 0 as it is, the others as Sent. */
+export type FromThread =
+  /** Look at shared memory. */
+  | 0
+  /** It takes requests. */
+  | { readonly ready: true; readonly needsRoutes: boolean }
+  /** It has not found its handlers. */
+  | { readonly failed: Error }
+  /** What was written of a response and did not fit. */
+  | { readonly rest: readonly Rest[]; readonly ticket: number }
+  /** It ends by an error of the request that it runs, given by its ticket, and of no other. */
+  | { readonly own: number }
+  /** A line of the log: of no request, or behind content of one. */
+  | { readonly log: string }
+  /** Shut the server down: its number among such wishes, and the request that asks for it, 0 for none. */
+  | { readonly shutdown: number; readonly atOnce: boolean; readonly ticket: number };
+
+/** What all threads of a server begin with. */
+export type ThreadsStart = Omit<ThreadStart, "index" | "layout" | "buffer" | "isTracked">;
+
+/** @param options those of the server that are ThreadingMixIn's */
+export function startFor(
+  program: Program,
+  { log, limits }: ExecutorServices,
+  { startTimeout }: Settings,
+  { threadData, ...view }: ThreadingOptions,
+): ThreadsStart {
+  const { maxBodySize, minBodyRate, bodyTimeout } = limits;
+  const options = { ...view, maxBodySize, minBodyRate, bodyTimeout };
+  return { program, startTimeout, silent: log.silent, threadData, options };
+}

@@ -1,0 +1,144 @@
+/** Servers whose handlers run in threads: Python's `ThreadingMixIn` and `ThreadingHTTPServer`. */
+import type { Executor } from "../protocol/exchange.ts";
+import { quote } from "../quote.ts";
+import { ofAnotherCopy } from "../runtime/library_copies.ts";
+import type { ExecutorServices } from "../handler/loop_executor.ts";
+import type { Handlers, RequestRouter } from "../handler/request_router.ts";
+import type { RequestHandlerClass } from "../handler/handler.ts";
+import { type HandlerThread, threadContext } from "../program/thread_context.ts";
+import { count, describeProgram, keyOf, type Program } from "../program/program.ts";
+import { HTTPServer } from "../server/server.ts";
+import type { HTTPServerOptions } from "../server/options.ts";
+import { MAKE_EXECUTOR, MAKE_SERVICES, OWN_OPTIONS } from "../server/internals.ts";
+import type { ListenAddress } from "../transport/transport.ts";
+import { ThreadExecutor } from "./main/thread_executor.ts";
+import { checkData, OPTION_NAMES, type Settings, settingsFrom, threadingOf, type ThreadingOptions } from "./options.ts";
+import { NO_STATS, ownStats, readStats, type ThreadingStats } from "./shared/stats.ts";
+
+/** Options of a ThreadingHTTPServer. */
+export interface ThreadingHTTPServerOptions extends HTTPServerOptions, ThreadingOptions {}
+
+/** What ThreadingMixIn adds to a server. */
+export interface ThreadingServer {
+  /** What each thread was given when it started: the option of that name. */
+  readonly threadData: unknown;
+  /** What the threads do, and have done; the same in a handler, by `this.server`. */
+  stats(): ThreadingStats;
+}
+
+/** A class of servers: HTTPServer, or one that extends it. */
+export type ServerClass = new (...args: any[]) => HTTPServer;
+
+/** The options that a class of servers takes. */
+export type ServerOptionsOf<Base extends ServerClass> =
+  ConstructorParameters<Base> extends [unknown, unknown, (infer Options)?] ? NonNullable<Options> : HTTPServerOptions;
+
+/** What ThreadingMixIn makes of a class of servers. */
+export type ThreadingServerClass<Base extends ServerClass> = Omit<Base, "prototype"> &
+  (new (
+    serverAddress: ListenAddress,
+    RequestHandlerClass: RequestHandlerClass | RequestRouter,
+    options?: ServerOptionsOf<Base> & ThreadingOptions,
+  ) => InstanceType<Base> & ThreadingServer);
+
+/**
+ * Makes a server run its handlers in threads, one request at a time in each: a handler that computes, or blocks, holds up nobody.
+ * Everything else is exactly the same. docs/THREADS.md says what threads share, and what not.
+ *
+ * Each thread imports the program's main module once more, up to where it begins to serve; the server that is constructed there
+ * tells it the handler class. Nothing listens there. A class that says `static module = import.meta.url` as its own, in a file that
+ * exports it, is imported from that file instead.
+ *
+ * @param Base HTTPServer, or a class that extends it and has a constructor of the same three parameters
+ * @throws {TypeError} for anything else
+ * @example class ThreadingServer extends ThreadingMixIn(HTTPServer) {}
+ * @source Python's `socketserver.ThreadingMixIn`
+ */
+export function ThreadingMixIn<Base extends ServerClass>(Base: Base): ThreadingServerClass<Base> {
+  if (Base !== HTTPServer && !(Base?.prototype instanceof HTTPServer))
+    throw new TypeError(
+      ofAnotherCopy(Base, "HTTPServer") ??
+        `ThreadingMixIn takes HTTPServer, or a class that extends it, not ${quote(Base)}`,
+    );
+  class Threading extends Base implements ThreadingServer {
+    readonly #settings: Settings;
+    readonly #handlers: Handlers;
+    readonly #program: Program | null;
+    readonly #options: ThreadingOptions;
+    #executor: ThreadExecutor | null = null;
+    /** The thread, where this is a server whose handlers run there; null where it serves. */
+    readonly #thread: HandlerThread | null = threadContext.role === "handlers" ? threadContext : null;
+
+    constructor(...args: any[]) {
+      const [address, handlers, options = {}] = args as [ListenAddress, Handlers, ThreadingHTTPServerOptions?];
+      if ((options.listeners ?? 1) !== 1)
+        throw new RangeError(
+          "a threading server accepts on one event loop: take the option listeners, or threads, not both",
+        );
+      super(address, handlers, options);
+      const threading = threadingOf(options);
+      this.#settings = settingsFrom(threading);
+      this.#options = threading;
+      this.#handlers = handlers;
+      if (this.#thread === null) {
+        checkData(threading.threadData);
+        this.#program = describeProgram(handlers, count(keyOf(handlers)));
+      } else {
+        this.#program = null;
+        this.#thread.constructed({ server: this, handlers, services: () => this[MAKE_SERVICES]() });
+      }
+    }
+
+    get threadData(): unknown {
+      return this.#thread === null ? this.#settings.threadData : this.#thread.threadData;
+    }
+
+    override get serverAddress(): readonly [host: string, port: number] {
+      return this.#thread === null ? super.serverAddress : this.#thread.serverAddress;
+    }
+
+    stats(): ThreadingStats {
+      if (this.#thread !== null) return ownStats();
+      return this.#executor === null ? NO_STATS : readStats(this.#executor.memory);
+    }
+
+    override get stopping(): AbortSignal {
+      return this.#thread === null ? super.stopping : this.#thread.stopping;
+    }
+
+    override shutdown(): Promise<void> {
+      return this.#thread === null ? super.shutdown() : this.#thread.shutdown(false);
+    }
+
+    override serverClose(): void {
+      if (this.#thread === null) super.serverClose();
+      else void this.#thread.shutdown(true);
+    }
+
+    override get [OWN_OPTIONS](): readonly string[] {
+      return [...super[OWN_OPTIONS], ...OPTION_NAMES];
+    }
+
+    override [MAKE_EXECUTOR](services: ExecutorServices): Executor {
+      return (this.#executor = new ThreadExecutor(
+        services,
+        this.#settings,
+        this.#handlers,
+        this.#program!,
+        this.#options,
+      ));
+    }
+  }
+  return Threading as unknown as ThreadingServerClass<Base>;
+}
+
+/**
+ * An HTTP server whose handlers run in threads: one that computes for a second holds up nobody, and a handler may block.
+ *
+ * @example
+ * const httpd = new ThreadingHTTPServer(["127.0.0.1", 8000], RequestHandler, { threads: { min: 2, max: 16 } });
+ * await httpd.serveForever();
+ *
+ * @source Python's `http.server.ThreadingHTTPServer`
+ */
+export class ThreadingHTTPServer extends ThreadingMixIn(HTTPServer) {}
