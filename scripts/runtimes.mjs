@@ -26,6 +26,8 @@ const REST = [
   "test/clients/",
   "test/package",
   "test/sources",
+  "test/examples/first_project",
+  "test/examples/own_servers",
 ];
 /** Of the same, what says whether it works at all. */
 const SMOKE = [
@@ -37,6 +39,7 @@ const SMOKE = [
   "test/clients/addition",
   "test/package",
   "test/sources",
+  "test/examples/first_project",
 ];
 
 /** Which files of tests run where. Bun has all: `bun test` finds them. */
