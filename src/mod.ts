@@ -17,7 +17,7 @@ export {
   type ThreadingServer,
   type ThreadingServerClass,
 } from "./threads/threading_server.ts";
-export type { ThreadingOptions } from "./threads/options.ts";
+export type { ThreadingOptions } from "./threads/shared/options.ts";
 export type { ThreadingStats, WaitingTime } from "./threads/shared/stats.ts";
 export { Router, type RouterOptions } from "./routing/router.ts";
 export type { RouteParams } from "./handler/request_path.ts";

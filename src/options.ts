@@ -1,4 +1,7 @@
-/** The check of options that are numbers, and what each may be: 0 is none at all, Infinity no limit, where one of them makes sense. */
+/**
+ * The checks of options: that there are options of such names, and what a number may be. 0 means none at all and Infinity no limit, where
+ * one of them makes sense.
+ */
 import { quote } from "./quote.ts";
 
 /** What an option may be. */
@@ -22,6 +25,17 @@ export const BYTE_RATE: NumberRule = { most: Number.MAX_VALUE, unit: "bytes a se
 export const TIME: NumberRule = { unit: "milliseconds" };
 /** Where nothing could be done without any. */
 export const SOME_TIME: NumberRule = { more: true, unit: "milliseconds" };
+
+/**
+ * Checks that an object has no other members than options.
+ * @param name what an option is called in the message: "option " or "threads."
+ * @throws {TypeError} for the first other member
+ */
+export function checkNames(options: object, known: Iterable<string>, name: string): void {
+  const names = new Set(known);
+  for (const one of Object.keys(options))
+    if (!names.has(one)) throw new TypeError(`there is no ${name}${one}; there are ${[...names].join(", ")}`);
+}
 
 /**
  * Checks a value by a rule.

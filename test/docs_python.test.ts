@@ -64,7 +64,7 @@ const options = new Set([
   ...declared("server/options.ts", "HTTPServerOptions"),
   ...declared("protocol/limits.ts", "BodyLimits"),
   ...declared("protocol/limits.ts", "Limits"),
-  ...declared("threads/options.ts", "ThreadingOptions"),
+  ...declared("threads/shared/options.ts", "ThreadingOptions"),
 ]);
 /** What is behind them at run time has more than handlers are meant to call. */
 const streams: Record<string, Set<string>> = {

@@ -112,7 +112,7 @@ export class ResponseWriter implements ResponseBody, FlushTask, Lender {
     }
     if (reason !== undefined && (typeof reason !== "string" || !isFieldText(reason))) {
       throw new TypeError(
-        `cannot respond with ${status} and the reason phrase ${JSON.stringify(reason)}: it is a string without control characters`,
+        `cannot respond with ${status} and the reason phrase ${quote(reason)}: it is a string without control characters`,
       );
     }
     this.#status = status;
@@ -364,7 +364,7 @@ export class ResponseWriter implements ResponseBody, FlushTask, Lender {
     const length = typeof value === "number" ? value : /^[0-9]+$/.test(value) ? Number(value) : NaN;
     if (!Number.isSafeInteger(length) || length < 0) {
       throw new TypeError(
-        `cannot send the header Content-Length with the value ${JSON.stringify(value)}: it is a number of bytes`,
+        `cannot send the header Content-Length with the value ${quote(value)}: it is a number of bytes`,
       );
     }
     if (this.#length >= 0 && this.#length !== length) {

@@ -1,6 +1,6 @@
 /**
- * Imports, in a thread, the files in which program.ts says that handlers are. No program imports this file but those of threads: what is
- * imported by a name that only a running program knows, bundlers warn of.
+ * Imports, in a thread, the files that hold handler classes. Only the first files of threads import this one: it imports by computed
+ * names, and bundlers warn of those.
  */
 import { createRequire } from "node:module";
 import path from "node:path";

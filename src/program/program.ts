@@ -42,11 +42,9 @@ export function isElsewhere({ module, isBase }: ClassLocation, main: string | nu
   return isBase || (module !== null && module !== main);
 }
 
-/** What servers of the same classes have in common. */
-export function keyOf(handlers: Handlers): string {
-  return classesOf(handlers)
-    .map(({ name }) => name)
-    .join();
+/** What servers of the same classes have in common: the names of those. */
+export function keyOf(classes: readonly { readonly name: string }[]): string {
+  return classes.map(({ name }) => name).join();
 }
 
 /** How many servers have been constructed of each key. */
@@ -66,7 +64,7 @@ export function count(key: string): number {
 export function describeProgram(handlers: Handlers, nth: number): Program {
   const { url, lack } = findMain(startOfProcess(), callingFile);
   return {
-    classes: classesOf(handlers).map(placeOf),
+    classes: classesOf(handlers).map(locationOf),
     isRouted: isRouter(handlers),
     main: url,
     lack,
@@ -76,7 +74,7 @@ export function describeProgram(handlers: Handlers, nth: number): Program {
   };
 }
 
-function placeOf(Handler: RequestHandlerClass): ClassLocation {
+function locationOf(Handler: RequestHandlerClass): ClassLocation {
   // Its own: a class that extends another is not to be found in that one's file.
   const module: unknown = Object.hasOwn(Handler, "module") ? (Handler as { module?: unknown }).module : undefined;
   if (module !== undefined && !(typeof module === "string" && URL.canParse(module))) {
@@ -85,11 +83,6 @@ function placeOf(Handler: RequestHandlerClass): ClassLocation {
     );
   }
   return { name: Handler.name, module: module ?? null, isBase: Handler === BaseHTTPRequestHandler };
-}
-
-/** The same of a program that was described. */
-export function keyOfProgram({ classes }: Program): string {
-  return classes.map(({ name }) => name).join();
 }
 
 /** What to write where a program does in a thread what only one can do. */

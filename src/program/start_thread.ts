@@ -33,7 +33,7 @@ export function startThread(name: string, options: WorkerOptions, own: string | 
   const file = folder === undefined || bundled ? null : new URL(`${folder}${name}${ending}`);
   if (file === null || isMissing(file)) {
     throw new Error(
-      `cannot start a thread: it begins with a file of this library's own, which is not beside ${(bundled ? runningFile() : own) ?? "the others"}.` +
+      `cannot start a thread: its first file is one of plinth's own, which is not beside ${(bundled ? runningFile() : own) ?? "the others"}.` +
         ` A bundler has put this library and the program into one file. ${MARK_AS_EXTERNAL}`,
     );
   }
@@ -52,7 +52,7 @@ export function isMissing(file: URL): boolean {
   }
 }
 
-/** How much longer than it may take a thread may be silent: until then it says better itself what is missing. In milliseconds. */
+/** How long after `startTimeout` the thread's own error is waited for, which says more precisely what is missing. In milliseconds. */
 const SILENCE = 1_000;
 
 /**

@@ -95,7 +95,7 @@ export class Fields implements Iterable<[name: string, value: string]> {
     let lower: string | null = null;
     for (let i = from; i < spans.length; i += 4) {
       if (spans[i + 1] - spans[i] !== name.length) continue;
-      // Most write a name as the one who asks does.
+      // The exact case first: most peers write a name as the caller does.
       if (this.#text.startsWith(name, spans[i])) return i;
       if (equalsIgnoringCase(this.#text, spans[i], spans[i + 1], (lower ??= name.toLowerCase()))) return i;
     }

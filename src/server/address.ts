@@ -34,7 +34,7 @@ export function checkAddress(address: ListenAddress): ListenAddress {
     // A string without a slash is usually a host name passed by mistake.
     if (!/[/\\\0]/.test(address)) {
       throw new TypeError(
-        `the path of a Unix socket has a slash in it, such as ./plinth.sock, and ${JSON.stringify(address)} has none; of a host it is [host, port]`,
+        `cannot take ${quote(address)} as an address: a host is [host, port], and the path of a Unix socket has a slash, as in ./plinth.sock`,
       );
     }
     return address;

@@ -12,9 +12,10 @@ import {
   STOPS,
   type ToListener,
 } from "./listener_pool.ts";
+import { classesOf } from "../handler/request_router.ts";
 import { load, registerTsx } from "../program/class_loader.ts";
 import { enterThread, type ListeningServer } from "../program/thread_context.ts";
-import { isApart, keyOf, keyOfProgram } from "../program/program.ts";
+import { isApart, keyOf } from "../program/program.ts";
 import { enterSecondProgram } from "../program/second_program.ts";
 import { type Envelope, type FailedMessage, openEnvelope, type ReadyMessage } from "../program/supervised_worker.ts";
 
@@ -47,7 +48,7 @@ enterThread({
     : (line) => {
         if (lines.push(line) === 1) setImmediate(handOver);
       },
-  constructed: (one) => finder.constructed(keyOf(one.handlers), one),
+  constructed: (one) => finder.constructed(keyOf(classesOf(one.handlers)), one),
   park: () => finder.park(),
   socketClosed() {
     markClosed(state, sockets);
@@ -81,7 +82,7 @@ try {
 
 /** Finds the server. Rejects with what to write where it cannot be found. */
 async function find(): Promise<ListeningServer> {
-  const key = keyOfProgram(program);
+  const key = keyOf(program.classes);
   if (options !== null && isApart(program)) {
     const [place] = program.classes;
     const Handler = await load(place.module!, place);

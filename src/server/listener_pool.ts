@@ -2,7 +2,7 @@
 import { performance } from "node:perf_hooks";
 import { loggable } from "../loop/log.ts";
 import { KeepAlive } from "../program/keep_alive.ts";
-import type { Handlers } from "../handler/request_router.ts";
+import { classesOf, type Handlers } from "../handler/request_router.ts";
 import { count, describeProgram, keyOf, type Program } from "../program/program.ts";
 import { Replacements, type ReplacementsOwner } from "../program/replacements.ts";
 import { type ReadyMessage, SupervisedWorker } from "../program/supervised_worker.ts";
@@ -111,7 +111,7 @@ export class ListenerPool implements ReplacementsOwner {
   constructor(number: number, handlers: Handlers, start: Start, owner: ListenerPoolOwner) {
     this.#count = number - 1;
     // Counted apart from threading servers with such handlers.
-    this.#program = describeProgram(handlers, count(`listeners ${keyOf(handlers)}`));
+    this.#program = describeProgram(handlers, count(`listeners ${keyOf(classesOf(handlers))}`));
     this.#start = start;
     this.#owner = owner;
   }

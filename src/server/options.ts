@@ -1,6 +1,6 @@
 /** The options of a server: what each means, its default, and its check. */
 import { type Limits, limitsFrom } from "../protocol/limits.ts";
-import { checkNumbers, type NumberRule, SOME_TIME, TIME } from "../options.ts";
+import { checkNames, checkNumbers, type NumberRule, SOME_TIME, TIME } from "../options.ts";
 import { quote } from "../quote.ts";
 import type { Transport } from "../transport/transport.ts";
 import type { LogOption } from "../loop/log.ts";
@@ -68,9 +68,9 @@ export interface HTTPServerOptions extends LimitOptions {
    */
   readonly listeners?: number | undefined;
   /**
-   * To whom `sendInformational` sends interim responses (1xx): "never" to nobody, "http2" to clients of HTTP/2 and later, "always" to
-   * clients of HTTP/1.1 as well, among which may be proxies that mix up responses behind one: docs/GUIDE.md names some. The 100 that a
-   * client asks for is sent in any case. Default "http2".
+   * Which clients get the interim responses (1xx) of `sendInformational`: "never" none, "http2" those of HTTP/2 and later, "always" those
+   * of HTTP/1.1 too. Some HTTP/1.1 proxies mix up the responses behind one: docs/GUIDE.md names them. A client that asks for a 100
+   * (Continue) always gets it. Default "http2".
    */
   readonly informational?: "never" | "http2" | "always" | undefined;
   /** What carries the connections: the runtime's sockets by default, a MemoryTransport in tests. */
@@ -124,9 +124,7 @@ export function serverSettings(
   more: readonly string[],
 ): { limits: Limits; settings: ServerSettings } {
   const limits = limitsFrom(options);
-  const known = new Set([...OTHERS, ...Object.keys(DEFAULTS), ...Object.keys(limits), ...more]);
-  for (const name of Object.keys(options))
-    if (!known.has(name)) throw new TypeError(`there is no option ${name}; there are ${[...known].join(", ")}`);
+  checkNames(options, [...OTHERS, ...Object.keys(DEFAULTS), ...Object.keys(limits), ...more], "option ");
   const { informational = "http2", reusePort, transport } = options;
   if (!INFORMATIONAL.includes(informational))
     throw new RangeError(`informational must be "never", "http2" or "always", not ${quote(informational)}`);

@@ -11,7 +11,7 @@ import type { ConnectionInfo, Peer } from "../protocol/exchange.ts";
 export interface Sender {
   /** What is known of its connection. */
   readonly info: ConnectionInfo;
-  /** So many bytes has the kernel taken that the peer's has not acknowledged; -1 where that cannot be known. */
+  /** How many bytes the kernel holds that the client's kernel has not acknowledged; -1 where that cannot be known. */
   sendQueueIs(bytes: number): void;
 }
 
@@ -44,7 +44,8 @@ export class SendQueues {
   }
 
   /**
-   * Tells those that have asked since the last call, if it is time for a look. Those of whom it cannot be known are told at once.
+   * Calls `sendQueueIs` of every sender that has asked since the last look, if it is time for one. Senders whose queues cannot be known
+   * get -1 at once.
    * @param now milliseconds
    * @param port this end of all their connections
    * @returns resolves when all have been told

@@ -2,7 +2,7 @@
 /// <reference types="node" preserve="true" />
 import { transport as platform } from "#transport";
 import type { Executor } from "../protocol/exchange.ts";
-import { http1 } from "../protocol/http1/connection.ts";
+import { http1 } from "../protocol/http1/protocol.ts";
 import type { Limits } from "../protocol/limits.ts";
 import { type Protocol, ProtocolSelector } from "../protocol/select.ts";
 import { ChunkPool } from "../protocol/send_buffer.ts";
@@ -29,7 +29,7 @@ import {
 import { BytePump, type BytePumpOwner } from "./byte_pump.ts";
 import { ListenerPool } from "./listener_pool.ts";
 import { Log, loggable, loggedAddress } from "../loop/log.ts";
-import type { RequestOutcome } from "../handler/request_outcome.ts";
+import { callSafely, type RequestOutcome } from "../handler/request_outcome.ts";
 import { type ListenerThread, threadContext } from "../program/thread_context.ts";
 import { type HTTPServerOptions, serverSettings, type ServerSettings } from "./options.ts";
 import { SendQueues } from "./send_queues.ts";
@@ -80,7 +80,7 @@ export class HTTPServer implements Server {
   #deadline: ReturnType<typeof setTimeout> | undefined;
   readonly #stopped: Promise<void>;
   #stop!: () => void;
-  readonly #askers = new ShutdownCallers();
+  readonly #shutdownCallers = new ShutdownCallers();
   readonly #admission: Admission;
 
   /**
@@ -169,14 +169,14 @@ export class HTTPServer implements Server {
   }
 
   /**
-   * Stops: `stopping` aborts; connections that wait to be accepted are accepted, and then no more; requests that have come get their responses, and
-   * responses say `Connection: close`; a connection that was not told so is read for `shutdownGrace` more. Running handlers may take
-   * `shutdownTimeout`, then they are cut. May be called often, and from inside a handler by `this.server.shutdown()`, which does not
-   * wait for that handler itself. (Behind an await, a handler that says it any other way waits for itself, until `shutdownTimeout`.)
+   * Stops the server: `stopping` aborts, the connections that wait are accepted, and then the socket is closed. Each request that was
+   * sent gets its response, with `Connection: close`; a connection that was not told so is read for `shutdownGrace` more. Handlers may
+   * run for `shutdownTimeout`, then their connections are cut. May be called often. In a handler, call `this.server.shutdown()`: it does
+   * not wait for that handler. Called by another name of the server behind an `await`, it does wait for it, until `shutdownTimeout`.
    * @source Python's `shutdown`
    */
   shutdown(): Promise<void> {
-    const asker = this.#askers.current;
+    const caller = this.#shutdownCallers.current;
     if (!this.#stopping) {
       this.#stopping = true;
       const { shutdownTimeout } = this.#options;
@@ -186,8 +186,8 @@ export class HTTPServer implements Server {
       void this.#stopAccepting();
       this.#stopSignal.abort();
     }
-    if (asker === null || asker.settled) return this.#stopped;
-    const waiting = this.#askers.wait(asker);
+    if (caller === null || caller.settled) return this.#stopped;
+    const waiting = this.#shutdownCallers.wait(caller);
     this.#checkStopped();
     return waiting;
   }
@@ -296,8 +296,8 @@ export class HTTPServer implements Server {
   async #stopAccepting(): Promise<void> {
     const { shutdownTimeout, shutdownGrace, requestQueueSize } = this.#options;
     if (shutdownGrace > 0) {
-      // Clients that are told that their connection ends come back by another, many of them at once, and would wait there as well. So
-      // none is told before the socket is closed. (The kernel's queue holds one more than it was asked to.)
+      // A client that gets `Connection: close` connects anew at once, and would join the queue that is being emptied. So none gets it
+      // before the socket is closed. (The kernel's queue holds one more than it was asked to.)
       for (const connection of this.#connections) connection.stop();
       await this.#acceptor
         .drain(requestQueueSize + 1, shutdownTimeout / 2)
@@ -359,26 +359,16 @@ export class HTTPServer implements Server {
       scheduler: this.#scheduler,
       log: this.#log,
       watched: this.#thread.role !== "handlers" && this.requestEnded !== HTTPServer.prototype.requestEnded,
-      told: (call) => this.#tell(call),
+      told: (call) => callSafely(call, (error) => this.#report("requestEnded has failed: %s", loggable(error))),
       context: this.#context,
       logError: (message, ...args) => this.#report(message, ...args),
       admitsThread: () => this.#admission.admitsThread,
       serverFor: (request) => {
-        this.#askers.hasServer(request);
+        this.#shutdownCallers.hasServer(request);
         return this;
       },
-      handling: (request) => (this.#askers.current = request),
+      handling: (request) => (this.#shutdownCallers.current = request),
     };
-  }
-
-  #tell(call: () => unknown): void {
-    const failed = (error: unknown): void => this.#report("requestEnded has failed: %s", loggable(error));
-    try {
-      const result = call();
-      if (result instanceof Promise) result.catch(failed);
-    } catch (error) {
-      failed(error);
-    }
   }
 
   #makeOwner(): BytePumpOwner {
@@ -426,8 +416,8 @@ export class HTTPServer implements Server {
     if (!this.#stopping || this.#acceptor.isOpen) return;
     const running = this.#owner?.executor.running ?? 0;
     // Handlers that wait for this very thing: when only they are left, they need not.
-    const askers = this.#askers.running;
-    if (askers > 0 && this.#connections.size <= askers && running <= askers) this.#askers.letGo();
+    const callers = this.#shutdownCallers.running;
+    if (callers > 0 && this.#connections.size <= callers && running <= callers) this.#shutdownCallers.letGo();
     if (this.#connections.size > 0 || this.#listeners?.running === true) return;
     if (running === 0) this.#finish();
     else void this.#owner!.executor.drain().then(() => this.#checkStopped());
@@ -440,7 +430,7 @@ export class HTTPServer implements Server {
     this.#clock.stop();
     this.#admission.close();
     this.#log.flush();
-    this.#askers.letGo();
+    this.#shutdownCallers.letGo();
     void Promise.all([this.#owner?.executor.close(), this.#listeners?.close()])
       .catch((error: unknown) => this.#report("cannot let go of what ran the handlers: %s", loggable(error)))
       .then(this.#stop);

@@ -136,7 +136,7 @@ test("the others are checked as well", () => {
     ["informational", "sometimes", /^informational must be "never", "http2" or "always", not "sometimes"$/],
     ["log", 5, /^the option log is "plain", "none" or a function, not 5$/],
     ["threads", {}, null],
-    ["threads", { most: 5 }, /^there is no threads\.most; there are min and max$/],
+    ["threads", { most: 5 }, /^there is no threads\.most; there are min, max$/],
     ["threads", { min: "1" }, /^threads\.min must be a whole number from 1 to 192, not "1"$/],
     ["resourceLimits", "x", /^resourceLimits must be an object, such as \{ maxOldGenerationSizeMb: 256 \}, not "x"$/],
     [

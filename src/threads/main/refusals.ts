@@ -5,7 +5,7 @@ import { BaseHTTPRequestHandler } from "../../handler/handler.ts";
 import { RequestContext } from "../../handler/request_context.ts";
 import type { ThreadRequest } from "./thread_request.ts";
 import { origin } from "../shared/memory.ts";
-import type { Settings } from "../options.ts";
+import type { Settings } from "../shared/options.ts";
 
 export class Refusals {
   /** Runs nothing but what throws the error that is to be sent. */

@@ -20,7 +20,7 @@ import { type FromThread, startFor } from "../shared/messages.ts";
 import { Refusals } from "./refusals.ts";
 import { RouteLookup } from "./route_lookup.ts";
 import { ContentRing, RecordReader } from "../shared/rings.ts";
-import type { Settings, ThreadingOptions } from "../options.ts";
+import type { Settings, ThreadingOptions } from "../shared/options.ts";
 import { Slots } from "./slots.ts";
 import { StallWatch } from "./stall_watch.ts";
 import { StatsRecorder } from "../shared/stats.ts";
@@ -377,8 +377,8 @@ export class ThreadExecutor implements Executor, ThreadRequestOwner, FlushTask {
   ): void {
     const { server, handling } = this.#services;
     if (atOnce) return server.serverClose();
-    const asker = this.#requests.find((request) => request?.ticket === ticket) ?? null;
-    handling(asker);
+    const caller = this.#requests.find((request) => request?.ticket === ticket) ?? null;
+    handling(caller);
     void server.shutdown().then(() => thread.post({ down: shutdown }));
     handling(null);
   }

@@ -3,9 +3,9 @@ import type { BodyLimits } from "../../protocol/limits.ts";
 import type { Program } from "../../program/program.ts";
 import type { ReadyMessage } from "../../program/supervised_worker.ts";
 import type { ExecutorServices } from "../../handler/loop_executor.ts";
-import type { Rest } from "../worker/thread_exchange.ts";
+import type { Rest } from "./rings.ts";
 import type { Layout } from "./memory.ts";
-import type { Settings, ThreadingOptions } from "../options.ts";
+import type { Settings, ThreadingOptions } from "./options.ts";
 
 /** What a thread begins with. */
 export interface ThreadStart {

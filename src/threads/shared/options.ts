@@ -1,9 +1,9 @@
 /** The options of a threading server. */
 import { availableParallelism } from "node:os";
 import type { ResourceLimits } from "node:worker_threads";
-import { BYTES, checkNumber, checkNumbers, COUNT, type NumberRule } from "../options.ts";
-import { quote } from "../quote.ts";
-import { DEFAULTS as OF_SERVERS, MOST_THREADS, RULES as RULES_OF_SERVERS } from "../server/options.ts";
+import { BYTES, checkNames, checkNumber, checkNumbers, COUNT, type NumberRule } from "../../options.ts";
+import { quote } from "../../quote.ts";
+import { DEFAULTS as OF_SERVERS, MOST_THREADS, RULES as RULES_OF_SERVERS } from "../../server/options.ts";
 
 /** What ThreadingMixIn adds to a server's options. Sizes are in bytes, times in milliseconds. */
 export interface ThreadingOptions {
@@ -127,8 +127,7 @@ export function settingsFrom(options: ThreadingOptions): Settings {
   else if (typeof threads === "number") range = { min: threads, max: threads };
   else if (typeof threads === "object" && threads !== null && !Array.isArray(threads)) range = threads;
   else throw new TypeError(`threads must be a number, or { min, max }, not ${quote(threads)}`);
-  for (const name of Object.keys(range))
-    if (name !== "min" && name !== "max") throw new TypeError(`there is no threads.${name}; there are min and max`);
+  checkNames(range, ["min", "max"], "threads.");
   const cores = availableParallelism();
   const rule = { least: 1, most: MOST_THREADS, whole: true };
   if (typeof threads === "number") checkNumber("threads", threads, rule);
@@ -185,11 +184,8 @@ function checkResources(limits: unknown): ResourceLimits | undefined {
     throw new TypeError(
       `resourceLimits must be an object, such as { maxOldGenerationSizeMb: 256 }, not ${quote(limits)}`,
     );
-  for (const [name, value] of Object.entries(limits)) {
-    const rule = Object.hasOwn(RESOURCES, name) ? RESOURCES[name as keyof ResourceLimits] : undefined;
-    if (rule === undefined)
-      throw new TypeError(`there is no resourceLimits.${name}; there are ${Object.keys(RESOURCES).join(", ")}`);
-    if (value !== undefined) checkNumber(`resourceLimits.${name}`, value, rule);
-  }
+  checkNames(limits, Object.keys(RESOURCES), "resourceLimits.");
+  for (const [name, value] of Object.entries(limits))
+    if (value !== undefined) checkNumber(`resourceLimits.${name}`, value, RESOURCES[name as keyof ResourceLimits]);
   return limits;
 }
