@@ -29,6 +29,7 @@ export {
   type InjectedStreamRequest,
   ResponseCutError,
 } from "./server/inject.ts";
+export { decodeText, validate } from "./server/json.ts";
 export type { StandardIssue, StandardResult, StandardSchemaV1 } from "./server/standard_schema.ts";
 export type { ResponseBody } from "./server/response_body.ts";
 export type { RequestBody } from "./server/rfile.ts";

@@ -1,21 +1,15 @@
 /** The addition over HTTP: two numbers in, by content, path or query; their sum out, as JSON. */
 /// <reference types="node" preserve="true" />
 import type { Buffer } from "node:buffer";
-import { BaseHTTPRequestHandler, HTTPError } from "../../src/mod.ts";
-import { DO_NOT_KEEP, entityTag, KEEP } from "./caching.ts";
-import { type Given, isComplete, merge, readForm } from "./given.ts";
-import { readJson } from "./json.ts";
-import { MEDIA_TYPES, type Medium, mediumOf } from "./medium.ts";
-import { failedPrecondition } from "./preconditions.ts";
-import { plainSum } from "./shortcut.ts";
+import { BaseHTTPRequestHandler, decodeText, HTTPError } from "plinth";
+import { DO_NOT_KEEP, entityTag, failedPrecondition, KEEP } from "./caching.ts";
+import { MEDIA_TYPES, type Medium, mediumOf, readForm, readJson } from "./content.ts";
+import { plainSum } from "./fast_path.ts";
+import { type Given, isComplete, merge, readTarget, ROOT, type Target } from "./operands.ts";
 import { sumOf } from "./sum.ts";
-import { readTarget, ROOT, type Target } from "./target.ts";
 
 /** No two numbers worth adding take more, in bytes. */
 export const MAX_BODY_SIZE = 64 * 1024;
-
-/** Bytes that are not UTF-8 are not JSON (RFC 8259 §8.1). A byte order mark stays in the text: `readJson` refuses it in words. */
-const UTF8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 
 export class AdditionHandler extends BaseHTTPRequestHandler {
   /** Threads need this file, and not the program. */
@@ -56,7 +50,7 @@ export class AdditionHandler extends BaseHTTPRequestHandler {
     const medium = target === ROOT || this.#announcesContent() ? mediumOf(this.headers) : null;
     const content = await this.rfile.read();
     const plain = target === ROOT && medium === "json" ? plainSum(content) : null;
-    this.#send(plain ?? sumOf(this.#read(target, medium, content)), target, content.length > 0);
+    this.#send(plain ?? (await sumOf(this.#read(target, medium, content))), target, content.length > 0);
   }
 
   #announcesContent(): boolean {
@@ -74,7 +68,8 @@ export class AdditionHandler extends BaseHTTPRequestHandler {
       const mayBeEmpty = this.method === "GET" || this.method === "HEAD";
       if (mayBeEmpty && !this.headers.has("Content-Type")) return target.given;
     }
-    const text = decode(content);
+    // Bytes that are not UTF-8 are not JSON (RFC 8259 §8.1). A byte order mark stays in the text: `readJson` refuses it in words.
+    const text = decodeText(content);
     if ((medium ?? mediumOf(this.headers)) === "form") return merge(target.given, readForm(text));
     const value = readJson(text);
     return isObject(value) ? merge(target.given, value) : value;
@@ -112,16 +107,6 @@ function preconditionFailed(): HTTPError {
   return new HTTPError(412, {
     detail: "If-Match names no current entity tag of this target, or If-None-Match names one.",
   });
-}
-
-function decode(content: Buffer): string {
-  try {
-    return UTF8.decode(content);
-  } catch {
-    const isMarked = (content[0] === 0xff && content[1] === 0xfe) || (content[0] === 0xfe && content[1] === 0xff);
-    const why = isMarked ? ": it begins with the byte order mark of UTF-16" : "";
-    throw new HTTPError(400, { detail: `The content is not UTF-8${why}.` });
-  }
 }
 
 function isObject(value: unknown): value is Given {
