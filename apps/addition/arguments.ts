@@ -18,7 +18,7 @@ Adds two numbers over HTTP.
 /** The most threads, and the most listeners, that a server can have. */
 const MOST = 192;
 
-/** One clear line, and the exit status for "not as you asked". */
+/** Ends the process with one line on stderr, and with status 2. */
 export function fail(message: string): never {
   process.stderr.write(`plinth-addition: ${message}\n`);
   process.exit(2);
@@ -82,7 +82,7 @@ export function readArguments(): Arguments {
   };
 }
 
-/** The file descriptor of a socket to listen on that is open already, where nothing else may be said of an address. */
+/** The file descriptor of a listening socket that the process was started with; undefined where there is none. Host and port are then refused. */
 function socketFor({ host, port, fd }: { host?: string; port?: string; fd?: string }): number | undefined {
   let sockets: { fd: number }[] = [];
   try {

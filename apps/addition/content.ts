@@ -14,7 +14,7 @@ const FORM_TYPE = "application/x-www-form-urlencoded";
 export const MEDIA_TYPES = `${JSON_TYPE}, ${FORM_TYPE}`;
 
 /**
- * Says how content is to be read; as JSON where that is not said.
+ * The medium of a request's content: JSON where there is no Content-Type.
  * @throws {HTTPError} 415 for another type, and for content that is encoded; 400 for two types
  */
 export function mediumOf(headers: Fields): Medium {
@@ -67,10 +67,10 @@ export function readForm(text: string): Given {
 
 // ------------------------------------------------------------------------------------------------------------- JSON
 
-/** Deeper than two numbers need, and not so deep that a reader which calls itself runs out of stack (RFC 8259 §9). */
+/** How deep objects and arrays may be nested: deeper than two numbers need, and not so deep that a recursive reader runs out of stack (RFC 8259 §9). */
 const MAX_DEPTH = 1000;
 
-/** Said in words: nobody sees the mark in the parser's own message, which quotes it. A writer must not add it (RFC 8259 §8.1). */
+/** The parser's own message quotes the mark, which nobody can see. A writer must not add it (RFC 8259 §8.1). */
 const BYTE_ORDER_MARK = "it begins with a byte order mark (U+FEFF), which must not stand before JSON.";
 
 /**
@@ -89,12 +89,12 @@ export function readJson(text: string): unknown {
 }
 
 /**
- * Refuses names that stand twice: what they mean is anybody's guess (RFC 8259 §4), so that two readers on a request's way can take
- * it for two requests. The parser would let those pass whose values are equal.
+ * Refuses an object that has a name twice. Readers differ in which of the two values they take (RFC 8259 §4), so a proxy and this server
+ * could read two different requests. lossless-json refuses only those whose values differ.
  * @param text well-formed JSON
  */
 function checkObjects(text: string): void {
-  /** The names so far in each object that is open here; none for an array. */
+  /** For each object that is open at this place, the names so far; null for an array. */
   const open: (Set<string> | null)[] = [];
   for (let at = 0; at < text.length; at++) {
     const character = text[at];

@@ -1,4 +1,4 @@
-/** The addition over HTTP: two numbers in, by content, path or query; their sum out, as JSON. */
+/** The addition over HTTP: two numbers come in content, path or query, and their sum leaves as JSON. */
 /// <reference types="node" preserve="true" />
 import type { Buffer } from "node:buffer";
 import { BaseHTTPRequestHandler, decodeText, HTTPError } from "plinth";
@@ -8,11 +8,11 @@ import { plainSum } from "./fast_path.ts";
 import { type Given, isComplete, merge, readTarget, ROOT, type Target } from "./operands.ts";
 import { sumOf } from "./sum.ts";
 
-/** No two numbers worth adding take more, in bytes. */
+/** Two numbers of 4,300 digits fit in several times. In bytes. */
 export const MAX_BODY_SIZE = 64 * 1024;
 
 export class AdditionHandler extends BaseHTTPRequestHandler {
-  /** Threads need this file, and not the program. */
+  /** Threads import this file, not the program. */
   static readonly module: string = import.meta.url;
 
   do_GET(): Promise<void> {
@@ -46,7 +46,7 @@ export class AdditionHandler extends BaseHTTPRequestHandler {
 
   async #add(): Promise<void> {
     const target = this.path === "/" ? ROOT : readTarget(this);
-    // Where no content is announced it may not be needed either; else its type matters, and before it is read.
+    // At "/", or where content is announced, its type is checked before it is read. Elsewhere the target alone may be enough.
     const medium = target === ROOT || this.#announcesContent() ? mediumOf(this.headers) : null;
     const content = await this.rfile.read();
     const plain = target === ROOT && medium === "json" ? plainSum(content) : null;
@@ -57,7 +57,7 @@ export class AdditionHandler extends BaseHTTPRequestHandler {
     return this.headers.has("Transfer-Encoding") || Number(this.headers.get("Content-Length")) > 0;
   }
 
-  /** All that came, for the contract to judge. */
+  /** Everything that the client gave, to be checked by `Operands`. */
   #read(target: Target, medium: Medium | null, content: Buffer): unknown {
     if (content.length === 0) {
       if (target.hasOperands) return target.given;
@@ -75,7 +75,7 @@ export class AdditionHandler extends BaseHTTPRequestHandler {
     return isObject(value) ? merge(target.given, value) : value;
   }
 
-  /** @param hasContent content may have had a say in the sum */
+  /** @param hasContent whether the sum may depend on content */
   #send(sum: string, target: Target, hasContent: boolean): void {
     const { method, headers } = this;
     const content = `{"sum":${sum}}\n`;
@@ -83,8 +83,8 @@ export class AdditionHandler extends BaseHTTPRequestHandler {
     const tag = isKept ? entityTag(content) : "";
     let isUnchanged = false;
     if (headers.has("If-None-Match") || headers.has("If-Match")) {
-      // Only the sum that GET has for the target is a current representation of it (RFC 9110 §3.2). One that content had a say in is none:
-      // no client has a tag for it.
+      // Only the sum that GET has for the target is a current representation of it (RFC 9110 §3.2). A sum that depends on content is none,
+      // and no client has a tag for it.
       const isCurrent = isKept || (method === "POST" && isComplete(target.given));
       const current = isCurrent ? entityTag(content) : null;
       const failed = failedPrecondition(method, headers.getAll("If-Match"), headers.getAll("If-None-Match"), current);

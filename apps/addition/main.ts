@@ -38,14 +38,14 @@ const httpd =
     ? new HTTPServer(address, AdditionHandler, { ...options, listeners })
     : new ThreadingHTTPServer(address, AdditionHandler, { ...options, threads });
 
-// Whoever reads the output may go away; the server goes on.
+// The reader of the output may go away; the server goes on.
 for (const stream of [process.stdout, process.stderr]) stream.on("error", () => {});
 
-// From here on: where others listen as well, requests may have come before all of them do.
+// Signals count from here on, before serverActivate(): where several listeners share a port, one may serve before another listens.
 let asked = 0;
 for (const signal of ["SIGINT", "SIGTERM"] as const) {
   process.on(signal, () => {
-    // Asked again, it does not wait for anybody. (Under npm, one Ctrl-C arrives twice: from the terminal and from npm.)
+    // A second signal ends it at once. (Under npm, one Ctrl-C arrives twice: from the terminal and from npm.)
     if (asked === 0) void httpd.shutdown();
     else if (performance.now() - asked > 500) httpd.serverClose();
     asked ||= performance.now();

@@ -10,7 +10,7 @@ const TOO_GREAT = "is beyond the range of a double";
 
 const beyond = 10n ** BigInt(MAX_DIGITS);
 const Integer = z.bigint().gt(-beyond, TOO_LONG).lt(beyond, TOO_LONG);
-const Double = z.number(); // which takes no infinite one
+const Double = z.number(); // Infinity does not match
 const Operand = z.union([Integer, Double], { error: ({ input }) => complaintAbout(input) });
 
 /** What may be added: a bigint is an integer, a number is a double. Other names in the object are ignored. */
@@ -20,7 +20,7 @@ export const Operands = z
     { error: ({ input }) => `The input must be an object with the numbers val_a and val_b, not ${nameOf(input)}` },
   )
   .check(({ value, issues }) => {
-    if (issues.length > 0) return; // of one operand, one complaint
+    if (issues.length > 0) return; // one complaint about an operand is enough
     for (const [name, other] of [
       ["val_a", "val_b"],
       ["val_b", "val_a"],

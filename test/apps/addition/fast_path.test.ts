@@ -68,7 +68,7 @@ const content = fc
     ["{", '"val_a"', ":", a, ",", '"val_b"', ":", b, "}"].map((part, i) => part + spaces[i]).join(""),
   );
 
-test("where it answers, the long way answers the same", async () => {
+test("where it gives a sum, the long way gives the same", async () => {
   let taken = 0;
   await fc.assert(
     fc.asyncProperty(content, async (json) => {

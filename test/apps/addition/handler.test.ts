@@ -1,4 +1,4 @@
-/** What the addition answers to all that may come in, by content, path and query. */
+/** The responses of the addition's handler to what may come in content, path and query. */
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { Gate } from "../../server/support.ts";
