@@ -31,6 +31,7 @@ export {
   type InjectedStreamRequest,
   ResponseCutError,
 } from "./server/inject.ts";
+export { decodeText, validate } from "./handler/json.ts";
 export type { StandardIssue, StandardResult, StandardSchemaV1 } from "./handler/standard_schema.ts";
 export type { ResponseBody } from "./handler/response_body.ts";
 export type { RequestBody } from "./handler/request_body.ts";

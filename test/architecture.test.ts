@@ -28,6 +28,7 @@ function filesUnder(folder: string): string[] {
   return entries
     .filter((entry) => entry.isFile() && /\.[cm]?[jt]sx?$/.test(entry.name))
     .map((entry) => path.relative(root, path.join(entry.parentPath, entry.name)).split(path.sep).join("/"))
+    .filter((file) => !/\/(?:dist|node_modules)\//.test(file))
     .sort();
 }
 
@@ -176,31 +177,37 @@ test("of what src imports, only the router needs a package at run time", () => {
 
 test("what is loaded for its effects alone is named in package.json, so that bundlers leave out nothing else that is needed", () => {
   const { sideEffects } = JSON.parse(readSource("package.json")) as { sideEffects: string[] };
-  const named = sideEffects.filter((file) => !file.startsWith("./dist/apps/"));
   const withoutExports = sources.filter((file) => file.endsWith(".ts") && !/^export /m.test(readSource(file)));
-  assert.deepEqual(named.toSorted(), withoutExports.map((file) => `./dist/${file.replace(/\.ts$/, ".js")}`).toSorted());
+  assert.deepEqual(
+    sideEffects.toSorted(),
+    withoutExports.map((file) => `./dist/${file.replace(/\.ts$/, ".js")}`).toSorted(),
+  );
   // A file that somebody needs for its effects, and that has exports, would be left out where nobody uses those.
   for (const file of sources) assert.doesNotMatch(readSource(file), /^import "/m, file);
 });
 
-const others = [...(await importsUnder("apps")), ...(await importsUnder("examples"))];
+/** Each a workspace of the project. */
+const APPS = ["apps/addition"];
+const importsOfApps = await importsUnder("apps");
+const importsOfExamples = await importsUnder("examples");
 
-test("apps and examples use what everybody can use", () => {
-  for (const folder of ["apps", "examples"]) {
-    allow(
-      others.filter(({ from }) => from.startsWith(`${folder}/`)),
-      (one) => {
-        const own = one.from
-          .split("/")
-          .slice(0, folder === "apps" ? 2 : 1)
-          .join("/");
-        const library = folder === "apps" && ["zod", "lossless-json"].includes(one.to);
-        return (
-          ["src/mod.ts", "src/protocol/mod.ts", "plinth"].includes(one.to) || ofNode(one) || inside(own, one) || library
-        );
-      },
-    );
+test("an app is a package of its own: it imports its own files, the library by name, and what its package.json names", () => {
+  for (const folder of APPS) {
+    const { dependencies } = JSON.parse(readSource(`${folder}/package.json`)) as { dependencies: object };
+    const theirs = importsOfApps.filter(({ from }) => from.startsWith(`${folder}/`));
+    const packages = ["plinth", "plinth/protocol", ...Object.keys(dependencies)];
+    allow(theirs, (one) => packages.includes(one.to) || ofNode(one) || inside(folder, one));
+    // A dependency that no file imports is not one. (zod.ts requires zod, and imports its types.)
+    for (const name of Object.keys(dependencies))
+      assert.ok(
+        theirs.some(({ to }) => to === name),
+        `${folder} imports ${name}`,
+      );
   }
+});
+
+test("examples import the library by name, and nothing else", () => {
+  allow(importsOfExamples, (one) => one.to === "plinth" || ofNode(one) || inside("examples", one));
 });
 
 test("nothing is loaded by require", () => {
@@ -211,7 +218,9 @@ test("nothing is loaded by require", () => {
 });
 
 test("relative imports name files that are there, by their real names", () => {
-  const relative = [...imports, ...others].filter(({ to }) => /^(src|apps|examples)\//.test(to));
+  const relative = [...imports, ...importsOfApps, ...importsOfExamples].filter(({ to }) =>
+    /^(src|apps|examples)\//.test(to),
+  );
   allow(relative, ({ to }) => to.endsWith(".ts") && existsSync(path.join(root, to)));
 });
 

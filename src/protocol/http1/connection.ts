@@ -14,7 +14,7 @@ import type { Limits } from "../limits.ts";
 import { type ChunkPool, SendBuffer } from "../send_buffer.ts";
 import { type BodyReader, CountedReader, END, FAULT, NO_BODY } from "./body_reader.ts";
 import { ChunkedReader } from "./chunked_reader.ts";
-import { type ExchangeOwner, Http1Exchange, LOOK_AHEAD } from "./exchange.ts";
+import { Http1Exchange, LOOK_AHEAD } from "./exchange.ts";
 import { giveReader, type HeadReader, takeReader } from "./request_head.ts";
 import { ReceiveBuffer } from "../receive_buffer.ts";
 import { writeErrorResponse } from "./error_response.ts";
@@ -30,7 +30,7 @@ const BATCH = 16 * 1024;
 const HIGH_WATER = 64 * 1024;
 
 /** The protocol of one HTTP/1 connection. What it offers its carrier is in `Connection`; the rest is for its exchanges. */
-export class Http1Connection implements Connection, ExchangeOwner {
+export class Http1Connection implements Connection {
   /** @internal */
   readonly output: SendBuffer;
   /** The peer has ended its side. @internal */
@@ -189,7 +189,7 @@ export class Http1Connection implements Connection, ExchangeOwner {
     else if (this.#phase !== EXCHANGE) this.#deadline = Math.min(this.#deadline, now + drainTimeout);
   }
 
-  // What follows is for the exchange: see ExchangeOwner.
+  // What follows is for the exchange, whose owner this is: see ExchangeOwner in exchange.ts.
 
   /** @internal */
   wake(now: boolean): void {

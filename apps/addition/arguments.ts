@@ -1,10 +1,9 @@
-/** The command line of the addition server: reads the options, serves, and stops on a signal. */
+/** The command line: reads the options, and ends the process where they are wrong. */
 import process from "node:process";
 import { parseArgs } from "node:util";
-import { HTTPServer, inheritedSockets, ThreadingHTTPServer } from "../../src/mod.ts";
-import { AdditionHandler, MAX_BODY_SIZE } from "./handler.ts";
+import { inheritedSockets } from "plinth";
 
-const USAGE = `usage: plinth [--host HOST] [--port PORT | --fd N] [--log plain|none] [--threads N | --listeners N]
+const USAGE = `usage: plinth-addition [--host HOST] [--port PORT | --fd N] [--log plain|none] [--threads N | --listeners N]
 
 Adds two numbers over HTTP.
   --host HOST   address to listen on (127.0.0.1)
@@ -19,13 +18,14 @@ Adds two numbers over HTTP.
 /** The most threads, and the most listeners, that a server can have. */
 const MOST = 192;
 
-/** One clear line, and the exit status for "not as you asked". */
-function fail(message: string): never {
-  process.stderr.write(`plinth: ${message}\n`);
+/** Ends the process with one line on stderr, and with status 2. */
+export function fail(message: string): never {
+  process.stderr.write(`plinth-addition: ${message}\n`);
   process.exit(2);
 }
 
-interface Arguments {
+/** What the command line says. */
+export interface Arguments {
   readonly address: readonly [host: string, port: number] | { readonly fd: number };
   readonly log: "plain" | "none";
   /** undefined: on the event loop. */
@@ -33,7 +33,8 @@ interface Arguments {
   readonly listeners: number;
 }
 
-function readArguments(): Arguments {
+/** Reads `process.argv`. Ends the process after `--help`, and where an option is wrong. */
+export function readArguments(): Arguments {
   const options = {
     host: { type: "string" },
     port: { type: "string" },
@@ -81,7 +82,7 @@ function readArguments(): Arguments {
   };
 }
 
-/** The file descriptor of a socket to listen on that is open already, where nothing else may be said of an address. */
+/** The file descriptor of a listening socket that the process was started with; undefined where there is none. Host and port are then refused. */
 function socketFor({ host, port, fd }: { host?: string; port?: string; fd?: string }): number | undefined {
   let sockets: { fd: number }[] = [];
   try {
@@ -96,53 +97,4 @@ function socketFor({ host, port, fd }: { host?: string; port?: string; fd?: stri
   if (given !== undefined && (host !== undefined || port !== undefined))
     fail("it is started with a socket, which has an address: leave out --host and --port");
   return given;
-}
-
-const { address, log, threads, listeners } = readArguments();
-const options = { log, maxBodySize: MAX_BODY_SIZE };
-const httpd =
-  threads === undefined
-    ? new HTTPServer(address, AdditionHandler, { ...options, listeners })
-    : new ThreadingHTTPServer(address, AdditionHandler, { ...options, threads });
-
-// Whoever reads the output may go away; the server goes on.
-for (const stream of [process.stdout, process.stderr]) stream.on("error", () => {});
-
-// From here on: where others listen as well, requests may have come before all of them do.
-let asked = 0;
-for (const signal of ["SIGINT", "SIGTERM"] as const) {
-  process.on(signal, () => {
-    // Asked again, it does not wait for anybody. (Under npm, one Ctrl-C arrives twice: from the terminal and from npm.)
-    if (asked === 0) void httpd.shutdown();
-    else if (performance.now() - asked > 500) httpd.serverClose();
-    asked ||= performance.now();
-  });
-}
-
-try {
-  await httpd.serverActivate();
-} catch (error) {
-  if (asked === 0) fail((error as Error).message);
-}
-if (asked === 0) sayWhere(...httpd.serverAddress);
-await httpd.serveForever();
-process.exit(0);
-
-function sayWhere(host: string, port: number): void {
-  if (host === "") {
-    process.stdout.write("The addition server is on the socket that it was started with (Ctrl-C stops it).\n\n");
-    return;
-  }
-  const reachable = host === "::" || host === "0.0.0.0" ? "127.0.0.1" : host.includes(":") ? `[${host}]` : host;
-  const url = `http://${reachable}:${port}/`;
-  process.stdout.write(`The addition server is at ${url} (Ctrl-C stops it). Try:
-
-  curl -X GET -H 'Content-Type: application/json' -d '{"val_a": 3, "val_b": 4}' ${url}
-  curl -X QUERY -H 'Content-Type: application/json' -d '{"val_a": 0.5, "val_b": 4}' ${url}
-  curl -d 'val_a=3&val_b=4' ${url}
-  curl ${url}val_a/3/val_b/4/
-  curl '${url}?val_a=3&val_b=4'
-  curl -X RICKROLL ${url}
-
-`);
 }

@@ -1,4 +1,4 @@
-/** What the addition answers to all that may come in, by content, path and query. */
+/** The responses of the addition's handler to what may come in content, path and query. */
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { Gate } from "../../server/support.ts";
@@ -81,7 +81,8 @@ function unprocessable(reply: Reply, pointers: readonly string[], what: string):
   };
   assert.deepEqual([title, status], ["Unprocessable Content", 422]);
   for (const [i, error] of errors.entries()) {
-    assert.ok(detail.includes(`${pointers[i] === "#" ? "The input" : pointers[i].slice(2)} ${error.detail}`), detail);
+    const where = pointers[i] === "#" ? "" : `${pointers[i].slice(2)}: `;
+    assert.ok(detail.includes(where + error.detail), detail);
   }
   assert.ok(detail.length < 400);
 }
@@ -184,7 +185,7 @@ describe("422", () => {
   test("a page for people says it too", async () => {
     const reply = await ask("GET /?val_a=<b>&val_b=4".replace(/[<>]/g, encodeURIComponent), { Accept: "text/html" });
     assert.deepEqual([reply.status, reply.headers.get("Content-Type")], [422, "text/html; charset=utf-8"]);
-    assert.match(reply.text(), /val_a must be a number, such as 3, -0\.5 or 1e3, not &#34;&#60;b&#62;&#34;\./);
+    assert.match(reply.text(), /val_a: must be a number, such as 3, -0\.5 or 1e3, not &#34;&#60;b&#62;&#34;\./);
   });
 });
 

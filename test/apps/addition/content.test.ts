@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import * as fc from "fast-check";
 import { HTTPError } from "plinth";
-import { readJson } from "../../../apps/addition/json.ts";
+import { readJson } from "../../../apps/addition/content.ts";
 
 function refusal(text: string): string {
   try {
