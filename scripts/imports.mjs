@@ -40,7 +40,7 @@ export async function importsOf(file) {
 
 /** The imports of every source under a folder. @returns {Promise<Import[]>} */
 export async function importsUnder(folder) {
-  const files = filesIn(folder).filter((file) => /\.[cm]?[jt]sx?$/.test(file));
+  const files = filesIn(folder).filter((file) => /\.[cm]?[jt]sx?$/.test(file) && !file.includes("/dist/"));
   return (await Promise.all(files.map(importsOf))).flat();
 }
 

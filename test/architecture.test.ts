@@ -26,7 +26,12 @@ const { importsUnder, folderOf, graphOf } = (await import(
 function filesUnder(folder: string): string[] {
   const entries = readdirSync(path.join(root, folder), { withFileTypes: true, recursive: true });
   return entries
-    .filter((entry) => entry.isFile() && /\.[cm]?[jt]sx?$/.test(entry.name))
+    .filter(
+      (entry) =>
+        entry.isFile() &&
+        /\.[cm]?[jt]sx?$/.test(entry.name) &&
+        !/[/\\]dist\b/.test(entry.parentPath.slice(root.length)),
+    )
     .map((entry) => path.relative(root, path.join(entry.parentPath, entry.name)).split(path.sep).join("/"))
     .filter((file) => !/\/(?:dist|node_modules)\//.test(file))
     .sort();
