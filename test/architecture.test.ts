@@ -127,11 +127,11 @@ test("no folder knows a runtime's transport: package.json picks one, and the ser
   });
 });
 
-test("protocol imports nothing from outside itself; what it needs of Buffer is in bytes.ts and runtime/", () => {
+test("protocol imports nothing from outside itself; what it needs of Buffer is in bytes.ts and bytes/", () => {
   allow(importsOfFolder("src/protocol"), (one) => {
     if (one.to === "#buffer") return one.from === "src/protocol/bytes.ts";
     if (one.to === "node:buffer") {
-      if (one.from === "src/protocol/bytes.ts" || inside("src/protocol/runtime", { ...one, to: one.from })) return true;
+      if (one.from === "src/protocol/bytes.ts" || inside("src/protocol/bytes", { ...one, to: one.from })) return true;
       return one.from === "src/protocol/send_buffer.ts" && one.typeOnly;
     }
     return inside("src/protocol", one) || folderOf(one.to) === "src";

@@ -10,7 +10,7 @@ import { encode } from "../protocol/bytes.ts";
 import type { Exchange, GoneReason, Lender } from "../protocol/exchange.ts";
 import { type Field, FieldList, NOT_IN_TRAILERS } from "../protocol/fields.ts";
 import { isFieldText } from "../protocol/grammar.ts";
-import { quote } from "../quote.ts";
+import { quote } from "../quote_value.ts";
 import { hasNoContent, reasonOf } from "../protocol/status.ts";
 import { contentStream } from "./response_stream.ts";
 import { PeerGoneError, type PeerGoneReason } from "./errors.ts";

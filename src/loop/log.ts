@@ -1,7 +1,7 @@
 /** Log lines as Python's http.server writes them, to stderr, gathered so that a busy server writes once a turn. */
 import { format, inspect, types } from "node:util";
 import type { Peer } from "../protocol/exchange.ts";
-import { quote } from "../quote.ts";
+import { quote } from "../quote_value.ts";
 import { writeToStderr } from "./stderr.ts";
 import type { FlushScheduler, FlushTask } from "./flush_scheduler.ts";
 

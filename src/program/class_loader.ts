@@ -8,7 +8,7 @@ import process from "node:process";
 import { pathToFileURL } from "node:url";
 import { ofAnotherCopy } from "../runtime/library_copies.ts";
 import { BaseHTTPRequestHandler, type RequestHandlerClass } from "../handler/handler.ts";
-import type { ClassLocation } from "./program.ts";
+import type { ClassLocation } from "./program_description.ts";
 import { isMissing } from "./start_thread.ts";
 
 /**

@@ -1,6 +1,6 @@
 /** The listening sockets that a service manager has bound, and started this process with. */
 import process from "node:process";
-import { quote } from "../quote.ts";
+import { quote } from "../quote_value.ts";
 import { type NamedSocket, threadContext } from "./thread_context.ts";
 
 /** The first file descriptor that is handed over: SD_LISTEN_FDS_START. */

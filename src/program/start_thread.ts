@@ -3,9 +3,9 @@ import { statSync } from "node:fs";
 import process from "node:process";
 import { fileURLToPath } from "node:url";
 import { Worker, type WorkerOptions } from "node:worker_threads";
-import { TWICE } from "./program.ts";
+import { TWICE } from "./program_description.ts";
 import { isBundled, runningFile } from "../runtime/running_file.ts";
-import { clusterEnvironment } from "./second_program.ts";
+import { clusterEnvironment } from "./spawn_guard.ts";
 import { LONGEST_TIMER } from "../loop/clock.ts";
 
 /** A program that was given on the command line may have been called a module there, which Node does not take of a file. */

@@ -3,7 +3,7 @@
  * thread its handlers, or makes it accept connections; code behind `serverActivate` does not run there.
  */
 import type { ExecutorServices } from "../handler/loop_executor.ts";
-import type { Handlers } from "../handler/request_router.ts";
+import type { Handlers } from "../handler/router_interface.ts";
 import type { Server } from "../handler/server_interface.ts";
 import type { LogOption } from "../loop/log.ts";
 import type { InheritedSocket } from "../transport/transport.ts";

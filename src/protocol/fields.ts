@@ -1,7 +1,7 @@
 /** Header and trailer sections: `Fields` as they came in, `FieldList` as they go out (RFC 9110 §5). */
 import { equalsIgnoringCase, isFieldText, isToken } from "./grammar.ts";
 import { addElements } from "./list_elements.ts";
-import { quote } from "../quote.ts";
+import { quote } from "../quote_value.ts";
 
 /**
  * A header or trailer section that was received. Holds one string and the places of the names and values in it; nothing else

@@ -1,9 +1,9 @@
 /** Sends each path to a handler class of its own. The patterns are rou3's, which are those of the web's URLPattern. */
 import { addRoute, compareRoutes, createRouter, findRoute, type RouterContext } from "rou3";
-import { quote } from "../quote.ts";
+import { quote } from "../quote_value.ts";
 import { ofAnotherCopy } from "../runtime/library_copies.ts";
 import type { RouteParams } from "../handler/request_path.ts";
-import type { RequestRouter } from "../handler/request_router.ts";
+import type { RequestRouter } from "../handler/router_interface.ts";
 import { BaseHTTPRequestHandler, type RequestHandlerClass } from "../handler/handler.ts";
 
 /** Options of a router. */

@@ -1,5 +1,5 @@
 /** Where a server listens: the check of an address, and the words for one that cannot be had. */
-import { quote } from "../quote.ts";
+import { quote } from "../quote_value.ts";
 import type { ListenAddress } from "../transport/transport.ts";
 
 const LISTEN_ERRORS: Record<string, string> = {

@@ -3,7 +3,7 @@
 import { Buffer } from "node:buffer";
 import { FieldList, type Fields } from "../protocol/fields.ts";
 import { isToken } from "../protocol/grammar.ts";
-import { quote } from "../quote.ts";
+import { quote } from "../quote_value.ts";
 import { MemoryClient } from "../transport/memory.ts";
 import type { Socket, SocketHandler } from "../transport/transport.ts";
 import { isInstance, mark } from "../runtime/library_copies.ts";

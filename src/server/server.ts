@@ -4,20 +4,20 @@ import { transport as platform } from "#transport";
 import type { Executor } from "../protocol/exchange.ts";
 import { http1 } from "../protocol/http1/protocol.ts";
 import type { Limits } from "../protocol/limits.ts";
-import { type Protocol, ProtocolSelector } from "../protocol/select.ts";
+import { type Protocol, ProtocolSelector } from "../protocol/protocol_selector.ts";
 import { ChunkPool } from "../protocol/send_buffer.ts";
 import type { ListenAddress, Socket, SocketHandler, Transport } from "../transport/transport.ts";
 import { Acceptor } from "./acceptor.ts";
 import { checkAddress, listenError } from "./address.ts";
-import { Admission } from "./admission.ts";
+import { ConnectionAdmission } from "./connection_admission.ts";
 import { ShutdownCallers } from "./shutdown_callers.ts";
 import { Clock, LONGEST_TIMER } from "../loop/clock.ts";
 import { StartContext } from "../loop/async_context.ts";
 import { mark } from "../runtime/library_copies.ts";
-import { Dispatcher } from "../handler/dispatcher.ts";
+import { MethodDispatcher } from "../handler/method_dispatcher.ts";
 import { type ExecutorServices, LoopExecutor } from "../handler/loop_executor.ts";
 import type { RequestHandlerClass } from "../handler/handler.ts";
-import type { RequestRouter } from "../handler/request_router.ts";
+import type { RequestRouter } from "../handler/router_interface.ts";
 import type { Server } from "../handler/server_interface.ts";
 import {
   inject,
@@ -31,9 +31,9 @@ import { ListenerPool } from "./listener_pool.ts";
 import { Log, loggable, loggedAddress } from "../loop/log.ts";
 import { callSafely, type RequestOutcome } from "../handler/request_outcome.ts";
 import { type ListenerThread, threadContext } from "../program/thread_context.ts";
-import { type HTTPServerOptions, serverSettings, type ServerSettings } from "./options.ts";
-import { SendQueues } from "./send_queues.ts";
-import { MAKE_EXECUTOR, MAKE_SERVICES, OWN_OPTIONS, PROTOCOLS } from "./internals.ts";
+import { type HTTPServerOptions, serverSettings, type ServerSettings } from "./server_options.ts";
+import { KernelSendQueues } from "./kernel_send_queues.ts";
+import { MAKE_EXECUTOR, MAKE_SERVICES, OWN_OPTIONS, PROTOCOLS } from "./internal_members.ts";
 import { StopSignal } from "./stop_signal.ts";
 import { FlushScheduler } from "../loop/flush_scheduler.ts";
 
@@ -49,7 +49,7 @@ import { FlushScheduler } from "../loop/flush_scheduler.ts";
 export class HTTPServer implements Server {
   /** The handler class, or the router that finds one. @source Python's `RequestHandlerClass` */
   readonly RequestHandlerClass: RequestHandlerClass | RequestRouter;
-  readonly #dispatcher: Dispatcher;
+  readonly #dispatcher: MethodDispatcher;
   #address: ListenAddress;
   readonly #transport: Transport;
   readonly #acceptor: Acceptor;
@@ -63,7 +63,7 @@ export class HTTPServer implements Server {
   #isStarted = false;
   readonly #writeLine = (line: string): void => this.#log.write(line);
   readonly #connections = new Set<BytePump>();
-  readonly #sendQueues: SendQueues;
+  readonly #kernelSendQueues: KernelSendQueues;
   readonly #reusePort: boolean;
   /** The threads that accept beside this one; null where there are none. */
   readonly #listeners: ListenerPool | null;
@@ -81,7 +81,7 @@ export class HTTPServer implements Server {
   readonly #stopped: Promise<void>;
   #stop!: () => void;
   readonly #shutdownCallers = new ShutdownCallers();
-  readonly #admission: Admission;
+  readonly #admission: ConnectionAdmission;
 
   /**
    * @param serverAddress `[host, port]` ("" for every address, port 0 for a free one), the path of a Unix socket, or `{ fd }`, a socket
@@ -101,12 +101,12 @@ export class HTTPServer implements Server {
     const { limits, settings } = serverSettings(options, this[OWN_OPTIONS]);
     this.#limits = limits;
     this.#options = settings;
-    this.#dispatcher = new Dispatcher(RequestHandlerClass, limits);
-    this.#admission = new Admission(settings.maxConnections, (why) => {
+    this.#dispatcher = new MethodDispatcher(RequestHandlerClass, limits);
+    this.#admission = new ConnectionAdmission(settings.maxConnections, (why) => {
       if (this.#listenerThread === null) this.#report("%s", why);
       else this.#listenerThread.crowded(why); // said once for all event loops
     });
-    this.#sendQueues = new SendQueues(settings.sendTimeout / 8);
+    this.#kernelSendQueues = new KernelSendQueues(settings.sendTimeout / 8);
     this.#scheduler = new FlushScheduler((task) => this.#transport.endOfTurn(task));
     this.#log = new Log(this.#thread.log ?? options.log ?? "plain", this.#scheduler);
     this.#clock = new Clock(() => this.#tick(), this.#thread.role === "handlers");
@@ -380,7 +380,7 @@ export class HTTPServer implements Server {
       sendTimeout: this.#options.sendTimeout,
       lingerTimeout: this.#options.lingerTimeout,
       maxLingerTime: this.#options.maxLingerTime,
-      sendQueues: this.#sendQueues,
+      kernelSendQueues: this.#kernelSendQueues,
       protocols: new ProtocolSelector(this[PROTOCOLS]),
       requestRefused: ({ clientAddress }, error) =>
         this.#report("%s refused: %s, %d. %s", loggedAddress(clientAddress), error.code, error.status, error.message),
@@ -407,7 +407,7 @@ export class HTTPServer implements Server {
     const { now } = this.#clock;
     for (const connection of this.#connections) connection.tick(now);
     this.#admission.tick(this.#connections.size, now);
-    void this.#sendQueues.look(now, this.serverAddress[1]);
+    void this.#kernelSendQueues.look(now, this.serverAddress[1]);
     this.#checkStopped();
   }
 

@@ -1,15 +1,15 @@
 /** Servers whose handlers run in threads: Python's `ThreadingMixIn` and `ThreadingHTTPServer`. */
 import type { Executor } from "../protocol/exchange.ts";
-import { quote } from "../quote.ts";
+import { quote } from "../quote_value.ts";
 import { ofAnotherCopy } from "../runtime/library_copies.ts";
 import type { ExecutorServices } from "../handler/loop_executor.ts";
-import { classesOf, type Handlers, type RequestRouter } from "../handler/request_router.ts";
+import { classesOf, type Handlers, type RequestRouter } from "../handler/router_interface.ts";
 import type { RequestHandlerClass } from "../handler/handler.ts";
 import { type HandlerThread, threadContext } from "../program/thread_context.ts";
-import { count, describeProgram, keyOf, type Program } from "../program/program.ts";
+import { count, describeProgram, keyOf, type Program } from "../program/program_description.ts";
 import { HTTPServer } from "../server/server.ts";
-import type { HTTPServerOptions } from "../server/options.ts";
-import { MAKE_EXECUTOR, MAKE_SERVICES, OWN_OPTIONS } from "../server/internals.ts";
+import type { HTTPServerOptions } from "../server/server_options.ts";
+import { MAKE_EXECUTOR, MAKE_SERVICES, OWN_OPTIONS } from "../server/internal_members.ts";
 import type { ListenAddress } from "../transport/transport.ts";
 import { ThreadExecutor } from "./main/thread_executor.ts";
 import {
@@ -19,7 +19,7 @@ import {
   settingsFrom,
   threadingOf,
   type ThreadingOptions,
-} from "./shared/options.ts";
+} from "./shared/threading_options.ts";
 import { NO_STATS, ownStats, readStats, type ThreadingStats } from "./shared/stats.ts";
 
 /** Options of a ThreadingHTTPServer. */

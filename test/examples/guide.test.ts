@@ -198,14 +198,14 @@ function compareDefaults(rows: RegExpMatchArray[], own: string, values: Partial<
 
 test("the table of options in docs/GUIDE.md has them all, with their defaults", async () => {
   const rows = optionRows(await readFile(path.join(root, "docs/GUIDE.md"), "utf8"));
-  const { own, names } = await declared("server/options.ts", "HTTPServerOptions");
+  const { own, names } = await declared("server/server_options.ts", "HTTPServerOptions");
   assert.deepEqual(rows.map(([, name]) => name).sort(), [...names, ...Object.keys(DEFAULT_LIMITS)].sort());
   compareDefaults(rows, own, { ...DEFAULT_LIMITS });
 });
 
 test("the table of options in docs/THREADS.md has them all, with their defaults", async () => {
   const rows = optionRows(await readFile(path.join(root, "docs/THREADS.md"), "utf8"));
-  const { own, names } = await declared("threads/shared/options.ts", "ThreadingOptions");
+  const { own, names } = await declared("threads/shared/threading_options.ts", "ThreadingOptions");
   assert.deepEqual(
     rows.map(([, name]) => name),
     names,

@@ -14,7 +14,7 @@ import type { FieldList, Fields } from "../fields.ts";
 import { isFieldText } from "../grammar.ts";
 import type { BodyLimits } from "../limits.ts";
 import type { Departing, SendBuffer } from "../send_buffer.ts";
-import { quote } from "../../quote.ts";
+import { quote } from "../../quote_value.ts";
 import { reasonOf } from "../status.ts";
 import { type BodyReader, CountedReader } from "./body_reader.ts";
 import { fieldLines, sizeOfLines, writeFields } from "./field_writer.ts";

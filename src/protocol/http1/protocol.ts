@@ -1,6 +1,6 @@
 /** HTTP/1 as a protocol among others that a server speaks. */
 import type { Limits } from "../limits.ts";
-import type { Protocol } from "../select.ts";
+import type { Protocol } from "../protocol_selector.ts";
 import type { ChunkPool } from "../send_buffer.ts";
 import { Http1Connection } from "./connection.ts";
 

@@ -1,6 +1,6 @@
 /** One thread of handlers, as the event loop sees it: its words in shared memory, how it is woken, and how it is ended. */
 import process from "node:process";
-import { TWICE } from "../../program/program.ts";
+import { TWICE } from "../../program/program_description.ts";
 import { SupervisedWorker } from "../../program/supervised_worker.ts";
 import {
   BELL,

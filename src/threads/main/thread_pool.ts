@@ -4,9 +4,9 @@ import type { ThreadRequest } from "./thread_request.ts";
 import { now, type PoolMemory } from "../shared/memory.ts";
 import type { FromThread, ThreadReady, ThreadsStart } from "../shared/messages.ts";
 import { describe } from "../../loop/log.ts";
-import { KeepAlive } from "../../program/keep_alive.ts";
-import { Replacements, type ReplacementsOwner } from "../../program/replacements.ts";
-import type { Settings } from "../shared/options.ts";
+import { ProcessHold } from "../../program/process_hold.ts";
+import { WorkerReplacements, type WorkerReplacementsOwner } from "../../program/worker_replacements.ts";
+import type { Settings } from "../shared/threading_options.ts";
 import { isOutOfFiles, isThrown, notStarted, ThreadHandle, whyOf } from "./thread_handle.ts";
 
 /** One more thread is started when a request has waited so long. In milliseconds. */
@@ -47,7 +47,7 @@ export interface ThreadPoolOwner {
   running(): ThreadRequest[];
 }
 
-export class ThreadPool implements ReplacementsOwner {
+export class ThreadPool implements WorkerReplacementsOwner {
   readonly #memory: PoolMemory;
   readonly #settings: Settings;
   readonly #start: ThreadsStart;
@@ -65,7 +65,7 @@ export class ThreadPool implements ReplacementsOwner {
   #alone = -1;
   /** What resolves when the last has ended. */
   #onGone: (() => void)[] = [];
-  readonly #replacements: Replacements;
+  readonly #replacements: WorkerReplacements;
   #replaced = 0;
   /** How many threads go on behind their end. */
   #stuck = 0;
@@ -77,7 +77,7 @@ export class ThreadPool implements ReplacementsOwner {
   /** Until then no thread is started, by `now`: there were too few file descriptors. */
   #growAgainAt = 0;
   readonly #timers: ReturnType<typeof setInterval>[] = [];
-  readonly #keepAlive = new KeepAlive();
+  readonly #processHold = new ProcessHold();
 
   constructor(memory: PoolMemory, settings: Settings, start: ThreadsStart, owner: ThreadPoolOwner) {
     this.#memory = memory;
@@ -86,7 +86,7 @@ export class ThreadPool implements ReplacementsOwner {
     this.#owner = owner;
     this.#threads = new Array<ThreadHandle | null>(settings.max).fill(null);
     const { max, replacementRate } = settings;
-    this.#replacements = new Replacements({ delay: 0, rate: replacementRate, burst: max }, this);
+    this.#replacements = new WorkerReplacements({ delay: 0, rate: replacementRate, burst: max }, this);
   }
 
   /** How many threads take requests. */
@@ -143,7 +143,7 @@ export class ThreadPool implements ReplacementsOwner {
 
   /** Keeps the process alive also while threads start or stop; otherwise it could exit under a pending open() or close(). */
   #keep(): void {
-    this.#keepAlive.set(this.#held || this.#onOpen !== null || this.#onGone.length > 0);
+    this.#processHold.set(this.#held || this.#onOpen !== null || this.#onGone.length > 0);
   }
 
   /**
@@ -203,7 +203,7 @@ export class ThreadPool implements ReplacementsOwner {
     for (const thread of this.#threads) if (thread !== null && !thread.leaving) thread.leave();
     await this.#allGone();
     for (const thread of this.#threads) thread?.letGo();
-    this.#keepAlive.end();
+    this.#processHold.end();
   }
 
   /** Waits until there is no thread. */
@@ -372,7 +372,7 @@ export class ThreadPool implements ReplacementsOwner {
       const what = wasReady ? "has ended" : "could not be started";
       this.#owner.log("thread %d %s: %s", index, what, whyOf(why));
     }
-    // Replacements may fail for ever. With no thread left, the requests that wait are refused.
+    // WorkerReplacements may fail for ever. With no thread left, the requests that wait are refused.
     if (!wasReady && this.size === 0) this.#owner.onNone();
     this.#replacements.add();
   }

@@ -1,8 +1,8 @@
-/** The program of a thread: finds the handlers of its server, as program.ts says, and runs them. */
+/** The program of a thread: finds the handlers of its server, as program_description.ts says, and runs them. */
 import process from "node:process";
 import { parentPort, workerData } from "node:worker_threads";
 import type { RequestHead } from "../../protocol/exchange.ts";
-import { classesOf, type RequestRouter } from "../../handler/request_router.ts";
+import { classesOf, type RequestRouter } from "../../handler/router_interface.ts";
 import { isStorageCheap, StartContext } from "../../loop/async_context.ts";
 import { type ExecutorServices, LoopExecutor } from "../../handler/loop_executor.ts";
 import { ServerFinder, notFound, sendable } from "../../program/server_finder.ts";
@@ -10,9 +10,9 @@ import { BaseHTTPRequestHandler, type RequestHandlerClass } from "../../handler/
 import { findClass, load, registerTsx } from "../../program/class_loader.ts";
 import { loggable } from "../../loop/log.ts";
 import { enterThread, type HandlerThread, type HandlingServer } from "../../program/thread_context.ts";
-import { type ClassLocation, isApart, isElsewhere, keyOf } from "../../program/program.ts";
+import { type ClassLocation, isApart, isElsewhere, keyOf } from "../../program/program_description.ts";
 import { type Envelope, type FailedMessage, openEnvelope } from "../../program/supervised_worker.ts";
-import { enterSecondProgram } from "../../program/second_program.ts";
+import { guardSpawning } from "../../program/spawn_guard.ts";
 import { StopSignal } from "../../server/stop_signal.ts";
 import { UncaughtErrors } from "./uncaught_errors.ts";
 import { PoolMemory } from "../shared/memory.ts";
@@ -95,7 +95,7 @@ port.on("message", (sent: unknown) => {
 
 try {
   await registerTsx();
-  enterSecondProgram(program.main, () => thread.isHandling);
+  guardSpawning(program.main, () => thread.isHandling);
   const found = await findHandlers();
   const services = found.services();
   // What else the program has started may fail at once, such as listening on a port that the main thread has: waits two turns.

@@ -21,7 +21,7 @@ const FILES = ["/proc/net/tcp", "/proc/net/tcp6"];
 /** Looks are under way for no more than a fourth of the time: where there are many connections, one takes long. */
 const SHARE = 4;
 
-export class SendQueues {
+export class KernelSendQueues {
   readonly #interval: number;
   readonly #read: (file: string) => Promise<string>;
   #asked: Sender[] = [];

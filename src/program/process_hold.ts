@@ -3,7 +3,7 @@
 /** About 12 days: what is timed does nothing, however often it comes. In milliseconds. */
 const LONG = 2 ** 30;
 
-export class KeepAlive {
+export class ProcessHold {
   readonly #timer = setInterval(() => {}, LONG).unref();
 
   /** Whether the process must go on. */

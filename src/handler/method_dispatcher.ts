@@ -2,15 +2,15 @@
 import { BODY_TOO_LARGE } from "../protocol/errors.ts";
 import type { RequestHead } from "../protocol/exchange.ts";
 import { type BodyLimits, LIMIT_RULES } from "../protocol/limits.ts";
-import { BYTES, checkNumber } from "../options.ts";
+import { BYTES, checkNumber } from "../option_checks.ts";
 import { ofAnotherCopy } from "../runtime/library_copies.ts";
 import { HTTPError } from "./errors.ts";
 import { BaseHTTPRequestHandler, isWatched, type RequestHandlerClass } from "./handler.ts";
 import { loggable } from "../loop/log.ts";
-import { allowed, checkFields, type MethodFunction, methodsOf, nameOf, STANDARD_METHODS } from "./methods.ts";
+import { allowed, checkFields, type MethodFunction, methodsOf, nameOf, STANDARD_METHODS } from "./handler_methods.ts";
 import type { RequestContext } from "./request_context.ts";
 import { pathOf } from "./request_path.ts";
-import { classesOf, type Handlers, isRouter, type RequestRouter } from "./request_router.ts";
+import { classesOf, type Handlers, isRouter, type RequestRouter } from "./router_interface.ts";
 
 /** What is known of a handler class. */
 interface Profile {
@@ -27,7 +27,7 @@ interface Profile {
 
 const BASE = BaseHTTPRequestHandler.prototype;
 
-export class Dispatcher {
+export class MethodDispatcher {
   readonly #limits: BodyLimits;
   readonly #router: RequestRouter | null;
   readonly #only: Profile | null;

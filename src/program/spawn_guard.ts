@@ -9,7 +9,7 @@ import path from "node:path";
 import process from "node:process";
 import { fileURLToPath } from "node:url";
 import { resolveFile } from "./main_module.ts";
-import { TWICE } from "./program.ts";
+import { TWICE } from "./program_description.ts";
 
 /** By what Node tells a process that it is a worker of a cluster, and which. It is taken out of the environment of that process. */
 const WORKER_ID = "NODE_UNIQUE_ID";
@@ -76,7 +76,7 @@ export function argumentOf({ file, args = [], cwd }: Spawned, program: string): 
  * @param main the URL of the program's main module
  * @param isHandling whether a handler is running: that one may start what it likes
  */
-export function enterSecondProgram(main: string | null, isHandling: () => boolean): void {
+export function guardSpawning(main: string | null, isHandling: () => boolean): void {
   seeCluster();
   if (main?.startsWith("file:") !== true) return;
   const program = fileURLToPath(main);

@@ -2,7 +2,7 @@
 import { performance } from "node:perf_hooks";
 import { LONGEST_TIMER } from "../loop/clock.ts";
 
-export interface ReplacementsOptions {
+export interface WorkerReplacementsOptions {
   /** How long after a loss its replacement is started, and how long after an attempt that has failed the next one. In milliseconds. */
   readonly delay: number;
   /** How many may be started in a second; Infinity for no limit. */
@@ -11,7 +11,7 @@ export interface ReplacementsOptions {
   readonly burst: number;
 }
 
-export interface ReplacementsOwner {
+export interface WorkerReplacementsOwner {
   /** Whether there is a place for one more. */
   hasRoom(): boolean;
   /** Starts one. @returns whether that was possible; otherwise it is tried again after the delay */
@@ -20,9 +20,9 @@ export interface ReplacementsOwner {
   replacementsWait(milliseconds: number): void;
 }
 
-export class Replacements {
-  readonly #options: ReplacementsOptions;
-  readonly #owner: ReplacementsOwner;
+export class WorkerReplacements {
+  readonly #options: WorkerReplacementsOptions;
+  readonly #owner: WorkerReplacementsOwner;
   /** How many were lost whose replacements have not been started: those that may be started now, and those whose delay runs. */
   #due = 0;
   readonly #delayed = new Set<ReturnType<typeof setTimeout>>();
@@ -32,7 +32,7 @@ export class Replacements {
   /** Rings when the next one is allowed. */
   #next: ReturnType<typeof setTimeout> | null = null;
 
-  constructor(options: ReplacementsOptions, owner: ReplacementsOwner) {
+  constructor(options: WorkerReplacementsOptions, owner: WorkerReplacementsOwner) {
     this.#options = options;
     this.#owner = owner;
     this.#allowed = options.burst;

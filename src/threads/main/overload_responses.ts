@@ -5,9 +5,9 @@ import { BaseHTTPRequestHandler } from "../../handler/handler.ts";
 import { RequestContext } from "../../handler/request_context.ts";
 import type { ThreadRequest } from "./thread_request.ts";
 import { origin } from "../shared/memory.ts";
-import type { Settings } from "../shared/options.ts";
+import type { Settings } from "../shared/threading_options.ts";
 
-export class Refusals {
+export class OverloadResponses {
   /** Runs nothing but what throws the error that is to be sent. */
   readonly loop: LoopExecutor;
   readonly #services: ExecutorServices;

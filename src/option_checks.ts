@@ -2,7 +2,7 @@
  * The checks of options: that there are options of such names, and what a number may be. 0 means none at all and Infinity no limit, where
  * one of them makes sense.
  */
-import { quote } from "./quote.ts";
+import { quote } from "./quote_value.ts";
 
 /** What an option may be. */
 export interface NumberRule {

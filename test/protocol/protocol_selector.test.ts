@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import type { Connection, Host } from "../../src/protocol/connection.ts";
 import type { ConnectionInfo, GoneReason } from "../../src/protocol/exchange.ts";
-import { type Protocol, ProtocolSelector } from "../../src/protocol/select.ts";
+import { type Protocol, ProtocolSelector } from "../../src/protocol/protocol_selector.ts";
 import { bytes, text } from "../support/bytes.ts";
 
 /** A connection that writes down what it is told. */

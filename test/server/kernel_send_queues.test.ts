@@ -5,7 +5,7 @@ import type { ConnectionInfo } from "../../src/protocol/exchange.ts";
 import { networkInterfaces } from "node:os";
 import process from "node:process";
 import { test } from "node:test";
-import { type Sender, SendQueues } from "../../src/server/send_queues.ts";
+import { type Sender, KernelSendQueues } from "../../src/server/kernel_send_queues.ts";
 
 const HEAD =
   "  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode                                                     \n";
@@ -47,7 +47,7 @@ class Client implements Sender {
 }
 
 test("each hears of its own connection, and of none that it is not", async () => {
-  const queues = new SendQueues(0, async (file) => (file.endsWith("6") ? TCP6 : TCP));
+  const queues = new KernelSendQueues(0, async (file) => (file.endsWith("6") ? TCP6 : TCP));
   const expected = [
     ["127.0.0.2", 0xc000, 0x3f00d],
     ["127.0.0.2", 0xc001, 0],
@@ -72,7 +72,7 @@ test("each hears of its own connection, and of none that it is not", async () =>
 
 test("it is looked only where somebody has asked, once for all, and not too often", async () => {
   let looks = 0;
-  const queues = new SendQueues(1_000, async () => {
+  const queues = new KernelSendQueues(1_000, async () => {
     looks++;
     return TCP;
   });
@@ -92,7 +92,7 @@ test("it is looked only where somebody has asked, once for all, and not too ofte
 
 test("no look begins while another is under way, and one that took long has a pause behind it", async () => {
   const ends: ((text: string) => void)[] = [];
-  const queues = new SendQueues(0, () => new Promise((resolve) => ends.push(resolve)));
+  const queues = new KernelSendQueues(0, () => new Promise((resolve) => ends.push(resolve)));
   const client = new Client("127.0.0.2", 0xc000);
   const look = (now: number): Promise<void> => {
     queues.ask(client);
@@ -114,7 +114,7 @@ test("no look begins while another is under way, and one that took long has a pa
 
 test("where nothing can be read, that is said at once, and not tried again", async () => {
   let reads = 0;
-  const queues = new SendQueues(1_000, async () => {
+  const queues = new KernelSendQueues(1_000, async () => {
     reads++;
     return "";
   });
@@ -148,7 +148,7 @@ test("the kernel's own word", { skip: process.platform !== "linux" && "only Linu
     const client = net.connect(port, host).pause();
     t.after(() => client.destroy());
     await new Promise((resolve) => client.once("connect", resolve));
-    const queues = new SendQueues(0);
+    const queues = new KernelSendQueues(0);
     const sender = new Client(host, client.localPort!);
     const ask = async (): Promise<number> => {
       queues.ask(sender);

@@ -7,8 +7,8 @@ import net from "node:net";
 import process from "node:process";
 import { describe, test, type TestContext } from "node:test";
 import { BaseHTTPRequestHandler, HTTPServer, MemoryTransport } from "plinth";
-import { Admission } from "../../src/server/admission.ts";
-import { connectionsFor } from "../../src/server/file_descriptors.ts";
+import { ConnectionAdmission } from "../../src/server/connection_admission.ts";
+import { connectionsFor } from "../../src/server/descriptor_reserve.ts";
 import type { Descriptors, Transport } from "plinth";
 import { runtime, sharesPorts, testOn } from "../support/runtime.ts";
 import { sendSignal } from "../support/system.ts";
@@ -304,7 +304,7 @@ test("where there are enough, nothing is said, nor where there are fewer connect
 
 test("event loops share what there is, and that is said where all together may have fewer than one was allowed", () => {
   const bound = (limit: number, most: number, listeners: number): [most: number, warning: string | null] => {
-    const admission = new Admission(most, () => {});
+    const admission = new ConnectionAdmission(most, () => {});
     const descriptors = (): Descriptors => ({ limit, open: 24 });
     const [warning = null] = admission.open({ descriptors } as Transport, 0, listeners, false);
     return [admission.most, warning];

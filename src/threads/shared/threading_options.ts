@@ -1,9 +1,9 @@
 /** The options of a threading server. */
 import { availableParallelism } from "node:os";
 import type { ResourceLimits } from "node:worker_threads";
-import { BYTES, checkNames, checkNumber, checkNumbers, COUNT, type NumberRule } from "../../options.ts";
-import { quote } from "../../quote.ts";
-import { DEFAULTS as OF_SERVERS, MOST_THREADS, RULES as RULES_OF_SERVERS } from "../../server/options.ts";
+import { BYTES, checkNames, checkNumber, checkNumbers, COUNT, type NumberRule } from "../../option_checks.ts";
+import { quote } from "../../quote_value.ts";
+import { DEFAULTS as OF_SERVERS, MOST_THREADS, RULES as RULES_OF_SERVERS } from "../../server/server_options.ts";
 
 /** What ThreadingMixIn adds to a server's options. Sizes are in bytes, times in milliseconds. */
 export interface ThreadingOptions {

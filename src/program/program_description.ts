@@ -1,10 +1,10 @@
 /** Where a thread finds what a server was constructed with: in the file that a class names, or in the program. class_loader.ts imports it. */
 import process from "node:process";
-import { classesOf, type Handlers, isRouter } from "../handler/request_router.ts";
+import { classesOf, type Handlers, isRouter } from "../handler/router_interface.ts";
 import { BaseHTTPRequestHandler, type RequestHandlerClass } from "../handler/handler.ts";
 import { takenSockets } from "./inherited_sockets.ts";
 import { callingFile, findMain, startOfProcess } from "./main_module.ts";
-import { nameOf } from "../handler/methods.ts";
+import { nameOf } from "../handler/handler_methods.ts";
 import type { NamedSocket } from "./thread_context.ts";
 
 /** A handler class, for a thread to find. */

@@ -1,7 +1,7 @@
 /** The options of a server: what each means, its default, and its check. */
 import { type Limits, limitsFrom } from "../protocol/limits.ts";
-import { checkNames, checkNumbers, type NumberRule, SOME_TIME, TIME } from "../options.ts";
-import { quote } from "../quote.ts";
+import { checkNames, checkNumbers, type NumberRule, SOME_TIME, TIME } from "../option_checks.ts";
+import { quote } from "../quote_value.ts";
 import type { Transport } from "../transport/transport.ts";
 import type { LogOption } from "../loop/log.ts";
 

@@ -1,16 +1,16 @@
 /** Whether one more connection may come in, and what the log says when it may not. */
 import type { Descriptors, Transport } from "../transport/transport.ts";
-import { connectionsFor, SpareDescriptors } from "./file_descriptors.ts";
+import { connectionsFor, DescriptorReserve } from "./descriptor_reserve.ts";
 
 /** An episode is over when there was room for so long. In milliseconds. */
 const PAUSE = 1_000;
 
-export class Admission {
+export class ConnectionAdmission {
   /** Connections at a time on this event loop. */
   most: number;
   readonly #say: (why: string) => void;
   /** Null where connections take no file descriptors, or those cannot be told. */
-  #spares: SpareDescriptors | null = null;
+  #spares: DescriptorReserve | null = null;
   /** An episode has begun, and was told. */
   #isTold = false;
   /** When a connection was last refused. */
@@ -32,7 +32,7 @@ export class Admission {
    */
   open(transport: Transport, threads: number, listeners: number, isBounded: boolean): string[] {
     const descriptors = transport.descriptors?.() ?? null;
-    if (descriptors !== null) this.#spares ??= new SpareDescriptors();
+    if (descriptors !== null) this.#spares ??= new DescriptorReserve();
     if (isBounded) return [];
     const warning = transport.warning?.() ?? null;
     return [warning, descriptors && this.#bound(descriptors, threads, listeners)].filter((one) => one !== null);

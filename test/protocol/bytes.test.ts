@@ -3,9 +3,9 @@ import assert from "node:assert/strict";
 import { Buffer } from "node:buffer";
 import { describe, test } from "node:test";
 import * as fc from "fast-check";
-import * as bun from "../../src/protocol/runtime/bun.ts";
-import * as deno from "../../src/protocol/runtime/deno.ts";
-import * as node from "../../src/protocol/runtime/node.ts";
+import * as bun from "../../src/protocol/bytes/bun.ts";
+import * as deno from "../../src/protocol/bytes/deno.ts";
+import * as node from "../../src/protocol/bytes/node.ts";
 
 const latin1 = (maxLength: number) =>
   fc.oneof(

@@ -36,7 +36,7 @@ const OPENS = ("deno" in process.versions ? runningFile() : null) ?? "/dev/null"
  * Finds out that no descriptor is left, which a runtime does not say: a server cannot even accept a connection in order to close it, and
  * its event loop may spin. So a few are kept, and given up then. Only where a file can be opened.
  */
-export class SpareDescriptors {
+export class DescriptorReserve {
   /** None is left. */
   isShort = false;
   readonly #held: number[] = [];
