@@ -1,4 +1,4 @@
-// A reporter for node:test: what failed in full, what was skipped and why, and the count as the last line.
+// A reporter for node:test: what failed in full, what was skipped and why; at the end the slowest files, and the count as the last line.
 //
 // It is stricter than Node's own. These are failures too:
 // - a file without a single test, or one that ended before its tests did (a process.exit(0) in the middle);
@@ -16,6 +16,9 @@ const expectedFiles = (process.env.PLINTH_TEST_FILES ?? "").split(path.delimiter
 // How much of what a failed file printed is shown: the end of it, in characters.
 const shownOutput = 20_000;
 
+// How many of the slowest files are named at the end.
+const shownFiles = 10;
+
 export default async function* report(source) {
   const counts = { passed: 0, failed: 0, skipped: 0 };
   /** Each test, for who compares runs. */
@@ -27,7 +30,17 @@ export default async function* report(source) {
     const key = sourceOf(name);
     let file = files.get(key);
     if (!file) {
-      file = { name: key, tests: 0, failures: 0, unfinished: [], parents: [], names: [], output: "", error: undefined };
+      file = {
+        name: key,
+        tests: 0,
+        failures: 0,
+        unfinished: [],
+        parents: [],
+        names: [],
+        output: "",
+        error: undefined,
+        seconds: 0,
+      };
       files.set(key, file);
     }
     return file;
@@ -101,7 +114,10 @@ export default async function* report(source) {
       yield `note    ${file.name}: ${data.message}\n`;
     } else if (data.nesting === 0 && isFile(data.name, file)) {
       if (data.details?.error) file.error = data.details.error;
-      if (type === "test:complete") yield `ran     ${file.name} (${(data.details.duration_ms / 1000).toFixed(1)} s)\n`;
+      if (type === "test:complete") {
+        file.seconds = data.details.duration_ms / 1000;
+        yield `ran     ${file.name} (${file.seconds.toFixed(1)} s)\n`;
+      }
     } else if (type === "test:enqueue") {
       file.unfinished.push(data);
     } else if (type === "test:start") {
@@ -118,7 +134,18 @@ export default async function* report(source) {
   // Node's status knows nothing of what only we call a failure.
   if (counts.failed > 0) process.exitCode = 1;
   if (process.env.PLINTH_TEST_RESULTS) fs.writeFileSync(process.env.PLINTH_TEST_RESULTS, JSON.stringify(results));
+  yield slowest([...files.values()]);
   yield `\n${counts.passed} passed, ${counts.failed} failed, ${counts.skipped} skipped\n`;
+}
+
+/** The files that took longest. One alone is no comparison. */
+function slowest(files) {
+  if (files.length < 2) return "";
+  const lines = files
+    .toSorted((one, other) => other.seconds - one.seconds)
+    .slice(0, shownFiles)
+    .map(({ name, seconds }) => `${seconds.toFixed(1).padStart(7)} s  ${name}\n`);
+  return `\nThe slowest files:\n${lines.join("")}`;
 }
 
 /** The file that a person edits: test/name.test.ts for dist/test/name.test.js. */
