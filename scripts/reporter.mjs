@@ -7,6 +7,7 @@
 // The runner sends each file's events in the order of its tests, a test's subtests before the test itself, and then
 // events for the file as a whole, which look like a test's whose name is the file's path.
 import fs from "node:fs";
+import { SourceMap } from "node:module";
 import path from "node:path";
 import { inspect } from "node:util";
 
@@ -96,7 +97,7 @@ export default async function* report(source) {
     }
     if (file.failures > 0 && file.output !== "") {
       const cut = file.output.length > shownOutput ? "[…] " : "";
-      yield `\nPrinted by ${file.name}:\n${indent(cut + file.output.slice(-shownOutput))}\n`;
+      yield `\nPrinted by ${file.name}:\n${indent(cut + inSources(file.output.slice(-shownOutput)))}\n`;
     }
   }
 
@@ -170,8 +171,28 @@ function isSameTest(one, other) {
 /** What a test threw. Node wraps it in an error of its own, which adds only where it came from. */
 function describe(error) {
   const what = error.cause === undefined ? error : error.cause;
-  const text = typeof what === "string" ? what : inspect(what, { depth: 6 });
+  const text = inSources(typeof what === "string" ? what : inspect(what, { depth: 6 }));
   return error.failureType === "hookFailed" ? `${error.message}: ${text}` : text;
+}
+
+/**
+ * A text with its places in built files led back to the sources. Node does the same by --enable-source-maps, but then every process and
+ * thread reads the map of each file that it loads: a sixth of the time that all tests take.
+ */
+function inSources(text) {
+  return text.replace(/(?:file:\/\/)?([^\s():]*\/dist\/[^\s():]+\.js):(\d+):(\d+)/g, (place, file, line, column) => {
+    const origin = mapOf(file)?.findOrigin(Number(line), Number(column));
+    if (!origin?.fileName) return place;
+    return `${path.resolve(path.dirname(file), origin.fileName)}:${origin.lineNumber}:${origin.columnNumber}`;
+  });
+}
+
+function mapOf(file) {
+  try {
+    return new SourceMap(JSON.parse(fs.readFileSync(`${file}.map`, "utf8")));
+  } catch {
+    return undefined; // not of this project
+  }
 }
 
 function fileError(error) {

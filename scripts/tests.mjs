@@ -5,6 +5,9 @@ import { filesIn, root } from "./prepare.mjs";
 
 const reporter = new URL("./reporter.mjs", import.meta.url);
 
+// So many files run at a time. Many of them wait for most of their time, so three keep two cores busy.
+const CONCURRENCY = 3;
+
 // In milliseconds, what a whole file of tests may take; from Node 24 on, what one test may take. There a file that leaves
 // something open is waited for, so the whole run has a limit too. (Node's --test-force-exit loses what a file has just said.)
 const FILE_TIMEOUT = 120_000;
@@ -17,7 +20,6 @@ const RUN_TIMEOUT = 20 * 60_000;
 export function testsArguments(files, concurrency, all) {
   return {
     args: [
-      "--enable-source-maps",
       "--test",
       `--test-concurrency=${concurrency}`,
       `--test-timeout=${FILE_TIMEOUT}`,
@@ -52,7 +54,7 @@ export async function runFiles(from, words, { all }) {
     return 1;
   }
 
-  const { args, env } = testsArguments(files, 2, all);
+  const { args, env } = testsArguments(files, CONCURRENCY, all);
   const runner = spawn(process.execPath, args, {
     cwd: root,
     env: { ...process.env, ...env },

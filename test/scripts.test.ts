@@ -112,7 +112,7 @@ for (const [what, { text, says, lastLine }] of Object.entries(brokenFiles)) {
   });
 }
 
-test("the slowest files are named before the count, ten at most", () => {
+thoroughly(test)("the slowest files are named before the count, ten at most", () => {
   const files = Object.fromEntries(
     Array.from({ length: 11 }, (_, i) => [
       `file${i}`,

@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { BaseHTTPRequestHandler, ThreadingHTTPServer } from "plinth";
 import { runtime } from "../support/runtime.ts";
+import { thoroughly } from "../support/thorough.ts";
 import { folderWith, type Files, runIn } from "./support.ts";
 
 const IMPORTS = `import { BaseHTTPRequestHandler, HTTPServer, Router, ThreadingHTTPServer } from "plinth";
@@ -101,13 +102,13 @@ describe("programs without handlers", { concurrency: 2 }, () => {
     );
   });
 
-  test("of several classes, all are named", async () => {
+  thoroughly(test)("of several classes, all are named", async () => {
     const main = `${IMPORTS}${CLASS} class Other extends Handler {}
       if (isMainThread) { ${server('new Router({ "/": Handler, "/other": Other })')} ${TRY} }`;
     assert.equal(await run({ "main.js": main }), advice("file:///main.js", "Handler, Other"));
   });
 
-  test("a program that begins to serve with another server first", async () => {
+  thoroughly(test)("a program that begins to serve with another server first", async () => {
     const main = `${IMPORTS}${CLASS}
       const plain = new HTTPServer(["127.0.0.1", 0], Handler, { log: "none" });
       await plain.serverActivate();
@@ -181,7 +182,7 @@ describe("programs without handlers", { concurrency: 2 }, () => {
     assert.equal(await run({ "main.js": main }), "not yet,not yet,503,1,true,200,200");
   });
 
-  test("threads end when the address is taken", async () => {
+  thoroughly(test)("threads end when the address is taken", async () => {
     const main = `${IMPORTS}${CLASS}
       const plain = new HTTPServer(["127.0.0.1", 0], Handler, { log: "none" });
       if (isMainThread) await plain.serverActivate();

@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { request, until } from "../server/support.ts";
 import { runtime } from "../support/runtime.ts";
+import { thoroughly } from "../support/thorough.ts";
 import { Stuck } from "./programs/stuck.ts";
 import { folderWith, runIn, serve } from "./support.ts";
 
@@ -41,7 +42,7 @@ describe("a thread that goes on though it was ended", { concurrency: 3 }, () => 
     assert.equal(own.httpd.stats().replaced, 1);
   });
 
-  test("what it has to say when it is over reaches nobody", async (t) => {
+  thoroughly(test)("what it has to say when it is over reaches nobody", async (t) => {
     const own = await serve(t, Stuck, { threads: 3, handlerTimeout: ALLOWED });
     const late = [own.get(`/computes/${TAKES / 2}`), own.get(`/sleeps/${TAKES / 2}`)];
     for (const answer of await Promise.all(late)) assert.equal(answer.status, 503);
