@@ -32,18 +32,22 @@ export function testsArguments(files, concurrency, all) {
   };
 }
 
+/**
+ * The built files of tests. Named one by one, since Node 20 knows no patterns.
+ * @param {{ all: boolean }} options whether those are among them that only the long run has: see test/support/thorough.ts
+ */
+export function testFiles({ all }) {
+  const built = filesIn("dist/test").filter((file) => file.endsWith(".test.js"));
+  return all ? built : built.filter((file) => !file.endsWith(".thorough.test.js"));
+}
+
 /** Runs the built test files whose path contains one of the words; without words, each. Gives the exit status. */
 export async function runTests(words, { all }) {
-  // Named one by one, since Node 20 knows no patterns.
-  const built = filesIn("dist/test").filter((file) => file.endsWith(".test.js"));
-  const files = all ? built : built.filter((file) => !isThorough(file));
-  const left = built.length - files.length;
+  const files = testFiles({ all });
+  const left = testFiles({ all: true }).length - files.length;
   if (left > 0 && words.length === 0) console.log(`${left} files of tests are left to npm run test:all.`);
   return runFiles(files, words, { all });
 }
-
-/** Whether only the long run has a file: see test/support/thorough.ts. */
-const isThorough = (file) => file.endsWith(".thorough.test.js");
 
 /** The same of any files. */
 export async function runFiles(from, words, { all }) {
