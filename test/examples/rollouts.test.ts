@@ -21,7 +21,7 @@ import { collectGarbage } from "../support/garbage.ts";
 import { programFile } from "../support/places.ts";
 import { runtime, testOn } from "../support/runtime.ts";
 import { sendSignal } from "../support/system.ts";
-import { runs, thorough } from "../support/thorough.ts";
+import { runs, thorough, thoroughly } from "../support/thorough.ts";
 import { startProgram } from "./programs.ts";
 
 // ---------------------------------------------------------------------------------------------------------- physics
@@ -599,7 +599,7 @@ testRollout("the program says how it goes, and draws its plot", async (t) => {
   assert.match(svg, /Not solved in [\d.]+ s, .*; 2 threads, seed 5/);
 });
 
-testRollout("Ctrl-C, or the end of its time, ends the program with a plot of what there is", async (t) => {
+thoroughly(testRollout)("Ctrl-C, or the end of its time, ends the program with a plot of what there is", async (t) => {
   const cwd = await folderOf(t);
   const child = spawn(process.execPath, [program, "--out", "a.svg"], { cwd, stdio: ["ignore", "pipe", "inherit"] });
   t.after(() => child.kill("SIGKILL"));
@@ -617,7 +617,7 @@ testRollout("Ctrl-C, or the end of its time, ends the program with a plot of wha
   elementsOf(await readFile(path.join(cwd, "b.svg"), "utf8"));
 });
 
-testRollout("the actors may be elsewhere", async (t) => {
+thoroughly(testRollout)("the actors may be elsewhere", async (t) => {
   const cwd = await folderOf(t);
   const { origin, log } = await startProgram(t, server, ["127.0.0.1", "0", "2"]);
   const { status, stdout } = await run(cwd, "--actor", `${origin}/`, "--threads", "1", "--generations", "1");
@@ -648,7 +648,8 @@ test("what is wrong on the command line is said in a line", async (t) => {
     [["--port", String(taken.httpd.serverAddress[1])], /^rollouts: cannot listen on .*in use/],
   ];
   // It says so when it has played.
-  if (runtime !== "bun")
+  if (!thorough) cases.splice(3);
+  else if (runtime !== "bun")
     cases.push([["--out", "no/such/folder.svg", "--generations", "1"], /^rollouts: .*no such file.*\n$/]);
   const results = await Promise.all(cases.map(([args]) => run(cwd, ...args)));
   for (const [i, { status, stderr }] of results.entries()) {

@@ -191,7 +191,7 @@ describe("a server that ends", () => {
 
   test("leaves nothing behind, however often one is opened and closed, and whatever it ran", async (t) => {
     const before = open();
-    for (let round = 0; round < runs(4, 2); round++) {
+    for (let round = 0; round < runs(4, 1); round++) {
       const servers: Threaded[] = await Promise.all(
         Array.from({ length: 5 }, () => serve(t, Queued, { threads: 1, shutdownTimeout: 50 })),
       );

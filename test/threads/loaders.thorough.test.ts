@@ -8,7 +8,6 @@ import { build, type BuildOptions } from "esbuild";
 import { startThread } from "../../src/server/start_thread.ts";
 import { root } from "../support/places.ts";
 import { runsTypeScript, sharesPorts, testOnNode } from "../support/runtime.ts";
-import { thorough, thoroughly } from "../support/thorough.ts";
 import { type Ended, type Files, folderWith, runIn } from "./support.ts";
 
 /** TypeScript that Node itself does not run: an enum, and a file that is imported by the name of what is made of it. */
@@ -75,13 +74,12 @@ describe("tsx", () => {
     testOnNode(`${name} of a program that tsx runs`, async (t) => {
       const folder = folderOf(t, { "main.ts": program(server) });
       check(await runIn(folder, [TSX, "main.ts"], env));
-      if (!thorough) return;
       check(await runIn(folder, ["--import", "tsx", "main.ts"], env));
       check(await runIn(folder, ["--import=tsx/esm", "main.ts"], env));
       check(await runIn(folder, ["main.ts"], { ...env, NODE_OPTIONS: "--import tsx" }));
     });
 
-    thoroughly(testOnNode)(`${name} of a class that names its own file, in TypeScript too`, async (t) => {
+    testOnNode(`${name} of a class that names its own file, in TypeScript too`, async (t) => {
       const own = CLASS.replace("class Handler", "export class Handler").replace(
         "do_GET",
         "static module = import.meta.url;\n  do_GET",
@@ -146,7 +144,7 @@ describe("a bundle", () => {
   const advice =
     /cannot start a thread: .*A bundler has put .* Mark plinth as external, .*--external:plinth for esbuild; /;
 
-  for (const format of thorough ? (["esm", "cjs"] as const) : (["cjs"] as const)) {
+  for (const format of ["esm", "cjs"] as const) {
     const waits = format === "esm";
     testOnNode(
       `of everything, as ${format}: one event loop serves, and where there are threads, the error says what to do`,
