@@ -9,4 +9,4 @@ prepare();
 install("bundlers");
 installRuntimes(); // for what Bun bundles
 const files = filesIn("bundlers").filter((file) => /^bundlers\/[^/]+\.test\.mjs$/.test(file));
-process.exitCode = await runFiles(files, words);
+process.exitCode = await runFiles(files, words, { all: true });

@@ -1,9 +1,10 @@
 // What every command does first: install what is missing, build what is stale. When there is nothing to do it costs
-// some file stats and no process.
+// some file stats and no process. `node scripts/prepare.mjs` does both; with `install` behind it, the first alone.
 //
 // Both make their result aside, in .aside-PID/, and rename it into place at the end. So an interruption leaves the
 // old state and not half of a new one, two commands started at once do the work twice but never mix it, and a
 // running server keeps its files until the new ones are whole.
+import "./node-version.mjs";
 import { spawnSync } from "node:child_process";
 import { createHash } from "node:crypto";
 import fs from "node:fs";
@@ -35,18 +36,13 @@ export async function runBuilt(file, args) {
   await import(pathToFileURL(whole).href);
 }
 
-/** Runs the command of an installed package. By its file: what lies in node_modules/.bin differs between systems. */
-export function tool(name, args, options) {
-  const file = {
-    tsc: ["typescript", "bin", "tsc"],
-    oxlint: ["oxlint", "bin", "oxlint"],
-    oxfmt: ["oxfmt", "bin", "oxfmt"],
-  }[name];
-  return spawnSync(process.execPath, [inRoot("node_modules", ...file), ...args], {
-    cwd: root,
-    encoding: "utf8",
-    ...options,
-  });
+/** Runs npm: the one that runs us, if one does, since there may be no other in PATH. */
+export function npm(args, options) {
+  const running = process.env.npm_execpath;
+  if (running && path.basename(running) === "npm-cli.js") {
+    return spawnSync(process.execPath, [running, ...args], { encoding: "utf8", ...options });
+  }
+  return spawnSync("npm", args, { encoding: "utf8", shell: process.platform === "win32", ...options });
 }
 
 // ---------------------------------------------------------------------------------------------------------- install
@@ -101,44 +97,81 @@ function copyInto(aside, folder, file) {
   fs.copyFileSync(inRoot(folder, file), path.join(aside, file));
 }
 
-function npm(args, options) {
-  // The npm that runs us, if one does: there may be no other in PATH.
-  const running = process.env.npm_execpath;
-  if (running && path.basename(running) === "npm-cli.js") {
-    return spawnSync(process.execPath, [running, ...args], { encoding: "utf8", ...options });
-  }
-  return spawnSync("npm", args, { encoding: "utf8", shell: process.platform === "win32", ...options });
-}
-
 // ------------------------------------------------------------------------------------------------------------ build
 
 const sourceFolders = ["src", "apps", "examples", "test"];
 
-/** dist is right when it was built from the present inputs: the same files, sizes and times of change. */
+/** What decides how sources are built. When one of these changes, nothing that was built before is used again. */
+const settings = ["package.json", "package-lock.json", "tsconfig.json", "scripts/prepare.mjs"];
+
+/**
+ * dist is right when it was built from the present settings and sources: the same files, sizes and times of change.
+ * Only what depends on a change is built again: tsc keeps in dist/.tsbuildinfo what it needs to know for that.
+ */
 export function build() {
-  const sources = sourceFolders
-    .flatMap((folder) => filesIn(folder))
-    .filter((file) => file.endsWith(".ts") && !file.includes("/node_modules/"));
-  const inputs = ["package.json", "tsconfig.json", "scripts/prepare.mjs", ...sources];
-  const facts = inputs.map((file) => {
-    const { size, mtimeMs } = fs.statSync(inRoot(file));
-    return `${file} ${size} ${mtimeMs}\n`;
-  });
-  const wanted = hash(facts);
-  const isRight = () => readIfThere(inRoot("dist", ".built-from")) === wanted;
+  const sources = sourceFolders.flatMap((folder) => filesIn(folder)).filter(isSource);
+  const wanted = { settings: hash(settings.map(factOf)), sources: hash(sources.map(factOf)) };
+  const wantedText = JSON.stringify(wanted);
+  const builtFrom = () => readIfThere(inRoot("dist", ".built-from"));
+  const isRight = () => builtFrom() === wantedText;
   if (isRight()) return;
 
   say("Building …");
   withAside((aside) => {
+    const dist = path.join(aside, "dist");
+    if (settingsOf(builtFrom()) === wanted.settings) copyWhole(inRoot("dist"), dist);
     // tsc sees a copy of the inputs, with a dist of its own: "exports" and "imports" of package.json, source maps and
-    // messages come out as they would in place, and an output whose source is gone is not there.
-    for (const file of inputs) copyInto(aside, ".", file);
-    const { status, error, stdout, stderr } = tool("tsc", [], { cwd: aside });
+    // messages come out as they would in place.
+    for (const file of [...settings, ...sources]) copyInto(aside, ".", file);
+    const tsc = inRoot("node_modules", "typescript", "bin", "tsc");
+    const { status, error, stdout, stderr } = spawnSync(process.execPath, [tsc], { cwd: aside, encoding: "utf8" });
     if (status !== 0) return () => fail(error ? error.message : `${stdout}${stderr}`, "The build failed.");
-    openDeclarations(path.join(aside, "dist", "src"));
-    fs.writeFileSync(path.join(aside, "dist", ".built-from"), wanted);
-    if (!isRight()) swapIn(path.join(aside, "dist"), inRoot("dist"), aside);
+    removeOrphans(dist, sources);
+    openDeclarations(path.join(dist, "src"));
+    fs.writeFileSync(path.join(dist, ".built-from"), wantedText);
+    if (!isRight()) swapIn(dist, inRoot("dist"), aside);
   });
+}
+
+/** Not what an app has built of its own, or what is installed there. */
+function isSource(file) {
+  return file.endsWith(".ts") && !/\/(?:node_modules|dist)\//.test(file);
+}
+
+function factOf(file) {
+  const { size, mtimeMs } = fs.statSync(inRoot(file));
+  return `${file} ${size} ${mtimeMs}\n`;
+}
+
+function settingsOf(text) {
+  try {
+    return JSON.parse(text).settings;
+  } catch {
+    return undefined; // Nothing was built, or by an older form of this file.
+  }
+}
+
+/** Copies a folder that another command may replace in the meantime. Then there is no copy: it could be half of each. */
+function copyWhole(from, to) {
+  try {
+    const { ino } = fs.statSync(from);
+    fs.cpSync(from, to, { recursive: true });
+    if (fs.statSync(from).ino === ino) return;
+  } catch (error) {
+    if (error.code !== "ENOENT") throw error;
+  }
+  fs.rmSync(to, { recursive: true, force: true });
+}
+
+/** tsc leaves the outputs of a source that is gone where they are. */
+function removeOrphans(dist, sources) {
+  const outputs = new Set(
+    sources.flatMap((file) => ["js", "js.map", "d.ts", "d.ts.map"].map((end) => file.replace(/ts$/, end))),
+  );
+  for (const name of fs.readdirSync(dist, { recursive: true })) {
+    const output = name.split(path.sep).join("/");
+    if (/\.(js|ts|map)$/.test(output) && !outputs.has(output)) fs.rmSync(path.join(dist, name));
+  }
 }
 
 /**
@@ -233,4 +266,12 @@ function readIfThere(file) {
     if (error.code === "ENOENT") return undefined;
     throw error;
   }
+}
+
+// ---------------------------------------------------------------------------------------------------------- command
+
+// At the end, where all that it needs is defined. Imported by another script, this file does nothing by itself.
+if (process.argv[1] && fs.realpathSync(process.argv[1]) === fileURLToPath(import.meta.url)) {
+  if (process.argv[2] === "install") install();
+  else prepare();
 }

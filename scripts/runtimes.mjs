@@ -77,7 +77,13 @@ function run(file, args, { timeout = RUN_TIMEOUT, env = {} } = {}) {
   return new Promise((resolve) => {
     const child = spawn(file, args, {
       cwd: root,
-      env: { ...process.env, NO_COLOR: "1", ...env, PATH: `${path.dirname(file)}${path.delimiter}${process.env.PATH}` },
+      env: {
+        ...process.env,
+        NO_COLOR: "1",
+        PLINTH_TEST_ALL: "1",
+        ...env,
+        PATH: `${path.dirname(file)}${path.delimiter}${process.env.PATH}`,
+      },
       stdio: ["ignore", "pipe", "pipe"],
       timeout,
       killSignal: "SIGKILL",
@@ -103,7 +109,7 @@ async function onNode(executable, report, parts) {
   const files = sourceFiles
     .filter((file) => isWanted(file, parts))
     .map((file) => path.join("dist", file.replace(/ts$/, "js")));
-  const { args, env } = testsArguments(files, 1);
+  const { args, env } = testsArguments(files, 1, true);
   const { status, output } = await run(executable, args, { env: { ...env, PLINTH_TEST_RESULTS: report } });
   return withFailure(JSON.parse(readIfThere(report) || "[]"), status, output);
 }

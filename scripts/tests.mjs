@@ -5,16 +5,23 @@ import { filesIn, root } from "./prepare.mjs";
 
 const reporter = new URL("./reporter.mjs", import.meta.url);
 
+// So many files run at a time: two, which leaves each the core that its deadlines count on. Those of the short run wait for most of their
+// time, so three of them keep two cores busy.
+const LANES = 2;
+const SHORT_LANES = 3;
+
 // In milliseconds, what a whole file of tests may take; from Node 24 on, what one test may take. There a file that leaves
 // something open is waited for, so the whole run has a limit too. (Node's --test-force-exit loses what a file has just said.)
 const FILE_TIMEOUT = 120_000;
 const RUN_TIMEOUT = 20 * 60_000;
 
-/** What a Node is to be given so that it runs built test files, so many at a time, from the root of the project. */
-export function testsArguments(files, concurrency) {
+/**
+ * What a Node is to be given so that it runs built test files, so many at a time, from the root of the project.
+ * @param {boolean} all whether the tests are thorough: see test/support/thorough.ts
+ */
+export function testsArguments(files, concurrency, all) {
   return {
     args: [
-      "--enable-source-maps",
       "--test",
       `--test-concurrency=${concurrency}`,
       `--test-timeout=${FILE_TIMEOUT}`,
@@ -23,31 +30,38 @@ export function testsArguments(files, concurrency) {
       ...files,
     ],
     // The reporter is told what should run, since a file without tests makes no event of its own.
-    env: { PLINTH_TEST_FILES: files.join(path.delimiter) },
+    env: { PLINTH_TEST_FILES: files.join(path.delimiter), PLINTH_TEST_ALL: all ? "1" : "0" },
   };
 }
 
 /**
- * Runs the test files whose path contains one of the filters; without filters, all.
- * `wrapper` is a command to run the runner under. Gives the exit status.
+ * The built files of tests. Named one by one, since Node 20 knows no patterns.
+ * @param {{ all: boolean }} options whether those are among them that only the long run has: see test/support/thorough.ts
  */
-export async function runTests(filters, wrapper = []) {
-  // Named one by one, since Node 20 knows no patterns.
-  const all = filesIn("dist/test").filter((file) => file.endsWith(".test.js"));
-  return runFiles(all, filters, wrapper);
+export function testFiles({ all }) {
+  const built = filesIn("dist/test").filter((file) => file.endsWith(".test.js"));
+  return all ? built : built.filter((file) => !file.endsWith(".thorough.test.js"));
 }
 
-/** The same of other files than those that were built. */
-export async function runFiles(all, filters, wrapper = []) {
-  const files = all.filter((file) => filters.length === 0 || filters.some((filter) => file.includes(filter)));
+/** Runs the built test files whose path contains one of the words; without words, each. Gives the exit status. */
+export async function runTests(words, { all }) {
+  const files = testFiles({ all });
+  const left = testFiles({ all: true }).length - files.length;
+  if (left > 0 && words.length === 0) console.log(`${left} files of tests are left to npm run test:all.`);
+  return runFiles(files, words, { all });
+}
+
+/** The same of any files. */
+export async function runFiles(from, words, { all }) {
+  const files = from.filter((file) => words.length === 0 || words.some((word) => file.includes(word)));
   if (files.length === 0) {
-    console.log(`No test file's path contains ${filters.map((filter) => `"${filter}"`).join(" or ")}.`);
+    console.log(`No test file's path contains ${words.map((word) => `"${word}"`).join(" or ")}.`);
+    if (!all) console.log("npm run test:all has more files.");
     return 1;
   }
 
-  const { args, env } = testsArguments(files, 2);
-  const [command, ...others] = [...wrapper, process.execPath, ...args];
-  const runner = spawn(command, others, {
+  const { args, env } = testsArguments(files, all ? LANES : SHORT_LANES, all);
+  const runner = spawn(process.execPath, args, {
     cwd: root,
     env: { ...process.env, ...env },
     stdio: ["ignore", "inherit", "inherit"],

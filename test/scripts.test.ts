@@ -1,10 +1,14 @@
-// The reporter decides what counts as a failure, so a fault in it would hide all others.
+// The reporter decides what counts as a failure, so a fault in it would hide all others. A build that is not whole would do the same.
 import assert from "node:assert/strict";
-import { spawnSync } from "node:child_process";
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { spawn, spawnSync } from "node:child_process";
+import { appendFileSync, cpSync, existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
+import { mkdirSync, symlinkSync, writeFileSync } from "node:fs";
+import { once } from "node:events";
 import { tmpdir } from "node:os";
 import path from "node:path";
+import { root } from "./support/places.ts";
 import { testOnNode as test } from "./support/runtime.ts";
+import { thoroughly } from "./support/thorough.ts";
 
 const reporter = new URL("scripts/reporter.mjs", import.meta.resolve("plinth/package.json"));
 
@@ -107,3 +111,106 @@ for (const [what, { text, says, lastLine }] of Object.entries(brokenFiles)) {
     assert.equal(result.status, 1);
   });
 }
+
+thoroughly(test)("the slowest files are named before the count, ten at most", () => {
+  const files = Object.fromEntries(
+    Array.from({ length: 11 }, (_, i) => [
+      `file${i}`,
+      `test("waits", () => new Promise((r) => setTimeout(r, ${i === 7 ? 1500 : 1})));`,
+    ]),
+  );
+  const { stdout } = runFiles(files);
+  const lines = stdout.trimEnd().split("\n");
+  const from = lines.indexOf("The slowest files:");
+  assert.match(lines[from + 1], /^ +[1-9]\.\d s {2}file7\.test\.mjs$/);
+  assert.deepEqual(lines.slice(from + 11), ["", "11 passed, 0 failed, 0 skipped"]);
+});
+
+/** A small project with this one's scripts and settings, which uses what is installed here. */
+function smallProject(): { folder: string; read: (file: string) => string; remove: () => void } {
+  const folder = mkdtempSync(path.join(tmpdir(), "plinth-build-"));
+  for (const name of ["package.json", "package-lock.json", "tsconfig.json", "scripts"])
+    cpSync(path.join(root, name), path.join(folder, name), { recursive: true });
+  symlinkSync(path.join(root, "node_modules"), path.join(folder, "node_modules"));
+  mkdirSync(path.join(folder, "src"));
+  writeFileSync(
+    path.join(folder, "src/one.ts"),
+    "export class One {\n  #own = 1;\n  get own(): number {\n    return this.#own;\n  }\n}\n",
+  );
+  writeFileSync(path.join(folder, "src/other.ts"), "export const other: number = 1;\n");
+  return {
+    folder,
+    read: (file) => readFileSync(path.join(folder, file), "utf8"),
+    remove: () => rmSync(folder, { recursive: true, force: true }),
+  };
+}
+
+const BUILD = path.join("scripts", "prepare.mjs");
+
+test("a build does again what depends on a change, forgets what has no source, and leaves all as it was when it fails", () => {
+  const project = smallProject();
+  const { folder, read } = project;
+  try {
+    const build = () => spawnSync(process.execPath, [BUILD], { cwd: folder, encoding: "utf8" });
+    assert.deepEqual([build().stderr, build().stderr], ["Building …\n", ""]);
+    assert.doesNotMatch(read("dist/src/one.d.ts"), /#private/);
+
+    // Nobody looks at what was built, so that it can show whether it was built again.
+    appendFileSync(path.join(folder, "dist/src/one.js"), "// as it was\n");
+    writeFileSync(path.join(folder, "src/other.ts"), "export const other: number = 22;\n");
+    assert.equal(build().status, 0);
+    assert.match(read("dist/src/one.js"), /as it was/);
+    assert.match(read("dist/src/other.js"), /22/);
+
+    writeFileSync(path.join(folder, "src/one.ts"), 'export const one: number = "1";\n');
+    const failed = build();
+    assert.equal(failed.status, 1);
+    assert.match(failed.stderr, /src\/one\.ts\(1,14\).*\nThe build failed\.\n$/);
+    assert.match(read("dist/src/one.js"), /as it was/);
+
+    rmSync(path.join(folder, "src/one.ts"));
+    assert.equal(build().status, 0);
+    assert.deepEqual(
+      readdirSync(path.join(folder, "dist/src")).filter((name) => name.startsWith("one")),
+      [],
+    );
+
+    // Other settings may build everything in another way.
+    appendFileSync(path.join(folder, "dist/src/other.js"), "// as it was\n");
+    appendFileSync(path.join(folder, "tsconfig.json"), "\n");
+    assert.equal(build().status, 0);
+    assert.doesNotMatch(read("dist/src/other.js"), /as it was/);
+  } finally {
+    project.remove();
+  }
+});
+
+thoroughly(test)("builds that run at once, or are ended, leave one whole state", async () => {
+  const project = smallProject();
+  const { folder, read } = project;
+  try {
+    for (let round = 1; round <= 2; round++) {
+      writeFileSync(path.join(folder, "src/other.ts"), `export const other: number = ${round};\n`);
+      const builds = Array.from({ length: 3 }, () =>
+        spawn(process.execPath, [BUILD], { cwd: folder, stdio: "ignore" }),
+      );
+      setTimeout(() => builds[0].kill("SIGKILL"), round * 400);
+      const ends = await Promise.all(builds.map((one) => once(one, "exit")));
+      assert.deepEqual(ends.slice(1), [
+        [0, null],
+        [0, null],
+      ]);
+      assert.match(read("dist/src/other.js"), new RegExp(`= ${round};`));
+      assert.ok(existsSync(path.join(folder, "dist/.tsbuildinfo")));
+    }
+    // The next build clears away what a killed one could not.
+    writeFileSync(path.join(folder, "src/other.ts"), "export const other: number = 5;\n");
+    assert.equal(spawnSync(process.execPath, [BUILD], { cwd: folder }).status, 0);
+    assert.deepEqual(
+      readdirSync(folder).filter((name) => name.startsWith(".aside")),
+      [],
+    );
+  } finally {
+    project.remove();
+  }
+});

@@ -1,8 +1,10 @@
 /** Modes whose server runs in this process; its handlers may run in threads. */
+import { after, type TestContext } from "node:test";
 import { pathToFileURL } from "node:url";
 import type { HTTPServerOptions, RequestHandlerClass, Router, ThreadingOptions } from "plinth";
 import { BaseHTTPRequestHandler, HTTPServer, MemoryTransport, ThreadingHTTPServer } from "plinth";
 import { programFile } from "../support/places.ts";
+import { thorough } from "../support/thorough.ts";
 import { type Channel, Http1Client } from "./http1_client.ts";
 import { MemoryChannel } from "./memory_channel.ts";
 import type { Mode, Served } from "./mode.ts";
@@ -36,11 +38,7 @@ function http1(name: string, listen: () => Listening, makeServer = onTheEventLoo
       const served: Served = {
         address: httpd.serverAddress,
         done,
-        async client() {
-          const client = new Http1Client(await connect(httpd.serverAddress));
-          t.after(() => client.dispose());
-          return client;
-        },
+        client: () => clientOf(t, connect(httpd.serverAddress)),
         log: () => lines,
         shutdown: () => httpd.shutdown(),
         close: () => httpd.serverClose(),
@@ -48,6 +46,16 @@ function http1(name: string, listen: () => Listening, makeServer = onTheEventLoo
       return served;
     },
   };
+}
+
+/** @param serverGoes whether the server ends the connection when the test ends; else the client does */
+async function clientOf(t: TestContext, channel: Promise<Channel>, serverGoes = true): Promise<Http1Client> {
+  const client = new Http1Client(await channel);
+  t.after(async () => {
+    if (!serverGoes) await client.end().catch(() => {});
+    await client.dispose();
+  });
+  return client;
 }
 
 /** HTTP/1.1 over TCP, by whatever transport the runtime has, or another. */
@@ -70,7 +78,28 @@ export function inThreads(name: string, options: ThreadingOptions): Mode {
       if (Handler !== BaseHTTPRequestHandler) Object.defineProperty(Handler, "module", { value: HANDLERS });
     return new ThreadingHTTPServer(address, handler, { ...others, ...options });
   };
-  return { ...http1(name, tcp, makeServer), has: { ...HTTP1.has, earlyHandlers: options.threadBuffer === 0 } };
+  const mode = { ...http1(name, tcp, makeServer), has: { ...HTTP1.has, earlyHandlers: options.threadBuffer === 0 } };
+  // Most of the time that a case takes is the start of its threads.
+  return thorough ? mode : { ...mode, share: sharing(makeServer) };
+}
+
+function sharing(makeServer: MakeServer): NonNullable<Mode["share"]> {
+  const servers = new Map<RequestHandlerClass | Router, HTTPServer>();
+  after(() => {
+    for (const httpd of servers.values()) httpd.serverClose();
+  });
+  return async (t, handler) => {
+    const { address, connect } = tcp();
+    let httpd = servers.get(handler);
+    if (httpd === undefined) {
+      httpd = makeServer(address, handler, { log: "none" });
+      servers.set(handler, httpd);
+      void httpd.serveForever();
+    }
+    await httpd.serverActivate();
+    const { serverAddress } = httpd;
+    return { client: () => clientOf(t, connect(serverAddress), false) };
+  };
 }
 
 /** What threads import, since the tests are no program that could be imported once more. */

@@ -26,6 +26,10 @@ export interface Mode {
    * @param handler an export of handlers.ts, itself: a mode whose handlers run elsewhere may look for its name there
    */
   serve(t: TestContext, handler: RequestHandlerClass | Router, options?: ServeOptions): Promise<Served>;
+  /**
+   * Where a start is dear: a server for every case that asks nothing of it but a client. It serves on when the test ends.
+   */
+  readonly share?: (t: TestContext, handler: RequestHandlerClass | Router) => Promise<Pick<Served, "client">>;
 }
 
 /** The options that cases may set: numbers and words, so that they travel wherever the server is. */

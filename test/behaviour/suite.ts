@@ -51,10 +51,12 @@ export const ending: Record<string, Topic> = {
 /**
  * Registers every case for a mode.
  * @param topics what they are about; in threads, where a case takes longer, each half has a file of its own
+ * @param onlyEarly of those, the cases alone whose handler runs before its content is there
  */
-export function behaviour(mode: Mode, test: Register, topics = { ...responding, ...ending }): void {
+export function behaviour(mode: Mode, test: Register, topics = { ...responding, ...ending }, onlyEarly = false): void {
+  const none: Register = () => {};
   for (const [topic, register] of Object.entries(topics)) {
     const testOfTopic: Register = (name, run) => test(`${topic}: ${name}`, run);
-    register(mode, testOfTopic, mode.has.earlyHandlers ? testOfTopic : () => {});
+    register(mode, onlyEarly ? none : testOfTopic, mode.has.earlyHandlers ? testOfTopic : none);
   }
 }

@@ -11,14 +11,15 @@ export type Register = (name: string, run: (t: TestContext) => Promise<void>) =>
 /** How long anything may take that must come some time, in milliseconds. */
 const PATIENCE = 10_000;
 
-/** Serves until the test ends, and connects to it. */
+/** Serves until the test ends, or longer where the mode shares its servers, and connects to it. */
 export async function connect(
   t: TestContext,
   mode: Mode,
   handler: RequestHandlerClass | Router,
   options?: ServeOptions,
 ): Promise<Client> {
-  return (await mode.serve(t, handler, options)).client();
+  const isShared = options === undefined && mode.share !== undefined;
+  return (await (isShared ? mode.share(t, handler) : mode.serve(t, handler, options))).client();
 }
 
 /** Waits until `look` finds something. Cases look again and again, since what they wait for may happen elsewhere. */

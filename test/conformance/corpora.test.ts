@@ -8,6 +8,7 @@ import { turn } from "../server/support.ts";
 import { type Case, FILES, type Outcome, readCases, verdict } from "./cases.ts";
 import { ConformanceHandler } from "./handler.ts";
 import { compare, recorderFor, seen } from "./messages.ts";
+import { thorough } from "../support/thorough.ts";
 
 /** One case, sent in these pieces. */
 interface Run {
@@ -15,14 +16,16 @@ interface Run {
   readonly pieces: readonly string[];
 }
 
+/** Every place where bytes can be cut in two; in the short run every eighth, which are others for other lengths. */
+const cutsOf = (length: number): number[] =>
+  Array.from({ length: length - 1 }, (_, i) => i + 1).filter((cut) => thorough || (cut + length) % 8 === 0);
+
 const splits: Record<string, (sent: string) => string[][]> = {
   whole: (sent) => [[sent]],
   "byte by byte": (sent) => (sent.length < 3000 ? [[...sent]] : []),
   "line by line": (sent) => [sent.split(/(?<=\r\n)/)],
-  "cut at every place": (sent) =>
-    sent.length < 400
-      ? Array.from({ length: sent.length - 1 }, (_, i) => [sent.slice(0, i + 1), sent.slice(i + 1)])
-      : [],
+  "cut in two": (sent) =>
+    sent.length < 400 ? cutsOf(sent.length).map((cut) => [sent.slice(0, cut), sent.slice(cut)]) : [],
 };
 
 /** So many connections are open at a time, and their pieces sent in the same turns. */

@@ -4,6 +4,7 @@ import { readFileSync } from "node:fs";
 import path from "node:path";
 import { fromSources, root } from "../support/places.ts";
 import { testOnNode as test } from "../support/runtime.ts";
+import { thoroughly } from "../support/thorough.ts";
 import { folderWith, runIn } from "../threads/support.ts";
 
 const page = readFileSync(path.join(root, "docs/COMMONJS.md"), "utf8");
@@ -35,7 +36,7 @@ test("all that the package exports can be required: nothing waits at the top lev
 
 // Declarations are there when it is built.
 if (!fromSources) {
-  test("the installed TypeScript accepts and refuses what the table says", async (t) => {
+  thoroughly(test)("the installed TypeScript accepts and refuses what the table says", async (t) => {
     const rows = [...page.matchAll(/^\| `(\w+)` .*\| (accepted|refused \((TS\d+)\)) +\|$/gm)];
     assert.ok(rows.length >= 5);
     const program = `import { BaseHTTPRequestHandler, HTTPServer } from "plinth";

@@ -6,6 +6,7 @@ import * as fc from "fast-check";
 import { BaseHTTPRequestHandler } from "plinth";
 import { MemoryTransport } from "../../src/transport/memory.ts";
 import { Gate, GET, inMemory, microtask, readResponses, request } from "../server/support.ts";
+import { runs } from "../support/thorough.ts";
 
 /** A request whose handler does what the test says. */
 class Puppet extends BaseHTTPRequestHandler {
@@ -81,7 +82,7 @@ test("each response has its own fields and content", async (t) => {
   };
   await fc.assert(
     fc.asyncProperty(fc.array(response, { minLength: 1, maxLength: 4 }), fc.array(fc.nat(3), { maxLength: 40 }), run),
-    { numRuns: 300 },
+    { numRuns: runs(300) },
   );
 });
 

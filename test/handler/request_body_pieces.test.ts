@@ -5,6 +5,7 @@ import { test, type TestContext } from "node:test";
 import * as fc from "fast-check";
 import { BaseHTTPRequestHandler, HTTPServer, PeerGoneError, type RequestBody } from "plinth";
 import { Gate, inMemory, post, postChunks, turn, until } from "../server/support.ts";
+import { runs } from "../support/thorough.ts";
 
 /** Runs `read` on content that comes in these pieces. */
 async function reading<T>(pieces: readonly string[], read: (rfile: RequestBody) => Promise<T>): Promise<T> {
@@ -234,6 +235,6 @@ test("however reads are mixed, they give the content, once and in order", async 
       });
       assert.equal(got, whole);
     }),
-    { numRuns: 200 },
+    { numRuns: runs(200) },
   );
 });

@@ -6,6 +6,7 @@ import * as fc from "fast-check";
 import * as bun from "../../src/protocol/bytes/bun.ts";
 import * as deno from "../../src/protocol/bytes/deno.ts";
 import * as node from "../../src/protocol/bytes/node.ts";
+import { runs } from "../support/thorough.ts";
 
 const latin1 = (maxLength: number) =>
   fc.oneof(
@@ -26,7 +27,7 @@ for (const [name, { encode, move, writeLatin1 }] of Object.entries({ node, bun, 
             Array.from(expected, (c) => c.charCodeAt(0)),
           );
         }),
-        { numRuns: 500 },
+        { numRuns: runs(500) },
       );
     });
 

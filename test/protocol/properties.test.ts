@@ -13,6 +13,7 @@ import { content, cuts, fieldValue, placesIn, request, requests, token } from ".
 import { type ReadResponse, readResponses } from "../support/responses.ts";
 import { requireProgram } from "../support/system.ts";
 import { announce } from "../support/wire.ts";
+import { runs } from "../support/thorough.ts";
 
 /** Checks that these bytes come out the same, however they are cut, with the peer's end behind them and without. */
 function sameHowever(data: string, cutAt: readonly number[]): { open: Outcome; ended: Outcome } {
@@ -77,7 +78,7 @@ describe("requests", () => {
           messages.map(({ method, body }) => (method === "HEAD" ? "" : body)),
         );
       }),
-      { numRuns: 300 },
+      { numRuns: runs(300) },
     );
   });
 
@@ -104,7 +105,7 @@ describe("requests", () => {
           });
         }
       }),
-      { numRuns: 400 },
+      { numRuns: runs(400) },
     );
   });
 
@@ -134,7 +135,7 @@ describe("requests", () => {
         checkOutcome(open);
         checkOutcome(ended);
       }),
-      { numRuns: 3000 },
+      { numRuns: runs(3000) },
     );
   });
 
@@ -175,7 +176,7 @@ describe("requests", () => {
           checkOutcome(ended);
         },
       ),
-      { numRuns: 600 },
+      { numRuns: runs(600) },
     );
   });
 
@@ -214,7 +215,7 @@ describe("requests", () => {
           assert.equal(call.body, message.body.slice(0, appetites[n]));
         });
       }),
-      { numRuns: 300 },
+      { numRuns: runs(300) },
     );
   });
 });
@@ -353,7 +354,7 @@ describe("responses", () => {
         assert.deepEqual(read, asked.map(expected));
         assert.equal(asked.length === all.length || closed, true);
       }),
-      { numRuns: 500 },
+      { numRuns: runs(500) },
     );
   });
 
@@ -395,7 +396,7 @@ describe("responses", () => {
         );
         assert.equal((result as { rest?: number }).rest, 0);
       }),
-      { numRuns: 500 },
+      { numRuns: runs(500) },
     );
     lines.close();
     stdin!.end();
@@ -500,7 +501,7 @@ test("whatever handlers, peers and hosts do, in whatever order, nothing breaks a
         driver.call.release();
       }
     }),
-    { numRuns: 2000 },
+    { numRuns: runs(2000) },
   );
 });
 

@@ -7,6 +7,7 @@ import { test } from "node:test";
 import * as fc from "fast-check";
 import { BaseHTTPRequestHandler } from "plinth";
 import { GET, inMemory, type MemoryPeer, microtask, turn } from "./support.ts";
+import { runs } from "../support/thorough.ts";
 
 /** What a handler may do, one after the other; each may be a mistake where it stands. */
 type Step =
@@ -266,5 +267,5 @@ test("handlers that do anything, peers that do anything", async (t) => {
     },
   );
   const seed = Number(process.env["PLINTH_TEST_SEED"] ?? 1);
-  await fc.assert(property, { seed, numRuns: Number(process.env["PLINTH_TEST_RUNS"] ?? 500) });
+  await fc.assert(property, { seed, numRuns: Number(process.env["PLINTH_TEST_RUNS"] ?? runs(500)) });
 });

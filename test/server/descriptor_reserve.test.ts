@@ -180,7 +180,7 @@ const WARNING =
   /\] maxConnections is 16384, but this process may have only (\d+) file descriptors \(ulimit -n\): at most (\d+) connections are open at a time( on each of 2 event loops)?$/;
 
 for (const [where, { server, limit, loops }] of Object.entries(servers)) {
-  describe(`with few file descriptors, ${where}`, system, () => {
+  describe(`with few file descriptors, ${where}`, { ...system, concurrency: 2 }, () => {
     test("more clients than descriptors: as many as there may be are served, the others closed, and it is said once", async (t) => {
       const run = await runWith(t, limit, server);
       await until(() => run.log().length > 0, "a warning");

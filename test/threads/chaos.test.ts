@@ -5,6 +5,7 @@ import { test } from "node:test";
 import { type MemoryPeer, post, postChunks, request, until } from "../server/support.ts";
 import { Blocking, Faulty, pattern, Queued } from "./handlers.ts";
 import { serve, type Threaded } from "./support.ts";
+import { runs } from "../support/thorough.ts";
 
 /** Numbers that look like chance, the same each time. */
 function dice(seed: number): (sides: number) => number {
@@ -79,7 +80,7 @@ for (const [i, [name, Handler, paths, options]] of cases.entries()) {
   test(name, async (t) => {
     const server = await serve(t, Handler, { threads: { min: 2, max: 4 }, queue: 20, ...options });
     const roll = dice(i + 1);
-    const count = Handler === Faulty ? 60 : 150;
+    const count = Handler === Faulty ? runs(60, 20) : runs(150, 30);
     let begun = 0;
     await Promise.all(
       Array.from({ length: 12 }, async () => {

@@ -5,10 +5,11 @@ import net from "node:net";
 import { test } from "node:test";
 import { ThreadingHTTPServer } from "plinth";
 import { Talk } from "./talk.ts";
+import { runs } from "../support/thorough.ts";
 
 const METHODS = ["ITERATE", "STREAM", "BLOCK"];
 const TALKERS = 24;
-const CONVERSATIONS = 1_500;
+const CONVERSATIONS = runs(1_500, 300);
 const PATIENCE = 10_000;
 
 /** Reads up to a text. */

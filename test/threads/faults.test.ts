@@ -4,6 +4,7 @@ import process from "node:process";
 import { after, describe, test } from "node:test";
 import { type MemoryPeer, request, until } from "../server/support.ts";
 import { runtime, testOnNode } from "../support/runtime.ts";
+import { runs, thorough } from "../support/thorough.ts";
 import { BEGUN, Faulty, Queued } from "./handlers.ts";
 import { Fragile, SWITCH } from "./programs/fragile.ts";
 import { serve, type Threaded } from "./support.ts";
@@ -70,7 +71,9 @@ describe("a handler that", { concurrency: 3 }, () => {
     });
   }
 
-  for (const path of ["throws", "rejects", "exits", "exitsLater", "timer", "rejection", "loops", "blocks", "waits"]) {
+  const late = ["throws", "exits", "rejection", "blocks"];
+  if (thorough) late.push("rejects", "exitsLater", "timer", "loops", "waits");
+  for (const path of late) {
     test(`${path} behind the head of its response is cut off, so that its client can tell`, async () => {
       assert.equal(await meet(`/${path}/late`), "cut behind the beginning");
     });
@@ -165,7 +168,7 @@ test("ended threads leave no request behind: all get responses, and the numbers 
   const own = await serve(t, Faulty, { threads: 2, replacementRate: Infinity, queue: 1000 });
   const paths = ["/exits", "/quick", "/exitsLater", "/throws", "/timer", "/quick", "/rejection"];
   const expected = [500, 200, 500, 500, 500, 200, 500];
-  const rounds = 4;
+  const rounds = runs(4, 1);
   const responses = await Promise.all(
     Array.from({ length: rounds * paths.length }, (_, i) => own.get(paths[i % paths.length])),
   );
@@ -188,7 +191,7 @@ describe("a server that ends", () => {
 
   test("leaves nothing behind, however often one is opened and closed, and whatever it ran", async (t) => {
     const before = open();
-    for (let round = 0; round < 4; round++) {
+    for (let round = 0; round < runs(4, 1); round++) {
       const servers: Threaded[] = await Promise.all(
         Array.from({ length: 5 }, () => serve(t, Queued, { threads: 1, shutdownTimeout: 50 })),
       );

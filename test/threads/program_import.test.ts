@@ -7,6 +7,7 @@ import { startProgram } from "../examples/programs.ts";
 import { connect, request, until } from "../server/support.ts";
 import { programFile } from "../support/places.ts";
 import { runsTypeScript, runtime, testOn, testOnNode } from "../support/runtime.ts";
+import { thoroughly } from "../support/thorough.ts";
 import { folderWith, runIn, runProgram } from "./support.ts";
 
 /** The beginning of most programs. */
@@ -67,7 +68,7 @@ describe("programs", { concurrency: 2 }, () => {
     }
   });
 
-  test("a plain server beside it, constructed first and served later, is no matter", async (t) => {
+  thoroughly(test)("a plain server beside it, constructed first and served later, is no matter", async (t) => {
     const main = `${IMPORTS}${ASK}
       class Handler extends BaseHTTPRequestHandler {
         do_GET() { this.sendText(\`\${isMainThread} \${this.server.constructor.name}\`); }
@@ -82,7 +83,7 @@ describe("programs", { concurrency: 2 }, () => {
     ]);
   });
 
-  test("several threading servers in a program: each one's threads find their own", async (t) => {
+  thoroughly(test)("several threading servers in a program: each one's threads find their own", async (t) => {
     const main = `${IMPORTS}${ASK}
       class Named extends BaseHTTPRequestHandler {
         do_GET() { this.sendText(\`\${this.constructor.name} \${this.server.constructor.name} \${this.server.threadData}\`); }
@@ -146,7 +147,7 @@ describe("programs", { concurrency: 2 }, () => {
     assert.deepEqual(await runProgram(t, { "main.js": main, "light.js": light }), ["/ 200 main"]);
   });
 
-  test("a class that a program exports is found, though the program serves only as itself", async (t) => {
+  thoroughly(test)("a class that a program exports is found, though the program serves only as itself", async (t) => {
     for (const condition of ["isMainThread", "process.argv[1] === fileURLToPath(import.meta.url)"]) {
       const main = `${IMPORTS}${ASK}
         import { fileURLToPath } from "node:url";
@@ -327,7 +328,7 @@ describe("programs", { concurrency: 2 }, () => {
     }
   });
 
-  testOnNode("a loader that runs a program runs it in threads, too", async (t) => {
+  thoroughly(testOnNode)("a loader that runs a program runs it in threads, too", async (t) => {
     const main = `import { BaseHTTPRequestHandler, ThreadingHTTPServer } from "plinth";
       import { Light } from "./light.js";
       clazz Handler extends BaseHTTPRequestHandler {

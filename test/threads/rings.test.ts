@@ -5,6 +5,7 @@ import * as fc from "fast-check";
 import type { Exchange } from "../../src/protocol/exchange.ts";
 import { IN_PUT, IN_TAKEN, type Layout, PoolMemory } from "../../src/threads/shared/memory.ts";
 import { ContentRing, DATA, END, LOG, MORE, RecordReader, RecordWriter } from "../../src/threads/shared/rings.ts";
+import { runs } from "../support/thorough.ts";
 
 const SLOT = 1;
 
@@ -138,7 +139,7 @@ test("records come out as they were put, in order, once they are handed over", (
       assert.equal(records.put.length, 0);
       checkAround(records.memory, records.memory.outAt(SLOT));
     }),
-    { numRuns: 300 },
+    { numRuns: runs(300) },
   );
 });
 
@@ -167,7 +168,7 @@ test("where the reader keeps up, a record of any size passes in pieces, from wha
         assert.deepEqual(Buffer.concat(pieces), Buffer.from(bytes));
       }
     }),
-    { numRuns: 200 },
+    { numRuns: runs(200) },
   );
 });
 
@@ -285,7 +286,7 @@ test("content comes out as it was put, wherever in the ring it lies", () => {
       }
       checkAround(memory, memory.inAt(SLOT));
     }),
-    { numRuns: 300 },
+    { numRuns: runs(300) },
   );
 });
 

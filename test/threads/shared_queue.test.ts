@@ -17,6 +17,7 @@ import {
   TICKET,
 } from "../../src/threads/shared/memory.ts";
 import { programFile } from "../support/places.ts";
+import { runs } from "../support/thorough.ts";
 
 const LAYOUT: Layout = { threads: 3, slots: 5, headSize: 64, ringSize: 64 };
 
@@ -112,7 +113,7 @@ test("whoever takes gets the request that has waited longest and was not given u
       assert.equal(memory.take(0), -1);
       assert.equal(memory.queued, 0);
     }),
-    { numRuns: 300 },
+    { numRuns: runs(300) },
   );
 });
 

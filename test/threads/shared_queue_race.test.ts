@@ -5,8 +5,9 @@ import { test } from "node:test";
 import { Worker } from "node:worker_threads";
 import { FREE, PoolMemory, STATE } from "../../src/threads/shared/memory.ts";
 import { programFile } from "../support/places.ts";
+import { runs } from "../support/thorough.ts";
 
-const ROUNDS = 200_000;
+const ROUNDS = runs(200_000);
 
 test("each slot that is put is taken once or was given up, though several take and the event loop looks", async (t) => {
   const layout = { threads: 2, slots: 8, headSize: 64, ringSize: 64 };

@@ -16,6 +16,7 @@ import {
 import { BEGUN, Blocking, Buffering, digest, ENDED, NOTES, pattern, Queued } from "./handlers.ts";
 import { serve, type Threaded } from "./support.ts";
 import { Talk } from "./talk.ts";
+import { runs } from "../support/thorough.ts";
 
 const SUM = '{"val_a": 3, "val_b": 4}';
 const LARGE = 100_000;
@@ -268,7 +269,7 @@ describe("content that streams", () => {
 
   test("who leaves while it waits, or while it has a thread, leaves no place taken", async (t) => {
     const server = await serve(t, Blocking, { threads: 2 });
-    for (let round = 0; round < 5; round++) {
+    for (let round = 0; round < runs(5, 2); round++) {
       server.reset();
       const uploads: [MemoryPeer, string][] = [];
       for (let i = 0; i < 5; i++) uploads.push(await upload(server, "/leftReading"));

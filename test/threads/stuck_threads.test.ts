@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { request, until } from "../server/support.ts";
 import { runtime } from "../support/runtime.ts";
+import { thoroughly } from "../support/thorough.ts";
 import { Stuck } from "./programs/stuck.ts";
 import { folderWith, runIn, serve } from "./support.ts";
 
@@ -41,7 +42,7 @@ describe("a thread that goes on though it was ended", { concurrency: 3 }, () => 
     assert.equal(own.httpd.stats().replaced, 1);
   });
 
-  test("what it has to say when it is over reaches nobody", async (t) => {
+  thoroughly(test)("what it has to say when it is over reaches nobody", async (t) => {
     const own = await serve(t, Stuck, { threads: 3, handlerTimeout: ALLOWED });
     const late = [own.get(`/computes/${TAKES / 2}`), own.get(`/sleeps/${TAKES / 2}`)];
     for (const response of await Promise.all(late)) assert.equal(response.status, 503);
@@ -118,6 +119,9 @@ describe("a thread that goes on though it was ended", { concurrency: 3 }, () => 
     // Node's own exit would wait for the threads, and so for what they wait for.
     assert.equal(status, runtime === "node" ? null : 70, lines.join("\n"));
     assert.ok(performance.now() - begun < 14_000, `${performance.now() - begun} ms`);
-    assert.ok(lines.at(-1)?.endsWith("more than 1 threads go on after they were ended (maxStuckThreads): ending the process"), lines.join("\n"));
+    assert.ok(
+      lines.at(-1)?.endsWith("more than 1 threads go on after they were ended (maxStuckThreads): ending the process"),
+      lines.join("\n"),
+    );
   });
 });

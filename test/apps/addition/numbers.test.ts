@@ -4,6 +4,7 @@ import { test } from "node:test";
 import * as fc from "fast-check";
 import { add } from "../../../apps/addition/sum.ts";
 import { type Operand, readNumber, writeNumber } from "../../../apps/addition/numbers.ts";
+import { runs } from "../../support/thorough.ts";
 
 test("whole numbers are integers of any size; a point or an exponent makes a double", () => {
   for (const [text, value] of [
@@ -40,7 +41,7 @@ test("a number is a number where JSON.parse says so", () => {
       // "-0" is an integer, which has no sign of zero.
       if (isNumber) assert.equal(Number(readNumber(text)) + 0, (JSON.parse(text) as number) + 0);
     }),
-    { numRuns: 2000 },
+    { numRuns: runs(2000) },
   );
 });
 

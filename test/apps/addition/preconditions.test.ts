@@ -4,6 +4,7 @@ import { describe, test } from "node:test";
 import * as fc from "fast-check";
 import { failedPrecondition } from "../../../apps/addition/caching.ts";
 import { ask, FORM_TYPE, JSON_TYPE } from "./support.ts";
+import { runs } from "../../support/thorough.ts";
 
 const TAG = '"abc"';
 
@@ -118,9 +119,9 @@ describe("the evaluation", () => {
         assert.equal(failedPrecondition("GET", [], [value], tag), isKnown ? 304 : null);
         if (isKnown) named++;
       }),
-      { numRuns: 2000 },
+      { numRuns: runs(2000) },
     );
-    assert.ok(named > 20, `${named} times`);
+    assert.ok(named > runs(20, 1), `${named} times`);
   });
 
   test("what the grammar does not have names nothing", () => {
@@ -132,7 +133,7 @@ describe("the evaluation", () => {
         assert.equal(failedPrecondition("GET", [value, '"a"'], [], '"a"'), 412);
         assert.equal(failedPrecondition("GET", [], [value, '"a"'], '"a"'), null);
       }),
-      { numRuns: 5000 },
+      { numRuns: runs(5000) },
     );
   });
 

@@ -5,9 +5,10 @@ import { once } from "node:events";
 import net from "node:net";
 import { after, before, test } from "node:test";
 import { programFile } from "../support/places.ts";
+import { thorough } from "../support/thorough.ts";
 
 const MIB = 1024 * 1024;
-const mib = Number(process.env["PLINTH_TEST_MIB"] ?? 512);
+const mib = Number(process.env["PLINTH_TEST_MIB"] ?? (thorough ? 512 : 256));
 const size = mib * MIB;
 /** What a body may cost at most, whatever its size: the 64 MiB of buffers that V8 lets become garbage in each of two threads. */
 const ALLOWED_KIB = 2 * 64 * 1024;
