@@ -2,7 +2,8 @@
 import assert from "node:assert/strict";
 import { test, type TestContext } from "node:test";
 import { BaseHTTPRequestHandler, type HTTPServerOptions, MemoryTransport, type RequestHandlerClass } from "plinth";
-import { Gate, GET, inMemory, MemoryPeer, microtask, readResponses, request, turn } from "../server/support.ts";
+import { Gate, GET, inMemory, MemoryPeer, microtask, request, turn } from "../server/support.ts";
+import { takeResponses } from "../support/responses.ts";
 
 type Transport = NonNullable<HTTPServerOptions["transport"]>;
 
@@ -223,7 +224,7 @@ test("the response leaves when the handler settles, before the turn ends", async
   const { peer, writes } = await recorded(t, Handler);
   await peer.send(GET);
   for (let i = 0; i < 20; i++) await microtask();
-  assert.equal(readResponses(writes.join("")).responses.length, 1);
+  assert.equal(takeResponses(writes.join("")).responses.length, 1);
 });
 
 test("the memory of what a slow client was sent is used again once that has left", async (t) => {
