@@ -41,6 +41,8 @@ const TEXT = /^[\t\x20-\x7e\x80-\xff]*$/;
 const EXTENSIONS =
   /^(?:[ \t]*;[ \t]*[!#$%&'*+\-.^_`|~0-9A-Za-z]+(?:[ \t]*=[ \t]*(?:[!#$%&'*+\-.^_`|~0-9A-Za-z]+|"(?:[^"\\\0-\x08\x0a-\x1f\x7f]|\\[\t\x20-\x7e\x80-\xff])*"))?)*$/;
 
+const isSpace = (code) => code === 0x20 || code === 0x09;
+
 /** Fields that frame or route a message have no place behind its content (RFC 9110 §6.5.1). */
 const NO_TRAILERS = ["content-length", "transfer-encoding", "host", "trailer", "connection"];
 
@@ -65,9 +67,11 @@ export class ResponseOracle {
   bytesRead = 0;
   #isPlinth;
   #bytes = NOTHING;
-  /** `#bytes` is the reader's own memory, and not the caller's. */
+  /** So many of `#bytes` were read. */
+  #at = 0;
+  /** `#bytes` is memory of this object, and not the caller's. */
   #isOwn = true;
-  /** No line ends in so many bytes of `#bytes`. */
+  /** No line ends before this place in `#bytes`. */
   #searched = 0;
   #hasEnded = false;
   #state = HEAD;
@@ -93,7 +97,7 @@ export class ResponseOracle {
 
   /** What has come and was not read yet. */
   get rest() {
-    return this.#bytes;
+    return this.#bytes.subarray(this.#at);
   }
 
   /** Whether the response whose head was read last has been read to its end; true before the first. */
@@ -108,10 +112,11 @@ export class ResponseOracle {
   feed(bytes) {
     if (this.#hasEnded) throw new TypeError("feed() was called behind end()");
     if (bytes.length === 0) return;
-    this.#isOwn = this.#bytes.length > 0;
-    this.#bytes = this.#isOwn
-      ? Buffer.concat([this.#bytes, bytes])
-      : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length);
+    const given = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length);
+    this.#isOwn = this.#unread > 0;
+    this.#bytes = this.#isOwn ? Buffer.concat([this.rest, given]) : given;
+    this.#searched = Math.max(0, this.#searched - this.#at);
+    this.#at = 0;
   }
 
   /** Says that the connection has ended behind what was fed. */
@@ -129,11 +134,12 @@ export class ResponseOracle {
   readHead(method) {
     if (this.#state !== HEAD) throw new TypeError("readHead() was called before the content was read to its end");
     if (this.#start === null) {
-      if (this.#closes && this.#bytes.length > 0)
-        this.#refuse("bytes have come behind a response that ends the connection", this.#bytes);
-      const known = Math.min(this.#bytes.length, PROTOCOL.length);
-      if (this.#bytes.compare(PROTOCOL, 0, known, 0, known) !== 0)
-        this.#refuse("bytes have come that begin no response", this.#bytes);
+      if (this.#closes && this.#unread > 0)
+        this.#refuse("bytes have come behind a response that ends the connection", this.rest);
+      for (let i = 0; i < PROTOCOL.length && i < this.#unread; i++) {
+        if (this.#bytes[this.#at + i] !== PROTOCOL[i])
+          this.#refuse("bytes have come that begin no response", this.rest);
+      }
       const line = this.#readLine();
       if (line === null) return null;
       this.#start = this.#readStatusLine(line);
@@ -163,10 +169,10 @@ export class ResponseOracle {
           break;
         }
         case CHUNK_END:
-          if (this.#bytes.length < 2) return this.#wait();
-          if (this.#bytes[0] !== CR || this.#bytes[1] !== LF)
-            this.#refuse("behind a chunk there is not CR LF", this.#bytes);
-          this.#drop(2);
+          if (this.#unread < 2) return this.#wait();
+          if (this.#bytes[this.#at] !== CR || this.#bytes[this.#at + 1] !== LF)
+            this.#refuse("behind a chunk there is not CR LF", this.rest);
+          this.#advance(2);
           this.#state = CHUNK_SIZE;
           break;
         case TRAILERS:
@@ -185,14 +191,16 @@ export class ResponseOracle {
 
   #readPiece() {
     const untilClose = this.#left === Infinity;
-    if (this.#bytes.length === 0) {
+    if (this.#unread === 0) {
       if (!untilClose || !this.#hasEnded) return this.#wait();
       this.#state = HEAD;
       return null;
     }
-    if (!this.#mayHaveContent) this.#refuse("a response with the status 205 has content", this.#bytes);
-    const piece = this.#drop(Math.min(this.#left, this.#bytes.length));
-    this.#left -= piece.length;
+    if (!this.#mayHaveContent) this.#refuse("a response with the status 205 has content", this.rest);
+    const length = Math.min(this.#left, this.#unread);
+    const piece = this.#bytes.subarray(this.#at, this.#at + length);
+    this.#advance(length);
+    this.#left -= length;
     if (this.#left === 0) this.#state = this.#framing === "chunked" ? CHUNK_END : HEAD;
     return piece;
   }
@@ -243,7 +251,10 @@ export class ResponseOracle {
       this.#state = this.#left > 0 ? CONTENT : HEAD;
     }
 
-    const options = valuesOf(fields, "connection").flatMap((value) => value.toLowerCase().split(/[ \t]*,[ \t]*/));
+    const options = valuesOf(fields, "connection")
+      .join()
+      .toLowerCase()
+      .split(/[ \t]*,[ \t]*/);
     this.#closes =
       this.#left === Infinity || options.includes("close") || (version === "1.0" && !options.includes("keep-alive"));
     const counted = this.#framing === "counted" ? this.#left : null;
@@ -266,44 +277,51 @@ export class ResponseOracle {
       if (line === null) return false;
       if (line === "") return true;
       const colon = line.indexOf(":");
-      const name = line.slice(0, Math.max(0, colon));
-      const value = line.slice(colon + 1).replace(/^[ \t]+/, "");
+      let start = colon + 1;
+      let end = line.length;
+      while (start < end && isSpace(line.charCodeAt(start))) start++;
+      while (start < end && isSpace(line.charCodeAt(end - 1))) end--;
+      const [name, value] = [line.slice(0, Math.max(0, colon)), line.slice(start, end)];
       if (!TOKEN.test(name) || !TEXT.test(value)) this.#refuse("a field line is malformed", line);
-      let end = value.length;
-      while (end > 0 && (value[end - 1] === " " || value[end - 1] === "\t")) end--;
-      this.#fields.push([name, value.slice(0, end)]);
+      this.#fields.push([name, value]);
     }
   }
 
   /** Reads a line, without its end. @returns {string | null} null where more bytes are needed */
   #readLine() {
-    const end = this.#bytes.indexOf(LF, this.#searched);
-    if ((end < 0 ? this.#bytes.length : end) > LONGEST_LINE)
-      this.#refuse(`a line has more than ${LONGEST_LINE} bytes`, this.#bytes);
+    const end = this.#bytes.indexOf(LF, Math.max(this.#at, this.#searched));
+    if ((end < 0 ? this.#bytes.length : end) - this.#at > LONGEST_LINE)
+      this.#refuse(`a line has more than ${LONGEST_LINE} bytes`, this.rest);
     if (end < 0) {
       this.#searched = this.#bytes.length;
       return this.#wait();
     }
-    // The first CR is the one before LF, or the line has another.
-    if (end === 0 || this.#bytes.indexOf(CR) !== end - 1)
-      this.#refuse("CR and LF stand apart", this.#bytes.subarray(0, end + 1));
-    return this.#drop(end + 1).toString("latin1", 0, end - 1);
+    const line = this.#bytes.toString("latin1", this.#at, end);
+    // The only CR is the one before LF.
+    if (line === "" || line.indexOf("\r") !== line.length - 1) this.#refuse("CR and LF stand apart", `${line}\n`);
+    this.#advance(end + 1 - this.#at);
+    return line.slice(0, -1);
   }
 
-  /** Moves on behind so many bytes. @returns them */
-  #drop(count) {
-    const dropped = this.#bytes.subarray(0, count);
-    this.#bytes = this.#bytes.subarray(count);
-    this.#searched = 0;
+  get #unread() {
+    return this.#bytes.length - this.#at;
+  }
+
+  /** Moves on behind so many bytes. */
+  #advance(count) {
+    this.#at += count;
     this.bytesRead += count;
-    return dropped;
   }
 
   /** Keeps what has come until there is more. @returns {null} @throws {IncompleteResponse} where no more comes */
   #wait() {
     if (this.#hasEnded) throw new IncompleteResponse("the connection has ended before a response was whole");
-    if (!this.#isOwn) this.#bytes = this.#bytes.length === 0 ? NOTHING : Buffer.from(this.#bytes);
-    this.#isOwn = true;
+    if (!this.#isOwn) {
+      this.#searched = Math.max(0, this.#searched - this.#at);
+      this.#bytes = this.#unread === 0 ? NOTHING : Buffer.from(this.rest);
+      this.#at = 0;
+      this.#isOwn = true;
+    }
     return null;
   }
 
