@@ -284,8 +284,9 @@ interface Contents extends Omit<CompleteResponse, "get" | "interim"> {
   readonly interim: readonly Pick<CompleteResponse, "status" | "fields">[];
 }
 
-function contentsOf({ get: _, interim, ...response }: CompleteResponse): Contents {
-  return { ...response, interim: interim.map(({ status, fields }) => ({ status, fields })) };
+function contentsOf({ status, reason, fields, body, framing, trailers, interim }: CompleteResponse): Contents {
+  const before = interim.map(({ status, fields }) => ({ status, fields }));
+  return { status, reason, fields, body, framing, trailers, interim: before };
 }
 
 /** What a client should make of a response. */

@@ -1,5 +1,7 @@
 /** Clients that ask again and again, and count what becomes of it while servers stop. */
+import assert from "node:assert/strict";
 import net from "node:net";
+import { ResponseOracle } from "../support/response_oracle.ts";
 import { until } from "./support.ts";
 
 /** What a client does behind a response that says `Connection: close`. */
@@ -59,7 +61,8 @@ export class Load {
   #connection(): Promise<"close" | "lost" | "refused"> {
     return new Promise((resolve) => {
       const socket = net.connect(this.#port, "127.0.0.1").setNoDelay(true);
-      let text = "";
+      const oracle = new ResponseOracle();
+      let head: ReturnType<ResponseOracle["readHead"]> = null;
       let isConnected = false;
       let waits = false;
       const ask = (): void => {
@@ -72,13 +75,19 @@ export class Load {
         ask();
       });
       socket.on("data", (data: Buffer) => {
-        text += data.toString("latin1");
-        const head = /^HTTP\/1\.1 200 [^]*?\r\nContent-Length: ([0-9]+)[^]*?\r\n\r\n/.exec(text);
-        if (head === null || text.length < head[0].length + Number(head[1])) return;
-        text = "";
+        // What it throws ends the test.
+        oracle.feed(data);
+        head ??= oracle.readHead("GET");
+        if (head === null) return;
+        assert.equal(head.status, 200);
+        while (oracle.readContent() !== null);
+        if (!oracle.isWhole) return;
+        assert.equal(oracle.rest.length, 0, "a request gets one response");
+        const { closes } = head;
+        head = null;
         waits = false;
         this.responded++;
-        if (!this.#over && !/\r\nConnection: close\r\n/.test(head[0])) return ask();
+        if (!this.#over && !closes) return ask();
         resolve("close");
         socket.end();
       });

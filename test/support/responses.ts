@@ -1,8 +1,11 @@
 /** Responses as text, one character a byte, as tests look at them. The oracle reads them (response_oracle.mjs). */
 import assert from "node:assert/strict";
+import type net from "node:net";
 import {
   type FieldLines,
   type Framing,
+  ResponseOracle,
+  type Sender,
   takeResponses as take,
   type TakenResponse,
   valueOf,
@@ -38,8 +41,13 @@ export interface TakenResponses {
  * @param ended whether the connection has ended behind the text
  * @throws {MalformedResponse}
  */
-export function takeResponses(text: string, methods: readonly string[] = [], ended = false): TakenResponses {
-  const { responses, rest } = take(Buffer.from(text, "latin1"), { methods, ended });
+export function takeResponses(
+  text: string,
+  methods: readonly string[] = [],
+  ended = false,
+  sender: Sender = "Plinth",
+): TakenResponses {
+  const { responses, rest } = take(Buffer.from(text, "latin1"), { methods, ended, sender });
   return { responses: responses.map(asText), rest: rest.toString("latin1") };
 }
 
@@ -48,8 +56,13 @@ export function takeResponses(text: string, methods: readonly string[] = [], end
  * @param ended whether the connection has ended behind the text
  * @throws {MalformedResponse}
  */
-export function readResponses(text: string, methods: readonly string[], ended = false): CompleteResponse[] {
-  const { responses, rest } = takeResponses(text, methods, ended);
+export function readResponses(
+  text: string,
+  methods: readonly string[],
+  ended = false,
+  sender: Sender = "Plinth",
+): CompleteResponse[] {
+  const { responses, rest } = takeResponses(text, methods, ended, sender);
   const complete: CompleteResponse[] = [];
   let interim: ReceivedResponse[] = [];
   for (const response of responses) {
@@ -59,14 +72,51 @@ export function readResponses(text: string, methods: readonly string[], ended = 
       interim = [];
     }
   }
-  assert.equal(
-    complete.length,
-    methods.length,
-    `responses to ${methods.join(", ")} in ${JSON.stringify(text.slice(0, 500))}`,
-  );
+  const shown = JSON.stringify(text.slice(0, 500));
+  assert.equal(complete.length, methods.length, `responses to ${methods.join(", ")} in ${shown}`);
   assert.equal(rest, "", "bytes are left over behind the last response");
   assert.deepEqual(interim, [], "an interim response is left over behind the last response");
   return complete;
+}
+
+/** A response of which hardly anything was kept. */
+export interface CountedResponse {
+  readonly status: number;
+  /** The first 500 bytes of its content. */
+  readonly beginning: string;
+  /** How many bytes its content has. */
+  readonly length: number;
+  readonly trailers: FieldLines;
+}
+
+/** Reads a response of any size, up to the end of its connection. Rejects when that is not the end of the response. */
+export async function countResponse(socket: net.Socket, method: string): Promise<CountedResponse> {
+  const oracle = new ResponseOracle();
+  let status = 0;
+  let beginning = "";
+  let length = 0;
+  await new Promise<void>((resolve, reject) => {
+    const read = (take: () => void): void => {
+      try {
+        take();
+        if (status === 0) status = oracle.readHead(method)?.status ?? 0;
+        if (status === 0) return;
+        for (let piece; (piece = oracle.readContent()) !== null; length += piece.length) {
+          if (beginning.length < 500) beginning += piece.toString("latin1", 0, 500 - beginning.length);
+        }
+        assert.ok(!oracle.isWhole || oracle.rest.length === 0, "bytes have come behind the response");
+      } catch (error) {
+        reject(error as Error);
+        socket.destroy();
+      }
+    };
+    socket.on("data", (bytes: Buffer) => read(() => oracle.feed(bytes)));
+    socket.on("end", () => read(() => oracle.end()));
+    socket.on("error", reject);
+    socket.on("close", () => resolve());
+  });
+  assert.ok(status !== 0 && oracle.isWhole, "the response is whole");
+  return { status, beginning, length, trailers: oracle.trailers };
 }
 
 function asText({ status, reason, fields, framing, content, trailers }: TakenResponse): ReceivedResponse {
