@@ -62,8 +62,10 @@ export function install(folder = ".") {
 
   say(folder === "." ? "Installing what is missing …" : `Installing what ${folder} needs …`);
   withAside((aside) => {
-    for (const name of ["package.json", "package-lock.json"])
-      fs.copyFileSync(inRoot(folder, name), path.join(aside, name));
+    const { packages } = JSON.parse(fs.readFileSync(inRoot(folder, "package-lock.json"), "utf8"));
+    const workspaces = Object.keys(packages).filter((place) => place !== "" && !place.includes("node_modules"));
+    const manifests = ["", ...workspaces].map((place) => path.join(place, "package.json"));
+    for (const file of ["package-lock.json", ...manifests]) copyInto(aside, folder, file);
     // Each flag holds against a user's configuration, or against that of an npm command which we run under.
     // Nothing that we depend on needs its install script to have run.
     const flags = [
@@ -80,7 +82,23 @@ export function install(folder = ".") {
         fail(`npm ci failed: ${error ? error.message : `exit status ${status}`}`, stdout ?? "", stderr ?? "");
     fs.writeFileSync(path.join(aside, "node_modules", ".installed-from"), wanted);
     if (!isRight()) swapIn(path.join(aside, "node_modules"), inRoot(folder, "node_modules"), aside);
+    // Windows has no relative links, so those that npm has made there lead aside.
+    if (process.platform === "win32") relink(folder, packages);
   });
+}
+
+/** Makes the links in node_modules to the project's own packages once more. @param packages those of the lock file, by their places */
+function relink(folder, packages) {
+  for (const [place, { link, resolved }] of Object.entries(packages)) {
+    if (!link) continue;
+    fs.rmSync(inRoot(folder, place), { force: true });
+    fs.symlinkSync(inRoot(folder, resolved), inRoot(folder, place), "junction");
+  }
+}
+
+function copyInto(aside, folder, file) {
+  fs.mkdirSync(path.dirname(path.join(aside, file)), { recursive: true });
+  fs.copyFileSync(inRoot(folder, file), path.join(aside, file));
 }
 
 function npm(args, options) {
@@ -98,7 +116,9 @@ const sourceFolders = ["src", "apps", "examples", "test"];
 
 /** dist is right when it was built from the present inputs: the same files, sizes and times of change. */
 export function build() {
-  const sources = sourceFolders.flatMap((folder) => filesIn(folder)).filter((file) => file.endsWith(".ts"));
+  const sources = sourceFolders
+    .flatMap((folder) => filesIn(folder))
+    .filter((file) => file.endsWith(".ts") && !file.includes("/node_modules/"));
   const inputs = ["package.json", "tsconfig.json", "scripts/prepare.mjs", ...sources];
   const facts = inputs.map((file) => {
     const { size, mtimeMs } = fs.statSync(inRoot(file));
@@ -112,10 +132,7 @@ export function build() {
   withAside((aside) => {
     // tsc sees a copy of the inputs, with a dist of its own: "exports" and "imports" of package.json, source maps and
     // messages come out as they would in place, and an output whose source is gone is not there.
-    for (const file of inputs) {
-      fs.mkdirSync(path.dirname(path.join(aside, file)), { recursive: true });
-      fs.copyFileSync(inRoot(file), path.join(aside, file));
-    }
+    for (const file of inputs) copyInto(aside, ".", file);
     const { status, error, stdout, stderr } = tool("tsc", [], { cwd: aside });
     if (status !== 0) return () => fail(error ? error.message : `${stdout}${stderr}`, "The build failed.");
     openDeclarations(path.join(aside, "dist", "src"));
@@ -127,14 +144,14 @@ export function build() {
 /**
  * Takes `#private;` out of the declarations of classes. tsc writes it for a class that has private names, and it tells users nothing
  * but that. Since TypeScript 6, who extends such a class without giving a name to what comes of it, as a mixin does, cannot have that
- * declared (TS4094). The line is left empty, so that the maps of the declarations stay right.
+ * declared (TS4094).
  */
 function openDeclarations(folder) {
   for (const name of fs.readdirSync(folder, { recursive: true })) {
     if (!name.endsWith(".d.ts")) continue;
     const file = path.join(folder, name);
     const text = fs.readFileSync(file, "utf8");
-    const open = text.replace(/^ +#private;$/gm, "");
+    const open = text.replace(/^ +#private;\n/gm, "");
     if (open !== text) fs.writeFileSync(file, open);
   }
 }

@@ -2,7 +2,7 @@
 export { HTTPServer } from "./server/server.ts";
 export { inheritedSockets } from "./program/inherited_sockets.ts";
 export type { NamedSocket } from "./program/thread_context.ts";
-export type { HTTPServerOptions, LimitOptions } from "./server/options.ts";
+export type { HTTPServerOptions, LimitOptions } from "./server/server_options.ts";
 export { HandledRequest, type HandlerContext } from "./handler/handled_request.ts";
 export { BaseHTTPRequestHandler, type RequestHandlerClass, type RequestMethod } from "./handler/handler.ts";
 export { HTTPError, type HTTPErrorOptions, PeerGoneError, type PeerGoneReason } from "./handler/errors.ts";
@@ -17,11 +17,11 @@ export {
   type ThreadingServer,
   type ThreadingServerClass,
 } from "./threads/threading_server.ts";
-export type { ThreadingOptions } from "./threads/options.ts";
+export type { ThreadingOptions } from "./threads/shared/threading_options.ts";
 export type { ThreadingStats, WaitingTime } from "./threads/shared/stats.ts";
 export { Router, type RouterOptions } from "./routing/router.ts";
 export type { RouteParams } from "./handler/request_path.ts";
-export type { RequestRouter } from "./handler/request_router.ts";
+export type { RequestRouter } from "./handler/router_interface.ts";
 export type { Server } from "./handler/server_interface.ts";
 export {
   type InjectedHead,
@@ -31,6 +31,7 @@ export {
   type InjectedStreamRequest,
   ResponseCutError,
 } from "./server/inject.ts";
+export { decodeText, validate } from "./handler/json.ts";
 export type { StandardIssue, StandardResult, StandardSchemaV1 } from "./handler/standard_schema.ts";
 export type { ResponseBody } from "./handler/response_body.ts";
 export type { RequestBody } from "./handler/request_body.ts";

@@ -3,10 +3,11 @@ import assert from "node:assert/strict";
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import path from "node:path";
 import { test } from "node:test";
+import { pathToFileURL } from "node:url";
 import { root } from "./support/places.ts";
 
 interface Import {
-  /** The file that imports, from the root on: "src/server/connection_driver.ts". */
+  /** The file that imports, from the root on: "src/server/server.ts". */
   readonly from: string;
   /** What it names; a relative one from the root on. */
   readonly to: string;
@@ -14,11 +15,25 @@ interface Import {
   readonly typeOnly: boolean;
 }
 
+const { importsUnder, folderOf, graphOf } = (await import(
+  pathToFileURL(path.join(root, "scripts", "imports.mjs")).href
+)) as {
+  importsUnder(folder: string): Promise<Import[]>;
+  folderOf(file: string): string;
+  graphOf(imports: readonly Import[]): { folders: Map<string, Set<string>>; back: string[] };
+};
+
 function filesUnder(folder: string): string[] {
   const entries = readdirSync(path.join(root, folder), { withFileTypes: true, recursive: true });
   return entries
-    .filter((entry) => entry.isFile() && /\.[cm]?[jt]sx?$/.test(entry.name))
+    .filter(
+      (entry) =>
+        entry.isFile() &&
+        /\.[cm]?[jt]sx?$/.test(entry.name) &&
+        !/[/\\]dist\b/.test(entry.parentPath.slice(root.length)),
+    )
     .map((entry) => path.relative(root, path.join(entry.parentPath, entry.name)).split(path.sep).join("/"))
+    .filter((file) => !/\/(?:dist|node_modules)\//.test(file))
     .sort();
 }
 
@@ -26,37 +41,8 @@ function readSource(file: string): string {
   return readFileSync(path.join(root, file), "utf8");
 }
 
-/**
- * May say `require`: main_module.ts and class_loader.ts, which ask what the command line names and load nothing so, and the addition's
- * zod.ts, which loads zod and imports its types.
- */
-const REQUIRING = ["src/program/main_module.ts", "src/program/class_loader.ts", "apps/addition/zod.ts"];
-
-/** The imports of a file, in the form that our formatter gives them: a statement begins its line. */
-function importsOf(file: string): Import[] {
-  const text = readSource(file);
-  const found: [string, boolean][] = [];
-  for (const [, , type, names, to] of text.matchAll(/^(import|export) (type )?([^;"]*?)from "([^"]+)"/gm)) {
-    const each = /^\{([^]*)\}\s*$/
-      .exec(names)?.[1]
-      .split(",")
-      .filter((name) => name.trim() !== "");
-    found.push([to, type !== undefined || each?.every((name) => name.trim().startsWith("type ")) === true]);
-  }
-  for (const [, to] of text.matchAll(/^import "([^"]+)"/gm)) found.push([to, false]);
-  for (const [, to] of text.matchAll(/^(?! *(?:\*|\/\/)).*\bimport\(\s*"([^"]+)"/gm)) found.push([to, false]);
-  // What this reader does not understand must not pass unseen.
-  const statements = text.match(/^(import\b(?!\()|export (?:type )?[{*])/gm)?.length ?? 0;
-  assert.ok(found.length >= statements, `${file} has an import in another form`);
-  if (!REQUIRING.includes(file)) assert.doesNotMatch(text, /\brequire\(|\bcreateRequire\b/, file);
-  return found.map(([to, typeOnly]) => {
-    const resolved = to.startsWith(".") ? path.posix.join(path.posix.dirname(file), to) : to;
-    return { from: file, to: resolved, typeOnly };
-  });
-}
-
 const sources = filesUnder("src");
-const imports = sources.flatMap(importsOf);
+const imports = await importsUnder("src");
 
 /** Fails with all imports that `isFine` says no to. */
 function allow(list: readonly Import[], isFine: (one: Import) => boolean): void {
@@ -68,21 +54,9 @@ function allow(list: readonly Import[], isFine: (one: Import) => boolean): void 
   );
 }
 
-function importsUnder(folder: string): Import[] {
+function importsOfFolder(folder: string): Import[] {
   return imports.filter(({ from }) => from.startsWith(`${folder}/`));
 }
-
-/** What knows neither transports nor protocols by their files: each folder's own rule is in the table below. */
-const LEAVES = ["src/version.ts", "src/options.ts", "src/quote.ts"];
-const STANDS_ON: Readonly<Record<string, readonly string[]>> = {
-  runtime: [],
-  loop: ["protocol", "transport"],
-  handler: ["runtime", "loop", "protocol", "server"],
-  routing: ["runtime", "handler"],
-  program: ["runtime", "loop", "handler", "transport", "server"],
-  server: ["runtime", "loop", "handler", "program", "protocol", "transport"],
-  threads: ["runtime", "loop", "handler", "program", "server", "protocol", "transport"],
-};
 
 const inside = (folder: string, { to }: Import) => to.startsWith(`${folder}/`);
 const ofNode = ({ to }: Import) => to.startsWith("node:");
@@ -93,18 +67,74 @@ test("the reader of imports finds them all", () => {
   assert.equal(of("src/server/server.ts", "#transport")?.typeOnly, false);
   assert.equal(of("src/server/server.ts", "src/transport/transport.ts")?.typeOnly, true);
   assert.equal(of("src/protocol/http1/exchange.ts", "src/protocol/http1/body_reader.ts")?.typeOnly, false);
+  assert.equal(of("src/threads/worker/main.ts", "src/threads/worker/program.ts")?.typeOnly, false, "import()");
   assert.equal(of("src/mod.ts", "src/loop/log.ts")?.typeOnly, true);
   assert.equal(of("src/mod.ts", "src/server/server.ts")?.typeOnly, false);
 });
 
-test("protocol imports nothing from outside itself; what it needs of Buffer is in bytes.ts and runtime/", () => {
-  allow(importsUnder("src/protocol"), (one) => {
+/** Which other folders the files of each folder may import, types included; each comes behind those that it stands on. */
+const MAY: Readonly<Record<string, readonly string[]>> = {
+  src: [],
+  protocol: ["src"],
+  runtime: ["src"],
+  transport: ["protocol"],
+  loop: ["src", "protocol"],
+  handler: ["src", "protocol", "runtime", "loop"],
+  routing: ["src", "runtime", "handler"],
+  program: ["src", "runtime", "transport", "loop", "handler"],
+  server: ["src", "protocol", "runtime", "transport", "loop", "handler", "program"],
+  "threads/shared": ["src", "protocol", "handler", "program", "server"],
+  "threads/main": ["protocol", "loop", "handler", "program", "threads/shared"],
+  threads: [
+    "src",
+    "protocol",
+    "runtime",
+    "transport",
+    "handler",
+    "program",
+    "server",
+    "threads/shared",
+    "threads/main",
+  ],
+  "threads/worker": ["protocol", "loop", "handler", "program", "server", "threads/shared", "threads"],
+};
+
+test("each folder imports only those that it may, and no arrow leads back", () => {
+  const { folders, back } = graphOf(imports);
+  assert.deepEqual(back, []);
+  const names = Object.keys(MAY);
+  for (const [folder, others] of folders) {
+    if (folder === "mod.ts") continue;
+    const may = MAY[folder];
+    assert.ok(may !== undefined, `${folder} has no rule here`);
+    for (const one of others) assert.ok(may.includes(one), `${folder} imports ${one}`);
+    for (const one of may) assert.ok(names.indexOf(one) < names.indexOf(folder), `${folder} may import ${one}`);
+  }
+  assert.deepEqual(
+    names.filter((name) => !folders.has(name)),
+    [],
+    "folders that are not there",
+  );
+});
+
+test("no folder knows a runtime's transport: package.json picks one, and the server has it", () => {
+  const theirs = imports.filter(({ to }) => to === "#transport" || to.startsWith("src/transport/"));
+  allow(theirs, (one) => {
+    if (inside("src/transport", { ...one, to: one.from }) || one.from === "src/mod.ts") return true;
+    if (one.to === "src/transport/transport.ts") return one.typeOnly;
+    if (one.to === "src/transport/memory.ts") return one.from === "src/server/inject.ts";
+    return one.to === "#transport" && one.from === "src/server/server.ts";
+  });
+});
+
+test("protocol imports nothing from outside itself; what it needs of Buffer is in bytes.ts and bytes/", () => {
+  allow(importsOfFolder("src/protocol"), (one) => {
     if (one.to === "#buffer") return one.from === "src/protocol/bytes.ts";
     if (one.to === "node:buffer") {
-      if (one.from === "src/protocol/bytes.ts" || inside("src/protocol/runtime", { ...one, to: one.from })) return true;
+      if (one.from === "src/protocol/bytes.ts" || inside("src/protocol/bytes", { ...one, to: one.from })) return true;
       return one.from === "src/protocol/send_buffer.ts" && one.typeOnly;
     }
-    return inside("src/protocol", one) || LEAVES.includes(one.to);
+    return inside("src/protocol", one) || folderOf(one.to) === "src";
   });
 });
 
@@ -121,48 +151,26 @@ test("protocol has no timers, promises, clock or runtime of its own", () => {
 
 test("http1 is imported where connections are made, and nowhere else", () => {
   const outside = imports.filter(({ from, to }) => to.includes("/http1/") && !from.includes("/http1/"));
-  allow(outside, ({ from }) =>
-    ["src/server/server.ts", "src/server/response_reader.ts", "src/protocol/mod.ts"].includes(from),
-  );
+  allow(outside, ({ from, to }) => {
+    // A response's fields cross between threads as lines.
+    if (to === "src/protocol/http1/field_writer.ts") return from.startsWith("src/threads/");
+    return ["src/server/server.ts", "src/server/response_reader.ts", "src/protocol/mod.ts"].includes(from);
+  });
 });
 
 test("a transport knows what transports share, types of the protocol, and its runtime", () => {
-  allow(importsUnder("src/transport"), (one) => {
+  allow(importsOfFolder("src/transport"), (one) => {
     if (inside("src/protocol", one)) return one.typeOnly;
     return one.from !== "src/transport/transport.ts" && (inside("src/transport", one) || ofNode(one));
   });
 });
 
-test("each folder stands on those that it may, and of transports on their interface; package.json picks one", () => {
-  for (const [folder, others] of Object.entries(STANDS_ON)) {
-    allow(importsUnder(`src/${folder}`), (one) => {
-      if (one.to === "src/transport/transport.ts") return one.typeOnly && others.includes("transport");
-      if (one.to === "#transport") return one.from === "src/server/server.ts";
-      if (one.to === "src/transport/memory.ts") return one.from === "src/server/inject.ts";
-      if (ofNode(one) || LEAVES.includes(one.to) || one.to === "rou3") return true;
-      return [folder, ...others].some((name) => name !== "transport" && inside(`src/${name}`, one));
-    });
-  }
-});
-
 test("mod.ts re-exports and never imports an extra; nobody imports mod.ts", () => {
   const ofMod = imports.filter(({ from }) => from === "src/mod.ts");
-  allow(
-    ofMod,
-    (one) =>
-      ["protocol", "transport", ...Object.keys(STANDS_ON)].some((folder) => inside(`src/${folder}`, one)) ||
-      LEAVES.includes(one.to),
-  );
+  allow(ofMod, (one) => one.to.startsWith("src/") && folderOf(one.to) !== "extras");
   const text = readSource("src/mod.ts").replace(/\/\*[^]*?\*\//g, "");
   for (const statement of text.split(";").map((line) => line.trim())) assert.match(statement, /^(export |$)/);
   allow(imports, ({ to }) => to !== "src/mod.ts");
-});
-
-test("every folder of src has its rule here", () => {
-  const folders = new Set(sources.map((file) => file.split("/")[1]));
-  for (const name of ["protocol", "transport", ...Object.keys(STANDS_ON), "mod.ts"]) folders.delete(name);
-  for (const leaf of LEAVES) folders.delete(leaf.slice("src/".length));
-  assert.deepEqual([...folders], []);
 });
 
 test("of what src imports, only the router needs a package at run time", () => {
@@ -174,46 +182,51 @@ test("of what src imports, only the router needs a package at run time", () => {
 
 test("what is loaded for its effects alone is named in package.json, so that bundlers leave out nothing else that is needed", () => {
   const { sideEffects } = JSON.parse(readSource("package.json")) as { sideEffects: string[] };
-  const named = sideEffects.filter((file) => !file.startsWith("./dist/apps/"));
   const withoutExports = sources.filter((file) => file.endsWith(".ts") && !/^export /m.test(readSource(file)));
-  assert.deepEqual(named.toSorted(), withoutExports.map((file) => `./dist/${file.replace(/\.ts$/, ".js")}`).toSorted());
+  assert.deepEqual(
+    sideEffects.toSorted(),
+    withoutExports.map((file) => `./dist/${file.replace(/\.ts$/, ".js")}`).toSorted(),
+  );
   // A file that somebody needs for its effects, and that has exports, would be left out where nobody uses those.
   for (const file of sources) assert.doesNotMatch(readSource(file), /^import "/m, file);
 });
 
-test("apps and examples use what everybody can use", () => {
-  for (const folder of ["apps", "examples"]) {
-    const theirs = filesUnder(folder).flatMap(importsOf);
-    allow(theirs, (one) => {
-      const own = one.from
-        .split("/")
-        .slice(0, folder === "apps" ? 2 : 1)
-        .join("/");
-      const library = folder === "apps" && ["zod", "lossless-json"].includes(one.to);
-      return (
-        ["src/mod.ts", "src/protocol/mod.ts", "plinth"].includes(one.to) || ofNode(one) || inside(own, one) || library
+/** Each a workspace of the project. */
+const APPS = ["apps/addition"];
+const importsOfApps = await importsUnder("apps");
+const importsOfExamples = await importsUnder("examples");
+
+test("an app is a package of its own: it imports its own files, the library by name, and what its package.json names", () => {
+  for (const folder of APPS) {
+    const { dependencies } = JSON.parse(readSource(`${folder}/package.json`)) as { dependencies: object };
+    const theirs = importsOfApps.filter(({ from }) => from.startsWith(`${folder}/`));
+    const packages = ["plinth", "plinth/protocol", ...Object.keys(dependencies)];
+    allow(theirs, (one) => packages.includes(one.to) || ofNode(one) || inside(folder, one));
+    // A dependency that no file imports is not one. (zod.ts requires zod, and imports its types.)
+    for (const name of Object.keys(dependencies))
+      assert.ok(
+        theirs.some(({ to }) => to === name),
+        `${folder} imports ${name}`,
       );
-    });
   }
 });
 
-test("relative imports name files that are there, by their real names", () => {
-  const all = [...imports, ...["apps", "examples"].flatMap(filesUnder).flatMap(importsOf)];
-  const relative = all.filter(({ to }) => /^(src|apps|examples)\//.test(to));
-  allow(relative, ({ to }) => to.endsWith(".ts") && existsSync(path.join(root, to)));
+test("examples import the library by name, and nothing else", () => {
+  allow(importsOfExamples, (one) => one.to === "plinth" || ofNode(one) || inside("examples", one));
 });
 
-test("no file needs another that needs it", () => {
-  const needs = new Map<string, string[]>();
-  for (const { from, to, typeOnly } of imports) if (!typeOnly) needs.set(from, [...(needs.get(from) ?? []), to]);
-  const done = new Set<string>();
-  const walk = (file: string, way: readonly string[]): void => {
-    assert.ok(!way.includes(file), `a circle: ${[...way, file].join(" → ")}`);
-    if (done.has(file)) return;
-    for (const next of needs.get(file) ?? []) walk(next, [...way, file]);
-    done.add(file);
-  };
-  for (const file of sources) walk(file, []);
+test("nothing is loaded by require", () => {
+  // These ask what the command line names, and load nothing so; the addition loads zod so, and imports its types.
+  const asking = ["src/program/main_module.ts", "src/program/class_loader.ts", "apps/addition/zod.ts"];
+  for (const file of [...sources, ...filesUnder("apps"), ...filesUnder("examples")])
+    if (!asking.includes(file)) assert.doesNotMatch(readSource(file), /\brequire\(|\bcreateRequire\b/, file);
+});
+
+test("relative imports name files that are there, by their real names", () => {
+  const relative = [...imports, ...importsOfApps, ...importsOfExamples].filter(({ to }) =>
+    /^(src|apps|examples)\//.test(to),
+  );
+  allow(relative, ({ to }) => to.endsWith(".ts") && existsSync(path.join(root, to)));
 });
 
 test("files stay small", () => {

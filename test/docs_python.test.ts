@@ -61,10 +61,10 @@ function declared(file: string, ...interfaces: string[]): Set<string> {
 }
 
 const options = new Set([
-  ...declared("server/options.ts", "HTTPServerOptions"),
+  ...declared("server/server_options.ts", "HTTPServerOptions"),
   ...declared("protocol/limits.ts", "BodyLimits"),
   ...declared("protocol/limits.ts", "Limits"),
-  ...declared("threads/options.ts", "ThreadingOptions"),
+  ...declared("threads/shared/threading_options.ts", "ThreadingOptions"),
 ]);
 /** What is behind them at run time has more than handlers are meant to call. */
 const streams: Record<string, Set<string>> = {

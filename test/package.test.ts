@@ -1,20 +1,22 @@
-// The package as its users get it: packed, installed into an empty folder, run from JavaScript and type checked.
+// The packages as their users get them: packed, installed into an empty folder, run from JavaScript and type checked.
 import assert from "node:assert/strict";
-import { execFile } from "node:child_process";
-import { mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { execFile, spawn } from "node:child_process";
+import { once } from "node:events";
+import { existsSync } from "node:fs";
+import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { after, before, test } from "node:test";
 import { root } from "./support/places.ts";
 import { runsTypeScript } from "./support/runtime.ts";
+import { sendSignal } from "./support/system.ts";
+
+const ADDITION = path.join(root, "apps", "addition");
 
 let temporary: string;
-let user: string;
 
 before(async () => {
   temporary = await mkdtemp(path.join(tmpdir(), "plinth-package-"));
-  user = path.join(temporary, "user");
-  await mkdir(user);
 });
 
 after(() => rm(temporary, { recursive: true, force: true }));
@@ -38,45 +40,87 @@ function npm(args: string[], cwd: string): Promise<string> {
 }
 
 interface Manifest {
+  version: string;
   dependencies: Record<string, string>;
+  peerDependencies: Record<string, string>;
   exports: Record<string, string | Record<string, string>>;
-  bin: Record<string, string>;
+  bin?: Record<string, string>;
 }
 
-async function readManifest(): Promise<Manifest> {
-  return JSON.parse(await readFile(path.join(root, "package.json"), "utf8")) as Manifest;
+async function readManifest(folder = root): Promise<Manifest> {
+  return JSON.parse(await readFile(path.join(folder, "package.json"), "utf8")) as Manifest;
 }
 
-/** What a tarball would hold. What is not built yet is built first. */
-async function packedFiles(): Promise<string[]> {
-  const [packed] = JSON.parse(await npm(["pack", "--dry-run", "--json", "--silent"], root)) as [
+/** The files that a tarball would hold. What is not built yet is built first. */
+async function packedFiles(folder = root): Promise<string[]> {
+  const [packed] = JSON.parse(await npm(["pack", "--dry-run", "--json", "--silent"], folder)) as [
     { files: { path: string }[] },
   ];
   return packed.files.map((file) => file.path);
 }
 
-test("little is needed at run time: types, the router's library, and those of the addition server; their versions are exact", async () => {
-  const { dependencies } = await readManifest();
-  assert.deepEqual(Object.keys(dependencies).sort(), ["@types/node", "lossless-json", "rou3", "zod"]);
-  for (const version of Object.values(dependencies)) assert.match(version, /^[0-9]+\.[0-9]+\.[0-9]+$/);
+test("the library needs types and the router's library; the program needs its own two, and the library of its version", async () => {
+  const library = await readManifest();
+  const addition = await readManifest(ADDITION);
+  assert.deepEqual(Object.keys(library.dependencies), ["@types/node", "rou3"]);
+  assert.deepEqual(Object.keys(addition.dependencies), ["lossless-json", "zod"]);
+  for (const [name, version] of Object.entries({ ...library.dependencies, ...addition.dependencies }))
+    // A user's own version of the types must do, whichever it is: with a second copy, a Buffer would be of two types.
+    assert.match(version, name === "@types/node" ? /^>=20$/ : /^[0-9]+\.[0-9]+\.[0-9]+$/);
+  assert.equal(addition.version, library.version);
+  assert.deepEqual(addition.peerDependencies, { plinth: library.version });
 });
 
-test("the package holds what it names, and no tests, examples or scripts", async () => {
+test("the library's tarball holds what it names, and no app, test or script", async () => {
   const { exports, bin } = await readManifest();
+  assert.equal(bin, undefined);
   const files = await packedFiles();
 
   const targets = Object.values(exports).flatMap((target) =>
     typeof target === "string" ? target : Object.values(target),
   );
-  for (const file of [...targets, ...Object.values(bin), "LICENSE", "README.md", "CHANGELOG.md"]) {
+  for (const file of [...targets, "LICENSE", "README.md", "CHANGELOG.md"]) {
     assert.ok(files.includes(path.posix.normalize(file)), file);
   }
 
-  const allowed = /^(dist\/(src|apps)\/|(src|apps|docs|deploy)\/|package\.json$|LICENSE$|README\.md$|CHANGELOG\.md$)/;
+  const allowed =
+    /^(dist\/src\/|(src|docs|deploy|examples)\/|bench\/(README\.md|results\/chart\.svg)$|package\.json$|LICENSE$|[A-Z]+\.md$)/;
   assert.deepEqual(
-    files.filter((file) => !allowed.test(file) || file.includes(".test.")),
+    files.filter((file) => !allowed.test(file) || file.includes(".test.") || file.endsWith(".d.ts.map")),
     [],
   );
+});
+
+test("the program's tarball holds what was compiled, and nothing else", async () => {
+  const files = await packedFiles(ADDITION);
+  const { bin } = await readManifest(ADDITION);
+  assert.deepEqual(bin, { "plinth-addition": "dist/main.js" });
+  assert.ok(files.includes("dist/main.js") && files.includes("dist/handler.js") && files.includes("dist/LICENSE"));
+  assert.deepEqual(
+    files.filter((file) => !/^(?:dist\/(?:\w+\.js|LICENSE)|package\.json|README\.md)$/.test(file)),
+    [],
+  );
+});
+
+test("every link in the library's pages leads to a file in the tarball, or is absolute", async () => {
+  const files = await packedFiles();
+  const pages = files.filter((file) => file.endsWith(".md"));
+  assert.ok(pages.includes("README.md") && pages.includes("docs/GUIDE.md"));
+  let links = 0;
+  for (const page of pages) {
+    const text = (await readFile(path.join(root, page), "utf8")).replace(/^```[^]*?^```/gm, "");
+    for (const [, inText, inTag] of text.matchAll(/\]\(([^)\s]+)\)|\b(?:src|href)="([^"]+)"/g)) {
+      const [target] = (inText ?? inTag).split("#");
+      if (target === "" || /^[a-z]+:/.test(target)) continue;
+      links++;
+      const file = path.posix.join(path.posix.dirname(page), target).replace(/\/$/, "");
+      assert.ok(
+        files.some((one) => one === file || one.startsWith(`${file}/`)),
+        `${page} links to ${target}`,
+      );
+    }
+  }
+  assert.ok(links > 30, `${links} links`);
 });
 
 test("every source map in the package leads to a source in the package", async () => {
@@ -172,12 +216,32 @@ export function wrong(): void {
 }
 `;
 
-test("the tarball installs into an empty folder, and works there", async (t) => {
-  await npm(["pack", "--silent", "--pack-destination", temporary], root);
-  const { version } = JSON.parse(await readFile(path.join(root, "package.json"), "utf8")) as { version: string };
-  await writeFile(path.join(user, "package.json"), JSON.stringify({ private: true, type: "module" }));
-  const tarball = path.join(temporary, `plinth-${version}.tgz`);
-  await npm(["install", "--no-audit", "--no-fund", "--prefer-offline", tarball], user);
+/** Makes an empty folder, with both packages' tarballs beside it. @returns the folder and the tarballs */
+async function emptyFolder(name: string): Promise<{ folder: string; library: string; addition: string }> {
+  const { version } = await readManifest();
+  const tarball = async (packed: string, from: string): Promise<string> => {
+    const file = path.join(temporary, `${packed}-${version}.tgz`);
+    if (!existsSync(file)) await npm(["pack", "--silent", "--pack-destination", temporary], from);
+    return file;
+  };
+  const library = await tarball("plinth", root);
+  const addition = await tarball("plinth-addition", ADDITION);
+  const folder = path.join(temporary, name);
+  await mkdir(folder);
+  await writeFile(path.join(folder, "package.json"), JSON.stringify({ private: true, type: "module" }));
+  return { folder, library, addition };
+}
+
+const INSTALL = ["install", "--no-audit", "--no-fund", "--prefer-offline"];
+
+test("the library's tarball installs into an empty folder, and works there", async (t) => {
+  const { folder: user, library } = await emptyFolder("user");
+  await npm([...INSTALL, library], user);
+
+  await t.test("with nothing but what it needs", async () => {
+    const installed = (await readdir(path.join(user, "node_modules"))).filter((name) => !name.startsWith("."));
+    assert.deepEqual(installed.sort(), ["@types", "plinth", "rou3", "undici-types"]);
+  });
 
   await t.test("from JavaScript", async () => {
     await writeFile(path.join(user, "program.js"), program);
@@ -192,11 +256,6 @@ test("the tarball installs into an empty folder, and works there", async (t) => 
     );
   });
 
-  await t.test("its program", async () => {
-    const main = path.join("node_modules", "plinth", "dist", "apps", "addition", "main.js");
-    assert.match(await run(process.execPath, [main, "--help"], user), /^usage: plinth /);
-  });
-
   await t.test("from TypeScript, with tsc's own first tsconfig and the declarations checked too", async () => {
     const tsc = path.join(root, "node_modules", "typescript", "bin", "tsc");
     await writeFile(path.join(user, "typed.ts"), typed);
@@ -205,4 +264,52 @@ test("the tarball installs into an empty folder, and works there", async (t) => 
     if (runsTypeScript)
       assert.match(await run(process.execPath, ["typed.ts"], user), /^http:\/\/127\.0\.0\.1:\d+\/\n$/);
   });
+});
+
+test("both tarballs install into an empty folder: the addition server starts, adds and stops", async (t) => {
+  const { folder, library, addition } = await emptyFolder("program");
+  await npm([...INSTALL, library, addition], folder);
+  const main = path.join("node_modules", "plinth-addition", "dist", "main.js");
+
+  await t.test("its command is installed, and says how it is called", async () => {
+    assert.ok(existsSync(path.join(folder, "node_modules", ".bin", "plinth-addition")));
+    assert.match(await run(process.execPath, [main, "--help"], folder), /^usage: plinth-addition /);
+  });
+
+  for (const flags of [[], ["--threads", "1"]]) {
+    await t.test(["on", "port", "0", ...flags].join(" "), async () => {
+      const args = [main, "--port", "0", "--log", "none", ...flags];
+      const child = spawn(process.execPath, args, { cwd: folder, stdio: ["ignore", "pipe", "pipe"] });
+      const ended = once(child, "close") as Promise<[number | null]>;
+      try {
+        let stderr = "";
+        child.stderr.setEncoding("utf8").on("data", (text: string) => (stderr += text));
+        let stdout = "";
+        const url = await new Promise<string>((resolve, reject) => {
+          child.stdout.setEncoding("utf8").on("data", (text: string) => {
+            const [, found] = /^The addition server is at (\S+) [^]*\n\n$/.exec((stdout += text)) ?? [];
+            if (found !== undefined) resolve(found);
+          });
+          child.on("close", () => reject(new Error(`it has ended: ${stderr}`)));
+        });
+        for (const [body, status, text] of [
+          ['{"val_a": 3, "val_b": 4.5}', 200, '{"sum":7.5}\n'],
+          [`{"val_a": ${"9".repeat(30)}, "val_b": 1}`, 200, `{"sum":1${"0".repeat(30)}}\n`],
+          ['{"val_a": 3}', 422, /"pointer":"#\/val_b"/],
+        ] as const) {
+          const headers = { "Content-Type": "application/json", Connection: "close" };
+          const response = await fetch(url, { method: "POST", body, headers });
+          assert.equal(response.status, status);
+          const content = await response.text();
+          if (typeof text === "string") assert.equal(content, text);
+          else assert.match(content, text);
+        }
+        sendSignal(child, "SIGTERM");
+        assert.deepEqual([(await ended)[0], stderr], [0, ""]);
+      } finally {
+        child.kill("SIGKILL");
+        await ended;
+      }
+    });
+  }
 });

@@ -7,7 +7,7 @@ import { readFileSync } from "node:fs";
 import path from "node:path";
 import { test } from "node:test";
 import * as plinth from "plinth";
-import { exportsOf } from "./support/declarations.ts";
+import { exportsOf, read as readDeclarations } from "./support/declarations.ts";
 import { fromSources, root } from "./support/places.ts";
 
 /** A name and the file that it is of: "server/server.d.ts HTTPServer". */
@@ -119,6 +119,47 @@ function membersOf(Class: { readonly prototype: object }): Set<string> {
     for (const name of Object.getOwnPropertyNames(object)) names.add(name);
   return names;
 }
+
+test("the reader of declarations sees the names that a file exports, and their members", () => {
+  const { own, reExports } = readDeclarations(`
+export { A, type B } from "./a.ts";
+export type * from "./b.ts";
+/** Documented. */
+export declare class One<T> extends Two implements Three<number> {
+
+    #private;
+    /** Documented. */
+    readonly field: string;
+    /**
+     * Several lines:
+     *     readonly looksLike: member;
+     */
+    method(): void;
+    method(argument: {
+        readonly nested: string;
+    }): void;
+    static count: number;
+    get [Symbol.iterator](): string;
+    constructor(a: string);
+}
+export declare const FOUR: string;
+export type Five = {
+    readonly not: "a member";
+};
+`);
+  assert.deepEqual(reExports, [
+    { from: "./a.ts", names: ["A", "B"] },
+    { from: "./b.ts", names: "*" },
+  ]);
+  assert.deepEqual([...own.keys()], ["One", "FOUR", "Five"]);
+  const { bases, members } = own.get("One")!;
+  assert.deepEqual(bases, ["Two", "Three"]);
+  assert.deepEqual(
+    members.map(({ name, isPublic }) => (isPublic ? name : `${name} of the class`)),
+    ["field", "method", "method", "count of the class", "[Symbol.iterator]", "constructor of the class"],
+  );
+  assert.deepEqual(own.get("Five")!.members, []);
+});
 
 test("the walk sees a type that cannot be imported, and no other", () => {
   const files: Record<string, string> = {

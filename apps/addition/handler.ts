@@ -1,24 +1,18 @@
-/** The addition over HTTP: two numbers in, by content, path or query; their sum out, as JSON. */
+/** The addition over HTTP: two numbers come in content, path or query, and their sum leaves as JSON. */
 /// <reference types="node" preserve="true" />
 import type { Buffer } from "node:buffer";
-import { BaseHTTPRequestHandler, HTTPError } from "../../src/mod.ts";
-import { DO_NOT_KEEP, entityTag, KEEP } from "./caching.ts";
-import { type Given, isComplete, merge, readForm } from "./given.ts";
-import { readJson } from "./json.ts";
-import { MEDIA_TYPES, type Medium, mediumOf } from "./medium.ts";
-import { failedPrecondition } from "./preconditions.ts";
-import { plainSum } from "./shortcut.ts";
+import { BaseHTTPRequestHandler, decodeText, HTTPError } from "plinth";
+import { DO_NOT_KEEP, entityTag, failedPrecondition, KEEP } from "./caching.ts";
+import { MEDIA_TYPES, type Medium, mediumOf, readForm, readJson } from "./content.ts";
+import { plainSum } from "./fast_path.ts";
+import { type Given, isComplete, merge, readTarget, ROOT, type Target } from "./operands.ts";
 import { sumOf } from "./sum.ts";
-import { readTarget, ROOT, type Target } from "./target.ts";
 
-/** No two numbers worth adding take more, in bytes. */
+/** Two numbers of 4,300 digits fit in several times. In bytes. */
 export const MAX_BODY_SIZE = 64 * 1024;
 
-/** Bytes that are not UTF-8 are not JSON (RFC 8259 §8.1). A byte order mark stays in the text: `readJson` refuses it in words. */
-const UTF8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
-
 export class AdditionHandler extends BaseHTTPRequestHandler {
-  /** Threads need this file, and not the program. */
+  /** Threads import this file, not the program. */
   static readonly module: string = import.meta.url;
 
   do_GET(): Promise<void> {
@@ -52,18 +46,18 @@ export class AdditionHandler extends BaseHTTPRequestHandler {
 
   async #add(): Promise<void> {
     const target = this.path === "/" ? ROOT : readTarget(this);
-    // Where no content is announced it may not be needed either; else its type matters, and before it is read.
+    // At "/", or where content is announced, its type is checked before it is read. Elsewhere the target alone may be enough.
     const medium = target === ROOT || this.#announcesContent() ? mediumOf(this.headers) : null;
     const content = await this.rfile.read();
     const plain = target === ROOT && medium === "json" ? plainSum(content) : null;
-    this.#send(plain ?? sumOf(this.#read(target, medium, content)), target, content.length > 0);
+    this.#send(plain ?? (await sumOf(this.#read(target, medium, content))), target, content.length > 0);
   }
 
   #announcesContent(): boolean {
     return this.headers.has("Transfer-Encoding") || Number(this.headers.get("Content-Length")) > 0;
   }
 
-  /** All that came, for the contract to judge. */
+  /** Everything that the client gave, to be checked by `Operands`. */
   #read(target: Target, medium: Medium | null, content: Buffer): unknown {
     if (content.length === 0) {
       if (target.hasOperands) return target.given;
@@ -74,13 +68,14 @@ export class AdditionHandler extends BaseHTTPRequestHandler {
       const mayBeEmpty = this.method === "GET" || this.method === "HEAD";
       if (mayBeEmpty && !this.headers.has("Content-Type")) return target.given;
     }
-    const text = decode(content);
+    // Bytes that are not UTF-8 are not JSON (RFC 8259 §8.1). A byte order mark stays in the text: `readJson` refuses it in words.
+    const text = decodeText(content);
     if ((medium ?? mediumOf(this.headers)) === "form") return merge(target.given, readForm(text));
     const value = readJson(text);
     return isObject(value) ? merge(target.given, value) : value;
   }
 
-  /** @param hasContent content may have had a say in the sum */
+  /** @param hasContent whether the sum may depend on content */
   #send(sum: string, target: Target, hasContent: boolean): void {
     const { method, headers } = this;
     const content = `{"sum":${sum}}\n`;
@@ -88,8 +83,8 @@ export class AdditionHandler extends BaseHTTPRequestHandler {
     const tag = isKept ? entityTag(content) : "";
     let isUnchanged = false;
     if (headers.has("If-None-Match") || headers.has("If-Match")) {
-      // Only the sum that GET has for the target is a current representation of it (RFC 9110 §3.2). One that content had a say in is none:
-      // no client has a tag for it.
+      // Only the sum that GET has for the target is a current representation of it (RFC 9110 §3.2). A sum that depends on content is none,
+      // and no client has a tag for it.
       const isCurrent = isKept || (method === "POST" && isComplete(target.given));
       const current = isCurrent ? entityTag(content) : null;
       const failed = failedPrecondition(method, headers.getAll("If-Match"), headers.getAll("If-None-Match"), current);
@@ -112,16 +107,6 @@ function preconditionFailed(): HTTPError {
   return new HTTPError(412, {
     detail: "If-Match names no current entity tag of this target, or If-None-Match names one.",
   });
-}
-
-function decode(content: Buffer): string {
-  try {
-    return UTF8.decode(content);
-  } catch {
-    const isMarked = (content[0] === 0xff && content[1] === 0xfe) || (content[0] === 0xfe && content[1] === 0xff);
-    const why = isMarked ? ": it begins with the byte order mark of UTF-16" : "";
-    throw new HTTPError(400, { detail: `The content is not UTF-8${why}.` });
-  }
 }
 
 function isObject(value: unknown): value is Given {

@@ -1,24 +1,81 @@
 #!/usr/bin/env node
 // Node before 22.18 does not run this file, since it is TypeScript ("Unknown file extension"): there, `npm start` builds it and runs
 // what was built.
-/** The addition server as a program: `plinth`, `npm start`. Loads it part by part: see `load`. */
+/** The addition server as a program, `plinth-addition`: loads the parts, serves, and stops on a signal. */
 import process from "node:process";
 
 /**
- * Node 20 opens all files at once that a module needs. So the library's two entries come first and the program behind them: with fewer
- * files open at a time, fewer file descriptors are enough.
+ * Loads the library and the parts of this program. Node 20 opens all files at once that a module needs: so the library's two entries come
+ * first and the program behind them. With fewer files open at a time, fewer file descriptors are enough.
  */
-async function load(): Promise<void> {
+async function load() {
   try {
-    await import("../../src/protocol/mod.ts");
-    await import("../../src/mod.ts");
-    await import("./command.ts");
+    await import("plinth/protocol");
+    const library = await import("plinth");
+    return { ...library, ...(await import("./handler.ts")), ...(await import("./arguments.ts")) };
   } catch (error) {
-    const { code, message } = error as NodeJS.ErrnoException;
-    if (code !== "EMFILE" && code !== "ENFILE") throw error;
-    process.stderr.write(`plinth: cannot start: ${message}. Raise the limit of open files (ulimit -n).\n`);
-    process.exit(2);
+    process.stderr.write(`plinth-addition: cannot start: ${adviceFor(error as NodeJS.ErrnoException)}\n`);
+    return process.exit(2);
   }
 }
 
-await load();
+/** @throws the error itself where there is no advice */
+function adviceFor(error: NodeJS.ErrnoException): string {
+  const { code, message } = error;
+  if (code === "EMFILE" || code === "ENFILE") return `${message}. Raise the limit of open files (ulimit -n).`;
+  // The sources run from a checkout, in which the library's default files are those that have been built.
+  if (code === "ERR_MODULE_NOT_FOUND" && import.meta.url.endsWith(".ts") && /[\\/]dist[\\/]/.test(message))
+    return "the library is not built. Use npm start, or node --conditions=plinth-source apps/addition/main.ts.";
+  throw error;
+}
+
+const { AdditionHandler, fail, HTTPServer, MAX_BODY_SIZE, readArguments, ThreadingHTTPServer } = await load();
+
+const { address, log, threads, listeners } = readArguments();
+const options = { log, maxBodySize: MAX_BODY_SIZE };
+const httpd =
+  threads === undefined
+    ? new HTTPServer(address, AdditionHandler, { ...options, listeners })
+    : new ThreadingHTTPServer(address, AdditionHandler, { ...options, threads });
+
+// The reader of the output may go away; the server goes on.
+for (const stream of [process.stdout, process.stderr]) stream.on("error", () => {});
+
+// Signals count from here on, before serverActivate(): where several listeners share a port, one may serve before another listens.
+let asked = 0;
+for (const signal of ["SIGINT", "SIGTERM"] as const) {
+  process.on(signal, () => {
+    // A second signal ends it at once. (Under npm, one Ctrl-C arrives twice: from the terminal and from npm.)
+    if (asked === 0) void httpd.shutdown();
+    else if (performance.now() - asked > 500) httpd.serverClose();
+    asked ||= performance.now();
+  });
+}
+
+try {
+  await httpd.serverActivate();
+} catch (error) {
+  if (asked === 0) fail((error as Error).message);
+}
+if (asked === 0) sayWhere(...httpd.serverAddress);
+await httpd.serveForever();
+process.exit(0);
+
+function sayWhere(host: string, port: number): void {
+  if (host === "") {
+    process.stdout.write("The addition server is on the socket that it was started with (Ctrl-C stops it).\n\n");
+    return;
+  }
+  const reachable = host === "::" || host === "0.0.0.0" ? "127.0.0.1" : host.includes(":") ? `[${host}]` : host;
+  const url = `http://${reachable}:${port}/`;
+  process.stdout.write(`The addition server is at ${url} (Ctrl-C stops it). Try:
+
+  curl -X GET -H 'Content-Type: application/json' -d '{"val_a": 3, "val_b": 4}' ${url}
+  curl -X QUERY -H 'Content-Type: application/json' -d '{"val_a": 0.5, "val_b": 4}' ${url}
+  curl -d 'val_a=3&val_b=4' ${url}
+  curl ${url}val_a/3/val_b/4/
+  curl '${url}?val_a=3&val_b=4'
+  curl -X RICKROLL ${url}
+
+`);
+}

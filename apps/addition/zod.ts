@@ -1,4 +1,4 @@
-/** zod, without its locales: the languages that it can say its own messages in. */
+/** Loads zod without its locales, the translations of its messages. */
 /// <reference types="node" preserve="true" />
 import { createRequire } from "node:module";
 import type * as Zod from "zod";
@@ -6,10 +6,10 @@ import type * as Zod from "zod";
 const require = createRequire(import.meta.url);
 
 /**
- * Loads zod. Each of its entries loads all of its locales, more than 60 files, and the contract needs none: its messages are its own.
- * An `import` in Node 20 opens all files that a module needs at once, so that a process with few file descriptors could not start.
- * `require` loads one file after the other, and lets an empty module take the place of the one that names all locales. (English,
- * zod's default, is loaded from its own file.)
+ * Loads zod. Each entry of zod imports all of its locales, more than 60 files. The schemas here need none, because they have messages of
+ * their own. On Node 20, `import` opens all of these files at once, and a process with few file descriptors could not start. `require`
+ * opens one file after the other. It also lets an empty module take the place of the one that imports the locales. (English, zod's
+ * default, has a file of its own, which is loaded.)
  */
 function load(): typeof Zod {
   const locales = require.resolve("zod/v4/locales");

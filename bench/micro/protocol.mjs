@@ -13,9 +13,9 @@ const fromDist = (file) =>
   import(pathToFileURL(path.join(checkout, "dist", "src", "protocol", ...file.split("/"))).href);
 const { ChunkPool, DEFAULT_LIMITS, FieldList, Http1Connection } = await fromDist("mod.js");
 const { knownField } = await fromDist("fields.js");
-const { HeadReader } = await fromDist("http1/head.js");
-const { ChunkedReader } = await fromDist("http1/chunked.js");
-const { Input } = await fromDist("http1/input.js");
+const { HeadReader } = await fromDist("http1/request_head.js");
+const { ChunkedReader } = await fromDist("http1/chunked_reader.js");
+const { ReceiveBuffer } = await fromDist("receive_buffer.js");
 
 const milliseconds = Number(process.argv[2]);
 /** What comes out goes here, so that nothing is left out as useless. */
@@ -41,7 +41,7 @@ function heads({ bytes, ends }) {
 
 function chunked(contents) {
   const to = new Uint8Array(64 * 1024);
-  const input = new Input();
+  const input = new ReceiveBuffer();
   return {
     times: contents.length * CHUNKS,
     run() {

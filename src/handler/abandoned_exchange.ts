@@ -1,7 +1,10 @@
 /** What is left of an exchange to a handler that the server does not wait for any more: its head, and an end. */
 import type { ConnectionInfo, Exchange, RequestHead, ResponseWatcher, Sink } from "../protocol/exchange.ts";
 
-/** Nothing can be read, what is written vanishes, and the peer hears of none of it: somebody else has responded. */
+/**
+ * Takes the place of the exchange once the server has responded instead of the handler: reads give nothing, writes are dropped, and
+ * nothing reaches the client.
+ */
 export class AbandonedExchange implements Exchange {
   readonly bodyLength = 0;
   readonly waitsForContinue = false;

@@ -1,6 +1,6 @@
 /** Errors that handlers throw, or meet. */
 import type { GoneReason } from "../protocol/exchange.ts";
-import { quote } from "../quote.ts";
+import { quote } from "../quote_value.ts";
 import { reasonOf } from "../protocol/status.ts";
 import { isInstance, mark } from "../runtime/library_copies.ts";
 import { type HeaderFields, keepFields } from "./header_fields.ts";

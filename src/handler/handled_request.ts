@@ -3,7 +3,7 @@
 import type { Buffer } from "node:buffer";
 import type { Fields } from "../protocol/fields.ts";
 import { decodeText, parseJson, validate } from "./json.ts";
-import { nameOf } from "./methods.ts";
+import { nameOf } from "./handler_methods.ts";
 import { quiet, type RequestBody } from "./request_body.ts";
 import type { Server } from "./server_interface.ts";
 import type { StandardSchemaV1 } from "./standard_schema.ts";

@@ -43,7 +43,7 @@ export class Deadlines<Task> {
     this.#timer = setTimeout(this.#ring, Math.max(1, Math.ceil(due - performance.now())));
   };
 
-  // Where something has held the event loop up, what others wait for may have come meanwhile: it has its turn first.
+  // Where the event loop was blocked, what a handler waits for may have come: it is read before the handler counts as late.
   readonly #ring = (): void => void setImmediate(this.#look);
 
   readonly #look = (): void => {

@@ -1,5 +1,5 @@
 /** Header fields as programs write them: in every call that takes some. */
-import { quote } from "../quote.ts";
+import { quote } from "../quote_value.ts";
 
 /** The value of a header field; an array is several fields of one name. */
 export type HeaderValue = string | number | readonly (string | number)[];

@@ -1,6 +1,4 @@
 /** Content as text, as JSON, and as what a schema says: the faults of clients become 400 and 422. */
-/// <reference types="node" preserve="true" />
-import type { Buffer } from "node:buffer";
 import { HTTPError } from "./errors.ts";
 import type { StandardIssue, StandardSchemaV1 } from "./standard_schema.ts";
 
@@ -9,8 +7,13 @@ const MOST_ERRORS = 20;
 
 const UTF8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 
-/** A byte order mark at the beginning is kept: it is a character of the text. @throws {HTTPError} 400 for bytes that are not UTF-8 */
-export function decodeText(content: Buffer): string {
+/**
+ * Decodes UTF-8 strictly, as `this.text()` does: for a handler that has the content of its request as bytes. A byte order mark at the
+ * beginning is kept: it is a character of the text.
+ * @param content the bytes of the whole content
+ * @throws {HTTPError} 400 for bytes that are not UTF-8
+ */
+export function decodeText(content: Uint8Array): string {
   try {
     return UTF8.decode(content);
   } catch {
@@ -35,8 +38,13 @@ export function parseJson(text: string): unknown {
 }
 
 /**
- * Checks a value, and gives it the form that the schema has for it.
- * @throws {HTTPError} 422, whose `errors` say what is wrong and where, as JSON pointers (RFC 6901) in the way of RFC 9457 §3
+ * Checks a value with a schema, as `this.json(schema)` does: for what a handler has from elsewhere than JSON content, such as a query,
+ * a path or a form.
+ * @param schema any Standard Schema (zod, valibot, arktype …)
+ * @param value what is to be checked
+ * @returns the value as the schema gives it back, which may have changed it. Rejects with an `HTTPError` 422 for a value that does not
+ * match: its problem document (RFC 9457) has `errors`, up to 20, each with a `detail` and a `pointer`, a JSON pointer (RFC 6901) to the part
+ * that is wrong
  */
 export async function validate<Output>(schema: StandardSchemaV1<unknown, Output>, value: unknown): Promise<Output> {
   const result = await schema["~standard"].validate(value);

@@ -26,7 +26,7 @@ export interface ExecutorServices extends Services {
   handling(caller: ShutdownCaller | null): void;
 }
 
-/** What an executor asks of a `Dispatcher`, which is one. */
+/** What an executor asks of a `MethodDispatcher`, which is one. */
 export interface RequestDispatcher {
   /** Whether a class wants to know how requests end, though the server logs nothing. */
   readonly watched: boolean;

@@ -2,7 +2,7 @@
 /// <reference types="node" preserve="true" />
 import { Buffer } from "node:buffer";
 import type { Exchange, GoneReason } from "../protocol/exchange.ts";
-import { quote } from "../quote.ts";
+import { quote } from "../quote_value.ts";
 import { HTTPError, PeerGoneError } from "./errors.ts";
 
 /** A buffer's first size when nobody knows how much will come, or it is much: a length that was announced may be a lie. */

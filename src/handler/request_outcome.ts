@@ -59,3 +59,13 @@ export function outcomeOf(
     error,
   };
 }
+
+/** Calls what a user has written for the end of requests, which may be asynchronous. @param onFailure told of what it throws */
+export function callSafely(call: () => unknown, onFailure: (error: unknown) => void): void {
+  try {
+    const result = call();
+    if (result instanceof Promise) result.catch(onFailure);
+  } catch (error) {
+    onFailure(error);
+  }
+}

@@ -1,7 +1,7 @@
 /** The signals of one request: one aborts when its client goes, the others also when a time is over, or when another signal aborts. */
 /// <reference types="node" preserve="true" />
 import { setMaxListeners } from "node:events";
-import { quote } from "../quote.ts";
+import { quote } from "../quote_value.ts";
 import { presentContext } from "../loop/async_context.ts";
 import { LONGEST_TIMER } from "../loop/clock.ts";
 

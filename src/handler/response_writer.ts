@@ -10,7 +10,7 @@ import { encode } from "../protocol/bytes.ts";
 import type { Exchange, GoneReason, Lender } from "../protocol/exchange.ts";
 import { type Field, FieldList, NOT_IN_TRAILERS } from "../protocol/fields.ts";
 import { isFieldText } from "../protocol/grammar.ts";
-import { quote } from "../quote.ts";
+import { quote } from "../quote_value.ts";
 import { hasNoContent, reasonOf } from "../protocol/status.ts";
 import { contentStream } from "./response_stream.ts";
 import { PeerGoneError, type PeerGoneReason } from "./errors.ts";
@@ -112,7 +112,7 @@ export class ResponseWriter implements ResponseBody, FlushTask, Lender {
     }
     if (reason !== undefined && (typeof reason !== "string" || !isFieldText(reason))) {
       throw new TypeError(
-        `cannot respond with ${status} and the reason phrase ${JSON.stringify(reason)}: it is a string without control characters`,
+        `cannot respond with ${status} and the reason phrase ${quote(reason)}: it is a string without control characters`,
       );
     }
     this.#status = status;
@@ -364,7 +364,7 @@ export class ResponseWriter implements ResponseBody, FlushTask, Lender {
     const length = typeof value === "number" ? value : /^[0-9]+$/.test(value) ? Number(value) : NaN;
     if (!Number.isSafeInteger(length) || length < 0) {
       throw new TypeError(
-        `cannot send the header Content-Length with the value ${JSON.stringify(value)}: it is a number of bytes`,
+        `cannot send the header Content-Length with the value ${quote(value)}: it is a number of bytes`,
       );
     }
     if (this.#length >= 0 && this.#length !== length) {

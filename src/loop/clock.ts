@@ -48,7 +48,7 @@ export class Clock {
   start(): void {
     if (this.#timer !== null) return;
     this.#update();
-    // An immediate comes when the sockets have been looked at, a timer before that: nobody's time is over who has sent something.
+    // Timers run before sockets are read, immediates after that: so a client that has sent its data is not timed out.
     this.#timer = setInterval(() => (this.#ringing = setImmediate(this.#ring)), this.#tick);
     this.#timer.unref();
   }
@@ -58,8 +58,8 @@ export class Clock {
     const late = passed > 4 * this.#tick;
     this.step = Math.min(passed, 2 * this.#tick);
     this.#update();
-    // When something held the event loop up, what the peers sent meanwhile may not have been read yet: they are not the ones
-    // who were slow. Deadlines wait for the next tick, but for no more than one: the event loop may always be held up.
+    // Where the event loop was blocked, data that has come may not have been read yet, so deadlines wait for the next tick. They never
+    // wait for two in a row: otherwise a loop that is always blocked would time nobody out.
     this.#skipped = late && !this.#skipped;
     if (!this.#skipped) this.#onTick();
   };

@@ -1,6 +1,7 @@
 /** Log lines as Python's http.server writes them, to stderr, gathered so that a busy server writes once a turn. */
 import { format, inspect, types } from "node:util";
 import type { Peer } from "../protocol/exchange.ts";
+import { quote } from "../quote_value.ts";
 import { writeToStderr } from "./stderr.ts";
 import type { FlushScheduler, FlushTask } from "./flush_scheduler.ts";
 
@@ -20,7 +21,7 @@ export class Log implements FlushTask {
   /** @throws {TypeError} for an option that is none */
   constructor(option: LogOption, scheduler: FlushScheduler) {
     if (option !== "plain" && option !== "none" && typeof option !== "function") {
-      throw new TypeError(`the option log is "plain", "none" or a function, not ${JSON.stringify(option)}`);
+      throw new TypeError(`the option log is "plain", "none" or a function, not ${quote(option)}`);
     }
     this.#scheduler = scheduler;
     this.#write = option === "none" ? () => {} : option === "plain" ? null : option;

@@ -1,6 +1,6 @@
 /**
- * Imports, in a thread, the files in which program.ts says that handlers are. No program imports this file but those of threads: what is
- * imported by a name that only a running program knows, bundlers warn of.
+ * Imports, in a thread, the files that hold handler classes. Only the first files of threads import this one: it imports by computed
+ * names, and bundlers warn of those.
  */
 import { createRequire } from "node:module";
 import path from "node:path";
@@ -8,7 +8,7 @@ import process from "node:process";
 import { pathToFileURL } from "node:url";
 import { ofAnotherCopy } from "../runtime/library_copies.ts";
 import { BaseHTTPRequestHandler, type RequestHandlerClass } from "../handler/handler.ts";
-import type { ClassLocation } from "./program.ts";
+import type { ClassLocation } from "./program_description.ts";
 import { isMissing } from "./start_thread.ts";
 
 /**

@@ -1,5 +1,6 @@
 /** The listening sockets that a service manager has bound, and started this process with. */
 import process from "node:process";
+import { quote } from "../quote_value.ts";
 import { type NamedSocket, threadContext } from "./thread_context.ts";
 
 /** The first file descriptor that is handed over: SD_LISTEN_FDS_START. */
@@ -27,7 +28,7 @@ export function inheritedSockets(): NamedSocket[] {
   // A process that was started by the one that they were for has the variables, and not the sockets.
   if (count === undefined || pid !== String(process.pid)) return [];
   if (!/^[0-9]{1,5}$/.test(count))
-    throw new Error(`cannot take over sockets: LISTEN_FDS is to be their number, and is ${JSON.stringify(count)}`);
+    throw new Error(`cannot take over sockets: LISTEN_FDS is to be their number, and is ${quote(count)}`);
   const named = names === undefined ? [] : names.split(":");
   takenSockets = Array.from({ length: Number(count) }, (_, i) => ({ fd: FIRST + i, name: named[i] ?? "unknown" }));
   return [...takenSockets];

@@ -2,7 +2,7 @@
 import process from "node:process";
 import { hasCopies, listCopies, ONE_COPY } from "../runtime/library_copies.ts";
 import { describe } from "../loop/log.ts";
-import { advice, type Program, TWICE } from "./program.ts";
+import { advice, type Program, TWICE } from "./program_description.ts";
 import { LONGEST_TIMER } from "../loop/clock.ts";
 
 /** How long, when it has come to its end, or to serve with another server, and has not constructed it. In milliseconds. */

@@ -3,9 +3,9 @@ import { statSync } from "node:fs";
 import process from "node:process";
 import { fileURLToPath } from "node:url";
 import { Worker, type WorkerOptions } from "node:worker_threads";
-import { TWICE } from "./program.ts";
+import { TWICE } from "./program_description.ts";
 import { isBundled, runningFile } from "../runtime/running_file.ts";
-import { clusterEnvironment } from "./second_program.ts";
+import { clusterEnvironment } from "./spawn_guard.ts";
 import { LONGEST_TIMER } from "../loop/clock.ts";
 
 /** A program that was given on the command line may have been called a module there, which Node does not take of a file. */
@@ -33,7 +33,7 @@ export function startThread(name: string, options: WorkerOptions, own: string | 
   const file = folder === undefined || bundled ? null : new URL(`${folder}${name}${ending}`);
   if (file === null || isMissing(file)) {
     throw new Error(
-      `cannot start a thread: it begins with a file of this library's own, which is not beside ${(bundled ? runningFile() : own) ?? "the others"}.` +
+      `cannot start a thread: its first file is one of plinth's own, which is not beside ${(bundled ? runningFile() : own) ?? "the others"}.` +
         ` A bundler has put this library and the program into one file. ${MARK_AS_EXTERNAL}`,
     );
   }
@@ -52,7 +52,7 @@ export function isMissing(file: URL): boolean {
   }
 }
 
-/** How much longer than it may take a thread may be silent: until then it says better itself what is missing. In milliseconds. */
+/** How long after `startTimeout` the thread's own error is waited for, which says more precisely what is missing. In milliseconds. */
 const SILENCE = 1_000;
 
 /**

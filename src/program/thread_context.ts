@@ -1,9 +1,9 @@
 /**
- * What this thread is to the program: the program's own event loop, or a thread that imports the program once more. There, a server is
- * constructed so that its handlers are known, or to accept connections beside others; the rest of the program is not for that thread.
+ * What this thread is to the program: its main thread, or one that imports the program again. There, constructing the server tells the
+ * thread its handlers, or makes it accept connections; code behind `serverActivate` does not run there.
  */
 import type { ExecutorServices } from "../handler/loop_executor.ts";
-import type { Handlers } from "../handler/request_router.ts";
+import type { Handlers } from "../handler/router_interface.ts";
 import type { Server } from "../handler/server_interface.ts";
 import type { LogOption } from "../loop/log.ts";
 import type { InheritedSocket } from "../transport/transport.ts";
@@ -23,8 +23,8 @@ interface Thread {
   /** It is a handler that calls. */
   readonly isHandling: boolean;
   /**
-   * A server would begin to serve.
-   * @returns null where it may; else what never resolves: the rest of the program is not for this thread. In a handler, rejects
+   * Called where a server would begin to serve.
+   * @returns null where it may; else a promise that never resolves, or that rejects where a handler calls
    */
   park(): Promise<never> | null;
 }

@@ -85,8 +85,8 @@ export interface Exchange {
    */
   inform(status: number, fields: FieldList): void;
   /**
-   * Sends the head of the response. Framing is the protocol's: `fields` holds no Content-Length and no Transfer-Encoding. Fields
-   * that speak of one connection (Upgrade …) a version that knows none drops.
+   * Sends the head of the response. Framing is the protocol's: `fields` holds no Content-Length and no Transfer-Encoding. A version
+   * that has no connection-specific fields (Upgrade …) drops them.
    * @param status 200 to 599
    * @param reason the reason phrase; versions that have none drop it
    * @param length bytes of content that will follow, -1 when not known yet. With HEAD, and with 304, the length the

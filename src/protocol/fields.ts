@@ -1,7 +1,7 @@
 /** Header and trailer sections: `Fields` as they came in, `FieldList` as they go out (RFC 9110 §5). */
 import { equalsIgnoringCase, isFieldText, isToken } from "./grammar.ts";
 import { addElements } from "./list_elements.ts";
-import { quote } from "../quote.ts";
+import { quote } from "../quote_value.ts";
 
 /**
  * A header or trailer section that was received. Holds one string and the places of the names and values in it; nothing else
@@ -95,7 +95,7 @@ export class Fields implements Iterable<[name: string, value: string]> {
     let lower: string | null = null;
     for (let i = from; i < spans.length; i += 4) {
       if (spans[i + 1] - spans[i] !== name.length) continue;
-      // Most write a name as the one who asks does.
+      // The exact case first: most peers write a name as the caller does.
       if (this.#text.startsWith(name, spans[i])) return i;
       if (equalsIgnoringCase(this.#text, spans[i], spans[i + 1], (lower ??= name.toLowerCase()))) return i;
     }

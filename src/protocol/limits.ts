@@ -1,5 +1,5 @@
 /** How much and how long a peer may take. Every limit of the protocol layer, and its default. */
-import { BYTE_RATE, BYTES, checkNumbers, COUNT, type NumberRule, SOME_TIME, TIME } from "../options.ts";
+import { BYTE_RATE, BYTES, checkNumbers, COUNT, type NumberRule, SOME_TIME, TIME } from "../option_checks.ts";
 
 /**
  * What the content of one request may take. A handler class can have its own of each.

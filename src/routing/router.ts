@@ -1,8 +1,9 @@
 /** Sends each path to a handler class of its own. The patterns are rou3's, which are those of the web's URLPattern. */
 import { addRoute, compareRoutes, createRouter, findRoute, type RouterContext } from "rou3";
+import { quote } from "../quote_value.ts";
 import { ofAnotherCopy } from "../runtime/library_copies.ts";
 import type { RouteParams } from "../handler/request_path.ts";
-import type { RequestRouter } from "../handler/request_router.ts";
+import type { RequestRouter } from "../handler/router_interface.ts";
 import { BaseHTTPRequestHandler, type RequestHandlerClass } from "../handler/handler.ts";
 
 /** Options of a router. */
@@ -53,8 +54,7 @@ export class Router implements RequestRouter {
   add(pattern: string, Handler: RequestHandlerClass): this {
     if (this.#taken) throw new Error(`cannot route ${pattern}: a server has been constructed with this router`);
     check(Handler, pattern);
-    if (!pattern.startsWith("/"))
-      throw new Error(`cannot route ${JSON.stringify(pattern)}: a pattern begins with a slash`);
+    if (!pattern.startsWith("/")) throw new Error(`cannot route ${quote(pattern)}: a pattern begins with a slash`);
     if (/[<>]|\{\w+\}(?!\?)/.test(pattern))
       throw new Error(`cannot route ${pattern}: a parameter is written with a colon, as in /models/:name`);
     try {

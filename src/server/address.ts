@@ -1,5 +1,5 @@
 /** Where a server listens: the check of an address, and the words for one that cannot be had. */
-import { quote } from "../quote.ts";
+import { quote } from "../quote_value.ts";
 import type { ListenAddress } from "../transport/transport.ts";
 
 const LISTEN_ERRORS: Record<string, string> = {
@@ -34,7 +34,7 @@ export function checkAddress(address: ListenAddress): ListenAddress {
     // A string without a slash is usually a host name passed by mistake.
     if (!/[/\\\0]/.test(address)) {
       throw new TypeError(
-        `the path of a Unix socket has a slash in it, such as ./plinth.sock, and ${JSON.stringify(address)} has none; of a host it is [host, port]`,
+        `cannot take ${quote(address)} as an address: a host is [host, port], and the path of a Unix socket has a slash, as in ./plinth.sock`,
       );
     }
     return address;

@@ -1,10 +1,10 @@
 /** Moves the bytes of one connection between its socket and its protocol, and minds its deadlines. */
 import type { Connection } from "../protocol/connection.ts";
 import type { ConnectionInfo } from "../protocol/exchange.ts";
-import type { ProtocolSelector } from "../protocol/select.ts";
+import type { ProtocolSelector } from "../protocol/protocol_selector.ts";
 import type { Socket, SocketHandler } from "../transport/transport.ts";
 import type { StartContext } from "../loop/async_context.ts";
-import type { Sender, SendQueues } from "./send_queues.ts";
+import type { Sender, KernelSendQueues } from "./kernel_send_queues.ts";
 import { type Carrier, ConnectionHost, type ConnectionHostOwner } from "./connection_host.ts";
 
 /** What all connections of a server have in common, and whom they tell. */
@@ -17,7 +17,7 @@ export interface BytePumpOwner extends ConnectionHostOwner {
   readonly lingerTimeout: number;
   /** Milliseconds for which we read on in all after that. */
   readonly maxLingerTime: number;
-  readonly sendQueues: SendQueues;
+  readonly kernelSendQueues: KernelSendQueues;
   /** The connection is gone. Comes once. */
   connectionClosed(pump: BytePump): void;
 }
@@ -122,11 +122,11 @@ export class BytePump implements SocketHandler, Carrier, Sender {
 
   /** Whether the peer takes what is sent. Where the socket sees nothing of that, the kernel is asked, unless it takes too long to say. */
   #checkProgress(): void {
-    const { sendTimeout, sendQueues, clock } = this.#owner;
+    const { sendTimeout, kernelSendQueues, clock } = this.#owner;
     this.#idle += clock.step;
     if (this.#socket.waiting !== this.#waiting) this.#progressed();
     else if (this.#idle >= 2 * sendTimeout) this.#socket.destroy();
-    else if (this.#idle >= sendTimeout / 8) sendQueues.ask(this);
+    else if (this.#idle >= sendTimeout / 8) kernelSendQueues.ask(this);
   }
 
   #progressed(): void {

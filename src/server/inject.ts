@@ -3,6 +3,7 @@
 import { Buffer } from "node:buffer";
 import { FieldList, type Fields } from "../protocol/fields.ts";
 import { isToken } from "../protocol/grammar.ts";
+import { quote } from "../quote_value.ts";
 import { MemoryClient } from "../transport/memory.ts";
 import type { Socket, SocketHandler } from "../transport/transport.ts";
 import { isInstance, mark } from "../runtime/library_copies.ts";
@@ -238,10 +239,9 @@ async function endWithServer(client: MemoryClient): Promise<void> {
 }
 
 function headOf({ method = "GET", path = "/", headers = {}, body }: InjectedRequest): string {
-  if (!isToken(method))
-    throw new TypeError(`cannot send the method ${JSON.stringify(method)}: it is a token, such as GET`);
+  if (!isToken(method)) throw new TypeError(`cannot send the method ${quote(method)}: it is a token, such as GET`);
   if (!/^[\x21-\x7e]+$/.test(path))
-    throw new TypeError(`cannot send the path ${JSON.stringify(path)}: encode it, for example with encodeURIComponent`);
+    throw new TypeError(`cannot send the path ${quote(path)}: encode it, for example with encodeURIComponent`);
   const isWhole = typeof body === "string" || body instanceof Uint8Array;
   const length = isWhole ? Buffer.byteLength(body) : undefined;
   if (!isWhole && body !== undefined && !(Symbol.asyncIterator in Object(body)))

@@ -1,4 +1,4 @@
-/** The program of a thread that accepts connections: finds its server, as program.ts says, and lets it listen beside the others. */
+/** The program of a thread that accepts connections: finds its server, as program_description.ts says, and lets it listen beside the others. */
 import { parentPort, workerData } from "node:worker_threads";
 import { ServerFinder, notFound, sendable } from "../program/server_finder.ts";
 import {
@@ -12,10 +12,11 @@ import {
   STOPS,
   type ToListener,
 } from "./listener_pool.ts";
+import { classesOf } from "../handler/router_interface.ts";
 import { load, registerTsx } from "../program/class_loader.ts";
 import { enterThread, type ListeningServer } from "../program/thread_context.ts";
-import { isApart, keyOf, keyOfProgram } from "../program/program.ts";
-import { enterSecondProgram } from "../program/second_program.ts";
+import { isApart, keyOf } from "../program/program_description.ts";
+import { guardSpawning } from "../program/spawn_guard.ts";
 import { type Envelope, type FailedMessage, openEnvelope, type ReadyMessage } from "../program/supervised_worker.ts";
 
 const { program, address, maxConnections, startTimeout, silent, options, state, sockets } = workerData as ListenerStart;
@@ -47,7 +48,7 @@ enterThread({
     : (line) => {
         if (lines.push(line) === 1) setImmediate(handOver);
       },
-  constructed: (one) => finder.constructed(keyOf(one.handlers), one),
+  constructed: (one) => finder.constructed(keyOf(classesOf(one.handlers)), one),
   park: () => finder.park(),
   socketClosed() {
     markClosed(state, sockets);
@@ -60,7 +61,7 @@ enterThread({
 try {
   await registerTsx();
   let listens = false;
-  enterSecondProgram(program.main, () => listens); // from then on, handlers run
+  guardSpawning(program.main, () => listens); // from then on, handlers run
   const one = await find();
   port.on("message", (sent: unknown) => {
     if (openEnvelope<ToListener>(sent)) void one.server.shutdown(); // it is told nothing else
@@ -81,7 +82,7 @@ try {
 
 /** Finds the server. Rejects with what to write where it cannot be found. */
 async function find(): Promise<ListeningServer> {
-  const key = keyOfProgram(program);
+  const key = keyOf(program.classes);
   if (options !== null && isApart(program)) {
     const [place] = program.classes;
     const Handler = await load(place.module!, place);

@@ -1,10 +1,10 @@
 /** Accepts on several threads: beside the program's own event loop, others that listen on the same port, each in a thread. */
 import { performance } from "node:perf_hooks";
 import { loggable } from "../loop/log.ts";
-import { KeepAlive } from "../program/keep_alive.ts";
-import type { Handlers } from "../handler/request_router.ts";
-import { count, describeProgram, keyOf, type Program } from "../program/program.ts";
-import { Replacements, type ReplacementsOwner } from "../program/replacements.ts";
+import { ProcessHold } from "../program/process_hold.ts";
+import { classesOf, type Handlers } from "../handler/router_interface.ts";
+import { count, describeProgram, keyOf, type Program } from "../program/program_description.ts";
+import { WorkerReplacements, type WorkerReplacementsOwner } from "../program/worker_replacements.ts";
 import { type ReadyMessage, SupervisedWorker } from "../program/supervised_worker.ts";
 
 /** One that was lost is replaced after so long. In milliseconds. */
@@ -93,7 +93,7 @@ interface Listener {
   readonly state: Int32Array;
 }
 
-export class ListenerPool implements ReplacementsOwner {
+export class ListenerPool implements WorkerReplacementsOwner {
   readonly #program: Program;
   readonly #start: Start;
   readonly #owner: ListenerPoolOwner;
@@ -104,14 +104,14 @@ export class ListenerPool implements ReplacementsOwner {
   #maxConnections = 0;
   #closing = false;
   #opening: { resolve: () => void; reject: (why: Error) => void } | null = null;
-  readonly #replacements = new Replacements({ delay: REPLACEMENT_DELAY, rate: Infinity, burst: 1 }, this);
+  readonly #replacements = new WorkerReplacements({ delay: REPLACEMENT_DELAY, rate: Infinity, burst: 1 }, this);
   #gone: (() => void)[] = [];
 
   /** @param number how many listen, the program's own event loop among them */
   constructor(number: number, handlers: Handlers, start: Start, owner: ListenerPoolOwner) {
     this.#count = number - 1;
     // Counted apart from threading servers with such handlers.
-    this.#program = describeProgram(handlers, count(`listeners ${keyOf(handlers)}`));
+    this.#program = describeProgram(handlers, count(`listeners ${keyOf(classesOf(handlers))}`));
     this.#start = start;
     this.#owner = owner;
   }
@@ -163,13 +163,13 @@ export class ListenerPool implements ReplacementsOwner {
     this.#stop();
     if (!this.running) return;
     // A process that has nothing else to do would not wait for threads that are about to end.
-    const keepAlive = new KeepAlive();
-    keepAlive.set(true);
+    const processHold = new ProcessHold();
+    processHold.set(true);
     await new Promise<void>((resolve) => {
       this.#gone.push(resolve);
       for (const { worker } of this.#listeners) worker.terminate(); // some end at once, and say so
     });
-    keepAlive.end();
+    processHold.end();
   }
 
   #stop(): void {

@@ -2,22 +2,22 @@
 /// <reference types="node" preserve="true" />
 import { transport as platform } from "#transport";
 import type { Executor } from "../protocol/exchange.ts";
-import { http1 } from "../protocol/http1/connection.ts";
+import { http1 } from "../protocol/http1/protocol.ts";
 import type { Limits } from "../protocol/limits.ts";
-import { type Protocol, ProtocolSelector } from "../protocol/select.ts";
+import { type Protocol, ProtocolSelector } from "../protocol/protocol_selector.ts";
 import { ChunkPool } from "../protocol/send_buffer.ts";
 import type { ListenAddress, Socket, SocketHandler, Transport } from "../transport/transport.ts";
 import { Acceptor } from "./acceptor.ts";
 import { checkAddress, listenError } from "./address.ts";
-import { Admission } from "./admission.ts";
+import { ConnectionAdmission } from "./connection_admission.ts";
 import { ShutdownCallers } from "./shutdown_callers.ts";
 import { Clock, LONGEST_TIMER } from "../loop/clock.ts";
 import { StartContext } from "../loop/async_context.ts";
 import { mark } from "../runtime/library_copies.ts";
-import { Dispatcher } from "../handler/dispatcher.ts";
+import { MethodDispatcher } from "../handler/method_dispatcher.ts";
 import { type ExecutorServices, LoopExecutor } from "../handler/loop_executor.ts";
 import type { RequestHandlerClass } from "../handler/handler.ts";
-import type { RequestRouter } from "../handler/request_router.ts";
+import type { RequestRouter } from "../handler/router_interface.ts";
 import type { Server } from "../handler/server_interface.ts";
 import {
   inject,
@@ -29,11 +29,11 @@ import {
 import { BytePump, type BytePumpOwner } from "./byte_pump.ts";
 import { ListenerPool } from "./listener_pool.ts";
 import { Log, loggable, loggedAddress } from "../loop/log.ts";
-import type { RequestOutcome } from "../handler/request_outcome.ts";
+import { callSafely, type RequestOutcome } from "../handler/request_outcome.ts";
 import { type ListenerThread, threadContext } from "../program/thread_context.ts";
-import { type HTTPServerOptions, serverSettings, type ServerSettings } from "./options.ts";
-import { SendQueues } from "./send_queues.ts";
-import { MAKE_EXECUTOR, MAKE_SERVICES, OWN_OPTIONS, PROTOCOLS } from "./internals.ts";
+import { type HTTPServerOptions, serverSettings, type ServerSettings } from "./server_options.ts";
+import { KernelSendQueues } from "./kernel_send_queues.ts";
+import { MAKE_EXECUTOR, MAKE_SERVICES, OWN_OPTIONS, PROTOCOLS } from "./internal_members.ts";
 import { StopSignal } from "./stop_signal.ts";
 import { FlushScheduler } from "../loop/flush_scheduler.ts";
 
@@ -49,7 +49,7 @@ import { FlushScheduler } from "../loop/flush_scheduler.ts";
 export class HTTPServer implements Server {
   /** The handler class, or the router that finds one. @source Python's `RequestHandlerClass` */
   readonly RequestHandlerClass: RequestHandlerClass | RequestRouter;
-  readonly #dispatcher: Dispatcher;
+  readonly #dispatcher: MethodDispatcher;
   #address: ListenAddress;
   readonly #transport: Transport;
   readonly #acceptor: Acceptor;
@@ -63,7 +63,7 @@ export class HTTPServer implements Server {
   #isStarted = false;
   readonly #writeLine = (line: string): void => this.#log.write(line);
   readonly #connections = new Set<BytePump>();
-  readonly #sendQueues: SendQueues;
+  readonly #kernelSendQueues: KernelSendQueues;
   readonly #reusePort: boolean;
   /** The threads that accept beside this one; null where there are none. */
   readonly #listeners: ListenerPool | null;
@@ -80,8 +80,8 @@ export class HTTPServer implements Server {
   #deadline: ReturnType<typeof setTimeout> | undefined;
   readonly #stopped: Promise<void>;
   #stop!: () => void;
-  readonly #askers = new ShutdownCallers();
-  readonly #admission: Admission;
+  readonly #shutdownCallers = new ShutdownCallers();
+  readonly #admission: ConnectionAdmission;
 
   /**
    * @param serverAddress `[host, port]` ("" for every address, port 0 for a free one), the path of a Unix socket, or `{ fd }`, a socket
@@ -101,12 +101,12 @@ export class HTTPServer implements Server {
     const { limits, settings } = serverSettings(options, this[OWN_OPTIONS]);
     this.#limits = limits;
     this.#options = settings;
-    this.#dispatcher = new Dispatcher(RequestHandlerClass, limits);
-    this.#admission = new Admission(settings.maxConnections, (why) => {
+    this.#dispatcher = new MethodDispatcher(RequestHandlerClass, limits);
+    this.#admission = new ConnectionAdmission(settings.maxConnections, (why) => {
       if (this.#listenerThread === null) this.#report("%s", why);
       else this.#listenerThread.crowded(why); // said once for all event loops
     });
-    this.#sendQueues = new SendQueues(settings.sendTimeout / 8);
+    this.#kernelSendQueues = new KernelSendQueues(settings.sendTimeout / 8);
     this.#scheduler = new FlushScheduler((task) => this.#transport.endOfTurn(task));
     this.#log = new Log(this.#thread.log ?? options.log ?? "plain", this.#scheduler);
     this.#clock = new Clock(() => this.#tick(), this.#thread.role === "handlers");
@@ -169,14 +169,14 @@ export class HTTPServer implements Server {
   }
 
   /**
-   * Stops: `stopping` aborts; connections that wait to be accepted are accepted, and then no more; requests that have come get their responses, and
-   * responses say `Connection: close`; a connection that was not told so is read for `shutdownGrace` more. Running handlers may take
-   * `shutdownTimeout`, then they are cut. May be called often, and from inside a handler by `this.server.shutdown()`, which does not
-   * wait for that handler itself. (Behind an await, a handler that says it any other way waits for itself, until `shutdownTimeout`.)
+   * Stops the server: `stopping` aborts, the connections that wait are accepted, and then the socket is closed. Each request that was
+   * sent gets its response, with `Connection: close`; a connection that was not told so is read for `shutdownGrace` more. Handlers may
+   * run for `shutdownTimeout`, then their connections are cut. May be called often. In a handler, call `this.server.shutdown()`: it does
+   * not wait for that handler. Called by another name of the server behind an `await`, it does wait for it, until `shutdownTimeout`.
    * @source Python's `shutdown`
    */
   shutdown(): Promise<void> {
-    const asker = this.#askers.current;
+    const caller = this.#shutdownCallers.current;
     if (!this.#stopping) {
       this.#stopping = true;
       const { shutdownTimeout } = this.#options;
@@ -186,8 +186,8 @@ export class HTTPServer implements Server {
       void this.#stopAccepting();
       this.#stopSignal.abort();
     }
-    if (asker === null || asker.settled) return this.#stopped;
-    const waiting = this.#askers.wait(asker);
+    if (caller === null || caller.settled) return this.#stopped;
+    const waiting = this.#shutdownCallers.wait(caller);
     this.#checkStopped();
     return waiting;
   }
@@ -296,8 +296,8 @@ export class HTTPServer implements Server {
   async #stopAccepting(): Promise<void> {
     const { shutdownTimeout, shutdownGrace, requestQueueSize } = this.#options;
     if (shutdownGrace > 0) {
-      // Clients that are told that their connection ends come back by another, many of them at once, and would wait there as well. So
-      // none is told before the socket is closed. (The kernel's queue holds one more than it was asked to.)
+      // A client that gets `Connection: close` connects anew at once, and would join the queue that is being emptied. So none gets it
+      // before the socket is closed. (The kernel's queue holds one more than it was asked to.)
       for (const connection of this.#connections) connection.stop();
       await this.#acceptor
         .drain(requestQueueSize + 1, shutdownTimeout / 2)
@@ -359,26 +359,16 @@ export class HTTPServer implements Server {
       scheduler: this.#scheduler,
       log: this.#log,
       watched: this.#thread.role !== "handlers" && this.requestEnded !== HTTPServer.prototype.requestEnded,
-      told: (call) => this.#tell(call),
+      told: (call) => callSafely(call, (error) => this.#report("requestEnded has failed: %s", loggable(error))),
       context: this.#context,
       logError: (message, ...args) => this.#report(message, ...args),
       admitsThread: () => this.#admission.admitsThread,
       serverFor: (request) => {
-        this.#askers.hasServer(request);
+        this.#shutdownCallers.hasServer(request);
         return this;
       },
-      handling: (request) => (this.#askers.current = request),
+      handling: (request) => (this.#shutdownCallers.current = request),
     };
-  }
-
-  #tell(call: () => unknown): void {
-    const failed = (error: unknown): void => this.#report("requestEnded has failed: %s", loggable(error));
-    try {
-      const result = call();
-      if (result instanceof Promise) result.catch(failed);
-    } catch (error) {
-      failed(error);
-    }
   }
 
   #makeOwner(): BytePumpOwner {
@@ -390,7 +380,7 @@ export class HTTPServer implements Server {
       sendTimeout: this.#options.sendTimeout,
       lingerTimeout: this.#options.lingerTimeout,
       maxLingerTime: this.#options.maxLingerTime,
-      sendQueues: this.#sendQueues,
+      kernelSendQueues: this.#kernelSendQueues,
       protocols: new ProtocolSelector(this[PROTOCOLS]),
       requestRefused: ({ clientAddress }, error) =>
         this.#report("%s refused: %s, %d. %s", loggedAddress(clientAddress), error.code, error.status, error.message),
@@ -417,7 +407,7 @@ export class HTTPServer implements Server {
     const { now } = this.#clock;
     for (const connection of this.#connections) connection.tick(now);
     this.#admission.tick(this.#connections.size, now);
-    void this.#sendQueues.look(now, this.serverAddress[1]);
+    void this.#kernelSendQueues.look(now, this.serverAddress[1]);
     this.#checkStopped();
   }
 
@@ -426,8 +416,8 @@ export class HTTPServer implements Server {
     if (!this.#stopping || this.#acceptor.isOpen) return;
     const running = this.#owner?.executor.running ?? 0;
     // Handlers that wait for this very thing: when only they are left, they need not.
-    const askers = this.#askers.running;
-    if (askers > 0 && this.#connections.size <= askers && running <= askers) this.#askers.letGo();
+    const callers = this.#shutdownCallers.running;
+    if (callers > 0 && this.#connections.size <= callers && running <= callers) this.#shutdownCallers.letGo();
     if (this.#connections.size > 0 || this.#listeners?.running === true) return;
     if (running === 0) this.#finish();
     else void this.#owner!.executor.drain().then(() => this.#checkStopped());
@@ -440,7 +430,7 @@ export class HTTPServer implements Server {
     this.#clock.stop();
     this.#admission.close();
     this.#log.flush();
-    this.#askers.letGo();
+    this.#shutdownCallers.letGo();
     void Promise.all([this.#owner?.executor.close(), this.#listeners?.close()])
       .catch((error: unknown) => this.#report("cannot let go of what ran the handlers: %s", loggable(error)))
       .then(this.#stop);

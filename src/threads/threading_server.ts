@@ -1,18 +1,25 @@
 /** Servers whose handlers run in threads: Python's `ThreadingMixIn` and `ThreadingHTTPServer`. */
 import type { Executor } from "../protocol/exchange.ts";
-import { quote } from "../quote.ts";
+import { quote } from "../quote_value.ts";
 import { ofAnotherCopy } from "../runtime/library_copies.ts";
 import type { ExecutorServices } from "../handler/loop_executor.ts";
-import type { Handlers, RequestRouter } from "../handler/request_router.ts";
+import { classesOf, type Handlers, type RequestRouter } from "../handler/router_interface.ts";
 import type { RequestHandlerClass } from "../handler/handler.ts";
 import { type HandlerThread, threadContext } from "../program/thread_context.ts";
-import { count, describeProgram, keyOf, type Program } from "../program/program.ts";
+import { count, describeProgram, keyOf, type Program } from "../program/program_description.ts";
 import { HTTPServer } from "../server/server.ts";
-import type { HTTPServerOptions } from "../server/options.ts";
-import { MAKE_EXECUTOR, MAKE_SERVICES, OWN_OPTIONS } from "../server/internals.ts";
+import type { HTTPServerOptions } from "../server/server_options.ts";
+import { MAKE_EXECUTOR, MAKE_SERVICES, OWN_OPTIONS } from "../server/internal_members.ts";
 import type { ListenAddress } from "../transport/transport.ts";
 import { ThreadExecutor } from "./main/thread_executor.ts";
-import { checkData, OPTION_NAMES, type Settings, settingsFrom, threadingOf, type ThreadingOptions } from "./options.ts";
+import {
+  checkData,
+  OPTION_NAMES,
+  type Settings,
+  settingsFrom,
+  threadingOf,
+  type ThreadingOptions,
+} from "./shared/threading_options.ts";
 import { NO_STATS, ownStats, readStats, type ThreadingStats } from "./shared/stats.ts";
 
 /** Options of a ThreadingHTTPServer. */
@@ -82,7 +89,7 @@ export function ThreadingMixIn<Base extends ServerClass>(Base: Base): ThreadingS
       this.#handlers = handlers;
       if (this.#thread === null) {
         checkData(threading.threadData);
-        this.#program = describeProgram(handlers, count(keyOf(handlers)));
+        this.#program = describeProgram(handlers, count(keyOf(classesOf(handlers))));
       } else {
         this.#program = null;
         this.#thread.constructed({ server: this, handlers, services: () => this[MAKE_SERVICES]() });

@@ -2,7 +2,7 @@
 import { lookup } from "node:dns/promises";
 import type { ConnectionInfo } from "../protocol/exchange.ts";
 import type { ListenAddress, Listener, ListenOptions, Socket, SocketHandler, Transport } from "./transport.ts";
-import { readDescriptors } from "./descriptors.ts";
+import { readDescriptors } from "./descriptor_limit.ts";
 import { peerOf } from "./peer.ts";
 import { overLitter } from "./unix.ts";
 

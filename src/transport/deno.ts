@@ -3,7 +3,7 @@
  * costs more (docs/RUNTIMES.md).
  */
 import process from "node:process";
-import { readDescriptors } from "./descriptors.ts";
+import { readDescriptors } from "./descriptor_limit.ts";
 import type { Transport } from "./transport.ts";
 import {
   type ClientHandle,

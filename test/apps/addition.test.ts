@@ -310,7 +310,10 @@ test("few file descriptors are enough to start; with too few it says so, and wha
   if (runtime !== "node" || !runsTypeScript) return;
   const program = new Program(["--port", "0", "--log", "none", "--threads", "12"], 64);
   assert.deepEqual(await program.ended, { status: 2, signal: null });
-  assert.match(program.stderr, /^plinth: [^\n]*(?:\bEMFILE\b|too few file descriptors)[^\n]*\(ulimit -n\)[^\n]*\n$/);
+  assert.match(
+    program.stderr,
+    /^plinth-addition: [^\n]*(?:\bEMFILE\b|too few file descriptors)[^\n]*\(ulimit -n\)[^\n]*\n$/,
+  );
 });
 
 for (const signal of ["SIGTERM", "SIGINT"] as const) {
@@ -373,7 +376,7 @@ test("listeners add, too, and end with it; where a port cannot be shared it says
   t.after(() => program.stop());
   if (!sharesPorts) {
     assert.deepEqual(await program.ended, { status: 2, signal: null });
-    assert.match(program.stderr, /^plinth: cannot listen .*a port cannot be shared[^\n]+\n$/);
+    assert.match(program.stderr, /^plinth-addition: cannot listen .*a port cannot be shared[^\n]+\n$/);
     return;
   }
   await program.start();
@@ -410,7 +413,7 @@ test("what it cannot do it says in one line, with status 2 and no stack", async 
   ] as const) {
     const program = new Program(args);
     assert.deepEqual(await program.ended, { status: 2, signal: null }, args.join(" "));
-    assert.match(program.stderr, /^plinth: [^\n]+\n$/, args.join(" "));
+    assert.match(program.stderr, /^plinth-addition: [^\n]+\n$/, args.join(" "));
     assert.match(program.stderr, said);
     assert.doesNotMatch(program.stderr, /\bat .*\.[jt]s|node:/);
     assert.equal(program.stdout, "");

@@ -205,7 +205,7 @@ test("the table of options in docs/GUIDE.md has them all, with their defaults", 
 
 test("the table of options in docs/THREADS.md has them all, with their defaults", async () => {
   const rows = optionRows(await readFile(path.join(root, "docs/THREADS.md"), "utf8"));
-  const { own, names } = await declared("threads/settings.ts", "ThreadingOptions");
+  const { own, names } = await declared("threads/shared/threading_options.ts", "ThreadingOptions");
   assert.deepEqual(
     rows.map(([, name]) => name),
     names,
@@ -217,7 +217,7 @@ test("the table of options in docs/THREADS.md has them all, with their defaults"
 test("the table of stats in docs/THREADS.md has all that stats() says", async () => {
   const page = await readFile(path.join(root, "docs/THREADS.md"), "utf8");
   const [, table] = /^\| field [^\n]*\n([^]*?)\n\n/m.exec(page)!;
-  const { names } = await declared("threads/stats.ts", "ThreadingStats");
+  const { names } = await declared("threads/shared/stats.ts", "ThreadingStats");
   assert.deepEqual(
     [...table.matchAll(/^\| `(\w+)`/gm)].map(([, name]) => name),
     names,

@@ -1,7 +1,15 @@
 /** The short calls: `json`, `text`, `bytes`, `sendJson`, `sendText`. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { BaseHTTPRequestHandler, HTTPError, HTTPServer, type InjectedResponse, type StandardSchemaV1 } from "plinth";
+import {
+  BaseHTTPRequestHandler,
+  decodeText,
+  HTTPError,
+  HTTPServer,
+  type InjectedResponse,
+  type StandardSchemaV1,
+  validate,
+} from "plinth";
 import * as z from "zod";
 
 function post(
@@ -221,4 +229,41 @@ test("what is said of wrong content is not many times its size", async () => {
   const { errors, detail } = response.json() as { errors: unknown[]; detail: string };
   assert.equal(errors.length, 20);
   assert.match(detail, /; and 9981 more\.$/);
+});
+
+test("validate does for any value what json(schema) does for content", async () => {
+  const Place = z.object({ page: z.coerce.number().int(), to: z.string().optional() });
+  const query = (text: string): object => Object.fromEntries(new URLSearchParams(text));
+  assert.deepEqual(await validate(Place, query("page=3&to=x")), { page: 3, to: "x" }, "the schema's own form of it");
+  for (const value of [query("page=x&to=y"), {}, null]) {
+    const error = await validate(Place, value).then(String, (error: unknown) => error);
+    assert.ok(error instanceof HTTPError);
+    const answer = await post("", async () => {
+      throw error;
+    });
+    const sent = await post(JSON.stringify(value), async function () {
+      await this.json(Place);
+    });
+    assert.deepEqual([answer.status, answer.json()], [422, sent.json()]);
+  }
+  // A schema may take its time.
+  const Later = z.string().refine(async (text) => (await Promise.resolve(text)) === "yes");
+  assert.equal(await validate(Later, "yes"), "yes");
+  await assert.rejects(validate(Later, "no"), { name: "HTTPError", status: 422 });
+});
+
+test("decodeText does for bytes what text() does for content", () => {
+  assert.equal(decodeText(new TextEncoder().encode("\ufeffhéllo €")), "\ufeffhéllo €");
+  assert.equal(decodeText(Uint8Array.of()), "");
+  for (const [bytes, why] of [
+    [[0xc3], "."],
+    [[0x22, 0xff, 0x22], "."],
+    [[0xff, 0xfe, 0x78, 0], ": it begins with the byte order mark of UTF-16."],
+  ] as const) {
+    assert.throws(() => decodeText(Uint8Array.from(bytes)), {
+      name: "HTTPError",
+      status: 400,
+      detail: `The content is not UTF-8${why}`,
+    });
+  }
 });

@@ -7,7 +7,7 @@ import process from "node:process";
 import { after, test } from "node:test";
 import { pathToFileURL } from "node:url";
 import { callingFile, findMain, type Start } from "../../src/program/main_module.ts";
-import { argumentOf } from "../../src/program/second_program.ts";
+import { argumentOf } from "../../src/program/spawn_guard.ts";
 import { runtime } from "../support/runtime.ts";
 
 const folder = realpathSync(mkdtempSync(path.join(tmpdir(), "plinth-")));

@@ -56,7 +56,7 @@ describe("persistence (RFC 9112 §9.3)", () => {
     // so that a reset does not overtake the last response (§9.6)
     assert.equal(driver.connection.wantsRead, true);
     driver.feed(GET + "\0\0\0".repeat(100_000)).end();
-    assert.deepEqual([driver.calls.length, driver.refusals, driver.take()], [1, [], ""]);
+    assert.deepEqual([driver.calls.length, driver.overload, driver.take()], [1, [], ""]);
     assert.equal(driver.connection.deadline, Infinity);
     assert.equal(driver.connection.closing, "end");
   });
@@ -221,7 +221,7 @@ describe("pipelining", () => {
 
   test("a fault behind a good request gets a response behind its response", () => {
     const driver = new Driver().feed(GET + "GET / HTTP/9\r\n" + GET);
-    assert.deepEqual([driver.calls.length, driver.refusals.length], [1, 0]);
+    assert.deepEqual([driver.calls.length, driver.overload.length], [1, 0]);
     driver.call.response("good");
     const [good, bad] = readResponses(driver.take(), ["GET", "GET"]);
     assert.deepEqual([good.status, good.body, bad.status], [200, "good", 400]);
@@ -437,7 +437,7 @@ describe("shutdown with a grace", () => {
       driver.connection.shutdown(GRACE);
       assert.equal(driver.remaining, GRACE);
       driver.later(GRACE);
-      assert.deepEqual([driver.connection.closing, driver.take(), driver.refusals], ["end", "", []]);
+      assert.deepEqual([driver.connection.closing, driver.take(), driver.overload], ["end", "", []]);
     });
   }
 

@@ -14,7 +14,7 @@ const LIMITS = {
   drainTimeout: 2_000,
 };
 
-const codes = (driver: Driver): string[] => driver.refusals.map(({ code }) => code);
+const codes = (driver: Driver): string[] => driver.overload.map(({ code }) => code);
 
 /** The connection does nothing one millisecond before, and what is expected then. */
 function expectAt(

@@ -67,7 +67,7 @@ describe("every protocol error", () => {
       const { data, ...how } = reached[code];
       for (const split of ["whole", "bytes"] as const) {
         const { driver, output } = run(data, how, split);
-        assert.deepEqual(driver.refusals, [error]);
+        assert.deepEqual(driver.overload, [error]);
         const title = reasonOf(status);
         const content = JSON.stringify({ title, status, detail: message, code }) + "\n";
         // RFC 9457, and "Connection: close" as RFC 9112 §9.6 asks
@@ -81,7 +81,7 @@ describe("every protocol error", () => {
         driver.feed(get()).end();
         driver.connection.tick();
         driver.connection.shutdown();
-        assert.deepEqual([driver.take(), driver.refusals.length], ["", 1]);
+        assert.deepEqual([driver.take(), driver.overload.length], ["", 1]);
         for (const call of driver.calls) {
           const kind = status === 408 ? "timeout" : "malformed";
           assert.equal(call.heard.at(-1), `gone: ${kind} (${code})`);
@@ -145,7 +145,7 @@ describe("an error's response", () => {
       assert.equal(call.readAll(), 0);
       assert.deepEqual(call.heard, ["gone: half-closed", "gone: malformed (BODY_INCOMPLETE)"]);
       assert.equal(driver.connection.closing, closing);
-      assert.deepEqual(driver.refusals, [errors.BODY_INCOMPLETE]);
+      assert.deepEqual(driver.overload, [errors.BODY_INCOMPLETE]);
       assert.doesNotMatch(driver.take(), /400/);
       // what the handler still does goes nowhere
       call.write("more");

@@ -100,11 +100,11 @@ describe("a limit on size", () => {
       });
       driver.feed(begin);
       let fed = 0;
-      while (driver.refusals.length === 0) {
+      while (driver.overload.length === 0) {
         assert.ok((fed += again.length) < 150_000, `${JSON.stringify(begin + again)} is taken without an end`);
         driver.feed(again);
       }
-      assert.equal(driver.refusals[0].code, code, JSON.stringify(begin + again.slice(0, 20)));
+      assert.equal(driver.overload[0].code, code, JSON.stringify(begin + again.slice(0, 20)));
     }
   });
 });

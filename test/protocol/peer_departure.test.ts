@@ -11,7 +11,7 @@ describe("a peer that ends its side", () => {
       const driver = new Driver({}, (call) => call.response()).feed(before);
       driver.take();
       driver.end();
-      assert.deepEqual([driver.connection.closing, driver.take(), driver.refusals], ["end", "", []]);
+      assert.deepEqual([driver.connection.closing, driver.take(), driver.overload], ["end", "", []]);
       assert.equal(driver.connection.wantsRead, false);
     }
   });
@@ -56,7 +56,7 @@ describe("a peer that ends its side", () => {
       assert.equal(driver.call.body, "hello");
       driver.call.response();
       assert.equal(driver.connection.closing, "end");
-      assert.deepEqual(driver.refusals, []);
+      assert.deepEqual(driver.overload, []);
     }
   });
 
@@ -95,7 +95,7 @@ describe("a peer that ends its side", () => {
       for (const split of ["whole", "bytes"] as const) {
         const driver = new Driver().feed(begun, split).end();
         assert.deepEqual(
-          driver.refusals.map(({ code }) => code),
+          driver.overload.map(({ code }) => code),
           ["HEAD_INCOMPLETE"],
         );
         assert.equal(readResponses(driver.take(), ["GET"])[0].status, 400);

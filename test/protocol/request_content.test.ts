@@ -119,7 +119,7 @@ describe("onReadable", () => {
       assert.equal(call.read(), 0);
       call.release();
       driver.feed(GET);
-      assert.deepEqual([driver.calls.length, driver.take(), driver.refusals], [1, "", []]);
+      assert.deepEqual([driver.calls.length, driver.take(), driver.overload], [1, "", []]);
     }
   });
 
@@ -144,7 +144,7 @@ describe("content that no handler reads", () => {
         const driver = new Driver({}, settle);
         driver.feed(unread + GET.replace("/", "/next"), split);
         assert.deepEqual(targets(driver), ["/", "/next"]);
-        assert.deepEqual([driver.refusals, driver.connection.closing], [[], null]);
+        assert.deepEqual([driver.overload, driver.connection.closing], [[], null]);
         assert.doesNotMatch(driver.take(), /Connection/);
       }
     }
@@ -180,7 +180,7 @@ describe("content that no handler reads", () => {
           assert.equal(driver.calls.length, goesOn ? 2 : 1, `${maxDrainSize}: ${data.slice(0, 80)}`);
           assert.equal(driver.connection.closing, goesOn ? null : "end");
           assert.equal(/\r\nConnection: close\r\n/.test(driver.take()), !goesOn);
-          assert.deepEqual(driver.refusals, []);
+          assert.deepEqual(driver.overload, []);
         }
       }
     }
@@ -233,7 +233,7 @@ describe("content that no handler reads", () => {
     assert.equal(readResponses(driver.take(), ["POST"])[0].status, 200);
     assert.deepEqual([driver.calls.length, driver.connection.closing], [1, "end"]);
     assert.deepEqual(
-      driver.refusals.map(({ code }) => code),
+      driver.overload.map(({ code }) => code),
       ["CHUNK_END_INVALID"],
     );
   });

@@ -171,7 +171,7 @@ describe("abort", () => {
     assert.throws(() => call.write("x"));
     driver.connection.lost({ kind: "closed" });
     call.release();
-    assert.deepEqual([driver.refusals, driver.take()], [[], ""]);
+    assert.deepEqual([driver.overload, driver.take()], [[], ""]);
     assert.deepEqual(call.heard, ["gone: half-closed", "gone: closed"]);
   });
 

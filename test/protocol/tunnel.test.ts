@@ -35,7 +35,7 @@ describe("CONNECT (RFC 9110 §9.3.6)", () => {
     call.end();
     call.release();
     assert.equal(driver.take(), "twothree");
-    assert.deepEqual([driver.connection.closing, driver.calls.length, driver.refusals], ["end", 1, []]);
+    assert.deepEqual([driver.connection.closing, driver.calls.length, driver.overload], ["end", 1, []]);
   });
 
   test("every 2xx does so, 204 and 205 too", () => {
@@ -54,7 +54,7 @@ describe("CONNECT (RFC 9110 §9.3.6)", () => {
     driver.later(10 * 24 * 3600 * 1000).feed("still here");
     assert.equal(call.readAll(), 0);
     assert.equal(call.body, "still here");
-    assert.deepEqual([driver.refusals, driver.connection.closing], [[], null]);
+    assert.deepEqual([driver.overload, driver.connection.closing], [[], null]);
   });
 
   test("a tunnel is read ahead within the usual bound", () => {

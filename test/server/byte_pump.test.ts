@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { Connection } from "../../src/protocol/connection.ts";
 import { BytePump, type BytePumpOwner } from "../../src/server/byte_pump.ts";
-import type { Sender } from "../../src/server/send_queues.ts";
+import type { Sender } from "../../src/server/kernel_send_queues.ts";
 import type { Socket } from "../../src/transport/transport.ts";
 
 const TICK = 250;
@@ -30,7 +30,7 @@ class Rig {
       sendTimeout: 2_000,
       lingerTimeout: 1_000,
       maxLingerTime: 3_000,
-      sendQueues: { ask: (sender: Sender) => this.asked.push(sender) },
+      kernelSendQueues: { ask: (sender: Sender) => this.asked.push(sender) },
       connectionClosed() {},
       protocols: { connect: () => connection },
       ...options,

@@ -2,8 +2,8 @@
 import assert from "node:assert/strict";
 import { afterEach, beforeEach, test } from "node:test";
 import { BaseHTTPRequestHandler, HTTPServer, MemoryTransport, type PeerGoneError } from "plinth";
-import type { Protocol } from "../../src/protocol/select.ts";
-import { PROTOCOLS } from "../../src/server/internals.ts";
+import type { Protocol } from "../../src/protocol/protocol_selector.ts";
+import { PROTOCOLS } from "../../src/server/internal_members.ts";
 import type { MemoryClient } from "../../src/transport/memory.ts";
 import * as mux from "./multiplex.ts";
 import { limited, startPatience, turn } from "./turn.ts";

@@ -21,7 +21,7 @@ import {
   type RequestHead,
   type Sink,
 } from "../../src/protocol/exchange.ts";
-import type { Protocol } from "../../src/protocol/select.ts";
+import type { Protocol } from "../../src/protocol/protocol_selector.ts";
 import { type FieldList, Fields } from "../../src/protocol/fields.ts";
 import { hasNoContent } from "../../src/protocol/status.ts";
 

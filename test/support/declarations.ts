@@ -4,19 +4,16 @@ import { readFileSync } from "node:fs";
 import path from "node:path";
 import { root } from "./places.ts";
 
-interface Documented {
-  readonly name: string;
-  readonly doc: string | null;
-}
-
 /** A member of a class or an interface, private ones excepted. */
-export interface Member extends Documented {
+export interface Member {
+  readonly name: string;
   /** Whether it is one of every object, and not for classes that extend it alone. */
   readonly isPublic: boolean;
 }
 
 /** What a file of declarations says of one name. */
-export interface Declaration extends Documented {
+export interface Declaration {
+  readonly name: string;
   /** Classes and interfaces that it extends or implements. */
   readonly bases: readonly string[];
   readonly members: readonly Member[];
@@ -40,21 +37,17 @@ const MEMBER =
 
 /** Reads declarations as tsc writes them: a statement begins its line, a member stands four spaces in. */
 export function read(text: string): Declarations {
-  const own = new Map<string, { name: string; doc: string | null; bases: string[]; members: Member[] }>();
+  const own = new Map<string, { name: string; bases: string[]; members: Member[] }>();
   const reExports: ReExport[] = [];
   let open: { bases: string[]; members: Member[] } | null = null;
-  let doc: string | null = null;
-  let comment: string | null = null;
+  let isComment = false;
   for (const line of text.split("\n")) {
     const bare = line.trim();
-    if (comment !== null || bare.startsWith("/**")) {
-      comment = `${comment ?? ""}${bare}\n`;
-      if (!bare.endsWith("*/")) continue;
-      doc = comment;
-      comment = null;
+    if (isComment || bare.startsWith("/**")) {
+      isComment = !bare.endsWith("*/");
       continue;
     }
-    if (bare === "") continue; // also where the build has taken a line out
+    if (bare === "") continue;
     const indent = line.length - line.trimStart().length;
     if (indent === 0) {
       const [, names, all, from] = /^export (?:type )?(?:\{([^}]*)\}|(\*)) from "([^"]+)"/.exec(line) ?? [];
@@ -64,13 +57,10 @@ export function read(text: string): Declarations {
       }
       const [, name, bases = ""] = DECLARED.exec(line) ?? [];
       open = null;
-      // Each says what it means in its own message, which docs/ERRORS.md shows.
-      if (/^export declare const [A-Z_]+: ProtocolError;/.test(line)) doc = "/** A row of PROTOCOL_ERRORS. */";
       if (name !== undefined) {
-        const known = own.get(name); // of a function or method with several signatures, one is enough
+        const known = own.get(name); // of a function with several signatures, the first is enough
         const found = {
           name,
-          doc: known?.doc ?? doc,
           bases: bases
             .replace(/ implements /, ",")
             .split(",")
@@ -84,10 +74,9 @@ export function read(text: string): Declarations {
       const name = MEMBER.exec(bare)?.[1];
       if (name !== undefined && name !== "#private" && !bare.startsWith("private ")) {
         const isPublic = !/^(?:static|protected) |^constructor\(|^new \(/.test(bare);
-        open.members.push({ name, doc, isPublic });
+        open.members.push({ name, isPublic });
       }
     }
-    doc = null;
   }
   return { own, reExports };
 }

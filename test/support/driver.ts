@@ -212,7 +212,7 @@ export class Driver implements Host {
   /** Every exchange started, in order. */
   readonly calls: Call[] = [];
   /** The errors that the peer was refused with. */
-  readonly refusals: ProtocolError[] = [];
+  readonly overload: ProtocolError[] = [];
   /** What `wake` was called with. */
   readonly wakes: boolean[] = [];
   /** What else to do when woken: a host may pull before it returns. */
@@ -257,7 +257,7 @@ export class Driver implements Host {
   }
 
   refused(error: ProtocolError): void {
-    this.refusals.push(error);
+    this.overload.push(error);
   }
 
   // The test
@@ -388,7 +388,7 @@ export function exchangesOf(
   }
   if (end) driver.end();
   output += driver.take();
-  assert.ok(driver.refusals.length <= 1, "a connection is refused once");
+  assert.ok(driver.overload.length <= 1, "a connection is refused once");
   return {
     exchanges: driver.calls.map((call) => {
       const { head, trailers } = call.exchange;
@@ -402,7 +402,7 @@ export function exchangesOf(
         trailers: trailers === undefined ? null : pairsOf(trailers),
       };
     }),
-    error: driver.refusals[0]?.code ?? null,
+    error: driver.overload[0]?.code ?? null,
     output,
     closing: driver.connection.closing,
   };

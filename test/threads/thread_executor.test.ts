@@ -5,7 +5,7 @@ import { MemoryTransport, ThreadingHTTPServer } from "plinth";
 import type { Exchange, Executor, GoneReason, Sink } from "../../src/protocol/exchange.ts";
 import { Fields } from "../../src/protocol/fields.ts";
 import type { ExecutorServices } from "../../src/handler/loop_executor.ts";
-import { MAKE_EXECUTOR } from "../../src/server/internals.ts";
+import { MAKE_EXECUTOR } from "../../src/server/internal_members.ts";
 import { until } from "../server/support.ts";
 import { Queued, WORDS } from "./handlers.ts";
 

@@ -11,11 +11,10 @@ import { BODY_INCOMPLETE, BODY_TIMEOUT, HEAD_INCOMPLETE, HEAD_TIMEOUT, type Prot
 import type { Connection, Host } from "../connection.ts";
 import type { ConnectionInfo, GoneReason } from "../exchange.ts";
 import type { Limits } from "../limits.ts";
-import type { Protocol } from "../select.ts";
 import { type ChunkPool, SendBuffer } from "../send_buffer.ts";
 import { type BodyReader, CountedReader, END, FAULT, NO_BODY } from "./body_reader.ts";
 import { ChunkedReader } from "./chunked_reader.ts";
-import { type ExchangeOwner, Http1Exchange, LOOK_AHEAD } from "./exchange.ts";
+import { Http1Exchange, LOOK_AHEAD } from "./exchange.ts";
 import { giveReader, type HeadReader, takeReader } from "./request_head.ts";
 import { ReceiveBuffer } from "../receive_buffer.ts";
 import { writeErrorResponse } from "./error_response.ts";
@@ -30,21 +29,8 @@ const BATCH = 16 * 1024;
 /** With so many bytes waiting to leave, writers are asked to hold on, and no further request is dispatched. */
 const HIGH_WATER = 64 * 1024;
 
-/**
- * HTTP/1.0 and HTTP/1.1, as one of the protocols that a server speaks.
- * @param pool spare chunks for the output of all connections
- * @param sendsInformational as Http1Connection has it
- */
-export function http1(limits: Limits, pool: ChunkPool, sendsInformational: boolean): Protocol {
-  return {
-    alpn: "http/1.1",
-    preface: null,
-    connect: (host) => new Http1Connection(host, limits, pool, sendsInformational),
-  };
-}
-
 /** The protocol of one HTTP/1 connection. What it offers its carrier is in `Connection`; the rest is for its exchanges. */
-export class Http1Connection implements Connection, ExchangeOwner {
+export class Http1Connection implements Connection {
   /** @internal */
   readonly output: SendBuffer;
   /** The peer has ended its side. @internal */
@@ -98,7 +84,7 @@ export class Http1Connection implements Connection, ExchangeOwner {
     if (this.ended) return false;
     if (this.#phase === HEAD) return !this.#stalled;
     if (this.#phase !== EXCHANGE || this.#exchange!.refused) return true;
-    // Who waits needs more than there is, however much that is: a trailer section stays in the input until it is complete.
+    // A handler that waits needs more than there is, however much lies in the input: an incomplete trailer section stays there.
     const exchange = this.#exchange!;
     return exchange.waiting || this.#input.length < exchange.lookAhead;
   }
@@ -154,7 +140,7 @@ export class Http1Connection implements Connection, ExchangeOwner {
         this.#advance();
         this.#input.keep();
       }
-      // Where what was lent was the last to leave, there was nothing left to say but what has come of this.
+      // Where bytes that were lent were the last of the output, there was no batch: advancing may have made one.
       batch ??= this.output.pull();
     }
     return batch;
@@ -203,7 +189,7 @@ export class Http1Connection implements Connection, ExchangeOwner {
     else if (this.#phase !== EXCHANGE) this.#deadline = Math.min(this.#deadline, now + drainTimeout);
   }
 
-  // What follows is for the exchange: see ExchangeOwner.
+  // What follows is for the exchange, whose owner this is: see ExchangeOwner in exchange.ts.
 
   /** @internal */
   wake(now: boolean): void {
@@ -372,7 +358,7 @@ export class Http1Connection implements Connection, ExchangeOwner {
     this.#exchange = exchange;
     this.#phase = EXCHANGE;
     this.#host.start(exchange);
-    // One that was read behind the peer's end hears of it as the others did.
+    // The client had ended its side before this request was read: its handler is told as well.
     if (this.ended && this.#exchange === exchange && !exchange.done && !exchange.refused)
       exchange.sink.onGone({ kind: "half-closed" });
     return true;

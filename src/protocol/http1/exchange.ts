@@ -14,6 +14,7 @@ import type { FieldList, Fields } from "../fields.ts";
 import { isFieldText } from "../grammar.ts";
 import type { BodyLimits } from "../limits.ts";
 import type { Departing, SendBuffer } from "../send_buffer.ts";
+import { quote } from "../../quote_value.ts";
 import { reasonOf } from "../status.ts";
 import { type BodyReader, CountedReader } from "./body_reader.ts";
 import { fieldLines, sizeOfLines, writeFields } from "./field_writer.ts";
@@ -364,6 +365,6 @@ function lengthLine(length: number): Uint8Array {
 
 function statusLine(status: number, reason: string): Uint8Array {
   if (reason === reasonOf(status)) return (statusLines[status] ??= latin1Bytes(`HTTP/1.1 ${status} ${reason}\r\n`));
-  if (!isFieldText(reason)) throw new TypeError(`a reason phrase has no control characters: ${JSON.stringify(reason)}`);
+  if (!isFieldText(reason)) throw new TypeError(`a reason phrase has no control characters: ${quote(reason)}`);
   return latin1Bytes(`HTTP/1.1 ${status} ${reason}\r\n`);
 }

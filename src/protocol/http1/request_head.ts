@@ -66,7 +66,7 @@ export class Http1Head implements RequestHead {
     this.#authority = meaning.authority;
     this.contentLength = meaning.contentLength;
     this.chunked = meaning.chunked;
-    this.persistent = !meaning.close && (line.minor === 1 || meaning.keepAlive);
+    this.persistent = !meaning.close && (line.minor === 1 || meaning.processHold);
     this.expectsContinue = meaning.expectsContinue;
   }
 
@@ -102,13 +102,13 @@ class Meaning {
   contentLength = -1;
   chunked = false;
   close = false;
-  keepAlive = false;
+  processHold = false;
   expectsContinue = false;
 
   clear(): void {
     this.authority = this.codings = null;
     this.hostStart = this.hostEnd = this.contentLength = -1;
-    this.chunked = this.close = this.keepAlive = this.expectsContinue = false;
+    this.chunked = this.close = this.processHold = this.expectsContinue = false;
   }
 }
 
@@ -312,12 +312,12 @@ function digits(bytes: Uint8Array, start: number, end: number): number {
 /** Connection = #connection-option (RFC 9110 §7.6.1). */
 function readConnection(bytes: Uint8Array, start: number, end: number, meaning: Meaning): boolean {
   if (end - start === 10 && stands(KEEP_ALIVE, bytes, start)) {
-    meaning.keepAlive = true; // nearly everyone's, by itself
+    meaning.processHold = true; // nearly everyone's, by itself
     return true;
   }
   for (const option of elements(latin1(bytes, start, end))) {
     if (option === "close") meaning.close = true;
-    else if (option === "keep-alive") meaning.keepAlive = true;
+    else if (option === "keep-alive") meaning.processHold = true;
     else if (!isToken(option)) return false;
   }
   return true;

@@ -1,8 +1,8 @@
 /** Which class of a router a request is for, where the router runs on the event loop and not in the threads. */
 import type { RequestHead } from "../../protocol/exchange.ts";
 import { pathOf } from "../../handler/request_path.ts";
-import { classesOf, type Handlers, isRouter } from "../../handler/request_router.ts";
-import { isApart, type Program } from "../../program/program.ts";
+import { classesOf, type Handlers, isRouter } from "../../handler/router_interface.ts";
+import { isApart, type Program } from "../../program/program_description.ts";
 import type { Route } from "../shared/heads.ts";
 
 export class RouteLookup {

@@ -1,7 +1,7 @@
 /** Tells of threads that are all busy while requests wait for long: handlers may wait for each other, and would do so for ever. */
 import type { ThreadRequest } from "./thread_request.ts";
 import { now } from "../shared/memory.ts";
-import type { Settings } from "../options.ts";
+import type { Settings } from "../shared/threading_options.ts";
 import type { StreamingRequests } from "./streaming_requests.ts";
 
 /** A request that has waited for so long is told of. In milliseconds. */

@@ -7,8 +7,8 @@ import type { Exchange, Executor } from "../../protocol/exchange.ts";
 import { HTTPError } from "../../handler/errors.ts";
 import { type ExecutorServices, TOO_LONG } from "../../handler/loop_executor.ts";
 import { loggable } from "../../loop/log.ts";
-import type { Handlers } from "../../handler/request_router.ts";
-import type { Program } from "../../program/program.ts";
+import type { Handlers } from "../../handler/router_interface.ts";
+import type { Program } from "../../program/program_description.ts";
 import type { FlushTask } from "../../loop/flush_scheduler.ts";
 import { ThreadPool } from "./thread_pool.ts";
 import { BodyBuffering } from "./body_buffering.ts";
@@ -17,10 +17,10 @@ import { ThreadRequest, type ThreadRequestOwner, type Rings } from "./thread_req
 import { WaitingQueue } from "./waiting_queue.ts";
 import { LOOKING, now, PoolMemory } from "../shared/memory.ts";
 import { type FromThread, startFor } from "../shared/messages.ts";
-import { Refusals } from "./refusals.ts";
+import { OverloadResponses } from "./overload_responses.ts";
 import { RouteLookup } from "./route_lookup.ts";
 import { ContentRing, RecordReader } from "../shared/rings.ts";
-import type { Settings, ThreadingOptions } from "../options.ts";
+import type { Settings, ThreadingOptions } from "../shared/threading_options.ts";
 import { Slots } from "./slots.ts";
 import { StallWatch } from "./stall_watch.ts";
 import { StatsRecorder } from "../shared/stats.ts";
@@ -44,7 +44,7 @@ export class ThreadExecutor implements Executor, ThreadRequestOwner, FlushTask {
   readonly #settings: Settings;
   readonly #buffering: BodyBuffering;
   readonly #pool: ThreadPool;
-  readonly #refusals: Refusals;
+  readonly #overload: OverloadResponses;
   readonly #routes: RouteLookup;
   /** Requests that run or wait in shared memory, by their slots. */
   readonly #requests: (ThreadRequest | null)[];
@@ -89,7 +89,7 @@ export class ThreadExecutor implements Executor, ThreadRequestOwner, FlushTask {
     this.#streams = new StreamingRequests(settings.streamingThreads, settings.queue);
     this.#buffering = new BodyBuffering(settings.threadBuffer, handlers, services);
     this.#stalls = new StallWatch(settings, services.logError);
-    this.#refusals = new Refusals(services, settings);
+    this.#overload = new OverloadResponses(services, settings);
     this.#services = services;
     this.#settings = settings;
     this.#routes = new RouteLookup(handlers, program);
@@ -120,7 +120,7 @@ export class ThreadExecutor implements Executor, ThreadRequestOwner, FlushTask {
   }
 
   get running(): number {
-    return this.#running + this.#refusals.loop.running;
+    return this.#running + this.#overload.loop.running;
   }
 
   open(): Promise<void> {
@@ -137,7 +137,7 @@ export class ThreadExecutor implements Executor, ThreadRequestOwner, FlushTask {
   }
 
   async drain(): Promise<void> {
-    await this.#refusals.loop.drain();
+    await this.#overload.loop.drain();
     if (this.#running > 0) await new Promise<void>((resolve) => this.#drained.push(resolve));
   }
 
@@ -154,12 +154,12 @@ export class ThreadExecutor implements Executor, ThreadRequestOwner, FlushTask {
   }
 
   requestReady(request: ThreadRequest): void {
-    if (this.#pool.isStuck) return this.#refuse(request, this.#refusals.stuck());
-    if (this.#isFull) return this.#refuse(request, this.#refusals.busy(this.#mean));
+    if (this.#pool.isStuck) return this.#refuse(request, this.#overload.stuck());
+    if (this.#isFull) return this.#refuse(request, this.#overload.busy(this.#mean));
     this.#lookLater();
     request.readyAt = request.queuedAt = this.#turnAt;
     if (request.streams && !this.#streams.admits(request)) {
-      if (!this.#streams.add(request)) return this.#refuse(request, this.#refusals.streaming(this.#mean));
+      if (!this.#streams.add(request)) return this.#refuse(request, this.#overload.streaming(this.#mean));
       request.keepContent();
       return this.#recount();
     }
@@ -329,7 +329,7 @@ export class ThreadExecutor implements Executor, ThreadRequestOwner, FlushTask {
   #release(request: ThreadRequest, handled = true, why?: Error): void {
     request.settled = true;
     this.#running--;
-    request.exchange.release(this.#refusals.watcherOf(request, handled, why)); // may start the next one, before it returns
+    request.exchange.release(this.#overload.watcherOf(request, handled, why)); // may start the next one, before it returns
     this.#checkDrained();
   }
 
@@ -346,7 +346,7 @@ export class ThreadExecutor implements Executor, ThreadRequestOwner, FlushTask {
     this.leavePlace(request);
     request.settled = true;
     this.#running--;
-    this.#refusals.refuse(request, error);
+    this.#overload.refuse(request, error);
     this.#checkDrained();
   }
 
@@ -377,8 +377,8 @@ export class ThreadExecutor implements Executor, ThreadRequestOwner, FlushTask {
   ): void {
     const { server, handling } = this.#services;
     if (atOnce) return server.serverClose();
-    const asker = this.#requests.find((request) => request?.ticket === ticket) ?? null;
-    handling(asker);
+    const caller = this.#requests.find((request) => request?.ticket === ticket) ?? null;
+    handling(caller);
     void server.shutdown().then(() => thread.post({ down: shutdown }));
     handling(null);
   }
@@ -440,6 +440,6 @@ export class ThreadExecutor implements Executor, ThreadRequestOwner, FlushTask {
       this.#leave(request);
       waiting.push(request);
     }
-    for (const request of waiting) this.#refuse(request, this.#refusals.none());
+    for (const request of waiting) this.#refuse(request, this.#overload.none());
   }
 }

@@ -1,6 +1,6 @@
 /** One thread of handlers, as the event loop sees it: its words in shared memory, how it is woken, and how it is ended. */
 import process from "node:process";
-import { TWICE } from "../../program/program.ts";
+import { TWICE } from "../../program/program_description.ts";
 import { SupervisedWorker } from "../../program/supervised_worker.ts";
 import {
   BELL,
@@ -21,7 +21,7 @@ import type { FromThread, ThreadReady, ThreadStart, ToThread } from "../shared/m
 /** How long a thread may take to end when it is asked to. In milliseconds. */
 const LEAVE_TIMEOUT = 500;
 
-/** How long one that is ended may go on, until it is stuck. In milliseconds. */
+/** A thread that still runs so long after it was ended counts as stuck. In milliseconds. */
 const END_TIMEOUT = 1_000;
 
 /**
@@ -118,8 +118,8 @@ export class ThreadHandle {
   }
 
   /**
-   * Whether it looks for the next request itself: it is awake and has none in hand, or has taken one behind `quickSince`, where that is
-   * likely to be through at once.
+   * Whether it will look at the queue without being woken: it is awake and has no request, or took one after `quickSince` and will soon
+   * finish.
    * @param quickSince by `now`; Infinity where handlers are not quick
    */
   isAwake(quickSince: number): boolean {
@@ -154,12 +154,12 @@ export class ThreadHandle {
   }
 
   /**
-   * What the log does not know where the thread has ended under a request.
-   * @returns a sentence; "" where the request took too long, the thread has said that it is the cause, or had taken too much memory
+   * A sentence for the log, where it is not known whether a request has caused the end of the thread that ran it.
+   * @returns "" where the request took too long, the thread has said that it is the cause, or had taken too much memory
    */
   doubtOf(ticket: number): string {
     const isKnown = this.overdue === ticket || this.fault === ticket || OUT_OF_MEMORY.test(this.why?.message ?? "");
-    return isKnown ? "" : ". Whether that request has caused it is not known: one before it may have left it behind";
+    return isKnown ? "" : ". It is not known whether that request has caused it, or one before it";
   }
 
   /** Why it has ended, or is to end. */
@@ -210,7 +210,7 @@ export class ThreadHandle {
     }, END_TIMEOUT).unref();
   }
 
-  /** The server has ended: what a thread that is stuck does is nobody's business any more. */
+  /** The server has ended: stops watching a thread that is stuck. */
   letGo(): void {
     this.#worker.terminate();
   }
@@ -256,7 +256,7 @@ export function notStarted(why: Error, hasSaidWhy: boolean): Error {
     return new Error(`a thread could not be started: ${why.message}. ${advice}`, { cause: why });
   }
   if (hasSaidWhy) return why;
-  // What the program did besides constructing its server has ended the thread.
+  // Something that the program does besides constructing its server has ended the thread, such as process.exit().
   return new Error(`a thread has ended while it started: ${why.message}. ${TWICE}`, { cause: why });
 }
 

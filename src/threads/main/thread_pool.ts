@@ -4,9 +4,9 @@ import type { ThreadRequest } from "./thread_request.ts";
 import { now, type PoolMemory } from "../shared/memory.ts";
 import type { FromThread, ThreadReady, ThreadsStart } from "../shared/messages.ts";
 import { describe } from "../../loop/log.ts";
-import { KeepAlive } from "../../program/keep_alive.ts";
-import { Replacements, type ReplacementsOwner } from "../../program/replacements.ts";
-import type { Settings } from "../options.ts";
+import { ProcessHold } from "../../program/process_hold.ts";
+import { WorkerReplacements, type WorkerReplacementsOwner } from "../../program/worker_replacements.ts";
+import type { Settings } from "../shared/threading_options.ts";
 import { isOutOfFiles, isThrown, notStarted, ThreadHandle, whyOf } from "./thread_handle.ts";
 
 /** One more thread is started when a request has waited so long. In milliseconds. */
@@ -47,7 +47,7 @@ export interface ThreadPoolOwner {
   running(): ThreadRequest[];
 }
 
-export class ThreadPool implements ReplacementsOwner {
+export class ThreadPool implements WorkerReplacementsOwner {
   readonly #memory: PoolMemory;
   readonly #settings: Settings;
   readonly #start: ThreadsStart;
@@ -65,7 +65,7 @@ export class ThreadPool implements ReplacementsOwner {
   #alone = -1;
   /** What resolves when the last has ended. */
   #onGone: (() => void)[] = [];
-  readonly #replacements: Replacements;
+  readonly #replacements: WorkerReplacements;
   #replaced = 0;
   /** How many threads go on behind their end. */
   #stuck = 0;
@@ -77,7 +77,7 @@ export class ThreadPool implements ReplacementsOwner {
   /** Until then no thread is started, by `now`: there were too few file descriptors. */
   #growAgainAt = 0;
   readonly #timers: ReturnType<typeof setInterval>[] = [];
-  readonly #keepAlive = new KeepAlive();
+  readonly #processHold = new ProcessHold();
 
   constructor(memory: PoolMemory, settings: Settings, start: ThreadsStart, owner: ThreadPoolOwner) {
     this.#memory = memory;
@@ -86,7 +86,7 @@ export class ThreadPool implements ReplacementsOwner {
     this.#owner = owner;
     this.#threads = new Array<ThreadHandle | null>(settings.max).fill(null);
     const { max, replacementRate } = settings;
-    this.#replacements = new Replacements({ delay: 0, rate: replacementRate, burst: max }, this);
+    this.#replacements = new WorkerReplacements({ delay: 0, rate: replacementRate, burst: max }, this);
   }
 
   /** How many threads take requests. */
@@ -132,23 +132,24 @@ export class ThreadPool implements ReplacementsOwner {
     });
   }
 
-  /** Whether the process must go on, because something runs. */
+  /** Keeps the process alive while a request runs. */
   hold(held: boolean): void {
     this.#held = held;
     this.#keep();
-    // Of a server that does not listen, such as one that is only injected into.
+    // A server that does not listen, because only `inject` uses it, starts its threads with its first request.
     if (held && this.#opened === null && !this.#closed)
       void this.open().catch((why: Error) => this.#owner.log("%s", why.message));
   }
 
-  /** So it must while threads begin or end, too: whoever waits for that would wait for nothing. */
+  /** Keeps the process alive also while threads start or stop; otherwise it could exit under a pending open() or close(). */
   #keep(): void {
-    this.#keepAlive.set(this.#held || this.#onOpen !== null || this.#onGone.length > 0);
+    this.#processHold.set(this.#held || this.#onOpen !== null || this.#onGone.length > 0);
   }
 
   /**
-   * Counts on so many threads for requests in the queue: those that are awake anyway, then those that work most.
-   * @param quickSince a thread that has taken a request since then, by `now`, will be through with it before another would be awake
+   * Makes sure that so many threads will look at the queue: those that are awake count first, then others are woken, the lowest index
+   * first.
+   * @param quickSince a thread that took its request after this time, by `now`, counts as awake: it will finish before another wakes up
    */
   wake(count: number, quickSince: number): void {
     for (const thread of this.#threads) if (thread?.isAwake(quickSince) === true && --count === 0) return;
@@ -165,7 +166,7 @@ export class ThreadPool implements ReplacementsOwner {
     this.#threads[index]?.settled();
   }
 
-  /** Sees to it that nothing waits long for a thread that was counted on, while others rest. */
+  /** Wakes another thread if a request still waits, after a moment, for one that was expected to take it. */
   wakeSoon(): void {
     if (this.#soonSet || this.#closed) return;
     this.#soonSet = true;
@@ -202,7 +203,7 @@ export class ThreadPool implements ReplacementsOwner {
     for (const thread of this.#threads) if (thread !== null && !thread.leaving) thread.leave();
     await this.#allGone();
     for (const thread of this.#threads) thread?.letGo();
-    this.#keepAlive.end();
+    this.#processHold.end();
   }
 
   /** Waits until there is no thread. */
@@ -339,15 +340,18 @@ export class ThreadPool implements ReplacementsOwner {
     this.#missing(thread.index, thread.why ?? new Error("it goes on"), thread.ready && !this.isStuck, thread.ready);
   }
 
-  /** Where there are still too many: a thread may have needed long to collect its garbage. */
+  /** Ends the process if too many threads are still stuck: a thread that only collected garbage has ended meanwhile. */
   #endProcess(): void {
     const { maxStuckThreads } = this.#settings;
     if (this.#closed || this.#stuck <= maxStuckThreads) return;
-    this.#owner.log("more than %d threads go on: the process ends itself", maxStuckThreads);
+    this.#owner.log(
+      "more than %d threads go on after they were ended (maxStuckThreads): ending the process",
+      maxStuckThreads,
+    );
     endProcess();
   }
 
-  /** There is a thread less, or not one more. @param isTold the log says why already */
+  /** A thread has ended, or could not start. @param isTold the log says why already */
   #missing(index: number, why: Error, wasReady: boolean, isTold = false): void {
     if (this.#opened === null) return;
     if (this.#onOpen !== null) {
@@ -368,7 +372,7 @@ export class ThreadPool implements ReplacementsOwner {
       const what = wasReady ? "has ended" : "could not be started";
       this.#owner.log("thread %d %s: %s", index, what, whyOf(why));
     }
-    // Those that are started in its place may fail as well, for ever: who waits for them waits no longer.
+    // WorkerReplacements may fail for ever. With no thread left, the requests that wait are refused.
     if (!wasReady && this.size === 0) this.#owner.onNone();
     this.#replacements.add();
   }

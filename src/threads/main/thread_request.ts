@@ -2,12 +2,11 @@
 import { Buffer } from "node:buffer";
 import { latin1 } from "../../protocol/bytes.ts";
 import { opensTunnel } from "../../protocol/response_state.ts";
-import { PROTOCOL_ERRORS } from "../../protocol/errors.ts";
 import type { Exchange, GoneReason, Sink } from "../../protocol/exchange.ts";
 import { FieldLines } from "../../protocol/http1/field_writer.ts";
 import { reasonOf } from "../../protocol/status.ts";
 import type { ShutdownCaller } from "../../handler/services.ts";
-import { CAN_RESPOND, KINDS, type Rest } from "../worker/thread_exchange.ts";
+import { encodeGone } from "../shared/gone_reason.ts";
 import { type Route, writeContent, writeEnd, writeHead } from "../shared/heads.ts";
 import {
   RESPONSE_LENGTH,
@@ -25,7 +24,7 @@ import {
   STATUS,
   TOOK,
 } from "../shared/memory.ts";
-import type { ContentRing, RecordReader } from "../shared/rings.ts";
+import type { ContentRing, RecordReader, Rest } from "../shared/rings.ts";
 import { ABORT, CLOSE, DATA, END, INFORM, LOG, MORE, RESPOND } from "../shared/rings.ts";
 
 /** The rings of a slot. */
@@ -119,7 +118,7 @@ export class ThreadRequest implements Sink, ShutdownCaller {
     return this.#aborted;
   }
 
-  /** Nobody is there any more to respond to. */
+  /** The client has gone: there is nobody to send the response to. */
   get lost(): boolean {
     return this.#lost;
   }
@@ -156,7 +155,7 @@ export class ThreadRequest implements Sink, ShutdownCaller {
 
   // Before a thread is given
 
-  /** Waits until its content is here, up to so much as is waited for. A client that waits itself is told to send that. */
+  /** Buffers content until all of it, or as much as is waited for, is here. A client that waits for a 100 (Continue) gets one. */
   begin(): void {
     this.exchange.watch?.(); // whether the handler asks is known in its thread alone
     if (this.exchange.bodyLength === 0) this.#atEnd = true;
@@ -255,19 +254,14 @@ export class ThreadRequest implements Sink, ShutdownCaller {
     this.look();
   }
 
-  #tellGone({ kind, error, canRespond }: GoneReason): void {
-    const code =
-      1 +
-      KINDS.indexOf(kind) +
-      (error === undefined ? 0 : 256 * (1 + PROTOCOL_ERRORS.indexOf(error))) +
-      (canRespond === true ? CAN_RESPOND : 0);
-    this.#store(GONE, code);
+  #tellGone(why: GoneReason): void {
+    this.#store(GONE, encodeGone(why));
     this.#nudge();
   }
 
   /** Moves what can be moved, both ways. */
   look(): void {
-    // Who writes though there is no room may be told of room in there.
+    // To write into a full connection may call back into here, when there is room: `#looking` stops the second call.
     if (this.slot < 0 || this.#looking) return;
     this.#looking = true;
     const done = this.#load(DONE); // first: behind it nothing is put
@@ -305,7 +299,7 @@ export class ThreadRequest implements Sink, ShutdownCaller {
   /** Gives a record to the protocol: what lies in bytes[start, end). */
   #give(kind: number, bytes: Buffer, start: number, end: number): void {
     const whole = kind & ~MORE;
-    // Of what had come in part when the client left, the rest does not come; lines of the log do, and come whole.
+    // When the client leaves, a text that came in part is never completed. Lines of the log still come, each of them whole.
     if (whole !== this.#textKind) this.#text = null;
     if (whole === DATA) {
       if (!this.#aborted) this.#writable = this.exchange.write(bytes.subarray(start, end));

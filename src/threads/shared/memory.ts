@@ -11,7 +11,7 @@
  *
  *   the event loop   TAIL, the queue, ENDING; the head of a request, ROUTE, GONE, its content up to IN_PUT, IN_STATE, OUT_TAKEN
  *   the thread       the response up to OUT_PUT, its STATUS and the like; DONE, IN_TAKEN, IN_WAITING; its COUNT, SINCE, STARTED, TOOK
- *   both             HEAD: whoever looks moves it on over what is taken or given up
+ *   both             HEAD: either side moves it past places whose request was taken or given up
  *                    STATE: the loop makes it a ticket and FREE again, the thread that takes the request its index
  *                    MODE: the thread says that it rests, and whoever makes that BUSY sees to it that it works
  *                    BELL, MAIL, LOOKING, the bits of ATTENTION: raised by who calls, lowered by who comes

@@ -1,11 +1,11 @@
 /** What is said in messages, because it is rare or large; the rest goes through shared memory. */
 import type { BodyLimits } from "../../protocol/limits.ts";
-import type { Program } from "../../program/program.ts";
+import type { Program } from "../../program/program_description.ts";
 import type { ReadyMessage } from "../../program/supervised_worker.ts";
 import type { ExecutorServices } from "../../handler/loop_executor.ts";
-import type { Rest } from "../worker/thread_exchange.ts";
+import type { Rest } from "./rings.ts";
 import type { Layout } from "./memory.ts";
-import type { Settings, ThreadingOptions } from "../options.ts";
+import type { Settings, ThreadingOptions } from "./threading_options.ts";
 
 /** What a thread begins with. */
 export interface ThreadStart {

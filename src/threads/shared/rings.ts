@@ -27,6 +27,12 @@ export const MORE = 16;
 /** Bytes of a record before what it holds: its kind and its length. */
 const RECORD_HEAD = 8;
 
+/** A record that found no room in its ring. */
+export interface Rest {
+  readonly kind: number;
+  readonly bytes: Uint8Array;
+}
+
 /** Puts records into the ring of a response; for the thread. They are handed over by `publish`, and can be taken back before. */
 export class RecordWriter {
   readonly #memory: PoolMemory;

@@ -1,8 +1,8 @@
-/** The program of a thread: finds the handlers of its server, as program.ts says, and runs them. */
+/** The program of a thread: finds the handlers of its server, as program_description.ts says, and runs them. */
 import process from "node:process";
 import { parentPort, workerData } from "node:worker_threads";
 import type { RequestHead } from "../../protocol/exchange.ts";
-import type { RequestRouter } from "../../handler/request_router.ts";
+import { classesOf, type RequestRouter } from "../../handler/router_interface.ts";
 import { isStorageCheap, StartContext } from "../../loop/async_context.ts";
 import { type ExecutorServices, LoopExecutor } from "../../handler/loop_executor.ts";
 import { ServerFinder, notFound, sendable } from "../../program/server_finder.ts";
@@ -10,9 +10,9 @@ import { BaseHTTPRequestHandler, type RequestHandlerClass } from "../../handler/
 import { findClass, load, registerTsx } from "../../program/class_loader.ts";
 import { loggable } from "../../loop/log.ts";
 import { enterThread, type HandlerThread, type HandlingServer } from "../../program/thread_context.ts";
-import { type ClassLocation, isApart, isElsewhere, keyOf, keyOfProgram } from "../../program/program.ts";
+import { type ClassLocation, isApart, isElsewhere, keyOf } from "../../program/program_description.ts";
 import { type Envelope, type FailedMessage, openEnvelope } from "../../program/supervised_worker.ts";
-import { enterSecondProgram } from "../../program/second_program.ts";
+import { guardSpawning } from "../../program/spawn_guard.ts";
 import { StopSignal } from "../../server/stop_signal.ts";
 import { UncaughtErrors } from "./uncaught_errors.ts";
 import { PoolMemory } from "../shared/memory.ts";
@@ -55,7 +55,7 @@ class Thread implements HandlerThread {
   }
 
   constructed(one: HandlingServer): void {
-    this.finder.constructed(keyOf(one.handlers), one);
+    this.finder.constructed(keyOf(classesOf(one.handlers)), one);
   }
 
   park(): Promise<never> {
@@ -95,10 +95,10 @@ port.on("message", (sent: unknown) => {
 
 try {
   await registerTsx();
-  enterSecondProgram(program.main, () => thread.isHandling);
+  guardSpawning(program.main, () => thread.isHandling);
   const found = await findHandlers();
   const services = found.services();
-  // What the program has begun besides may fail at once, such as to listen where it listens already.
+  // What else the program has started may fail at once, such as listening on a port that the main thread has: waits two turns.
   await new Promise((resolve) => setImmediate(resolve));
   await new Promise((resolve) => setImmediate(resolve));
   const uncaughtErrors = uncaughtErrorsOf(services);
@@ -133,7 +133,7 @@ function uncaughtErrorsOf({ logError }: ExecutorServices): UncaughtErrors {
 /** Finds the handlers. Rejects with what to write where they cannot be found. */
 async function findHandlers(): Promise<HandlingServer & { needsRoutes: boolean }> {
   if (isApart(program)) return constructHere((place) => load(place.module!, place));
-  const key = keyOfProgram(program);
+  const key = keyOf(program.classes);
   const exports = await thread.finder.importProgram(program, start.startTimeout, (exported) => {
     if (thread.finder.find(key, program.nth) !== undefined) return true;
     return (
@@ -160,7 +160,7 @@ async function constructHere(
   for (const place of program.classes) classes.push(place.isBase ? BaseHTTPRequestHandler : await find(place));
   const handlers = program.isRouted ? routerOf(classes) : classes[0];
   const server = new ThreadingHTTPServer(["", 0], handlers, start.options);
-  const key = keyOf(handlers);
+  const key = keyOf(classes);
   let nth = 0;
   while (thread.finder.find(key, nth)!.server !== server) nth++;
   return { ...thread.finder.find(key, nth)!, needsRoutes: program.isRouted };

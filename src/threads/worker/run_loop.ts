@@ -4,7 +4,7 @@ import process from "node:process";
 import type { MessagePort } from "node:worker_threads";
 import type { Executor } from "../../protocol/exchange.ts";
 import type { FlushScheduler, FlushTask } from "../../loop/flush_scheduler.ts";
-import { type Desk, type Rest, ThreadExchange } from "./thread_exchange.ts";
+import { type Desk, ThreadExchange } from "./thread_exchange.ts";
 import type { Route } from "../shared/heads.ts";
 import type { UncaughtErrors } from "./uncaught_errors.ts";
 import {
@@ -24,7 +24,7 @@ import {
   STARTED,
   TOOK,
 } from "../shared/memory.ts";
-import { ContentRing, RecordWriter } from "../shared/rings.ts";
+import { ContentRing, RecordWriter, type Rest } from "../shared/rings.ts";
 
 /** How long a thread without work blocks, and can be woken cheaply, before it leaves that to its event loop. In milliseconds. */
 const REST = 0.2;

@@ -1,11 +1,9 @@
 /** The exchange that a handler has in a thread: what it asks for comes from shared memory, and what it responds goes there. */
 import { Buffer } from "node:buffer";
 import { ResponseState, isHeadOnly, opensTunnel } from "../../protocol/response_state.ts";
-import { PROTOCOL_ERRORS } from "../../protocol/errors.ts";
 import {
   type ConnectionInfo,
   type Exchange,
-  type GoneReason,
   NO_SINK,
   type ResponseWatcher,
   type Sink,
@@ -33,20 +31,19 @@ import {
   STATUS,
   TICKET,
 } from "../shared/memory.ts";
-import { ABORT, CLOSE, type ContentRing, DATA, END, INFORM, LOG, type RecordWriter, RESPOND } from "../shared/rings.ts";
-
-/** Kinds of GoneReason, as shared memory has them. */
-export const KINDS: readonly GoneReason["kind"][] = [
-  "half-closed",
-  "closed",
-  "cancelled",
-  "malformed",
-  "timeout",
-  "shutdown",
-];
-
-/** In GONE: the peer can still get a response. */
-export const CAN_RESPOND = 1 << 24;
+import { decodeGone } from "../shared/gone_reason.ts";
+import {
+  ABORT,
+  CLOSE,
+  type ContentRing,
+  DATA,
+  END,
+  INFORM,
+  LOG,
+  type RecordWriter,
+  RESPOND,
+  type Rest,
+} from "../shared/rings.ts";
 
 /** With so much of a response put, it is handed over without waiting for the end of the turn. */
 const BATCH = 16 * 1024;
@@ -74,12 +71,6 @@ export interface Desk {
 
 /** What most exchanges never have any of: lines of the log and records that wait. */
 const NONE = Object.freeze([]) as never[];
-
-/** A record that waits for room. */
-export interface Rest {
-  readonly kind: number;
-  readonly bytes: Uint8Array;
-}
 
 export class ThreadExchange implements Exchange, FlushTask {
   readonly head: ThreadHead;
@@ -327,14 +318,12 @@ export class ThreadExchange implements Exchange, FlushTask {
     const gone = this.#load(GONE);
     if (gone !== this.#gone) {
       this.#gone = gone;
-      const kind = KINDS[(gone & 0xff) - 1];
-      const error = PROTOCOL_ERRORS[((gone >> 8) & 0xffff) - 1];
-      const canRespond = (gone & CAN_RESPOND) !== 0;
-      if (kind !== "half-closed" && !canRespond) {
+      const why = decodeGone(gone);
+      if (why.kind !== "half-closed" && why.canRespond !== true) {
         this.#lost = true;
         this.#rest = this.#rest.filter((record) => record.kind === LOG);
       }
-      this.sink.onGone(error === undefined ? { kind } : { kind, error, canRespond });
+      this.sink.onGone(why);
     }
     if (!this.#lost && this.#waiting && (this.#content.length > 0 || this.#ended())) {
       this.#wait(false);

@@ -1,6 +1,6 @@
 /**
- * Errors that nobody catches in a thread of handlers, such as those of timers: whose they are, as far as the asynchronous context tells.
- * A thread ends with such an error; but a request that has nothing to do with it is handled to its end before.
+ * Finds out which request has caused an error that nobody catches in a thread of handlers, by the asynchronous context in which it was
+ * thrown. The error ends the thread; a request that runs by then and has nothing to do with it is handled to its end before.
  */
 import { AsyncLocalStorage } from "node:async_hooks";
 import process from "node:process";
@@ -33,7 +33,10 @@ export class UncaughtErrors {
     process.on("uncaughtException", this.#caught);
   }
 
-  /** Calls handlers so that it is known of what they begin whose it is. (Inside of the context in which each request begins.) */
+  /**
+   * Runs each handler in an AsyncLocalStorage that holds the head of its request, so that timers and promises can be traced to it.
+   * (Inside of the context in which each request begins.)
+   */
   watch(services: ExecutorServices): ExecutorServices {
     if (!this.#isTracked) return services;
     const { dispatcher, ...others } = services;

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import * as fc from "fast-check";
-import { add } from "../../../apps/addition/addition.ts";
+import { add } from "../../../apps/addition/sum.ts";
 import { type Operand, readNumber, writeNumber } from "../../../apps/addition/numbers.ts";
 
 test("whole numbers are integers of any size; a point or an exponent makes a double", () => {

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import * as fc from "fast-check";
-import { failedPrecondition } from "../../../apps/addition/preconditions.ts";
+import { failedPrecondition } from "../../../apps/addition/caching.ts";
 import { ask, FORM_TYPE, JSON_TYPE } from "./support.ts";
 
 const TAG = '"abc"';

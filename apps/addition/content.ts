@@ -1,0 +1,130 @@
+/** A request's content: the media that it may come in, and the readers of JSON and forms. */
+import { type Fields, HTTPError } from "plinth";
+import { parse } from "lossless-json";
+import { readNumber } from "./numbers.ts";
+import { type Given, quote, readPairs } from "./operands.ts";
+
+/** The media that content may come in. */
+export type Medium = "json" | "form";
+
+const JSON_TYPE = "application/json";
+const FORM_TYPE = "application/x-www-form-urlencoded";
+
+/** What Accept and Accept-Query say. Media types are tokens of structured fields too (RFC 10008, RFC 9651 §3.3.4). */
+export const MEDIA_TYPES = `${JSON_TYPE}, ${FORM_TYPE}`;
+
+/**
+ * The medium of a request's content: JSON where there is no Content-Type.
+ * @throws {HTTPError} 415 for another type, and for content that is encoded; 400 for two types
+ */
+export function mediumOf(headers: Fields): Medium {
+  const types = headers.getAll("Content-Type");
+  if (types.length > 1) {
+    throw new HTTPError(400, { detail: `Content-Type stands ${types.length} times: content has one type.` });
+  }
+  if (headers.has("Content-Encoding")) checkCodings(headers.getAll("Content-Encoding").join());
+  const [type = JSON_TYPE] = types;
+  if (type === JSON_TYPE) return "json";
+  const name = withoutSpace(type.split(";", 1)[0]).toLowerCase();
+  if (name === JSON_TYPE) return "json";
+  if (name === FORM_TYPE) return "form";
+  throw new HTTPError(415, {
+    detail: `The content must be ${JSON_TYPE} or ${FORM_TYPE}, not ${quote(type)}.`,
+    headers: { Accept: MEDIA_TYPES, "Accept-Query": MEDIA_TYPES },
+  });
+}
+
+/** Content-Encoding is a list of codings (RFC 9110 §8.4), whose names are compared without regard to case (§8.4.1). */
+function checkCodings(list: string): void {
+  // A list may have empty elements (§5.6.1.2).
+  if (list.split(",").every((one) => /^(?:identity)?$/i.test(withoutSpace(one)))) return;
+  throw new HTTPError(415, {
+    detail: `The content must not be encoded, as with ${quote(list)}.`,
+    headers: { "Accept-Encoding": "identity" },
+  });
+}
+
+/** Without the white space that may stand around an element (OWS, RFC 9110 §5.6.3). `trim` would take no-break spaces, too. */
+function withoutSpace(text: string): string {
+  let start = 0;
+  let end = text.length;
+  while (isSpace(text[start])) start++;
+  while (end > start && isSpace(text[end - 1])) end--;
+  return text.slice(start, end);
+}
+
+function isSpace(character: string | undefined): boolean {
+  return character === " " || character === "\t";
+}
+
+// ------------------------------------------------------------------------------------------------------------ forms
+
+/** Reads a form (`application/x-www-form-urlencoded`). @throws {HTTPError} 400 for an operand that is given twice */
+export function readForm(text: string): Given {
+  // URLSearchParams drops a "?" at the beginning, which in a form is part of the first name: it may drop this one.
+  return readPairs(new URLSearchParams(`?${text}`));
+}
+
+// ------------------------------------------------------------------------------------------------------------- JSON
+
+/** How deep objects and arrays may be nested: deeper than two numbers need, and not so deep that a recursive reader runs out of stack (RFC 8259 §9). */
+const MAX_DEPTH = 1000;
+
+/** The parser's own message quotes the mark, which nobody can see. A writer must not add it (RFC 8259 §8.1). */
+const BYTE_ORDER_MARK = "it begins with a byte order mark (U+FEFF), which must not stand before JSON.";
+
+/**
+ * Reads JSON (RFC 8259).
+ * @returns the value, its numbers as `readNumber` has them
+ * @throws {HTTPError} 400 for what is not JSON, a name that stands twice in an object, and what is nested too deeply
+ */
+export function readJson(text: string): unknown {
+  try {
+    JSON.parse(text);
+  } catch (error) {
+    throw refuse(text.startsWith("\ufeff") ? BYTE_ORDER_MARK : (error as Error).message);
+  }
+  checkObjects(text);
+  return parse(text, undefined, { parseNumber: readNumber });
+}
+
+/**
+ * Refuses an object that has a name twice. Readers differ in which of the two values they take (RFC 8259 §4), so a proxy and this server
+ * could read two different requests. lossless-json refuses only those whose values differ.
+ * @param text well-formed JSON
+ */
+function checkObjects(text: string): void {
+  /** For each object that is open at this place, the names so far; null for an array. */
+  const open: (Set<string> | null)[] = [];
+  for (let at = 0; at < text.length; at++) {
+    const character = text[at];
+    if (character === '"') {
+      const start = at;
+      while (text[++at] !== '"') if (text[at] === "\\") at++;
+      if (!isName(text, at + 1)) continue;
+      const name = JSON.parse(text.slice(start, at + 1)) as string;
+      const names = open.at(-1)!;
+      if (names.has(name)) throw refuse(`the name ${quote(name)} stands twice in an object`);
+      names.add(name);
+    } else if (character === "{" || character === "[") {
+      if (open.push(character === "{" ? new Set() : null) > MAX_DEPTH)
+        throw refuse(`it is nested more than ${MAX_DEPTH.toLocaleString("en")} deep`);
+    } else if (character === "}" || character === "]") {
+      open.pop();
+    }
+  }
+}
+
+/** Whether the string that ends here is a name: only those have a colon behind them. */
+function isName(text: string, end: number): boolean {
+  COLON.lastIndex = end;
+  return COLON.test(text);
+}
+
+const COLON = /[ \t\n\r]*:/y;
+
+function refuse(why: string): HTTPError {
+  return new HTTPError(400, {
+    detail: `The content cannot be read as JSON, such as {"val_a": 3, "val_b": 4}: ${why}`,
+  });
+}

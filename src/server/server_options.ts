@@ -1,0 +1,136 @@
+/** The options of a server: what each means, its default, and its check. */
+import { type Limits, limitsFrom } from "../protocol/limits.ts";
+import { checkNames, checkNumbers, type NumberRule, SOME_TIME, TIME } from "../option_checks.ts";
+import { quote } from "../quote_value.ts";
+import type { Transport } from "../transport/transport.ts";
+import type { LogOption } from "../loop/log.ts";
+
+/** The limits of a server, as its options: each may be left out. */
+export type LimitOptions = { readonly [Name in keyof Limits]?: Limits[Name] | undefined };
+
+/** Options of a server. Sizes are in bytes, times in milliseconds. */
+export interface HTTPServerOptions extends LimitOptions {
+  /**
+   * Where log lines go: "plain" (the default) to stderr, "none" nowhere, or a function that is given each line. A promise that the
+   * function returns is not waited for.
+   */
+  readonly log?: LogOption | undefined;
+  /**
+   * Connections at a time; one more is closed at once. Fewer where the process may not have as many file descriptors, which the log
+   * then says. Default 16,384.
+   */
+  readonly maxConnections?: number | undefined;
+  /**
+   * How long a client that is sent a response may take none of it before its connection is closed. It may read as slowly as it likes:
+   * the time begins anew whenever it takes something. "Slow clients" in docs/GUIDE.md says how that is noticed. Default 60 s.
+   */
+  readonly sendTimeout?: number | undefined;
+  /**
+   * How long a client may be silent after the server has closed its side of the connection. What the client still sends is read and
+   * dropped, because a connection that is closed while data comes is reset, and the reset can overtake the response (RFC 9112 §9.6).
+   * Default 5 s.
+   */
+  readonly lingerTimeout?: number | undefined;
+  /** How long that may take in all, for a client that goes on sending. Default 30 s. */
+  readonly maxLingerTime?: number | undefined;
+  /**
+   * How long a handler may run, reading and writing included. The client of one that takes longer gets a 503, or a cut connection where
+   * part of the response has left, and its `signal` aborts with a DOMException named "TimeoutError". On the event loop the handler
+   * itself goes on. Default: as long as it likes.
+   */
+  readonly handlerTimeout?: number | undefined;
+  /**
+   * How long a thread of handlers, or a listener, may take to import the program and to find its server there. With one that takes
+   * longer, `serverActivate` rejects. Default 60 s.
+   */
+  readonly startTimeout?: number | undefined;
+  /** How long `shutdown` waits for running handlers. Default 10 s. */
+  readonly shutdownTimeout?: number | undefined;
+  /**
+   * How long `shutdown` waits for the next request of a connection whose last response did not say `Connection: close`; it is handled,
+   * and its response says so. With 0, such connections are closed at once, and those that wait to be accepted are reset. Default 500 ms.
+   */
+  readonly shutdownGrace?: number | undefined;
+  /**
+   * How many connections may wait to be accepted; Bun does not let it be said, and has 512. Default 511.
+   * @source Python's `request_queue_size`
+   */
+  readonly requestQueueSize?: number | undefined;
+  /**
+   * Whether other processes may listen on the same port, and share the connections: SO_REUSEPORT. Default false.
+   * @source Python's `allow_reuse_port`
+   */
+  readonly reusePort?: boolean | undefined;
+  /**
+   * How many event loops accept connections, and run handlers: the program's own, and others in threads, each of which imports the
+   * program once more, up to where it serves. Nothing but the port is shared: module state and `maxConnections` are each one's own.
+   * docs/RUNTIMES.md says where a port can be shared. Default 1.
+   */
+  readonly listeners?: number | undefined;
+  /**
+   * Which clients get the interim responses (1xx) of `sendInformational`: "never" none, "http2" those of HTTP/2 and later, "always" those
+   * of HTTP/1.1 too. Some HTTP/1.1 proxies mix up the responses behind one: docs/GUIDE.md names them. A client that asks for a 100
+   * (Continue) always gets it. Default "http2".
+   */
+  readonly informational?: "never" | "http2" | "always" | undefined;
+  /** What carries the connections: the runtime's sockets by default, a MemoryTransport in tests. */
+  readonly transport?: Transport | undefined;
+}
+
+const INFORMATIONAL: readonly string[] = ["never", "http2", "always"];
+
+export const DEFAULTS = {
+  maxConnections: 16_384,
+  sendTimeout: 60_000,
+  lingerTimeout: 5_000,
+  maxLingerTime: 30_000,
+  handlerTimeout: Infinity,
+  startTimeout: 60_000,
+  shutdownTimeout: 10_000,
+  shutdownGrace: 500,
+  requestQueueSize: 511,
+  listeners: 1,
+};
+
+/** The most threads, and the most listeners, that one server can have. */
+export const MOST_THREADS = 192;
+
+export const RULES: Readonly<Record<keyof typeof DEFAULTS, NumberRule>> = {
+  maxConnections: { least: 1, whole: true },
+  sendTimeout: SOME_TIME,
+  lingerTimeout: TIME,
+  maxLingerTime: TIME,
+  handlerTimeout: SOME_TIME,
+  startTimeout: SOME_TIME,
+  shutdownTimeout: TIME,
+  shutdownGrace: TIME,
+  requestQueueSize: { least: 1, most: 65_535, whole: true },
+  listeners: { least: 1, most: MOST_THREADS, whole: true },
+};
+
+/** The options that are numbers, and some others, and what stands in for those that are not there. */
+export type ServerSettings = typeof DEFAULTS & { readonly informational: string };
+
+/** Options that are neither numbers nor limits. */
+const OTHERS = ["log", "transport", "reusePort", "informational"];
+
+/**
+ * Checks the options of a server.
+ * @param more the names of options that a class takes beside these, and checks itself
+ * @throws {TypeError} for an option that there is not, and for a value of a wrong type; {RangeError} for a number or a word that is wrong
+ */
+export function serverSettings(
+  options: HTTPServerOptions,
+  more: readonly string[],
+): { limits: Limits; settings: ServerSettings } {
+  const limits = limitsFrom(options);
+  checkNames(options, [...OTHERS, ...Object.keys(DEFAULTS), ...Object.keys(limits), ...more], "option ");
+  const { informational = "http2", reusePort, transport } = options;
+  if (!INFORMATIONAL.includes(informational))
+    throw new RangeError(`informational must be "never", "http2" or "always", not ${quote(informational)}`);
+  if (reusePort !== undefined && typeof reusePort !== "boolean")
+    throw new TypeError(`reusePort must be true or false, not ${quote(reusePort)}`);
+  if (transport !== undefined && typeof (transport as Partial<Transport> | null)?.listen !== "function")
+    throw new TypeError(`transport must be an object with a method listen, not ${quote(transport)}`);
+  return { limits, settings: { ...checkNumbers<keyof typeof DEFAULTS>(options, RULES, DEFAULTS), informational } };
+}
