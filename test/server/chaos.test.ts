@@ -145,7 +145,10 @@ function breakOff(peer: MemoryPeer): void {
 
 /** Whether what came over the wire is what the handlers have done. */
 function check(peer: MemoryPeer, requests: readonly Sent[], records: readonly Record[], isOver: boolean): void {
-  peer.methods = requests.map(({ method }) => method);
+  peer.receive();
+  // A server that refuses part of a head may not know that it was to be a HEAD, and then its response has content.
+  const hasContent = !peer.text.endsWith("\r\n\r\n");
+  peer.methods = requests.map(({ method }, i) => (records[i] === undefined && hasContent ? "GET" : method));
   const { responses, rest } = peer.reading; // fails where it is not HTTP
   const finals = responses.filter(({ status }) => status >= 200);
   assert.ok(finals.length <= requests.length, "more responses than requests");

@@ -37,7 +37,8 @@ abstract class Peer {
   abstract end(): Promise<void>;
   /** Breaks the connection off. */
   abstract destroy(): void;
-  protected receive(): void {}
+  /** Takes in what has come. */
+  receive(): void {}
 
   get reading(): TakenResponses {
     this.receive();
@@ -98,7 +99,7 @@ export class MemoryPeer extends Peer {
     this.client.destroy();
   }
 
-  protected override receive(): void {
+  override receive(): void {
     this.text += this.client.take();
     this.ended = this.client.ended;
     this.closed = this.client.closed;

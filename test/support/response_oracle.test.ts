@@ -255,7 +255,7 @@ describe("content ends with the connection", () => {
 test("responses are taken one behind another, as far as they are whole", () => {
   const [, , , , , , head] = cases;
   const interim = "HTTP/1.1 100 Continue\r\n\r\n";
-  const all = [interim, length(5) + "hello", head[1], interim, CHUNKED + "1\r\nx\r\n0\r\nT: 1\r\n\r\n"];
+  const all = [interim, length(5) + "hello", head[1], interim, CHUNKED + "1\r\nx\r\n0\r\nT: 1\r\n\r\n", length(0)];
   const text = all.join("");
   const ends = all.map((_, i) => all.slice(0, i + 1).join("").length);
   for (let end = 0; end <= text.length; end++) {
@@ -270,6 +270,7 @@ test("responses are taken one behind another, as far as they are whole", () => {
           [200, "", [], all[2].length],
           [100, "", [], all[3].length],
           [200, "x", [["T", "1"]], all[4].length],
+          [200, "", [], all[5].length],
         ].slice(0, whole),
       );
       assert.equal(rest.toString(), text.slice(ends[whole - 1] ?? 0, end));
@@ -374,6 +375,8 @@ const malformed: (string | readonly [text: string, method: string])[] = [
   CHUNKED + "3\r\nhello\r\n0\r\n\r\n",
   CHUNKED + "3\r\nhel\n0\r\n\r\n",
   CHUNKED + "3\r\nhel0\r\n\r\n",
+  CHUNKED + "3\r\nhelxx0\r\n\r\n",
+  CHUNKED + "3\r\nhel\n\n0\r\n\r\n",
   // Trailers
   CHUNKED + "0\r\n\n",
   CHUNKED + "0\r\nA\r\n\r\n",
