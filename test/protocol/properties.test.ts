@@ -9,10 +9,10 @@ import * as fc from "fast-check";
 import { PROTOCOL_ERRORS } from "plinth/protocol";
 import { type Split } from "../support/bytes.ts";
 import { Driver, exchangesOf, type Outcome, type Pairs } from "../support/driver.ts";
-import { content, cuts, fieldValue, placesIn, request, requests, token } from "../support/messages.ts";
+import { content, cuts, fieldValue, placesIn, request, requests, token } from "../support/request_generators.ts";
 import { type CompleteResponse, readResponses } from "../support/responses.ts";
 import { requireProgram } from "../support/system.ts";
-import { announce } from "../support/wire.ts";
+import { announce } from "../support/requests.ts";
 
 /** Checks that these bytes come out the same, however they are cut, with the peer's end behind them and without. */
 function sameHowever(data: string, cutAt: readonly number[]): { open: Outcome; ended: Outcome } {

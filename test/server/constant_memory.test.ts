@@ -16,7 +16,7 @@ let server: ChildProcess;
 let port = 0;
 
 before(async () => {
-  server = spawn(process.execPath, [programFile("test/support/big_bodies")], {
+  server = spawn(process.execPath, [programFile("test/server/programs/big_bodies")], {
     stdio: ["ignore", "pipe", "inherit"],
   });
   const [line] = (await once(server.stdout!, "data")) as [Buffer];

@@ -22,7 +22,7 @@ export async function turn(): Promise<void> {
 }
 
 /** A client that sends bytes and looks at bytes. */
-abstract class Peer {
+abstract class RawClient {
   /** All that has come and was not cleared away, one character a byte. */
   text = "";
   /** The methods of the requests that get responses in `text`, where they are not GET. */
@@ -79,7 +79,7 @@ abstract class Peer {
   }
 }
 
-export class MemoryPeer extends Peer {
+export class MemoryClient extends RawClient {
   readonly client: ReturnType<MemoryTransport["connect"]>;
 
   constructor(transport: MemoryTransport) {
@@ -106,7 +106,7 @@ export class MemoryPeer extends Peer {
   }
 }
 
-export class SocketPeer extends Peer {
+export class SocketClient extends RawClient {
   readonly socket: net.Socket;
   /** The code of the error that the connection ended with. */
   error: string | undefined;
@@ -135,7 +135,7 @@ export class SocketPeer extends Peer {
 }
 
 /** Connects to a server; the connection ends with the test. */
-export async function connect(t: TestContext, address: Address): Promise<SocketPeer> {
+export async function connect(t: TestContext, address: Address): Promise<SocketClient> {
   const where = typeof address === "string" ? { path: address } : { host: address[0], port: address[1] };
   const socket = net.connect({ ...where, allowHalfOpen: true });
   t.after(() => socket.destroy());
@@ -143,7 +143,7 @@ export async function connect(t: TestContext, address: Address): Promise<SocketP
     socket.once("connect", resolve);
     socket.once("error", reject);
   });
-  return new SocketPeer(socket);
+  return new SocketClient(socket);
 }
 
 export interface Served<P> {
@@ -158,13 +158,13 @@ export async function inMemory(
   t: TestContext,
   Handler: RequestHandlerClass,
   options: HTTPServerOptions = {},
-): Promise<Served<MemoryPeer>> {
+): Promise<Served<MemoryClient>> {
   const log: string[] = [];
   const transport = new MemoryTransport();
   const httpd = new HTTPServer(["memory", 80], Handler, { log: (line) => log.push(line), transport, ...options });
   await httpd.serverActivate();
   t.after(() => httpd.serverClose());
-  return { httpd, log, connect: () => new MemoryPeer(transport) };
+  return { httpd, log, connect: () => new MemoryClient(transport) };
 }
 
 /** Serves over TCP, or where `address` says, until the test ends. */
@@ -173,7 +173,7 @@ export async function onSocket(
   Handler: RequestHandlerClass,
   options: HTTPServerOptions = {},
   address: Address = ["127.0.0.1", 0],
-): Promise<Served<Promise<SocketPeer>>> {
+): Promise<Served<Promise<SocketClient>>> {
   const log: string[] = [];
   const httpd = new HTTPServer(address, Handler, { log: (line) => log.push(line), ...options });
   await httpd.serverActivate();

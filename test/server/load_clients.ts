@@ -5,11 +5,11 @@ import { ResponseOracle } from "../support/response_oracle.ts";
 import { until } from "./support.ts";
 
 /** What a client does behind a response that says `Connection: close`. */
-export type Afterwards = "stops" | "reconnects";
+export type AfterClose = "stops" | "reconnects";
 
 const GET = "GET / HTTP/1.1\r\nHost: a\r\n\r\n";
 
-export class Load {
+export class LoadClients {
   /** Connections that stood. */
   connected = 0;
   /** Requests that got a response. */
@@ -19,7 +19,7 @@ export class Load {
   /** Connections that were refused, or reset before they stood: nothing was sent on them. */
   refused = 0;
   readonly #port: number;
-  readonly #afterwards: Afterwards;
+  readonly #afterClose: AfterClose;
   #over = false;
   readonly #clients: Promise<void>[];
 
@@ -27,9 +27,9 @@ export class Load {
    * @param port where they connect, on 127.0.0.1
    * @param persists whether a client tries again when it was refused
    */
-  constructor(port: number, count: number, afterwards: Afterwards, persists = false) {
+  constructor(port: number, count: number, afterClose: AfterClose, persists = false) {
     this.#port = port;
-    this.#afterwards = afterwards;
+    this.#afterClose = afterClose;
     this.#clients = Array.from({ length: count }, () => this.#run(persists));
   }
 
@@ -51,7 +51,7 @@ export class Load {
   async #run(persists: boolean): Promise<void> {
     while (!this.#over) {
       const end = await this.#connection();
-      if (end === "close" && this.#afterwards === "stops") return;
+      if (end === "close" && this.#afterClose === "stops") return;
       if (end === "refused" && !persists) return;
       if (end === "refused") await new Promise((resolve) => setTimeout(resolve, 10));
     }
