@@ -12,7 +12,7 @@ import {
   Router,
   ThreadingHTTPServer,
 } from "plinth";
-import { MemoryPeer, request } from "./server/support.ts";
+import { MemoryClient, request } from "./server/support.ts";
 import { root } from "./support/places.ts";
 
 function page(name: string): string {
@@ -21,7 +21,7 @@ function page(name: string): string {
 
 interface Served {
   readonly log: string[];
-  ask(text: string): ReturnType<MemoryPeer["ask"]>;
+  ask(text: string): ReturnType<MemoryClient["ask"]>;
 }
 
 async function serve(
@@ -34,7 +34,7 @@ async function serve(
   const httpd = new HTTPServer(["memory", 80], Handler, { log: (line) => log.push(line), transport, ...options });
   t.after(() => httpd.serverClose());
   await httpd.serverActivate();
-  return { log, ask: (text) => new MemoryPeer(transport).ask(text) };
+  return { log, ask: (text) => new MemoryClient(transport).ask(text) };
 }
 
 test("PYTHON: error_content_type: values are escaped for HTML, XML and JSON, and left alone for other types", async (t) => {

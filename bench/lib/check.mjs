@@ -1,5 +1,5 @@
 // Whether a server's answers are right: statuses, types and contents of a sample, before anything is counted and after it.
-import { converse } from "../load/answers.mjs";
+import { converse } from "../load/conversation.mjs";
 
 /** Exchanges that are tried of a workload that has many. */
 const SAMPLE = 64;

@@ -2,6 +2,7 @@
 // orders are its first argument, its result a line of JSON.
 import net from "node:net";
 import process from "node:process";
+import { ResponseOracle } from "../../test/support/response_oracle.mjs";
 
 const { port, path, size } = JSON.parse(process.argv[2]);
 
@@ -17,8 +18,9 @@ for (let at = 2 * PERIOD; at < pattern.length; at += PERIOD)
   pattern.copyWithin(at, 0, Math.min(PERIOD, pattern.length - at));
 
 const head = `POST ${path} HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/octet-stream\r\nContent-Length: ${size}\r\n\r\n`;
-let answer = "";
-let received = -1;
+const oracle = new ResponseOracle("any server");
+let hasHead = false;
+let received = 0;
 let sent = 0;
 let started;
 
@@ -32,28 +34,35 @@ const socket = net.connect({
   onread: {
     buffer: Buffer.alloc(PIECE),
     callback(n, buffer) {
-      let from = 0;
-      if (received < 0) {
-        answer += buffer.toString("latin1", 0, n);
-        const end = answer.indexOf("\r\n\r\n");
-        if (end < 0) return true;
-        if (!answer.startsWith("HTTP/1.1 200 ")) fail(answer.split("\r\n")[0]);
-        if (Number(/\r\ncontent-length: *(\d+)/i.exec(answer)?.[1]) !== size) fail("another Content-Length");
-        from = n - (answer.length - end - 4);
-        received = 0;
-      }
-      const length = n - from;
-      const at = received % PERIOD;
-      if (buffer.compare(pattern, at, at + length, from, n) !== 0) fail(`other bytes than were sent, at ${received}`);
-      received += length;
-      if (received === size) {
-        const seconds = (performance.now() - started) / 1000;
-        process.stdout.write(`${JSON.stringify({ seconds })}\n`, () => process.exit());
+      try {
+        oracle.feed(buffer.subarray(0, n));
+        read();
+      } catch (error) {
+        fail(error.message);
       }
       return true;
     },
   },
 });
+
+function read() {
+  if (!hasHead) {
+    const answer = oracle.readHead("POST");
+    if (answer === null) return;
+    if (answer.status !== 200) fail(`it has answered ${answer.status} ${answer.reason}`);
+    if (answer.length !== size) fail(`another Content-Length: ${answer.length}`);
+    hasHead = true;
+  }
+  for (let piece; (piece = oracle.readContent()) !== null;) {
+    const at = received % PERIOD;
+    if (piece.compare(pattern, at, at + piece.length) !== 0) fail(`other bytes than were sent, at ${received}`);
+    received += piece.length;
+  }
+  if (!oracle.isWhole) return;
+  if (oracle.rest.length > 0) fail("bytes behind the answer");
+  const seconds = (performance.now() - started) / 1000;
+  process.stdout.write(`${JSON.stringify({ seconds })}\n`, () => process.exit());
+}
 
 function send() {
   for (;;) {

@@ -1,6 +1,6 @@
-// A small HTTP/1.1 client for load: one connection, one request at a time, preformatted bytes out. It reads what servers of ours
-// and the peers answer with (a length, or chunks), and nothing more.
+// A small HTTP/1 client for load: one connection, one request at a time, preformatted bytes out.
 import net from "node:net";
+import { ResponseOracle } from "../../test/support/response_oracle.mjs";
 
 /** The bytes of a request. */
 export function format(method, path, body = "", fields = "") {
@@ -13,7 +13,9 @@ const PATIENCE = 30;
 
 export class Connection {
   #socket;
-  #received = "";
+  #oracle = new ResponseOracle("any server");
+  #head = null;
+  #pieces = [];
   #onAnswer = null;
   #onClose;
   closed = false;
@@ -25,8 +27,8 @@ export class Connection {
   constructor(port, onClose = () => {}) {
     this.#onClose = onClose;
     this.#socket = net.connect({ host: "127.0.0.1", port, noDelay: true });
-    this.#socket.setEncoding("latin1");
-    this.#socket.on("data", (text) => this.#read(text));
+    this.#socket.on("data", (bytes) => this.#read(() => this.#oracle.feed(bytes)));
+    this.#socket.on("end", () => this.#read(() => this.#oracle.end()));
     this.#socket.on("error", (error) => this.#fail(error.code ?? error.message));
     this.#socket.on("close", () => this.#fail("closed"));
     this.#socket.setTimeout(PATIENCE * 1000, () => {
@@ -56,28 +58,32 @@ export class Connection {
     this.#fail("closed");
   }
 
-  #read(text) {
-    this.#received += text;
-    const end = this.#received.indexOf("\r\n\r\n");
-    if (end < 0) return;
-    const head = this.#received.slice(0, end);
-    const rest = this.#received.slice(end + 4);
-    const status = Number(head.slice(9, 12));
-    const length = /\r\ncontent-length: *(\d+)/i.exec(head)?.[1];
-    let body;
-    if (length !== undefined) {
-      if (rest.length < Number(length)) return;
-      body = rest;
-    } else {
-      if (!rest.endsWith("0\r\n\r\n")) return;
-      body = rest.replace(/[0-9a-f]+\r\n([^]*?)\r\n/gi, "$1").replace(/\r\n$/, "");
+  /** @param {() => void} take tells the oracle what has come */
+  #read(take) {
+    if (this.closed) return;
+    if (!this.busy) return this.close(); // an end, or bytes that no request has asked for
+    try {
+      take();
+      while (this.#head === null || this.#head.status < 200) {
+        this.#head = this.#oracle.readHead("GET");
+        if (this.#head === null) return;
+      }
+      for (let piece; (piece = this.#oracle.readContent()) !== null;) this.#pieces.push(piece);
+      if (!this.#oracle.isWhole) return;
+      if (this.#oracle.rest.length > 0) throw new Error("more than one response to a request");
+    } catch (error) {
+      this.#socket.destroy();
+      return this.#fail(error.name === "IncompleteResponse" ? "closed" : error.message);
     }
-    this.#received = "";
-    if (/\r\nconnection: *close/i.test(head)) {
+    const { status, closes } = this.#head;
+    const body = this.#pieces.length === 1 ? this.#pieces[0] : Buffer.concat(this.#pieces);
+    this.#head = null;
+    this.#pieces = [];
+    if (closes) {
       this.closed = true;
       this.#socket.destroy();
     }
-    this.#answer(null, status, body);
+    this.#answer(null, status, body.toString());
   }
 
   #answer(error, status, body) {

@@ -4,6 +4,7 @@
 import { Buffer } from "node:buffer";
 import net from "node:net";
 import process from "node:process";
+import { ResponseOracle } from "../../test/support/response_oracle.mjs";
 
 const { port, direction, size, seconds } = JSON.parse(process.argv[2]);
 const uploads = direction === "upload";
@@ -17,9 +18,6 @@ const request = uploads
   ? `POST /upload HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/octet-stream\r\nContent-Length: ${size}\r\n\r\n`
   : "GET /download HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n";
 
-/** The end of content in chunks. */
-const LAST_CHUNK = Buffer.from("\r\n0\r\n\r\n");
-
 let passes = 0;
 const began = performance.now();
 const cpu = process.cpuUsage();
@@ -27,14 +25,13 @@ const cpu = process.cpuUsage();
 /** The connection, and what has come of the answer on it. */
 let socket;
 let toSend = 0;
-let head = "";
-let hasHead = false;
-let chunked = false;
-let closes = false;
-/** Bytes of content, and of the framing of chunks. */
+let oracle;
+let head = null;
+/** Bytes of content. */
 let received = 0;
-/** The last bytes of them, in chunks. */
-let tail = Buffer.alloc(0);
+/** The content, where it is what the server says of an upload. */
+let told = "";
+let chunked = false;
 
 function fail(why) {
   process.stdout.write(`${JSON.stringify({ error: why })}\n`, () => process.exit(1));
@@ -48,12 +45,13 @@ function connect() {
     onread: {
       buffer: Buffer.alloc(PIECE),
       callback(n, buffer) {
-        if (mine === socket) read(buffer.subarray(0, n));
+        if (mine === socket) take(buffer.subarray(0, n));
         return true;
       },
     },
   });
   socket = mine;
+  oracle = new ResponseOracle("any server");
   mine.setTimeout(STALL * 1000, () => fail(`nothing moved for ${STALL} s`));
   mine.on("connect", begin);
   mine.on("drain", send);
@@ -63,10 +61,9 @@ function connect() {
 }
 
 function begin() {
-  head = "";
-  hasHead = false;
+  head = null;
   received = 0;
-  tail = Buffer.alloc(0);
+  told = "";
   socket.write(request);
   if (uploads) {
     toSend = size;
@@ -82,43 +79,34 @@ function send() {
   }
 }
 
-function read(bytes) {
-  if (uploads || !hasHead) {
-    // An answer to an upload is small.
-    head += bytes.toString("latin1");
-    const end = head.indexOf("\r\n\r\n");
-    if (end < 0) return;
-    const first = !hasHead;
-    hasHead = true;
-    if (!head.startsWith("HTTP/1.1 200 ")) return fail(`it has answered ${head.split("\r\n")[0]}`);
-    closes = /\r\nconnection: *close\r\n/i.test(head);
-    if (uploads) return readTold(head.slice(end + 4));
-    if (first) {
-      const length = Number(/\r\ncontent-length: *(\d+)/i.exec(head)?.[1]);
-      chunked = /\r\ntransfer-encoding: *chunked\r\n/i.test(head);
-      if (!chunked && length !== size) return fail(`it announces ${length} bytes, not ${size}`);
-      received = head.length - end - 4;
-    }
-  } else {
-    received += bytes.length;
-  }
-  if (chunked) {
-    // Chunks are not counted one by one, which would be work; their frames are a small part.
-    tail = Buffer.concat([tail, bytes.subarray(-LAST_CHUNK.length)]).subarray(-LAST_CHUNK.length);
-    if (received >= size && tail.equals(LAST_CHUNK)) passed();
-  } else if (received >= size) {
-    if (received > size) return fail("more came than was announced");
-    passed();
+function take(bytes) {
+  try {
+    oracle.feed(bytes);
+    read();
+  } catch (error) {
+    fail(error.message);
   }
 }
 
-/** What it tells of an upload; perhaps not all of it yet. */
-function readTold(body) {
-  const length = Number(/\r\ncontent-length: *(\d+)/i.exec(head)?.[1]);
-  if (Number.isNaN(length)) return fail("an answer to an upload without a length");
-  if (body.length < length) return;
-  if (JSON.parse(body).length !== size) return fail(`it has answered ${body.slice(0, 80)} to ${size} bytes`);
-  if (toSend > 0) return fail("it has answered before all was sent");
+function read() {
+  if (head === null) {
+    head = oracle.readHead(uploads ? "POST" : "GET");
+    if (head === null) return;
+    if (head.status !== 200) return fail(`it has answered ${head.status} ${head.reason}`);
+    if (uploads && head.length === null) return fail("an answer to an upload without a length");
+    chunked = head.framing === "chunked";
+    if (!uploads && !chunked && head.length !== size) return fail(`it announces ${head.length} bytes, not ${size}`);
+  }
+  for (let piece; (piece = oracle.readContent()) !== null;) {
+    received += piece.length;
+    if (uploads) told += piece.toString("latin1");
+  }
+  if (!oracle.isWhole) return;
+  if (oracle.rest.length > 0) return fail("more came than was announced");
+  if (uploads) {
+    if (JSON.parse(told).length !== size) return fail(`it has answered ${told.slice(0, 80)} to ${size} bytes`);
+    if (toSend > 0) return fail("it has answered before all was sent");
+  } else if (received !== size) return fail(`${received} bytes came, not ${size}`);
   passed();
 }
 
@@ -126,7 +114,7 @@ function passed() {
   passes++;
   const took = (performance.now() - began) / 1000;
   if (took < seconds) {
-    if (!closes) return begin();
+    if (!head.closes) return begin();
     const old = socket;
     connect();
     old.destroy();

@@ -5,7 +5,7 @@ import { once } from "node:events";
 import net from "node:net";
 import { networkInterfaces } from "node:os";
 import { after, before, describe, test, type TestContext } from "node:test";
-import { type ReceivedResponse, connect, request, type SocketPeer, until } from "../server/support.ts";
+import { type ReceivedResponse, connect, request, type SocketClient, until } from "../server/support.ts";
 import { programFile } from "../support/places.ts";
 import { runsTypeScript, runtime, sharesPorts } from "../support/runtime.ts";
 import { sendSignal } from "../support/system.ts";
@@ -41,7 +41,7 @@ class Program {
     return new URL(/^The addition server is at (http:\S+) /.exec(this.stdout)![1]);
   }
 
-  connect(t: TestContext): Promise<SocketPeer> {
+  connect(t: TestContext): Promise<SocketClient> {
     const { hostname, port } = this.url;
     return connect(t, [hostname.replace(/^\[|\]$/g, ""), Number(port)]);
   }

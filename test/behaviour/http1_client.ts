@@ -1,6 +1,6 @@
 /** A client that speaks HTTP/1.1 over anything that carries bytes. What a mode of that version gives to the cases. */
 import assert from "node:assert/strict";
-import { ResponseReader } from "./http1_reader.ts";
+import { ResponseStream } from "./response_stream.ts";
 import {
   type Client,
   CutOff,
@@ -44,12 +44,12 @@ async function patiently<T>(promise: Promise<T>): Promise<T> {
 
 export class Http1Client implements Client {
   readonly #channel: Channel;
-  readonly #reader: ResponseReader;
+  readonly #reader: ResponseStream;
   #exchange: Http1Exchange | null = null;
 
   constructor(channel: Channel) {
     this.#channel = channel;
-    this.#reader = new ResponseReader(() => patiently(channel.receive()));
+    this.#reader = new ResponseStream(() => patiently(channel.receive()));
   }
 
   get address(): readonly [host: string, port: number] {
@@ -120,7 +120,7 @@ async function send(exchange: Exchange, body: NonNullable<Request["body"]>, trai
 
 class Http1Exchange implements Exchange {
   readonly #channel: Channel;
-  readonly #reader: ResponseReader;
+  readonly #reader: ResponseStream;
   readonly #method: string;
   readonly #chunked: boolean;
   readonly #informational: ResponseHead[] = [];
@@ -128,7 +128,7 @@ class Http1Exchange implements Exchange {
   /** The response has been read to its end. */
   done = false;
 
-  constructor(channel: Channel, reader: ResponseReader, method: string, content: number | "unknown") {
+  constructor(channel: Channel, reader: ResponseStream, method: string, content: number | "unknown") {
     this.#channel = channel;
     this.#reader = reader;
     this.#method = method;

@@ -10,6 +10,7 @@ import { test, type TestContext } from "node:test";
 import { BaseHTTPRequestHandler, HTTPServer, type RequestHandlerClass } from "plinth";
 import { AdditionHandler, MAX_BODY_SIZE } from "../../apps/addition/handler.ts";
 import { until } from "../server/support.ts";
+import { readResponses } from "../support/responses.ts";
 import { requireProgram } from "../support/system.ts";
 
 const nginx = requireProgram("nginx");
@@ -97,11 +98,8 @@ async function startBehindNginx(t: TestContext, Handler: RequestHandlerClass): P
     if (content !== undefined) fields.push(["Content-Length", String(Buffer.byteLength(content))]);
     const head = fields.map((field) => `${field.join(": ")}\r\n`).join("");
     const text = await send(socket, `${method} ${target} HTTP/1.1\r\n${head}\r\n${content ?? ""}`);
-    return {
-      status: Number(/^HTTP\/1\.1 (\d+) /.exec(text)?.[1]),
-      content: text.slice(text.indexOf("\r\n\r\n") + 4),
-      cached: /^X-Cache: (\w+)\r$/m.exec(text)?.[1] ?? "",
-    };
+    const [{ status, body, get }] = readResponses(text, [method], true, "any server");
+    return { status, content: body, cached: get("X-Cache") ?? "" };
   };
 }
 

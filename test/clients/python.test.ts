@@ -25,8 +25,8 @@ for i in range(count):
     response = conn.getresponse()
     assert response.status == 200 and response.reason == "OK", response.status
     assert response.getheader("content-type") == "application/json"
-    response = json.loads(response.read().decode("utf-8"))
-    assert response == {"sum": i + 0.5}, (i, response)
+    content = json.loads(response.read().decode("utf-8"))
+    assert content == {"sum": i + 0.5}, (i, content)
 print(len(sockets), response.will_close)
 `;
 

@@ -2,8 +2,9 @@
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import path from "node:path";
-import { readResponses } from "../server/support.ts";
 import { root } from "../support/places.ts";
+import { MalformedResponse } from "../support/response_oracle.ts";
+import { takeResponses, type TakenResponses } from "../support/responses.ts";
 
 /** What a case asks for; `verdict` says what each means. */
 export type Label = "reject" | "accept" | "accept_or_501" | "wait" | "reject_or_wait" | "either" | "parses";
@@ -119,11 +120,18 @@ export interface Outcome {
 /** What is wrong with what a server did; null when it is as the case asks. */
 export function verdict(asked: Case, { text, closed }: Outcome): string | null {
   const headOnly = asked.sent.startsWith("HEAD ");
-  const { responses, rest } = readResponses(text, headOnly ? ["HEAD", "HEAD"] : [], closed);
+  let taken: TakenResponses;
+  try {
+    taken = takeResponses(text, headOnly ? ["HEAD", "HEAD"] : [], closed);
+  } catch (error) {
+    if (error instanceof MalformedResponse) return error.message;
+    throw error;
+  }
+  const { responses, rest } = taken;
   const finals = responses.filter(({ status }) => status >= 200);
   const statuses = finals.map(({ status }) => status);
   const shown = `${statuses.join(", ") || "silence"}, ${closed ? "closed" : "open"}`;
-  if (rest !== "") return `what is no response: ${JSON.stringify(rest.slice(0, 60))}`;
+  if (rest !== "") return `part of a response: ${JSON.stringify(rest.slice(0, 60))}`;
   if (finals.length > asked.maxResponses) return `more than ${asked.maxResponses} responses: ${shown}`;
 
   const silent = finals.length === 0;

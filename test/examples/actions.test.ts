@@ -1,7 +1,7 @@
 /** examples/actions.ts: its own methods, what they answer, and what is wrong with a request. */
 import assert from "node:assert/strict";
 import { test, type TestContext } from "node:test";
-import { type ReceivedResponse, connect, type SocketPeer } from "../server/support.ts";
+import { type ReceivedResponse, connect, type SocketClient } from "../server/support.ts";
 import { startExample } from "./programs.ts";
 
 interface Said {
@@ -11,11 +11,11 @@ interface Said {
 }
 
 /** Starts the program, and connects to it: not every runtime's `fetch` sends methods of one's own. */
-async function start(t: TestContext): Promise<SocketPeer> {
+async function start(t: TestContext): Promise<SocketClient> {
   return connect(t, ["127.0.0.1", (await startExample(t, "actions")).port]);
 }
 
-async function ask(peer: SocketPeer, method: string, path: string, body = ""): Promise<Said> {
+async function ask(peer: SocketClient, method: string, path: string, body = ""): Promise<Said> {
   const length = body === "" ? "" : `Content-Length: ${body.length}\r\n`;
   const response = await peer.ask(`${method} ${path} HTTP/1.1\r\nHost: a\r\n${length}\r\n${body}`);
   const text = Buffer.from(response.body, "latin1").toString();

@@ -6,6 +6,7 @@ import path from "node:path";
 import { test } from "node:test";
 import { until } from "../server/support.ts";
 import { programFile, root } from "../support/places.ts";
+import { readResponses } from "../support/responses.ts";
 import { runtime } from "../support/runtime.ts";
 import { BUSY_TIME } from "./own_servers/respond.ts";
 import { type Program, startProgram } from "./programs.ts";
@@ -35,8 +36,9 @@ async function ask(program: Program, head: string, content = ""): Promise<string
   } catch {
     // A reset says no more than an end does.
   }
-  const [, status, said] = /^HTTP\/1\.1 (\d+) [^]*?\r\n\r\n([^]*)$/.exec(heard) ?? [];
-  return status === undefined ? null : `${status} ${said.replace(/^[0-9a-f]+\r\n|\r\n0\r\n\r\n$/g, "")}`;
+  if (heard === "") return null;
+  const [{ status, body }] = readResponses(heard, [head.slice(0, head.indexOf(" "))], true, "any server");
+  return `${status} ${body}`;
 }
 
 /** In the words of the table. */

@@ -12,6 +12,7 @@ import process from "node:process";
 import { test, type TestContext } from "node:test";
 import { promisify } from "node:util";
 import { fromSources, root } from "../support/places.ts";
+import { readResponses } from "../support/responses.ts";
 import { requireProgram } from "../support/system.ts";
 import { until } from "../server/support.ts";
 import { type Program, startProgram } from "./programs.ts";
@@ -137,7 +138,7 @@ async function startHAProxy(
 const CLIENT = "127.0.0.2";
 const INVENTED = "192.0.2.7";
 
-/** Sends a request with these lines, and gives all that comes. */
+/** Sends a request with these lines, and gives all that comes: one response. */
 async function ask(port: number, lines: readonly string[], content = ""): Promise<string> {
   const socket = net.connect({ port, host: "127.0.0.1", localAddress: CLIENT });
   const head = ["GET / HTTP/1.1", "Host: a", ...lines, "Connection: close", "", ""];
@@ -145,6 +146,7 @@ async function ask(port: number, lines: readonly string[], content = ""): Promis
   let text = "";
   socket.setEncoding("latin1").on("data", (piece: string) => (text += piece));
   await once(socket, "close");
+  assert.equal(readResponses(text, ["GET"], true, "any server").length, 1);
   return text;
 }
 

@@ -5,7 +5,8 @@ import { test } from "node:test";
 import * as fc from "fast-check";
 import { BaseHTTPRequestHandler } from "plinth";
 import { MemoryTransport } from "../../src/transport/memory.ts";
-import { Gate, GET, inMemory, microtask, readResponses, request } from "../server/support.ts";
+import { Gate, GET, inMemory, microtask, request } from "../server/support.ts";
+import { takeResponses } from "../support/responses.ts";
 import { runs } from "../support/thorough.ts";
 
 /** A request whose handler does what the test says. */
@@ -66,7 +67,7 @@ test("each response has its own fields and content", async (t) => {
     for (const [index, { steps }] of all.entries()) while (steps.length > 0) await goOn(index);
     await nextTurn();
     for (const { name, fields, fails, client } of all) {
-      const { responses, rest } = readResponses(client.take());
+      const { responses, rest } = takeResponses(client.take());
       assert.equal(rest, "");
       assert.deepEqual(
         responses.map(({ status }) => status),
@@ -155,10 +156,10 @@ test("one that is taken back takes nothing of another with it", async (t) => {
   failing.open();
   await nextTurn();
   assert.deepEqual(
-    readResponses(one.take()).responses.map(({ status }) => status),
+    takeResponses(one.take()).responses.map(({ status }) => status),
     [500],
   );
   other.open();
   await nextTurn();
-  assert.equal(readResponses(two.take()).responses[0].get("x-own"), "own");
+  assert.equal(takeResponses(two.take()).responses[0].get("x-own"), "own");
 });

@@ -2,19 +2,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { BaseHTTPRequestHandler, HTTPError, type HTTPErrorOptions, type RequestHandlerClass } from "plinth";
-import {
-  beside,
-  Gate,
-  GET,
-  inMemory,
-  microtask,
-  onSocket,
-  post,
-  readResponses,
-  request,
-  turn,
-  until,
-} from "../server/support.ts";
+import { beside, Gate, GET, inMemory, microtask, onSocket, post, request, turn, until } from "../server/support.ts";
+import { takeResponses } from "../support/responses.ts";
 
 const SECRET = "the password is swordfish";
 
@@ -171,7 +160,7 @@ for (const [framing, version, length] of [
       await until(() => peer.closed || peer.ended, "the end of the connection");
       assert.match(peer.text, /partial(\r\n)?$/, "the last of it, and nothing of another response");
       if (framing === "until-close") assert.equal(peer.error, "ECONNRESET");
-      else assert.deepEqual(readResponses(peer.text, [], true).responses, [], "it is not whole");
+      else assert.deepEqual(takeResponses(peer.text, [], true).responses, [], "it is not whole");
       assert.ok(server.log.length > 1);
     });
   }

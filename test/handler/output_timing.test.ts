@@ -2,7 +2,8 @@
 import assert from "node:assert/strict";
 import { test, type TestContext } from "node:test";
 import { BaseHTTPRequestHandler, type HTTPServerOptions, MemoryTransport, type RequestHandlerClass } from "plinth";
-import { Gate, GET, inMemory, MemoryPeer, microtask, readResponses, request, turn } from "../server/support.ts";
+import { Gate, GET, inMemory, MemoryClient, microtask, request, turn } from "../server/support.ts";
+import { takeResponses } from "../support/responses.ts";
 
 type Transport = NonNullable<HTTPServerOptions["transport"]>;
 
@@ -29,10 +30,13 @@ class Recorder extends MemoryTransport {
   }
 }
 
-async function recorded(t: TestContext, Handler: RequestHandlerClass): Promise<{ peer: MemoryPeer; writes: string[] }> {
+async function recorded(
+  t: TestContext,
+  Handler: RequestHandlerClass,
+): Promise<{ peer: MemoryClient; writes: string[] }> {
   const transport = new Recorder();
   await inMemory(t, Handler, { transport });
-  return { peer: new MemoryPeer(transport), writes: transport.writes };
+  return { peer: new MemoryClient(transport), writes: transport.writes };
 }
 
 test("a head and a small content leave in one write, whoever knew the length", async (t) => {
@@ -223,7 +227,7 @@ test("the response leaves when the handler settles, before the turn ends", async
   const { peer, writes } = await recorded(t, Handler);
   await peer.send(GET);
   for (let i = 0; i < 20; i++) await microtask();
-  assert.equal(readResponses(writes.join("")).responses.length, 1);
+  assert.equal(takeResponses(writes.join("")).responses.length, 1);
 });
 
 test("the memory of what a slow client was sent is used again once that has left", async (t) => {
@@ -238,7 +242,7 @@ test("the memory of what a slow client was sent is used again once that has left
   const transport = new Recorder();
   await inMemory(t, Handler, { transport });
   const large = (): ArrayBufferLike[] => transport.memory.filter(({ byteLength }) => byteLength === 65_536);
-  const peer = new MemoryPeer(transport);
+  const peer = new MemoryClient(transport);
   for (const target of ["/a", "/b"]) {
     assert.equal((await peer.ask(request("GET", target))).body, target.repeat(32_768));
     assert.equal(transport.full, large().length, "the socket wants no more until that has left");

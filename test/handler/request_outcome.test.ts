@@ -12,7 +12,7 @@ import {
   type ThreadingHTTPServerOptions,
 } from "plinth";
 import { Queued } from "../threads/handlers.ts";
-import { beside, GET, inMemory, MemoryPeer, post, postChunks, request, turn, until } from "../server/support.ts";
+import { beside, GET, inMemory, MemoryClient, post, postChunks, request, turn, until } from "../server/support.ts";
 
 class Handler extends BaseHTTPRequestHandler {
   do_GET(): void {
@@ -41,7 +41,7 @@ async function watched(
   const httpd = new Watching(["memory", 80], handlers as RequestHandlerClass, { log: "none", transport, ...options });
   await httpd.serverActivate();
   t.after(() => httpd.shutdown());
-  return { outcomes, httpd, connect: () => new MemoryPeer(transport) };
+  return { outcomes, httpd, connect: () => new MemoryClient(transport) };
 }
 
 test("the server is told of each request that had a head, in order; of a malformed head it is not", async (t) => {

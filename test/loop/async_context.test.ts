@@ -23,10 +23,10 @@ import {
   WAYS,
   WAYS_AROUND,
 } from "./contexts.ts";
-import { connect, Gate, MemoryPeer, request, type SocketPeer, turn, until } from "../server/support.ts";
+import { connect, Gate, MemoryClient, request, type SocketClient, turn, until } from "../server/support.ts";
 
 /** A client, over TCP or in memory. */
-type Peer = SocketPeer | MemoryPeer;
+type Peer = SocketClient | MemoryClient;
 
 /** Where requests come from and handlers run. */
 interface Place {
@@ -62,7 +62,7 @@ const inMemory: Place = {
     const httpd = new HTTPServer(["memory", 80], Handler, { log: "none", transport, ...more });
     t.after(() => httpd.serverClose());
     await storage.run("start", () => httpd.serverActivate());
-    return async () => new MemoryPeer(transport);
+    return async () => new MemoryClient(transport);
   },
 };
 

@@ -4,7 +4,8 @@ import { setImmediate as nextTurn } from "node:timers/promises";
 import { test, type TestContext } from "node:test";
 import { BaseHTTPRequestHandler, type RequestHandlerClass } from "plinth";
 import { MemoryTransport, type MemoryClient } from "../../src/transport/memory.ts";
-import { GET, inMemory, post, readResponses, request } from "../server/support.ts";
+import { GET, inMemory, post, request } from "../server/support.ts";
+import { takeResponses } from "../support/responses.ts";
 
 const CLIENTS = 32;
 const CLOSING = "GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n";
@@ -21,7 +22,7 @@ function askAll(clients: readonly MemoryClient[], text: (i: number) => string): 
 }
 
 function bodiesOf(clients: readonly MemoryClient[]): string[][] {
-  return clients.map((client) => readResponses(client.take()).responses.map(({ body }) => body));
+  return clients.map((client) => takeResponses(client.take()).responses.map(({ body }) => body));
 }
 
 /** Makes turns that have many responses, so that those of the next are held back. */
@@ -70,7 +71,7 @@ test("each connection gets its own responses, once, at the end of the turn at th
     if (early.every((text) => text === "")) held++;
     await nextTurn();
     const late = clients.map((client) => client.take());
-    const bodies = early.map((text, i) => readResponses(text + late[i]).responses.map(({ body }) => body));
+    const bodies = early.map((text, i) => takeResponses(text + late[i]).responses.map(({ body }) => body));
     assert.deepEqual(
       bodies,
       clients.map((_, i) => [`/${round}/${i}`]),
@@ -96,7 +97,7 @@ test("one whose content comes later, one that leaves and one that closes are no 
   for (let i = 0; i < CLIENTS; i += 6) clients[i].destroy();
   for (let i = 0; i < 6; i++) await nextTurn();
   clients.forEach((client, i) => {
-    const bodies = readResponses(client.take()).responses.map(({ body }) => body);
+    const bodies = takeResponses(client.take()).responses.map(({ body }) => body);
     if (i % 6 !== 0) assert.deepEqual(bodies, [i % 3 === 1 ? "slow" : "/"]);
     assert.equal(client.ended, i % 6 !== 0 && i % 3 === 2);
   });

@@ -10,7 +10,7 @@ import { BaseHTTPRequestHandler, HTTPServer, inheritedSockets } from "plinth";
 import { programFile, root } from "../support/places.ts";
 import { requireProgram } from "../support/system.ts";
 import { folderWith } from "../threads/support.ts";
-import { Load } from "../server/load.ts";
+import { LoadClients } from "../server/load_clients.ts";
 import { connect, GET, until } from "../server/support.ts";
 
 class Handler extends BaseHTTPRequestHandler {
@@ -87,7 +87,7 @@ describe("a program that is started with a socket", { skip: python.skip }, () =>
       const held = await hold(t, "tcp", [process.execPath, path.join(folder, "main.js"), mode]);
       const port = Number(/^port ([0-9]+)$/.exec(held.lines()[0])![1]);
       assert.deepEqual(JSON.parse(held.lines()[1]), [{ fd: 3, name: "web" }, ["127.0.0.1", port], 0]);
-      const load = new Load(port, 16, "reconnects", true);
+      const load = new LoadClients(port, 16, "reconnects", true);
       t.after(() => load.stop());
       for (let i = 0; i < 3; i++) {
         await load.reach(load.responded + 100);

@@ -4,7 +4,7 @@ import { describe, test } from "node:test";
 import { bytes } from "../support/bytes.ts";
 import { Driver } from "../support/driver.ts";
 import { readResponses } from "../support/responses.ts";
-import { GET, request } from "../support/wire.ts";
+import { GET, request } from "../support/requests.ts";
 
 const HEAD = request("HEAD / HTTP/1.1", "Host: a");
 

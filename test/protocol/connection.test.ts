@@ -4,7 +4,7 @@ import { describe, test } from "node:test";
 import { bytes } from "../support/bytes.ts";
 import { Driver, echo, exchangesOf } from "../support/driver.ts";
 import { readResponses } from "../support/responses.ts";
-import { announce, chunked, GET, post, request } from "../support/wire.ts";
+import { announce, chunked, GET, post, request } from "../support/requests.ts";
 
 const targets = (driver: Driver): string[] => driver.calls.map((call) => call.exchange.head.target);
 

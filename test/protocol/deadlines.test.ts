@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { Driver, echo } from "../support/driver.ts";
 import { readResponses } from "../support/responses.ts";
-import { announce, chunked, GET } from "../support/wire.ts";
+import { announce, chunked, GET } from "../support/requests.ts";
 
 const POST = announce(100_000);
 const LIMITS = {

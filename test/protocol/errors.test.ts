@@ -8,7 +8,7 @@ import { reasonOf } from "../../src/protocol/status.ts";
 import { DATE, Driver, echo, exchangesOf } from "../support/driver.ts";
 import { root } from "../support/places.ts";
 import { readResponses } from "../support/responses.ts";
-import { chunked, get, request } from "../support/wire.ts";
+import { chunked, get, request } from "../support/requests.ts";
 
 const { PROTOCOL_ERRORS } = errors;
 

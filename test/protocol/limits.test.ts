@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { DEFAULT_LIMITS, type Limits, limitsFrom } from "plinth/protocol";
 import { Driver, exchangesOf } from "../support/driver.ts";
-import { chunked, post, request } from "../support/wire.ts";
+import { chunked, post, request } from "../support/requests.ts";
 
 const counted = (size: number): string => post("x".repeat(size));
 

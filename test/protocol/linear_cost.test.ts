@@ -5,7 +5,7 @@ import { ChunkPool, type Exchange, FieldList, Http1Connection, limitsFrom } from
 import { HeadReader } from "../../src/protocol/http1/request_head.ts";
 import { bytes } from "../support/bytes.ts";
 import { type Call, DATE, Driver } from "../support/driver.ts";
-import { bytesMoved, Watched } from "../support/work.ts";
+import { bytesMoved, WatchedBytes } from "../support/byte_counters.ts";
 
 describe("work is in proportion to what comes", () => {
   const heads: [what: string, make: (size: number) => string][] = [
@@ -28,7 +28,7 @@ describe("work is in proportion to what comes", () => {
     test(`a head byte by byte: ${what}`, () => {
       const cost = (size: number): number => {
         const data = make(size);
-        const watched = new Watched(bytes(data));
+        const watched = new WatchedBytes(bytes(data));
         const reader = new HeadReader(limitsFrom(limits));
         const decoded = bytesMoved(() => {
           for (let end = 1; end < data.length; end++) assert.equal(reader.read(watched.bytes, 0, end), 0);

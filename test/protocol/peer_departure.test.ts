@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { Driver, echo } from "../support/driver.ts";
 import { readResponses } from "../support/responses.ts";
-import { announce, chunked, GET, post } from "../support/wire.ts";
+import { announce, chunked, GET, post } from "../support/requests.ts";
 
 describe("a peer that ends its side", () => {
   test("without a request gets our end, and nothing else", () => {

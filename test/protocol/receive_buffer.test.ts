@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { ReceiveBuffer } from "../../src/protocol/receive_buffer.ts";
 import { bytes, text } from "../support/bytes.ts";
-import { bytesMoved } from "../support/work.ts";
+import { bytesMoved } from "../support/byte_counters.ts";
 
 const rest = (input: ReceiveBuffer): string => text(input.bytes.subarray(input.pos, input.end));
 

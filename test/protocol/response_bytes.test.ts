@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { type Call, Driver, type Pairs } from "../support/driver.ts";
 import { readResponses } from "../support/responses.ts";
-import { announce, GET, request } from "../support/wire.ts";
+import { announce, GET, request } from "../support/requests.ts";
 
 const OLD = request("GET / HTTP/1.0");
 const OLD_KEPT = request("GET / HTTP/1.0", "Connection: keep-alive");

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { type Call, Driver } from "../support/driver.ts";
-import { GET, request } from "../support/wire.ts";
+import { GET, request } from "../support/requests.ts";
 
 const CONNECT = request("CONNECT a:80 HTTP/1.1", "Host: a:80");
 

@@ -6,7 +6,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import * as fc from "fast-check";
 import { BaseHTTPRequestHandler } from "plinth";
-import { GET, inMemory, type MemoryPeer, microtask, turn } from "./support.ts";
+import { GET, inMemory, type MemoryClient, microtask, turn } from "./support.ts";
 import { runs } from "../support/thorough.ts";
 
 /** What a handler may do, one after the other; each may be a mistake where it stands. */
@@ -137,16 +137,19 @@ async function take(handler: BaseHTTPRequestHandler, [what, ...rest]: Step, reco
   }
 }
 
-const brokenOff = new WeakSet<MemoryPeer>();
+const brokenOff = new WeakSet<MemoryClient>();
 
-function breakOff(peer: MemoryPeer): void {
+function breakOff(peer: MemoryClient): void {
   brokenOff.add(peer);
   peer.destroy();
 }
 
 /** Whether what came over the wire is what the handlers have done. */
-function check(peer: MemoryPeer, requests: readonly Sent[], records: readonly Record[], isOver: boolean): void {
-  peer.methods = requests.map(({ method }) => method);
+function check(peer: MemoryClient, requests: readonly Sent[], records: readonly Record[], isOver: boolean): void {
+  peer.receive();
+  // A server that refuses part of a head may not know that it was to be a HEAD, and then its response has content.
+  const hasContent = !peer.text.endsWith("\r\n\r\n");
+  peer.methods = requests.map(({ method }, i) => (records[i] === undefined && hasContent ? "GET" : method));
   const { responses, rest } = peer.reading; // fails where it is not HTTP
   const finals = responses.filter(({ status }) => status >= 200);
   assert.ok(finals.length <= requests.length, "more responses than requests");

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { BaseHTTPRequestHandler, type HTTPServerOptions } from "plinth";
-import { connect, GET, onSocket, post, request, type SocketPeer, until } from "./support.ts";
+import { connect, GET, onSocket, post, request, type SocketClient, until } from "./support.ts";
 
 class Handler extends BaseHTTPRequestHandler {
   async do_GET(): Promise<void> {
@@ -28,14 +28,14 @@ class Handler extends BaseHTTPRequestHandler {
 }
 
 /** How long a connection still lives. */
-async function lifeOf(peer: SocketPeer): Promise<number> {
+async function lifeOf(peer: SocketClient): Promise<number> {
   const begin = performance.now();
   await peer.endOfConnection();
   return performance.now() - begin;
 }
 
 /** Sends one byte of a text every so many milliseconds until the connection has ended. */
-async function drip(peer: SocketPeer, text: string, milliseconds: number): Promise<void> {
+async function drip(peer: SocketClient, text: string, milliseconds: number): Promise<void> {
   for (const byte of text) {
     if (peer.ended || peer.closed) return;
     await peer.send(byte);
@@ -46,7 +46,7 @@ async function drip(peer: SocketPeer, text: string, milliseconds: number): Promi
 function testLimit(
   what: string,
   options: HTTPServerOptions,
-  run: (peer: SocketPeer, t: Limited) => Promise<void>,
+  run: (peer: SocketClient, t: Limited) => Promise<void>,
 ): void {
   test(what, async (t) => {
     const server = await onSocket(t, Handler, options);
@@ -56,7 +56,7 @@ function testLimit(
 
 interface Limited {
   readonly log: string[];
-  connect(): Promise<SocketPeer>;
+  connect(): Promise<SocketClient>;
 }
 
 describe("time", { concurrency: 12 }, () => {

@@ -9,7 +9,7 @@ import { describe, test, type TestContext } from "node:test";
 import { sharesPorts } from "../support/runtime.ts";
 import { sendSignal } from "../support/system.ts";
 import { folderWith } from "../threads/support.ts";
-import { Load } from "./load.ts";
+import { LoadClients } from "./load_clients.ts";
 import { until } from "./support.ts";
 
 const HANDLER = `
@@ -77,7 +77,7 @@ for (const mode of modes) {
       const folder = folderWith(t, { "main.js": MAIN, "handler.js": HANDLER });
       for (let i = 0; i < STOPS; i++) {
         const program = await start(t, folder, mode);
-        const load = new Load(program.port, CLIENTS, "stops");
+        const load = new LoadClients(program.port, CLIENTS, "stops");
         await load.reach(CLIENTS * (2 + 3 * Math.random()));
         sendSignal(program.child, "SIGTERM");
         await load.ended();
@@ -91,7 +91,7 @@ for (const mode of modes) {
       let lost = 0;
       for (let i = 0; i < STOPS; i++) {
         const program = await start(t, folder, mode);
-        const load = new Load(program.port, CLIENTS, "reconnects");
+        const load = new LoadClients(program.port, CLIENTS, "reconnects");
         await load.reach(CLIENTS * (2 + 3 * Math.random()));
         sendSignal(program.child, "SIGTERM");
         await load.ended();
@@ -114,7 +114,7 @@ test("connections that wait to be accepted when the signal comes are accepted, a
   blocking.write("BLOCK / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n");
   blocking.resume();
   await until(() => program.said().includes("blocked"), "the handler that blocks");
-  const load = new Load(program.port, CLIENTS, "stops");
+  const load = new LoadClients(program.port, CLIENTS, "stops");
   await until(() => load.connected === CLIENTS, "the connections");
   sendSignal(program.child, "SIGTERM");
   writeFileSync(path.join(folder, "go"), "");

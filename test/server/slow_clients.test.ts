@@ -11,7 +11,7 @@ import { denoTransport } from "../../src/transport/deno.ts";
 import { nodeTransport } from "../../src/transport/node.ts";
 import { runtime } from "../support/runtime.ts";
 import { Slow } from "../handler/slow_handlers.ts";
-import { connect, type SocketPeer, until } from "./support.ts";
+import { connect, type SocketClient, until } from "./support.ts";
 
 /** How a server is reached, and where its handlers run. */
 interface Mode {
@@ -38,7 +38,7 @@ const modes: readonly Mode[] = [
 interface Served {
   /** Lines of the log, and when they came. */
   readonly log: { readonly line: string; readonly at: number }[];
-  connect(): Promise<SocketPeer>;
+  connect(): Promise<SocketClient>;
 }
 
 async function serve(t: TestContext, mode: Mode, options: HTTPServerOptions = {}): Promise<Served> {
@@ -71,7 +71,7 @@ class SlowReader {
   /** Bytes in a millisecond; 0: nothing is read any more. */
   rate: number;
 
-  constructor(peer: SocketPeer, rate: number) {
+  constructor(peer: SocketClient, rate: number) {
     this.rate = rate;
     peer.socket.removeAllListeners("data").on("data", (bytes: Buffer) => {
       this.got += bytes.length;
@@ -160,7 +160,7 @@ describe("a client that reads slowly", { concurrency: 4 }, () => {
 });
 
 /** Sends a text in pieces, one every tenth of a second, until the server has closed. */
-async function sendSlowly(peer: SocketPeer, text: string, pieces: number): Promise<void> {
+async function sendSlowly(peer: SocketClient, text: string, pieces: number): Promise<void> {
   const length = Math.ceil(text.length / pieces);
   for (let at = 0; at < text.length && !peer.closed; at += length) {
     await peer.send(text.slice(at, at + length));

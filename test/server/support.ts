@@ -1,112 +1,11 @@
-/** What the tests of servers share: servers that end with their test, clients that speak bytes, and a reader of responses. */
+/** What the tests of servers share: servers that end with their test, and clients that speak bytes. */
 import assert from "node:assert/strict";
 import net from "node:net";
 import type { TestContext } from "node:test";
 import { type Address, HTTPServer, type HTTPServerOptions, MemoryTransport, type RequestHandlerClass } from "plinth";
+import { type ReceivedResponse, takeResponses, type TakenResponses } from "../support/responses.ts";
 
-/** A response as it stood on the wire, one character a byte. */
-export interface ReceivedResponse {
-  readonly status: number;
-  readonly reason: string;
-  readonly fields: [name: string, value: string][];
-  /** The value of the only field of that name, null where there is none. Names are compared in lower case. */
-  get(name: string): string | null;
-  readonly framing: "none" | "counted" | "chunked" | "until-close";
-  readonly body: string;
-  readonly trailers: [name: string, value: string][];
-}
-
-export interface Reading {
-  /** Those that are whole, in order, interim ones too. */
-  readonly responses: ReceivedResponse[];
-  /** What follows them: part of a response, or no response at all. */
-  readonly rest: string;
-}
-
-/**
- * Reads what a server has sent. Written from RFC 9112 and not from the engine, so that the two can disagree.
- * @param methods those of the requests, in order, where they are not GET: the response to a HEAD has no content
- * @param closed whether more may come
- */
-export function readResponses(text: string, methods: readonly string[] = [], closed = false): Reading {
-  const responses: ReceivedResponse[] = [];
-  let finals = 0;
-  let at = 0;
-  for (;;) {
-    const headEnd = text.indexOf("\r\n\r\n", at);
-    const [statusLine, ...lines] = headEnd < 0 ? [""] : text.slice(at, headEnd).split("\r\n");
-    const match = /^HTTP\/1\.1 ([0-9]{3}) ([\t -~\x80-\xff]*)$/.exec(statusLine);
-    if (match === null) return { responses, rest: text.slice(at) };
-    const status = Number(match[1]);
-    const fields = lines.map(readField);
-    const get = (name: string): string | null => {
-      const values = fields.filter(([field]) => field.toLowerCase() === name).map(([, value]) => value);
-      assert.ok(values.length < 2, `${name} stands ${values.length} times in a response`);
-      return values[0] ?? null;
-    };
-    const body = readBody(text, headEnd + 4, status, methods[finals] ?? "GET", get, closed);
-    if (body === null) return { responses, rest: text.slice(at) };
-    const { end, ...rest } = body;
-    responses.push({ status, reason: match[2], fields, get, ...rest });
-    if (status >= 200) finals++;
-    at = end;
-  }
-}
-
-function readField(line: string): [string, string] {
-  const match = /^([!#$%&'*+\-.^_`|~0-9A-Za-z]+):[ \t]*(.*?)[ \t]*$/.exec(line);
-  assert.ok(match !== null, `a field line is malformed: ${JSON.stringify(line)}`);
-  return [match[1], match[2]];
-}
-
-type Body = Pick<ReceivedResponse, "framing" | "body" | "trailers"> & { end: number };
-
-function readBody(
-  text: string,
-  start: number,
-  status: number,
-  method: string,
-  get: ReceivedResponse["get"],
-  closed: boolean,
-): Body | null {
-  const without = status < 200 || status === 204 || status === 304 || method === "HEAD";
-  if (without) return { framing: "none", body: "", trailers: [], end: start };
-  const coding = get("transfer-encoding");
-  if (coding !== null) {
-    assert.equal(coding, "chunked");
-    assert.equal(get("content-length"), null, "Content-Length beside Transfer-Encoding");
-    return readChunks(text, start);
-  }
-  const length = get("content-length");
-  if (length === null) {
-    return closed ? { framing: "until-close", body: text.slice(start), trailers: [], end: text.length } : null;
-  }
-  const end = start + Number(length);
-  return text.length < end ? null : { framing: "counted", body: text.slice(start, end), trailers: [], end };
-}
-
-function readChunks(text: string, start: number): Body | null {
-  let body = "";
-  for (let at = start; ;) {
-    const lineEnd = text.indexOf("\r\n", at);
-    if (lineEnd < 0) return null;
-    const line = text.slice(at, lineEnd);
-    assert.match(line, /^[0-9a-f]+$/, "a chunk's size");
-    const size = Number.parseInt(line, 16);
-    at = lineEnd + 2;
-    if (size === 0) {
-      const trailersEnd = text.startsWith("\r\n", at) ? at - 2 : text.indexOf("\r\n\r\n", at);
-      if (trailersEnd < 0) return null;
-      const lines = text.slice(at, Math.max(at, trailersEnd)).split("\r\n");
-      const trailers = lines[0] === "" ? [] : lines.map(readField);
-      return { framing: "chunked", body, trailers, end: trailersEnd + 4 };
-    }
-    if (text.length < at + size + 2) return null;
-    body += text.slice(at, at + size);
-    assert.equal(text.slice(at + size, at + size + 2), "\r\n", "behind a chunk");
-    at += size + 2;
-  }
-}
+export type { ReceivedResponse } from "../support/responses.ts";
 
 /** Resolves when `condition` holds; fails when it does not in time. */
 export async function until(condition: () => boolean, what: string, milliseconds = 8000): Promise<void> {
@@ -123,7 +22,7 @@ export async function turn(): Promise<void> {
 }
 
 /** A client that sends bytes and looks at bytes. */
-abstract class Peer {
+abstract class RawClient {
   /** All that has come and was not cleared away, one character a byte. */
   text = "";
   /** The methods of the requests that get responses in `text`, where they are not GET. */
@@ -138,11 +37,12 @@ abstract class Peer {
   abstract end(): Promise<void>;
   /** Breaks the connection off. */
   abstract destroy(): void;
-  protected receive(): void {}
+  /** Takes in what has come. */
+  receive(): void {}
 
-  get reading(): Reading {
+  get reading(): TakenResponses {
     this.receive();
-    return readResponses(this.text, this.methods, this.ended || this.closed);
+    return takeResponses(this.text, this.methods, this.ended || this.closed);
   }
 
   /** Waits for so many responses, interim ones not counted, and gives those; no more may have come. */
@@ -179,7 +79,7 @@ abstract class Peer {
   }
 }
 
-export class MemoryPeer extends Peer {
+export class MemoryClient extends RawClient {
   readonly client: ReturnType<MemoryTransport["connect"]>;
 
   constructor(transport: MemoryTransport) {
@@ -199,14 +99,14 @@ export class MemoryPeer extends Peer {
     this.client.destroy();
   }
 
-  protected override receive(): void {
+  override receive(): void {
     this.text += this.client.take();
     this.ended = this.client.ended;
     this.closed = this.client.closed;
   }
 }
 
-export class SocketPeer extends Peer {
+export class SocketClient extends RawClient {
   readonly socket: net.Socket;
   /** The code of the error that the connection ended with. */
   error: string | undefined;
@@ -235,7 +135,7 @@ export class SocketPeer extends Peer {
 }
 
 /** Connects to a server; the connection ends with the test. */
-export async function connect(t: TestContext, address: Address): Promise<SocketPeer> {
+export async function connect(t: TestContext, address: Address): Promise<SocketClient> {
   const where = typeof address === "string" ? { path: address } : { host: address[0], port: address[1] };
   const socket = net.connect({ ...where, allowHalfOpen: true });
   t.after(() => socket.destroy());
@@ -243,7 +143,7 @@ export async function connect(t: TestContext, address: Address): Promise<SocketP
     socket.once("connect", resolve);
     socket.once("error", reject);
   });
-  return new SocketPeer(socket);
+  return new SocketClient(socket);
 }
 
 export interface Served<P> {
@@ -258,13 +158,13 @@ export async function inMemory(
   t: TestContext,
   Handler: RequestHandlerClass,
   options: HTTPServerOptions = {},
-): Promise<Served<MemoryPeer>> {
+): Promise<Served<MemoryClient>> {
   const log: string[] = [];
   const transport = new MemoryTransport();
   const httpd = new HTTPServer(["memory", 80], Handler, { log: (line) => log.push(line), transport, ...options });
   await httpd.serverActivate();
   t.after(() => httpd.serverClose());
-  return { httpd, log, connect: () => new MemoryPeer(transport) };
+  return { httpd, log, connect: () => new MemoryClient(transport) };
 }
 
 /** Serves over TCP, or where `address` says, until the test ends. */
@@ -273,7 +173,7 @@ export async function onSocket(
   Handler: RequestHandlerClass,
   options: HTTPServerOptions = {},
   address: Address = ["127.0.0.1", 0],
-): Promise<Served<Promise<SocketPeer>>> {
+): Promise<Served<Promise<SocketClient>>> {
   const log: string[] = [];
   const httpd = new HTTPServer(address, Handler, { log: (line) => log.push(line), ...options });
   await httpd.serverActivate();

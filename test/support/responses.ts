@@ -1,117 +1,125 @@
-// A reader of responses, strict and small, written from RFC 9112 and not from our writer: what we send must be what others read.
+/** Responses as text, one character a byte, as tests look at them. The oracle reads them (response_oracle.mjs). */
 import assert from "node:assert/strict";
+import type net from "node:net";
+import {
+  type FieldLines,
+  type Framing,
+  ResponseOracle,
+  type Sender,
+  takeResponses as take,
+  type TakenResponse,
+  valueOf,
+} from "./response_oracle.ts";
 
-export interface ReadResponse {
+/** A response as it stood on the wire, one character a byte. */
+export interface ReceivedResponse {
   readonly status: number;
   readonly reason: string;
-  readonly fields: [name: string, value: string][];
-  /** One character a byte. */
+  readonly fields: FieldLines;
+  /** The value of the only field of that name, null where there is none. Names are compared in lower case. */
+  get(name: string): string | null;
+  readonly framing: Framing;
   readonly body: string;
-  readonly framing: "none" | "length" | "chunked" | "close" | "tunnel";
-  readonly trailers: [name: string, value: string][];
-  /** The interim responses before it. */
-  readonly interim: { status: number; fields: [name: string, value: string][] }[];
+  readonly trailers: FieldLines;
+}
+
+/** A response, and the interim ones (1xx) before it. */
+export interface CompleteResponse extends ReceivedResponse {
+  readonly interim: readonly ReceivedResponse[];
+}
+
+export interface TakenResponses {
+  /** Those that are whole, in order, interim ones too. */
+  readonly responses: ReceivedResponse[];
+  /** What follows them: the beginning of another one. */
+  readonly rest: string;
 }
 
 /**
- * Reads the responses to requests of these methods, in order (RFC 9112 §6.3). Nothing may be left over.
- * @param closed whether the connection has ended behind the bytes
+ * Takes the responses that are whole from the front of what a server has sent.
+ * @param methods those of the requests, in order, where they are not GET: the response to a HEAD has no content
+ * @param ended whether the connection has ended behind the text
+ * @throws {MalformedResponse}
  */
-export function readResponses(data: string, methods: readonly string[], closed = false): ReadResponse[] {
-  const reader = new Reader(data);
-  const responses = methods.map((method) => reader.response(method, closed));
-  assert.equal(reader.rest, "", "bytes are left over behind the last response");
-  return responses;
+export function takeResponses(
+  text: string,
+  methods: readonly string[] = [],
+  ended = false,
+  sender: Sender = "Plinth",
+): TakenResponses {
+  const { responses, rest } = take(Buffer.from(text, "latin1"), { methods, ended, sender });
+  return { responses: responses.map(asText), rest: rest.toString("latin1") };
 }
 
-class Reader {
-  readonly #data: string;
-  #at = 0;
-
-  constructor(data: string) {
-    this.#data = data;
-  }
-
-  get rest(): string {
-    return this.#data.slice(this.#at);
-  }
-
-  response(method: string, closed: boolean): ReadResponse {
-    const interim = [];
-    for (;;) {
-      const line = /^HTTP\/1\.1 ([1-5][0-9]{2}) ([\t\x20-\x7e\x80-\xff]*)$/.exec(this.#line());
-      assert.ok(line !== null, "a status line");
-      const status = Number(line[1]);
-      const fields = this.#fields();
-      if (status >= 200)
-        return { status, reason: line[2], fields, interim, ...this.#content(method, status, fields, closed) };
-      interim.push({ status, fields });
+/**
+ * Reads the responses to requests of these methods, in order. Nothing may be missing, and nothing left over.
+ * @param ended whether the connection has ended behind the text
+ * @throws {MalformedResponse}
+ */
+export function readResponses(
+  text: string,
+  methods: readonly string[],
+  ended = false,
+  sender: Sender = "Plinth",
+): CompleteResponse[] {
+  const { responses, rest } = takeResponses(text, methods, ended, sender);
+  const complete: CompleteResponse[] = [];
+  let interim: ReceivedResponse[] = [];
+  for (const response of responses) {
+    if (response.status < 200) interim.push(response);
+    else {
+      complete.push({ ...response, interim });
+      interim = [];
     }
   }
+  const shown = JSON.stringify(text.slice(0, 500));
+  assert.equal(complete.length, methods.length, `responses to ${methods.join(", ")} in ${shown}`);
+  assert.equal(rest, "", "bytes are left over behind the last response");
+  assert.deepEqual(interim, [], "an interim response is left over behind the last response");
+  return complete;
+}
 
-  #content(
-    method: string,
-    status: number,
-    fields: [string, string][],
-    closed: boolean,
-  ): Pick<ReadResponse, "body" | "framing" | "trailers"> {
-    const lengths = valuesOf(fields, "content-length");
-    const codings = valuesOf(fields, "transfer-encoding");
-    assert.ok(lengths.length + codings.length <= 1, "a response is framed once");
-    if (method === "CONNECT" && status < 300) {
-      assert.equal(lengths.length + codings.length, 0, "a tunnel is not framed (RFC 9110 §9.3.6)");
-      return { body: this.#take(this.rest.length), framing: "tunnel", trailers: [] };
-    }
-    if (status === 204)
-      assert.equal(lengths.length + codings.length, 0, "204 is not framed (RFC 9110 §8.6, RFC 9112 §6.1)");
-    if (method === "HEAD" || status === 204 || status === 304) return { body: "", framing: "none", trailers: [] };
-    if (codings.length === 1) {
-      assert.deepEqual(codings, ["chunked"]);
-      let body = "";
-      for (;;) {
-        const size = /^[0-9a-f]+$/i.exec(this.#line());
-        assert.ok(size !== null, "a chunk size");
-        const length = Number.parseInt(size[0], 16);
-        if (length === 0) return { body, framing: "chunked", trailers: this.#fields() };
-        body += this.#take(length);
-        assert.equal(this.#line(), "", "a chunk ends with CR LF");
+/** A response of which hardly anything was kept. */
+export interface CountedResponse {
+  readonly status: number;
+  /** The first 500 bytes of its content. */
+  readonly beginning: string;
+  /** How many bytes its content has. */
+  readonly length: number;
+  readonly trailers: FieldLines;
+}
+
+/** Reads a response of any size, up to the end of its connection. Rejects when that is not the end of the response. */
+export async function countResponse(socket: net.Socket, method: string): Promise<CountedResponse> {
+  const oracle = new ResponseOracle();
+  let status = 0;
+  let beginning = "";
+  let length = 0;
+  await new Promise<void>((resolve, reject) => {
+    const read = (take: () => void): void => {
+      try {
+        take();
+        if (status === 0) status = oracle.readHead(method)?.status ?? 0;
+        if (status === 0) return;
+        for (let piece; (piece = oracle.readContent()) !== null; length += piece.length) {
+          if (beginning.length < 500) beginning += piece.toString("latin1", 0, 500 - beginning.length);
+        }
+        assert.ok(!oracle.isWhole || oracle.rest.length === 0, "bytes have come behind the response");
+      } catch (error) {
+        reject(error as Error);
+        socket.destroy();
       }
-    }
-    if (lengths.length === 1) {
-      assert.match(lengths[0], /^[0-9]+$/);
-      return { body: this.#take(Number(lengths[0])), framing: "length", trailers: [] };
-    }
-    assert.ok(closed, "a response that only the close ends is complete only then");
-    return { body: this.#take(this.rest.length), framing: "close", trailers: [] };
-  }
-
-  #fields(): [string, string][] {
-    const fields: [string, string][] = [];
-    for (let line = this.#line(); line !== ""; line = this.#line()) {
-      const field = /^([!#$%&'*+\-.^_`|~0-9A-Za-z]+):[ \t]*([\t\x20-\x7e\x80-\xff]*?)[ \t]*$/.exec(line);
-      assert.ok(field !== null, `a field line: ${JSON.stringify(line)}`);
-      fields.push([field[1], field[2]]);
-    }
-    return fields;
-  }
-
-  #line(): string {
-    const end = this.#data.indexOf("\r\n", this.#at);
-    assert.ok(end >= 0, `a line that ends with CR LF: ${JSON.stringify(this.rest.slice(0, 80))}`);
-    const line = this.#data.slice(this.#at, end);
-    assert.ok(!/[\r\n]/.test(line), "CR and LF come together");
-    this.#at = end + 2;
-    return line;
-  }
-
-  #take(length: number): string {
-    assert.ok(this.#at + length <= this.#data.length, "content is complete");
-    const taken = this.#data.slice(this.#at, this.#at + length);
-    this.#at += length;
-    return taken;
-  }
+    };
+    socket.on("data", (bytes: Buffer) => read(() => oracle.feed(bytes)));
+    socket.on("end", () => read(() => oracle.end()));
+    socket.on("error", reject);
+    socket.on("close", () => resolve());
+  });
+  assert.ok(status !== 0 && oracle.isWhole, "the response is whole");
+  return { status, beginning, length, trailers: oracle.trailers };
 }
 
-function valuesOf(fields: [string, string][], name: string): string[] {
-  return fields.filter(([other]) => other.toLowerCase() === name).map(([, value]) => value);
+function asText({ status, reason, fields, framing, content, trailers }: TakenResponse): ReceivedResponse {
+  const get = (name: string): string | null => valueOf(fields, name);
+  return { status, reason, fields, get, framing, body: content.toString("latin1"), trailers };
 }

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { after, describe, test } from "node:test";
 import { HTTPServer } from "plinth";
-import { type MemoryPeer, post, postChunks, request, until } from "../server/support.ts";
+import { type MemoryClient, post, postChunks, request, until } from "../server/support.ts";
 import { BEGUN, Blocking, digest, ENDED, NOTED, pattern } from "./handlers.ts";
 import { serve } from "./support.ts";
 
@@ -18,7 +18,7 @@ function upload(path: string, content: Uint8Array, piece = content.length, trail
 }
 
 /** Sends as much at a time as the server takes. */
-async function sendAll(client: MemoryPeer, text: string, piece = 40_000): Promise<void> {
+async function sendAll(client: MemoryClient, text: string, piece = 40_000): Promise<void> {
   for (let at = 0; at < text.length; at += piece) await client.send(text.slice(at, at + piece));
 }
 
@@ -209,7 +209,7 @@ describe("a client that leaves", () => {
   const logged = (pattern: RegExp): Promise<void> =>
     until(() => server.log.some((line) => pattern.test(line)), `a line ${String(pattern)} in the log`);
 
-  async function begin(text: string): Promise<MemoryPeer> {
+  async function begin(text: string): Promise<MemoryClient> {
     server.reset();
     server.log.length = 0;
     const client = server.connect();

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { setTimeout as sleep } from "node:timers/promises";
 import { test } from "node:test";
-import { type MemoryPeer, post, postChunks, request, until } from "../server/support.ts";
+import { type MemoryClient, post, postChunks, request, until } from "../server/support.ts";
 import { Blocking, Faulty, pattern, Queued } from "./handlers.ts";
 import { serve, type Threaded } from "./support.ts";
 import { runs } from "../support/thorough.ts";
@@ -17,7 +17,7 @@ function dice(seed: number): (sides: number) => number {
 
 /** One client: sends some requests, reads or not, and leaves when it likes, or when it has all its responses. */
 async function visit(server: Threaded, roll: (sides: number) => number, paths: readonly string[]): Promise<void> {
-  const client: MemoryPeer = server.connect();
+  const client: MemoryClient = server.connect();
   const methods: string[] = [];
   for (let count = 1 + roll(3); count > 0; count--) {
     const path = paths[roll(paths.length)];

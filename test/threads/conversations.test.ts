@@ -4,7 +4,7 @@ import { once } from "node:events";
 import net from "node:net";
 import { test } from "node:test";
 import { ThreadingHTTPServer } from "plinth";
-import { Talk } from "./talk.ts";
+import { EchoHandler } from "./echo_handler.ts";
 import { runs } from "../support/thorough.ts";
 
 const METHODS = ["ITERATE", "STREAM", "BLOCK"];
@@ -33,7 +33,7 @@ class Ear {
 }
 
 test("each piece is heard and said back, whoever waits for whom", async (t) => {
-  const httpd = new ThreadingHTTPServer(["127.0.0.1", 0], Talk, {
+  const httpd = new ThreadingHTTPServer(["127.0.0.1", 0], EchoHandler, {
     threads: { min: 2, max: TALKERS / 2 },
     threadBuffer: 0,
     log: "none",

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import process from "node:process";
 import { after, describe, test } from "node:test";
-import { type MemoryPeer, request, until } from "../server/support.ts";
+import { type MemoryClient, request, until } from "../server/support.ts";
 import { runtime, testOnNode } from "../support/runtime.ts";
 import { runs, thorough } from "../support/thorough.ts";
 import { BEGUN, Faulty, Queued } from "./handlers.ts";
@@ -107,7 +107,7 @@ test("all the while others got a response", async () => {
 test("a request that waited for a thread that was lost, or was started just now, gets a response as any", async (t) => {
   // Each thread that is started finds a request that ends it at once.
   const own = await serve(t, Faulty, { threads: { min: 1, max: 3 }, replacementRate: Infinity });
-  const clients: MemoryPeer[] = [];
+  const clients: MemoryClient[] = [];
   for (let i = 0; i < 12; i++) {
     const client = own.connect();
     await client.send(request("GET", i % 2 === 0 ? "/exits" : "/quick"));

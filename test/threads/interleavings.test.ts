@@ -20,8 +20,8 @@ import {
   PoolMemory,
   TAIL,
 } from "../../src/threads/shared/memory.ts";
-import { Handling } from "./handling.ts";
-import { ATTENTION, layoutOf, Loop, ownWords, type Play, threadsFor } from "./sides.ts";
+import { Handling } from "./simulated_thread.ts";
+import { ATTENTION, layoutOf, Loop, ownWords, type Play, threadsFor } from "./simulated_event_loop.ts";
 
 /** With PLINTH_EXPLORE=2, or Infinity, orders in which one more is interrupted: minutes, and gigabytes. */
 const MORE = Number(process.env.PLINTH_EXPLORE ?? 0);

@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { availableParallelism } from "node:os";
 import { after, test } from "node:test";
 import { ThreadingHTTPServer } from "plinth";
-import { GET, type MemoryPeer, post, postChunks, request, turn, until } from "../server/support.ts";
+import { GET, type MemoryClient, post, postChunks, request, turn, until } from "../server/support.ts";
 import { BEGUN, ENDED, NOTED, NOTES, pattern, Queued } from "./handlers.ts";
 import { serve, type Threaded } from "./support.ts";
 
@@ -11,7 +11,7 @@ import { serve, type Threaded } from "./support.ts";
 const one = await serve({ after }, Queued, { threads: 1, queue: 5000 });
 
 /** Holds a server's threads. @returns the clients */
-async function holdAll(server: Threaded, count = 1): Promise<MemoryPeer[]> {
+async function holdAll(server: Threaded, count = 1): Promise<MemoryClient[]> {
   server.reset();
   const clients = Array.from({ length: count }, () => server.connect());
   for (const client of clients) await client.send(request("GET", "/held"));
@@ -20,7 +20,7 @@ async function holdAll(server: Threaded, count = 1): Promise<MemoryPeer[]> {
 }
 
 /** Sends a request that waits for a thread. */
-async function wait(server: Threaded, text: string): Promise<MemoryPeer> {
+async function wait(server: Threaded, text: string): Promise<MemoryClient> {
   const { waiting } = server.httpd.stats();
   const client = server.connect();
   await client.send(text);
@@ -33,7 +33,7 @@ test("first come, first served, however many wait, each with its content", async
   const content = (i: number): string => `content of ${i}`;
   const [held] = await holdAll(one);
   await held.send(post(content(count)).replace("/", `/noted/${count}`)); // which has come when the first one is through
-  const clients: MemoryPeer[] = [];
+  const clients: MemoryClient[] = [];
   for (let i = 0; i < count; i++) clients.push(await wait(one, post(content(i)).replace("/", `/noted/${i}`)));
   const { waitingTime: _, done: __, ...numbers } = one.httpd.stats();
   assert.deepEqual(numbers, { threads: 1, busy: 1, waiting: count, failed: 0, replaced: 0, stuck: 0 });
@@ -64,7 +64,7 @@ test("a request has come when its content has: one that began before and dribble
 
 test("a request whose client leaves while it waits is never run", async () => {
   const held = await holdAll(one);
-  const clients: MemoryPeer[] = [];
+  const clients: MemoryClient[] = [];
   for (let i = 0; i < 200; i++) clients.push(await wait(one, request("GET", `/noted/${i}`)));
   for (const [i, client] of clients.entries()) if (i % 3 === 0) client.destroy();
   const left = clients.filter((_, i) => i % 3 !== 0);
@@ -113,7 +113,7 @@ for (const queue of [0, 2]) {
   test(`with all threads busy and ${queue} waiting, the next gets 503 at once, with Retry-After`, async (t) => {
     const server = await serve(t, Queued, { threads: 2, queue });
     const held = await holdAll(server, 2);
-    const waiting: MemoryPeer[] = [];
+    const waiting: MemoryClient[] = [];
     for (let i = 0; i < queue; i++) waiting.push(await wait(server, request("GET", "/noted/1")));
     const client = server.connect();
     for (const text of [request("GET", "/noted/2"), post("content"), postChunks(["con", "tent"])]) {
@@ -206,7 +206,7 @@ test("a number of threads is that many, from the beginning; without one, as many
 
 test("uploads that dribble hold no thread", async () => {
   one.reset();
-  const clients: [client: MemoryPeer, rest: string][] = [];
+  const clients: [client: MemoryClient, rest: string][] = [];
   for (let i = 0; i < 30; i++) {
     const client = one.connect();
     const text = (i % 2 === 0 ? post("x".repeat(1000)) : postChunks(["x".repeat(500), "x".repeat(500)])).replace(
@@ -247,7 +247,7 @@ test("slow readers hold no thread, of responses that fit, and of larger ones tha
     [600_000, 600_000, 3],
     [600_000, 5_000, 3],
   ]) {
-    const clients: MemoryPeer[] = [];
+    const clients: MemoryClient[] = [];
     const { done } = one.httpd.stats();
     for (let i = 0; i < count; i++) {
       const client = one.connect();

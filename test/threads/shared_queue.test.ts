@@ -144,7 +144,7 @@ test("threads that take at once get each request once, in order, and none that w
   const control = new Int32Array(new SharedArrayBuffer(8));
   const takers = Array.from({ length: layout.threads }, (_, index) => {
     const workerData = { layout, buffer: memory.buffer, index, control };
-    return new Worker(programFile("test/threads/programs/taker"), { workerData });
+    return new Worker(programFile("test/threads/programs/ticket_taker"), { workerData });
   });
   const ends = takers.map((taker) => once(taker, "message") as Promise<[number[]]>);
   while (Atomics.load(control, 0) < takers.length) await new Promise((resolve) => setTimeout(resolve, 1));

@@ -14,7 +14,7 @@ test("each slot that is put is taken once or was given up, though several take a
   const memory = new PoolMemory(layout);
   const stop = new Int32Array(new SharedArrayBuffer(4));
   const takers = [0, 1].map((index) => {
-    return new Worker(programFile("test/threads/taker"), {
+    return new Worker(programFile("test/threads/programs/slot_counter"), {
       workerData: { layout, buffer: memory.buffer, index, stop },
     });
   });

@@ -6,16 +6,16 @@ import { AdditionHandler } from "../../apps/addition/handler.ts";
 import {
   beside,
   connect,
-  type MemoryPeer,
+  type MemoryClient,
   post,
   postChunks,
   request,
-  type SocketPeer,
+  type SocketClient,
   until,
 } from "../server/support.ts";
 import { BEGUN, Blocking, Buffering, digest, ENDED, NOTES, pattern, Queued } from "./handlers.ts";
 import { serve, type Threaded } from "./support.ts";
-import { Talk } from "./talk.ts";
+import { EchoHandler } from "./echo_handler.ts";
 import { runs } from "../support/thorough.ts";
 
 const SUM = '{"val_a": 3, "val_b": 4}';
@@ -34,7 +34,7 @@ async function upload(
   server: Threaded,
   path: string,
   left = LARGE - 70_000,
-): Promise<[client: MemoryPeer, rest: string]> {
+): Promise<[client: MemoryClient, rest: string]> {
   const client = server.connect();
   const content = "x".repeat(LARGE);
   await client.send(head(path, LARGE));
@@ -47,7 +47,7 @@ async function begun(server: Threaded, count: number): Promise<void> {
   await server.wordIs(BEGUN, count);
 }
 
-function statuses(peer: MemoryPeer | SocketPeer): number[] {
+function statuses(peer: MemoryClient | SocketClient): number[] {
   return peer.reading.responses.map(({ status }) => status);
 }
 
@@ -61,7 +61,7 @@ describe("content that is gathered", () => {
 
   test("four clients that are to be told to send their content, and then do not, hold up nobody", async (t) => {
     const httpd = await add(t);
-    const silent: SocketPeer[] = [];
+    const silent: SocketClient[] = [];
     for (let i = 0; i < 4; i++) {
       const client = await connect(t, httpd.serverAddress);
       await client.send(head("/", SUM.length, EXPECT));
@@ -188,7 +188,7 @@ describe("content that is gathered", () => {
 describe("content that streams", () => {
   test("is taken by half of the threads, the others are for requests whose content is there", async (t) => {
     const server = await serve(t, Queued, { threads: 4 });
-    const uploads: [MemoryPeer, string][] = [];
+    const uploads: [MemoryClient, string][] = [];
     for (let i = 0; i < 6; i++) uploads.push(await upload(server, `/noted/${i}`));
     await until(() => server.httpd.stats().busy === 2, "two threads to be held");
     assert.deepEqual([server.httpd.stats().busy, server.httpd.stats().waiting], [2, 4]);
@@ -222,10 +222,10 @@ describe("content that streams", () => {
   });
 
   test("who talks and listens at the same time has its place for as long as it talks, and who waits for it hears nothing", async (t) => {
-    const server = await serve(t, Talk, { threads: 2, threadBuffer: 1000 });
+    const server = await serve(t, EchoHandler, { threads: 2, threadBuffer: 1000 });
     const piece = "x".repeat(1001);
     const text = postChunks([piece]).replace("POST", "BLOCK").slice(0, -"0\r\n\r\n".length);
-    const hears = (peer: MemoryPeer): boolean => (void peer.reading, peer.text.includes(piece));
+    const hears = (peer: MemoryClient): boolean => (void peer.reading, peer.text.includes(piece));
     const peers = Array.from({ length: 6 }, () => server.connect());
     for (const peer of peers) await peer.send(text);
     for (const [i, peer] of peers.entries()) {
@@ -244,7 +244,7 @@ describe("content that streams", () => {
 
   test("more than as many as may wait get 503, and others are not", async (t) => {
     const server = await serve(t, Queued, { threads: 2, queue: 2 });
-    const uploads: [MemoryPeer, string][] = [];
+    const uploads: [MemoryClient, string][] = [];
     for (let i = 0; i < 3; i++) uploads.push(await upload(server, "/content"));
     await begun(server, 1);
     assert.deepEqual([server.httpd.stats().busy, server.httpd.stats().waiting], [1, 2]);
@@ -271,7 +271,7 @@ describe("content that streams", () => {
     const server = await serve(t, Blocking, { threads: 2 });
     for (let round = 0; round < runs(5, 2); round++) {
       server.reset();
-      const uploads: [MemoryPeer, string][] = [];
+      const uploads: [MemoryClient, string][] = [];
       for (let i = 0; i < 5; i++) uploads.push(await upload(server, "/leftReading"));
       await begun(server, 1);
       uploads[2][0].destroy();
@@ -286,7 +286,7 @@ describe("content that streams", () => {
 
   test("asked for before it is sent, it has its handler's response; and no more threads than the others", async (t) => {
     const server = await serve(t, Queued, { threads: 4 });
-    const silent: MemoryPeer[] = [];
+    const silent: MemoryClient[] = [];
     for (let i = 0; i < 4; i++) {
       const client = server.connect();
       await client.send(head("/asksSync", LARGE, EXPECT));
@@ -317,7 +317,7 @@ describe("content that streams", () => {
 
   test("with threadBuffer 0 all content streams, however little, and however much of it is there", async (t) => {
     const server = await serve(t, Queued, { threads: 4, threadBuffer: 0, streamingThreads: 3 });
-    const clients: MemoryPeer[] = [];
+    const clients: MemoryClient[] = [];
     for (let i = 0; i < 5; i++) {
       const client = server.connect();
       await client.send(post("content").replace("/", "/asks").slice(0, -1));
@@ -334,7 +334,7 @@ describe("content that streams", () => {
 
   test("a server that shuts down responses those that wait, too", async (t) => {
     const server = await serve(t, Queued, { threads: 2 });
-    const uploads: [MemoryPeer, string][] = [];
+    const uploads: [MemoryClient, string][] = [];
     for (let i = 0; i < 3; i++) uploads.push(await upload(server, "/content"));
     const down = server.httpd.shutdown();
     for (const [client, rest] of uploads) {

@@ -13,7 +13,7 @@ import {
   ThreadingHTTPServer,
   type ThreadingHTTPServerOptions,
 } from "plinth";
-import { type ReceivedResponse, MemoryPeer, request, until } from "../server/support.ts";
+import { type ReceivedResponse, MemoryClient, request, until } from "../server/support.ts";
 import { fromSources, root } from "../support/places.ts";
 import { runtime } from "../support/runtime.ts";
 import { GO, WORDS } from "./handlers.ts";
@@ -97,7 +97,7 @@ export interface Threaded {
   readonly words: Int32Array;
   readonly transport: MemoryTransport;
   /** Another client. */
-  connect(): MemoryPeer;
+  connect(): MemoryClient;
   /** Sends a request on a connection of its own, and waits for the response. */
   get(path: string): Promise<ReceivedResponse>;
   /** Lets so many handlers go on that are held; all of them, and all that follow, without a number. */
@@ -127,7 +127,7 @@ export async function serve(
     await httpd.shutdown();
   });
   await httpd.serverActivate();
-  const connect = (): MemoryPeer => new MemoryPeer(transport);
+  const connect = (): MemoryClient => new MemoryClient(transport);
   return {
     httpd,
     log,

@@ -1,7 +1,7 @@
 /** Who is woken for a request: a thread that will look for itself is counted on, one with a handler to run is not. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { type ReceivedResponse, type MemoryPeer, request, turn } from "../server/support.ts";
+import { type ReceivedResponse, type MemoryClient, request, turn } from "../server/support.ts";
 import { BEGUN, Queued } from "./handlers.ts";
 import { serve } from "./support.ts";
 
@@ -11,7 +11,7 @@ async function turnsUntil(isSo: () => boolean, what: string): Promise<void> {
     assert.ok(performance.now() - begun < 8000, `waited in vain: ${what}`);
 }
 
-async function ask(client: MemoryPeer, path: string): Promise<ReceivedResponse> {
+async function ask(client: MemoryClient, path: string): Promise<ReceivedResponse> {
   await client.send(request("GET", path));
   await turnsUntil(() => client.reading.responses.length > 0, `a response to ${path}`);
   const [response] = client.reading.responses;

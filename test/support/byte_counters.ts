@@ -30,7 +30,7 @@ export function bytesMoved(work: () => void): number {
 }
 
 /** Bytes that count how often one of them is looked at. */
-export class Watched {
+export class WatchedBytes {
   looks = 0;
   readonly bytes: Uint8Array;
 

@@ -1,4 +1,4 @@
-/** How the benchmarks read answers before they count them. */
+/** How the benchmarks talk with a server, to see that its responses are right before they count them. */
 import assert from "node:assert/strict";
 import { once } from "node:events";
 import { createServer, type AddressInfo, type Socket } from "node:net";
@@ -14,35 +14,41 @@ interface Answer {
   readonly closes: boolean;
 }
 
-const { readAnswers, converse } = await importBench<{
-  readAnswers(received: Buffer, ended?: boolean): { answers: Answer[]; used: number };
+const { takeAnswers, converse } = await importBench<{
+  takeAnswers(received: Buffer, ended?: boolean): { answers: Answer[]; used: number };
   converse(port: number, pieces: readonly { bytes: Buffer; count: number }[], ends?: boolean): Promise<Answer[]>;
-}>("load/answers.mjs");
+}>("load/conversation.mjs");
 
 const PLAIN = 'HTTP/1.1 200 OK\r\nContent-Type: application/json\r\ncontent-length: 9\r\n\r\n{"sum":7}';
 const CHUNKED =
   'HTTP/1.1 201 Created\r\nTransfer-Encoding: chunked\r\nConnection: close\r\n\r\n5\r\n{"sum\r\n4;x=y\r\n":7}\r\n0\r\n\r\n';
+const INTERIM = "HTTP/1.1 100 Continue\r\n\r\n";
 const TO_THE_END = "HTTP/1.0 404 Not Found\r\nServer: x\r\n\r\nnothing";
 
 test("answers are read one behind another, with what each says of itself", () => {
-  const { answers, used } = readAnswers(Buffer.from(PLAIN + CHUNKED + PLAIN));
+  const { answers, used } = takeAnswers(Buffer.from(PLAIN + PLAIN + CHUNKED));
   const plain = { status: 200, type: "application/json", body: '{"sum":7}', length: PLAIN.length, closes: false };
   const coded = { status: 201, type: "", body: '{"sum":7}', length: CHUNKED.length, closes: true };
-  assert.deepEqual(answers, [plain, coded, plain]);
+  assert.deepEqual(answers, [plain, plain, coded]);
   assert.equal(used, 2 * PLAIN.length + CHUNKED.length);
 });
 
 test("of an answer that is not all there nothing is taken", () => {
   for (const whole of [PLAIN, CHUNKED]) {
     for (let n = 0; n < whole.length; n++)
-      assert.deepEqual(readAnswers(Buffer.from(whole.slice(0, n))), { answers: [], used: 0 }, whole.slice(0, n));
-    assert.deepEqual(readAnswers(Buffer.from(PLAIN + whole.slice(0, -1))).used, PLAIN.length);
+      assert.deepEqual(takeAnswers(Buffer.from(whole.slice(0, n))), { answers: [], used: 0 }, whole.slice(0, n));
+    assert.deepEqual(takeAnswers(Buffer.from(PLAIN + whole.slice(0, -1))).used, PLAIN.length);
   }
 });
 
+test("interim responses are no answers", () => {
+  const { answers, used } = takeAnswers(Buffer.from(INTERIM + PLAIN + INTERIM));
+  assert.deepEqual([answers.map(({ status }) => status), used], [[200], 2 * INTERIM.length + PLAIN.length]);
+});
+
 test("an answer without a length lasts until its connection ends", () => {
-  assert.equal(readAnswers(Buffer.from(TO_THE_END)).used, 0);
-  const { answers, used } = readAnswers(Buffer.from(TO_THE_END), true);
+  assert.equal(takeAnswers(Buffer.from(TO_THE_END)).used, 0);
+  const { answers, used } = takeAnswers(Buffer.from(TO_THE_END), true);
   assert.deepEqual([answers[0].body, answers[0].closes, used], ["nothing", true, TO_THE_END.length]);
 });
 
@@ -95,4 +101,17 @@ test("an answer that does not come, and one too many, are told", async (t) => {
   });
   await assert.rejects(converse(seen.port, [piece("none")]), /closed|ECONNRESET/);
   await assert.rejects(converse(seen.port, [piece("twice")]), /2 answers to 1 requests/);
+});
+
+test("what is malformed is told, and not waited for", async (t) => {
+  for (const [sent, why] of [
+    [PLAIN.replace("9", "9\r\nContent-Length: 9"), /framed more than once/],
+    [PLAIN.replace("9", "x"), /Content-Length is no length/],
+    [CHUNKED.replace("\r\n4;", "\r\nx;"), /a chunk's size/],
+    [PLAIN + "x", /begin no response/],
+    [CHUNKED + PLAIN, /behind a response that ends the connection/],
+  ] as const) {
+    const seen = await serve(t, (socket) => socket.write(sent));
+    await assert.rejects(converse(seen.port, [piece("one"), piece("two")]), why);
+  }
 });

@@ -1,58 +1,30 @@
-// Reads answers, to see whether they are right before they are counted: what wrk looks at is the status only.
+// Talks with a server, to see whether its responses are right before they are counted: wrk looks at the status only.
 import net from "node:net";
+import { takeResponses, valueOf } from "../../test/support/response_oracle.mjs";
 
-/** Seconds after which an answer does not come any more, or an end. */
+/** Seconds after which a response, or the end of a connection, does not come any more. */
 const PATIENCE = 15;
 
 /**
- * Takes whole answers from the front of what has come.
+ * Takes the responses that are whole from the front of what has come. Interim ones (1xx) are left out.
  * @param {Buffer} received
- * @param {boolean} ended nothing comes any more: it may be the end of an answer without a length
- * @returns {{ answers: { status: number, type: string, body: string, length: number, closes: boolean }[], used: number }} `length`: in bytes, with
- * the head; `closes`: it says that the connection ends with it
+ * @param {boolean} ended nothing comes any more: it may be the end of a response without a length
+ * @returns {{ answers: { status: number, type: string, body: string, length: number, closes: boolean }[], used: number }} `length`: in bytes,
+ * with the head; `closes`: the connection ends with it
+ * @throws {MalformedResponse}
  */
-export function readAnswers(received, ended = false) {
-  const answers = [];
-  let used = 0;
-  for (;;) {
-    const end = received.indexOf("\r\n\r\n", used);
-    if (end < 0) return { answers, used };
-    const head = received.toString("latin1", used, end);
-    const field = (name) => new RegExp(`\\r\\n${name}:[ \\t]*([^\\r\\n]*)`, "i").exec(head)?.[1];
-    const body = readBody(received.subarray(end + 4), field, ended);
-    if (body === undefined) return { answers, used };
-    answers.push({
-      status: Number(head.slice(9, 12)),
-      type: field("content-type") ?? "",
-      body: body.text,
-      length: end + 4 - used + body.used,
-      closes: /^close$/i.test(field("connection") ?? "") || head.startsWith("HTTP/1.0"),
-    });
-    used = end + 4 + body.used;
-  }
-}
-
-/** Content by its length, in chunks, or up to the end; undefined while it is not all there. */
-function readBody(rest, field, ended) {
-  const length = field("content-length");
-  if (length !== undefined) {
-    const n = Number(length);
-    return rest.length < n ? undefined : { text: rest.toString("utf8", 0, n), used: n };
-  }
-  if (!/\bchunked$/i.test(field("transfer-encoding") ?? ""))
-    return ended ? { text: rest.toString("utf8"), used: rest.length } : undefined;
-  const pieces = [];
-  let at = 0;
-  for (;;) {
-    const line = rest.indexOf("\r\n", at);
-    if (line < 0) return undefined;
-    const size = Number.parseInt(rest.toString("latin1", at, line), 16);
-    const next = line + 2 + size + 2;
-    if (rest.length < next) return undefined;
-    if (size === 0) return { text: Buffer.concat(pieces).toString("utf8"), used: next };
-    pieces.push(rest.subarray(line + 2, line + 2 + size));
-    at = next;
-  }
+export function takeAnswers(received, ended = false) {
+  const { responses, rest } = takeResponses(received, { ended, sender: "any server" });
+  const answers = responses
+    .filter(({ status }) => status >= 200)
+    .map(({ status, fields, content, size, closes }) => ({
+      status,
+      type: valueOf(fields, "content-type") ?? "",
+      body: content.toString("utf8"),
+      length: size,
+      closes,
+    }));
+  return { answers, used: received.length - rest.length };
 }
 
 /**
@@ -121,8 +93,15 @@ class Conversation {
 
   #look(ended) {
     if (this.#waiting === null) return;
-    const { answers, used } = readAnswers(this.#received, ended);
     const { count, resolve, reject } = this.#waiting;
+    let taken;
+    try {
+      taken = takeAnswers(this.#received, ended);
+    } catch (error) {
+      this.#waiting = null;
+      return reject(error);
+    }
+    const { answers, used } = taken;
     if (answers.length < count) return;
     this.#received = this.#received.subarray(used);
     this.#waiting = null;

@@ -1,13 +1,15 @@
 /** Clients that ask again and again, and count what becomes of it while servers stop. */
+import assert from "node:assert/strict";
 import net from "node:net";
+import { ResponseOracle } from "../support/response_oracle.ts";
 import { until } from "./support.ts";
 
 /** What a client does behind a response that says `Connection: close`. */
-export type Afterwards = "stops" | "reconnects";
+export type AfterClose = "stops" | "reconnects";
 
 const GET = "GET / HTTP/1.1\r\nHost: a\r\n\r\n";
 
-export class Load {
+export class LoadClients {
   /** Connections that stood. */
   connected = 0;
   /** Requests that got a response. */
@@ -17,7 +19,7 @@ export class Load {
   /** Connections that were refused, or reset before they stood: nothing was sent on them. */
   refused = 0;
   readonly #port: number;
-  readonly #afterwards: Afterwards;
+  readonly #afterClose: AfterClose;
   #over = false;
   readonly #clients: Promise<void>[];
 
@@ -25,9 +27,9 @@ export class Load {
    * @param port where they connect, on 127.0.0.1
    * @param persists whether a client tries again when it was refused
    */
-  constructor(port: number, count: number, afterwards: Afterwards, persists = false) {
+  constructor(port: number, count: number, afterClose: AfterClose, persists = false) {
     this.#port = port;
-    this.#afterwards = afterwards;
+    this.#afterClose = afterClose;
     this.#clients = Array.from({ length: count }, () => this.#run(persists));
   }
 
@@ -49,7 +51,7 @@ export class Load {
   async #run(persists: boolean): Promise<void> {
     while (!this.#over) {
       const end = await this.#connection();
-      if (end === "close" && this.#afterwards === "stops") return;
+      if (end === "close" && this.#afterClose === "stops") return;
       if (end === "refused" && !persists) return;
       if (end === "refused") await new Promise((resolve) => setTimeout(resolve, 10));
     }
@@ -59,7 +61,8 @@ export class Load {
   #connection(): Promise<"close" | "lost" | "refused"> {
     return new Promise((resolve) => {
       const socket = net.connect(this.#port, "127.0.0.1").setNoDelay(true);
-      let text = "";
+      const oracle = new ResponseOracle();
+      let head: ReturnType<ResponseOracle["readHead"]> = null;
       let isConnected = false;
       let waits = false;
       const ask = (): void => {
@@ -72,13 +75,19 @@ export class Load {
         ask();
       });
       socket.on("data", (data: Buffer) => {
-        text += data.toString("latin1");
-        const head = /^HTTP\/1\.1 200 [^]*?\r\nContent-Length: ([0-9]+)[^]*?\r\n\r\n/.exec(text);
-        if (head === null || text.length < head[0].length + Number(head[1])) return;
-        text = "";
+        // What it throws ends the test.
+        oracle.feed(data);
+        head ??= oracle.readHead("GET");
+        if (head === null) return;
+        assert.equal(head.status, 200);
+        while (oracle.readContent() !== null);
+        if (!oracle.isWhole) return;
+        assert.equal(oracle.rest.length, 0, "a request gets one response");
+        const { closes } = head;
+        head = null;
         waits = false;
         this.responded++;
-        if (!this.#over && !/\r\nConnection: close\r\n/.test(head[0])) return ask();
+        if (!this.#over && !closes) return ask();
         resolve("close");
         socket.end();
       });

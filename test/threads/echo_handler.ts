@@ -1,7 +1,7 @@
 /** A handler that says back what it hears, piece by piece, in each way that there is to read and write. */
 import { BaseHTTPRequestHandler } from "plinth";
 
-export class Talk extends BaseHTTPRequestHandler {
+export class EchoHandler extends BaseHTTPRequestHandler {
   static readonly module: string = import.meta.url;
 
   async do_ITERATE(): Promise<void> {

@@ -17,7 +17,7 @@ import {
 import { RecordWriter } from "../../src/threads/shared/rings.ts";
 import { RunLoop } from "../../src/threads/worker/run_loop.ts";
 import type { Operation, Reach, Side } from "../support/explorer.ts";
-import { type Handler, layoutOf, LOOP, type Play } from "./sides.ts";
+import { type Handler, layoutOf, LOOP, type Play } from "./simulated_event_loop.ts";
 
 /** A thread, and a handler that says back what it hears. */
 export class Handling implements Side {
