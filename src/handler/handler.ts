@@ -297,17 +297,17 @@ export class BaseHTTPRequestHandler extends HandledRequest {
     return this.serverVersion;
   }
 
-  /** The time as a Date field has it. @source Python's `date_time_string` */
+  /** The time in the format of a Date field. @source Python's `date_time_string` */
   dateTimeString(time: Date = new Date()): string {
     return time.toUTCString();
   }
 
-  /** The local time as the log has it. @source Python's `log_date_time_string` */
+  /** The local time in the format of the log. @source Python's `log_date_time_string` */
   logDateTimeString(): string {
     return this.#request.services.clock.logTime;
   }
 
-  /** The client's address as the log has it; `-` where none is known. @source Python's `address_string` */
+  /** The client's address for the log; `-` where none is known. @source Python's `address_string` */
   addressString(): string {
     return loggedAddress(this.clientAddress);
   }

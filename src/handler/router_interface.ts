@@ -10,7 +10,7 @@ export interface RequestRouter {
    * Finds the class for a path.
    * @param path as it was sent: without its query, neither decoded nor normalized
    * @returns the class, and the parameters in the path. With `fallback: true`, no class is meant for the path, and a method that the class
-   *   lacks gets a 404. undefined: there is no class at all, and the request gets a 404
+   *   lacks gets a 404. undefined: there is no class at all, and the request gets a 404. (A method that the server does not know gets a 501.)
    */
   find(
     path: string,

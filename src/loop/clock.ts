@@ -40,7 +40,7 @@ export class Clock {
     this.#update();
   }
 
-  /** The time as a Date field has it (IMF-fixdate, RFC 9110 §5.6.7). */
+  /** The time in the format of a Date field (IMF-fixdate, RFC 9110 §5.6.7). */
   get date(): string {
     if (this.#live) this.#update();
     return this.#date;

@@ -7,7 +7,7 @@ export interface FlushTask {
 
 /** If a turn has more responses than this, those of the next turn are held back. With fewer responses, that would save nothing. */
 const FEW = 4;
-/** While responses are held back, the clock is read once for so many of them. */
+/** While responses are held back, the clock is read once for this many of them. */
 const CLOCK_INTERVAL = 8;
 /** Milliseconds. A turn that takes longer holds nothing back any more. */
 const LONG_TURN = 1;

@@ -30,8 +30,8 @@ export class Log implements FlushTask {
 
   /**
    * Writes one line: a prefix, and a message in which `%s`, `%d` … are replaced by the arguments, as by `util.format`. All of it is
-   * escaped, so that no request can forge the line of another, or hide a part of its own. An Error among the arguments may add lines: the first line
-   * of its stack takes its place, and the others follow below, indented, each of them escaped.
+   * escaped, so that no request can forge the line of another, or hide a part of its own. An Error among the arguments may add lines: the
+   * first line of its stack takes its place, and the others follow below, indented, each of them escaped.
    */
   message(prefix: string, message: string, args: readonly unknown[]): void {
     let given = args;

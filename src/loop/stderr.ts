@@ -3,7 +3,7 @@ import { writeSync } from "node:fs";
 import process from "node:process";
 import { logTimeOf } from "./clock.ts";
 
-/** While at least so many characters wait for the reader, lines are dropped. */
+/** While at least this many characters wait for the reader, lines are dropped. */
 const MOST_WAITING = 1024 * 1024;
 
 /** Characters that were written and that the system has not taken yet. All servers of a process share its stderr. */

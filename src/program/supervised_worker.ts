@@ -94,7 +94,7 @@ export class SupervisedWorker<Ready extends ReadyMessage, Message> {
     this.#worker.postMessage(message === 0 ? 0 : ({ plinth: message } satisfies Envelope<object>));
   }
 
-  /** Whether this thread keeps the process alive. (To listen to the messages of a worker refs it again.) */
+  /** Whether this thread keeps the process alive. (Adding a listener for a worker's messages refs the worker again.) */
   set isHolding(isHolding: boolean) {
     if (isHolding) this.#worker.ref();
     else this.#worker.unref();

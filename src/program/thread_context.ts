@@ -78,7 +78,7 @@ export interface ListeningServer {
   readonly handlers: Handlers;
   /** Resolves when the server has shut down. */
   readonly stopped: Promise<void>;
-  /** Makes the server listen on an address that it shares with other listeners, with at most so many connections at a time. */
+  /** Makes the server listen on an address that it shares with other listeners, with at most `maxConnections` at a time. */
   listen(address: readonly [host: string, port: number], maxConnections: number): Promise<void>;
 }
 

@@ -16,7 +16,7 @@ export interface WorkerReplacementsOwner {
   hasRoom(): boolean;
   /** Starts a thread. @returns whether that was possible; otherwise it is tried again after the delay */
   startReplacement(): boolean;
-  /** Threads are lost faster than they may be replaced: the next one is started after so many milliseconds. */
+  /** Threads are lost faster than they may be replaced: the next one is started after `milliseconds`. */
   replacementsWait(milliseconds: number): void;
 }
 
