@@ -232,7 +232,7 @@ test("options are checked when the server is constructed", () => {
     [{ threads: { max: 1000 } }, /^threads\.max must be a whole number from 1 to 192, not 1000$/],
     [{ threads: { min: 3, max: 2 } }, /^threads\.min must be a whole number from 1 to 2, not 3$/],
     [{ threads: { min: 0 } }, /^threads\.min must be a whole number from 1 to/],
-    [{ threads: { most: 2 } }, /^there is no threads\.most; there are min and max$/],
+    [{ threads: { most: 2 } }, /^there is no threads\.most; there are min, max$/],
     [{ queue: -1 }, /^queue must be a whole number, 0 or more \(Infinity for no limit\), not -1$/],
     [{ queue: NaN }, /^queue must be a whole number/],
     [{ handlerTimeout: "5 s" }, /^handlerTimeout must be a number/],
