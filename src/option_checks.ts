@@ -1,46 +1,45 @@
 /**
- * The checks of options: that there are options of such names, and what a number may be. 0 means none at all and Infinity no limit, where
- * one of them makes sense.
+ * Checks options: their names, and the range of numbers. 0 means none at all, and Infinity means no limit, for options that allow them.
  */
 import { quote } from "./quote_value.ts";
 
-/** What an option may be. */
+/** The numbers that an option may be. */
 export interface NumberRule {
-  /** The least; 0 where it is left out. */
+  /** The least number; 0 when left out. */
   readonly least?: number;
-  /** The most; Infinity where it is left out, which is no limit then. */
+  /** The greatest number; Infinity when left out, which allows Infinity. */
   readonly most?: number;
-  /** Only a whole number, or Infinity. */
+  /** Only whole numbers, and Infinity. */
   readonly whole?: boolean;
-  /** More than the least. */
+  /** Only numbers above `least`. */
   readonly more?: boolean;
-  /** What it counts. */
+  /** The unit, for messages: "bytes". */
   readonly unit?: string;
 }
 
-/** Fields, requests and the like. */
+/** A number of fields, requests and the like. */
 export const COUNT: NumberRule = { whole: true };
 export const BYTES: NumberRule = { whole: true, unit: "bytes" };
 export const BYTE_RATE: NumberRule = { most: Number.MAX_VALUE, unit: "bytes a second" };
 export const TIME: NumberRule = { unit: "milliseconds" };
-/** Where nothing could be done without any. */
+/** A time that must not be 0, because nothing could be done in it. */
 export const SOME_TIME: NumberRule = { more: true, unit: "milliseconds" };
 
 /**
- * Checks that an object has no other members than options.
- * @param name what an option is called in the message: "option " or "threads."
+ * Checks that an object has no other members than known options.
+ * @param name the words before an option's name in the message: "option " or "threads."
  * @throws {TypeError} for the first other member
  */
 export function checkNames(options: object, known: Iterable<string>, name: string): void {
   const names = new Set(known);
-  for (const one of Object.keys(options))
-    if (!names.has(one)) throw new TypeError(`there is no ${name}${one}; there are ${[...names].join(", ")}`);
+  for (const key of Object.keys(options))
+    if (!names.has(key)) throw new TypeError(`there is no ${name}${key}; there are ${[...names].join(", ")}`);
 }
 
 /**
  * Checks a value by a rule.
- * @param name of the option, for the message
- * @throws {TypeError} for what is no number; {RangeError} for one that the rule does not allow
+ * @param name the name of the option, for the message
+ * @throws {TypeError} for a value that is not a number; {RangeError} for a number that the rule does not allow
  */
 export function checkNumber(name: string, value: unknown, rule: NumberRule): number {
   const { least = 0, most = Infinity, whole = false, more = false } = rule;
@@ -62,7 +61,7 @@ function describe({ least = 0, most = Infinity, whole = false, more = false, uni
 }
 
 /**
- * Checks those of the options that have a rule, and puts the others' defaults in their place. What is undefined counts as left out.
+ * Checks the options that have a rule. An option that is left out, or undefined, gets its default.
  * @throws {TypeError} or {RangeError} as checkNumber
  */
 export function checkNumbers<Name extends string>(

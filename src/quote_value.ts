@@ -1,6 +1,6 @@
 /** How error messages quote a value. */
 
-/** Shows a value in an error message: strings in quotes, a BigInt with its n, others so that one sees what they are. */
+/** Shows a value in an error message: a string in quotes, a BigInt with its n, an object by its kind. At most 80 characters of it. */
 export function quote(value: unknown): string {
   const text =
     typeof value === "string"

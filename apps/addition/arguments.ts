@@ -1,4 +1,4 @@
-/** The command line: reads the options, and ends the process where they are wrong. */
+/** Reads the options of the command line, and ends the process if they are wrong. */
 import process from "node:process";
 import { parseArgs } from "node:util";
 import { inheritedSockets } from "plinth";
@@ -8,11 +8,11 @@ const USAGE = `usage: plinth-addition [--host HOST] [--port PORT | --fd N] [--lo
 Adds two numbers over HTTP.
   --host HOST   address to listen on (127.0.0.1)
   --port PORT   port to listen on, 0 for a free one (8000)
-  --fd N        a listening socket that it is started with, by its file descriptor;
-                one that systemd has bound is found without
+  --fd N        file descriptor of a listening socket that the process is started with;
+                a socket that systemd has bound is found without it
   --log LOG     plain: a line for each request on stderr; none: no lines (plain)
-  --threads N   add in so many threads, not on the event loop
-  --listeners N accept on so many event loops, all but one in threads
+  --threads N   add in N threads, not on the event loop
+  --listeners N accept connections on N event loops, all but one in threads
   --help        this text`;
 
 /** The most threads, and the most listeners, that a server can have. */
@@ -24,16 +24,16 @@ export function fail(message: string): never {
   process.exit(2);
 }
 
-/** What the command line says. */
+/** The options of the command line. */
 export interface Arguments {
   readonly address: readonly [host: string, port: number] | { readonly fd: number };
   readonly log: "plain" | "none";
-  /** undefined: on the event loop. */
+  /** The number of threads; undefined: handlers run on the event loop. */
   readonly threads: number | undefined;
   readonly listeners: number;
 }
 
-/** Reads `process.argv`. Ends the process after `--help`, and where an option is wrong. */
+/** Reads `process.argv`. Ends the process after `--help`, and if an option is wrong. */
 export function readArguments(): Arguments {
   const options = {
     host: { type: "string" },
@@ -71,9 +71,11 @@ export function readArguments(): Arguments {
     if (value !== undefined && !(/^[0-9]{1,3}$/.test(value) && Number(value) >= 1 && Number(value) <= MOST))
       fail(`${name} takes a number from 1 to ${MOST}, not "${value}"`);
   }
-  if (threads !== undefined && listeners !== undefined) fail("take --threads or --listeners, not both");
+  if (threads !== undefined && listeners !== undefined) fail("use --threads or --listeners, not both");
   if (fd !== undefined && Number(listeners ?? 1) > 1)
-    fail("--listeners share a port: a socket that the server is started with has one listener");
+    fail(
+      "--listeners must be 1 for a socket that the process is started with: several listeners share a port, not a socket",
+    );
   return {
     address: fd === undefined ? [host, Number(port)] : { fd },
     log,
@@ -82,7 +84,7 @@ export function readArguments(): Arguments {
   };
 }
 
-/** The file descriptor of a listening socket that the process was started with; undefined where there is none. Host and port are then refused. */
+/** The file descriptor of a listening socket that the process was started with, which excludes host and port; undefined without one. */
 function socketFor({ host, port, fd }: { host?: string; port?: string; fd?: string }): number | undefined {
   let sockets: { fd: number }[] = [];
   try {
@@ -92,9 +94,9 @@ function socketFor({ host, port, fd }: { host?: string; port?: string; fd?: stri
   }
   if (fd !== undefined && !/^[0-9]{1,9}$/.test(fd)) fail(`--fd takes the number of a file descriptor, not "${fd}"`);
   if (fd === undefined && sockets.length > 1)
-    fail(`it is started with ${sockets.length} sockets, and listens on one: say which by --fd, the first is 3`);
+    fail(`the process is started with ${sockets.length} sockets, and listens on one: name it by --fd; the first is 3`);
   const given = fd === undefined ? sockets[0]?.fd : Number(fd);
   if (given !== undefined && (host !== undefined || port !== undefined))
-    fail("it is started with a socket, which has an address: leave out --host and --port");
+    fail("the socket that the process is started with has an address: leave out --host and --port");
   return given;
 }

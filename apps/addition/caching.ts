@@ -34,17 +34,17 @@ export function failedPrecondition(
   tag: string | null,
 ): 304 | 412 | null {
   // By the strong comparison, a weak tag is not equal to any other (§13.1.1, §8.8.3.2).
-  if (ifMatch.length > 0 && !isNamed(tag, ifMatch, (one) => one)) return 412;
+  if (ifMatch.length > 0 && !isNamed(tag, ifMatch, (named) => named)) return 412;
   // By the weak comparison, a weak tag is equal to the strong one that says the same (§13.1.2).
-  if (ifNoneMatch.length === 0 || !isNamed(tag, ifNoneMatch, (one) => one.replace(/^W\//, ""))) return null;
+  if (ifNoneMatch.length === 0 || !isNamed(tag, ifNoneMatch, (named) => named.replace(/^W\//, ""))) return null;
   return method === "GET" || method === "HEAD" ? 304 : 412;
 }
 
 /** Whether field lines name a tag: `*` names every tag there is, a malformed list none. */
-function isNamed(tag: string | null, lines: readonly string[], comparable: (one: string) => string): boolean {
+function isNamed(tag: string | null, lines: readonly string[], comparable: (named: string) => string): boolean {
   if (tag === null) return false;
   const value = lines.join();
-  return value === "*" || readTags(value).some((one) => comparable(one) === tag);
+  return value === "*" || readTags(value).some((named) => comparable(named) === tag);
 }
 
 /** An element of a list, which may be empty (§5.6.1.2), and the comma or the end behind it. An entity tag may contain commas (§8.8.3). */

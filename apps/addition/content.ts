@@ -10,7 +10,7 @@ export type Medium = "json" | "form";
 const JSON_TYPE = "application/json";
 const FORM_TYPE = "application/x-www-form-urlencoded";
 
-/** What Accept and Accept-Query say. Media types are tokens of structured fields too (RFC 10008, RFC 9651 §3.3.4). */
+/** The value of Accept and of Accept-Query. Media types are tokens of structured fields too (RFC 10008, RFC 9651 §3.3.4). */
 export const MEDIA_TYPES = `${JSON_TYPE}, ${FORM_TYPE}`;
 
 /**
@@ -20,7 +20,7 @@ export const MEDIA_TYPES = `${JSON_TYPE}, ${FORM_TYPE}`;
 export function mediumOf(headers: Fields): Medium {
   const types = headers.getAll("Content-Type");
   if (types.length > 1) {
-    throw new HTTPError(400, { detail: `Content-Type stands ${types.length} times: content has one type.` });
+    throw new HTTPError(400, { detail: `Content-Type occurs ${types.length} times: content has one type.` });
   }
   if (headers.has("Content-Encoding")) checkCodings(headers.getAll("Content-Encoding").join());
   const [type = JSON_TYPE] = types;
@@ -37,7 +37,7 @@ export function mediumOf(headers: Fields): Medium {
 /** Content-Encoding is a list of codings (RFC 9110 §8.4), whose names are compared without regard to case (§8.4.1). */
 function checkCodings(list: string): void {
   // A list may have empty elements (§5.6.1.2).
-  if (list.split(",").every((one) => /^(?:identity)?$/i.test(withoutSpace(one)))) return;
+  if (list.split(",").every((coding) => /^(?:identity)?$/i.test(withoutSpace(coding)))) return;
   throw new HTTPError(415, {
     detail: `The content must not be encoded, as with ${quote(list)}.`,
     headers: { "Accept-Encoding": "identity" },
@@ -67,16 +67,16 @@ export function readForm(text: string): Given {
 
 // ------------------------------------------------------------------------------------------------------------- JSON
 
-/** How deep objects and arrays may be nested: deeper than two numbers need, and not so deep that a recursive reader runs out of stack (RFC 8259 §9). */
+/** The most levels of nested objects and arrays: with many more, a recursive reader could run out of stack (RFC 8259 §9). */
 const MAX_DEPTH = 1000;
 
-/** The parser's own message quotes the mark, which nobody can see. A writer must not add it (RFC 8259 §8.1). */
+/** The parser's own message quotes the mark, which is invisible. A writer must not add it (RFC 8259 §8.1). */
 const BYTE_ORDER_MARK = "it begins with a byte order mark (U+FEFF), which must not stand before JSON.";
 
 /**
  * Reads JSON (RFC 8259).
- * @returns the value, its numbers as `readNumber` has them
- * @throws {HTTPError} 400 for what is not JSON, a name that stands twice in an object, and what is nested too deeply
+ * @returns the value, its numbers as `readNumber` returns them
+ * @throws {HTTPError} 400 for text that is not JSON, for a name that occurs twice in an object, and for nesting of more than 1,000 levels
  */
 export function readJson(text: string): unknown {
   try {
@@ -94,7 +94,7 @@ export function readJson(text: string): unknown {
  * @param text well-formed JSON
  */
 function checkObjects(text: string): void {
-  /** For each object that is open at this place, the names so far; null for an array. */
+  /** For each object that is open at this position, its names so far; null for an array. */
   const open: (Set<string> | null)[] = [];
   for (let at = 0; at < text.length; at++) {
     const character = text[at];
@@ -104,7 +104,7 @@ function checkObjects(text: string): void {
       if (!isName(text, at + 1)) continue;
       const name = JSON.parse(text.slice(start, at + 1)) as string;
       const names = open.at(-1)!;
-      if (names.has(name)) throw refuse(`the name ${quote(name)} stands twice in an object`);
+      if (names.has(name)) throw refuse(`the name ${quote(name)} occurs twice in an object`);
       names.add(name);
     } else if (character === "{" || character === "[") {
       if (open.push(character === "{" ? new Set() : null) > MAX_DEPTH)
@@ -115,7 +115,7 @@ function checkObjects(text: string): void {
   }
 }
 
-/** Whether the string that ends here is a name: only those have a colon behind them. */
+/** Whether the string that ends at `end` is a name: only names are followed by a colon. */
 function isName(text: string, end: number): boolean {
   COLON.lastIndex = end;
   return COLON.test(text);

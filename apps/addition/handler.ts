@@ -8,7 +8,7 @@ import { plainSum } from "./fast_path.ts";
 import { type Given, isComplete, merge, readTarget, ROOT, type Target } from "./operands.ts";
 import { sumOf } from "./sum.ts";
 
-/** Two numbers of 4,300 digits fit in several times. In bytes. */
+/** In bytes. Two numbers of 4,300 digits take less than 9,000. */
 export const MAX_BODY_SIZE = 64 * 1024;
 
 export class AdditionHandler extends BaseHTTPRequestHandler {
@@ -57,7 +57,7 @@ export class AdditionHandler extends BaseHTTPRequestHandler {
     return this.headers.has("Transfer-Encoding") || Number(this.headers.get("Content-Length")) > 0;
   }
 
-  /** Everything that the client gave, to be checked by `Operands`. */
+  /** The client's input from target and content, which `Operands` has not checked yet. */
   #read(target: Target, medium: Medium | null, content: Buffer): unknown {
     if (content.length === 0) {
       if (target.hasOperands) return target.given;
@@ -68,7 +68,7 @@ export class AdditionHandler extends BaseHTTPRequestHandler {
       const mayBeEmpty = this.method === "GET" || this.method === "HEAD";
       if (mayBeEmpty && !this.headers.has("Content-Type")) return target.given;
     }
-    // Bytes that are not UTF-8 are not JSON (RFC 8259 §8.1). A byte order mark stays in the text: `readJson` refuses it in words.
+    // Bytes that are not UTF-8 are not JSON (RFC 8259 §8.1). A byte order mark stays in the text, and `readJson` says why it is refused.
     const text = decodeText(content);
     if ((medium ?? mediumOf(this.headers)) === "form") return merge(target.given, readForm(text));
     const value = readJson(text);
@@ -83,8 +83,8 @@ export class AdditionHandler extends BaseHTTPRequestHandler {
     const tag = isKept ? entityTag(content) : "";
     let isUnchanged = false;
     if (headers.has("If-None-Match") || headers.has("If-Match")) {
-      // Only the sum that GET has for the target is a current representation of it (RFC 9110 §3.2). A sum that depends on content is none,
-      // and no client has a tag for it.
+      // Only the sum that a GET of the target returns is a current representation of the target (RFC 9110 §3.2). A sum that depends on content
+      // is no such representation, and no client has a tag for it.
       const isCurrent = isKept || (method === "POST" && isComplete(target.given));
       const current = isCurrent ? entityTag(content) : null;
       const failed = failedPrecondition(method, headers.getAll("If-Match"), headers.getAll("If-None-Match"), current);

@@ -38,30 +38,31 @@ const httpd =
     ? new HTTPServer(address, AdditionHandler, { ...options, listeners })
     : new ThreadingHTTPServer(address, AdditionHandler, { ...options, threads });
 
-// The reader of the output may go away; the server goes on.
+// The server goes on when the reader of its output goes away.
 for (const stream of [process.stdout, process.stderr]) stream.on("error", () => {});
 
-// Signals count from here on, before serverActivate(): where several listeners share a port, one may serve before another listens.
-let asked = 0;
+// Signals are handled from here on, before serverActivate(): if several listeners share a port, one may serve before another listens.
+/** When the first signal came, in milliseconds; 0 before. */
+let askedAt = 0;
 for (const signal of ["SIGINT", "SIGTERM"] as const) {
   process.on(signal, () => {
     // A second signal ends it at once. (Under npm, one Ctrl-C arrives twice: from the terminal and from npm.)
-    if (asked === 0) void httpd.shutdown();
-    else if (performance.now() - asked > 500) httpd.serverClose();
-    asked ||= performance.now();
+    if (askedAt === 0) void httpd.shutdown();
+    else if (performance.now() - askedAt > 500) httpd.serverClose();
+    askedAt ||= performance.now();
   });
 }
 
 try {
   await httpd.serverActivate();
 } catch (error) {
-  if (asked === 0) fail((error as Error).message);
+  if (askedAt === 0) fail((error as Error).message);
 }
-if (asked === 0) sayWhere(...httpd.serverAddress);
+if (askedAt === 0) printAddress(...httpd.serverAddress);
 await httpd.serveForever();
 process.exit(0);
 
-function sayWhere(host: string, port: number): void {
+function printAddress(host: string, port: number): void {
   if (host === "") {
     process.stdout.write("The addition server is on the socket that it was started with (Ctrl-C stops it).\n\n");
     return;

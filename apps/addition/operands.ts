@@ -1,9 +1,9 @@
-/** The two numbers to add: where a request has them, and what may be added. */
+/** The two numbers to add: reads them from a request's path, query or form, and checks them. */
 import { type BaseHTTPRequestHandler, HTTPError } from "plinth";
 import { readNumber } from "./numbers.ts";
 import { z } from "./zod.ts";
 
-/** As many digits as Python reads, so that reading and writing an integer takes little time (`sys.set_int_max_str_digits`). */
+/** The most digits of an integer, as in Python (`sys.set_int_max_str_digits`). More digits would take long to read and write. */
 const MAX_DIGITS = 4300;
 const TOO_LONG = `has more than ${MAX_DIGITS.toLocaleString("en")} digits`;
 const TOO_GREAT = "is beyond the range of a double";
@@ -13,7 +13,7 @@ const Integer = z.bigint().gt(-beyond, TOO_LONG).lt(beyond, TOO_LONG);
 const Double = z.number(); // Infinity does not match
 const Operand = z.union([Integer, Double], { error: ({ input }) => complaintAbout(input) });
 
-/** What may be added: a bigint is an integer, a number is a double. Other names in the object are ignored. */
+/** The schema of the input. A bigint is an integer, a number is a double. Other names in the object are ignored. */
 export const Operands = z
   .object(
     { val_a: Operand, val_b: Operand },
@@ -54,19 +54,19 @@ function nameOf(value: unknown): string {
 /** The most characters of a client's own text that a response quotes. */
 const MAX_QUOTED = 40;
 
-/** Quotes what a client sent: enough of it to recognise it, no more. */
+/** Quotes text that a client sent, and cuts it after 40 characters. */
 export function quote(text: string): string {
   return text.length > MAX_QUOTED ? `${JSON.stringify(text.slice(0, MAX_QUOTED))}…` : JSON.stringify(text);
 }
 
 // ------------------------------------------------------------------------------------------------------------ given
 
-/** Operands by their names, before `Operands` has checked them; others may stand beside them. A text that is no number is kept as it is. */
+/** Operands by their names, not checked yet by `Operands`. Other names may be among them. A text that is not a number is kept as text. */
 export type Given = { readonly [name: string]: unknown };
 
 /**
  * Reads operands from names and values, as a query and a form have them: `val_a=3&val_b=4`.
- * @throws {HTTPError} 400 for one that is given twice
+ * @throws {HTTPError} 400 for an operand that is given twice
  */
 export function readPairs(pairs: URLSearchParams): Given {
   const given: Record<string, unknown> = {};
@@ -89,12 +89,12 @@ function readParams(params: ReadonlyMap<string, string>): Given {
 }
 
 /**
- * Puts together what was given in two places.
+ * Merges the operands that were given in two places.
  * @throws {HTTPError} 400 for an operand that is given in both
  */
-export function merge(one: Given, other: Given): Given {
-  for (const name of NAMES) if (Object.hasOwn(one, name) && Object.hasOwn(other, name)) throw givenTwice(name);
-  return { ...one, ...other };
+export function merge(first: Given, second: Given): Given {
+  for (const name of NAMES) if (Object.hasOwn(first, name) && Object.hasOwn(second, name)) throw givenTwice(name);
+  return { ...first, ...second };
 }
 
 /** Whether both operands are given. */
@@ -116,11 +116,11 @@ function givenTwice(name: string): HTTPError {
 
 /** The operands in a request target: `/val_a/3/val_b/4/`, `/?val_a=3&val_b=4`. */
 export interface Target {
-  /** The operands in its path and its query. */
+  /** The operands in the path and the query. */
   readonly given: Given;
-  /** There are some. */
+  /** The path or the query has operands. */
   readonly hasOperands: boolean;
-  /** Its path is neither "/" nor operands. */
+  /** The path is neither "/" nor a path of operands. */
   readonly isElsewhere: boolean;
 }
 
@@ -139,7 +139,7 @@ export function readTarget(request: BaseHTTPRequestHandler): Target {
   };
 }
 
-/** Whether a segment names an operand. Escaped letters are the letters (RFC 3986 §6.2.2.2). */
+/** Whether a segment names an operand. An escaped letter is the same as the letter (RFC 3986 §6.2.2.2). */
 function isName(segment: string): boolean {
   const name = segment.replace(/%([0-7][0-9a-f])/gi, (_, hex: string) => String.fromCharCode(Number.parseInt(hex, 16)));
   return (NAMES as readonly string[]).includes(name);

@@ -1,11 +1,11 @@
-/** The addition itself. */
+/** Adds two numbers. */
 import { validate } from "plinth";
 import { type Operand, writeNumber } from "./numbers.ts";
 import { Operands, Sum } from "./operands.ts";
 
 /**
- * Adds two numbers, as Python does: integers exactly; with a double, as doubles.
- * @returns infinite where two doubles have a sum beyond their range
+ * Adds two numbers, as Python does: two integers exactly, and other pairs as doubles.
+ * @returns Infinity or -Infinity for a sum of doubles that is out of range
  */
 export function add(a: Operand, b: Operand): Operand {
   return typeof a === "bigint" && typeof b === "bigint" ? a + b : Number(a) + Number(b);
@@ -13,8 +13,8 @@ export function add(a: Operand, b: Operand): Operand {
 
 /**
  * Checks the input and adds its two numbers.
- * @param input all that a client gave, whatever it is
- * @returns the sum as `writeNumber` writes it. Rejects with an `HTTPError` 422 for what is not two numbers, or has no sum
+ * @param input the client's input, which may be any value
+ * @returns the sum as `writeNumber` writes it. Rejects with an `HTTPError` 422 for input without two numbers, and for a sum out of range
  */
 export async function sumOf(input: unknown): Promise<string> {
   const { val_a, val_b } = await validate(Operands, input);

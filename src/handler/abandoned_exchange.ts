@@ -1,9 +1,9 @@
-/** What is left of an exchange to a handler that the server does not wait for any more: its head, and an end. */
+/** The exchange of a handler that has taken too long: it shows the head of the request, and sends nothing. */
 import type { ConnectionInfo, Exchange, RequestHead, ResponseWatcher, Sink } from "../protocol/exchange.ts";
 
 /**
- * Takes the place of the exchange once the server has responded instead of the handler: reads give nothing, writes are dropped, and
- * nothing reaches the client.
+ * Takes the place of the exchange after the server has responded instead of the handler. Reads give no bytes, and writes are dropped, so
+ * that nothing reaches the client.
  */
 export class AbandonedExchange implements Exchange {
   readonly bodyLength = 0;
@@ -13,7 +13,7 @@ export class AbandonedExchange implements Exchange {
   readonly #exchange: Exchange;
   readonly #isReleased: boolean;
 
-  /** @param isReleased whether the exchange has been released already; otherwise it is when the handler comes to its end */
+  /** @param isReleased true: the server releases the exchange itself; false: it is released when the handler has settled */
   constructor(exchange: Exchange, isReleased: boolean) {
     this.#exchange = exchange;
     this.#isReleased = isReleased;
@@ -61,7 +61,7 @@ export class AbandonedExchange implements Exchange {
   closeConnection(): void {}
   abort(): void {}
 
-  /** Where the exchange was released, its watcher was told. */
+  /** Releases the exchange, unless the server does: then the server's own request is its watcher. */
   release(watcher: ResponseWatcher | null = null): void {
     if (!this.#isReleased) this.#exchange.release(watcher);
   }

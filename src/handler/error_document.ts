@@ -1,13 +1,14 @@
-/** What an error looks like: a problem document (RFC 9457), or a page for people, as the client prefers. */
+/** The content of an error response: a problem document (RFC 9457) or a page, whichever the client prefers. */
 import type { Buffer } from "node:buffer";
 import { encode } from "../protocol/bytes.ts";
 
-/** What is said of an error. */
+/** The texts of an error response. */
 export interface ErrorText {
+  /** The status code. */
   readonly code: number;
-  /** Its title. */
+  /** The title of the error. */
   readonly message: string;
-  /** What happened; undefined when that is not said. */
+  /** What happened, for the person who reads the response; undefined where the handler does not say. */
   readonly explain: string | undefined;
   /** More members of the problem document. */
   readonly problem: Readonly<Record<string, unknown>> | undefined;
@@ -16,14 +17,14 @@ export interface ErrorText {
 /** The page that a handler class sends for an error. */
 export interface ErrorPage {
   readonly format: string;
-  /** Its media type, parameters and all. */
+  /** The media type of the page, with its parameters: text/html; charset=utf-8. */
   readonly type: string;
 }
 
 const PROBLEM = "application/problem+json";
 
 /**
- * The page; `%(code)d`, `%(message)s` and `%(explain)s` stand for what is said, escaped for HTML.
+ * The default error page. `%(code)d`, `%(message)s` and `%(explain)s` are replaced by the texts of the error, escaped for HTML.
  * @source Python's `DEFAULT_ERROR_MESSAGE`
  */
 export const ERROR_PAGE = `<!doctype html>
@@ -41,8 +42,8 @@ export const ERROR_PAGE = `<!doctype html>
 export const ERROR_PAGE_TYPE = "text/html; charset=utf-8";
 
 /**
- * The content of an error's response: a problem document, or the page where the client prefers its type. A page of the class's own
- * is also sent to clients that have no preference.
+ * The content of an error response: a problem document, or the page if the client prefers the page's media type. A class's own page is
+ * also sent to clients that have no preference.
  * @param accepts the values of the request's Accept fields
  */
 export function errorContent(
@@ -63,7 +64,7 @@ export function errorContent(
 /**
  * Fills an error page.
  * @param format `%(code)d`, `%(message)s` and `%(explain)s` are replaced, `%%` is a percent sign
- * @param type its media type: for HTML, XML and JSON, what is filled in is escaped
+ * @param type the media type of the page: texts are escaped for HTML, XML and JSON, and for no other type
  */
 function fillErrorPage(format: string, type: string, text: ErrorText): string {
   const escape = /html|xml/i.test(type) ? escapeMarkup : /json/i.test(type) ? escapeJson : (value: string) => value;
@@ -75,18 +76,18 @@ function fillErrorPage(format: string, type: string, text: ErrorText): string {
 }
 
 /**
- * Which of two media types an Accept field asks for (RFC 9110 §12.5.1); the first one where it is all the same.
- * @param accept the field's value, null where there is none
+ * Whether an Accept field gives the second of two media types a greater weight than the first (RFC 9110 §12.5.1).
+ * @param accept the field's value, null where there is no such field
  */
 function prefersSecond(accept: string | null, first: string, second: string): boolean {
   return accept !== null && quality(accept, second) > quality(accept, first);
 }
 
-/** The weight that an Accept field gives to a media type: that of the most specific range which it is in. */
+/** The weight that an Accept field gives to a media type: the weight of the most specific range that contains the type. */
 function quality(accept: string, type: string): number {
   const [main] = type.split("/");
   const ranges = ["*/*", `${main}/*`, type];
-  // A client that takes any JSON takes that of a problem.
+  // A client that accepts application/json can read application/problem+json.
   if (type.endsWith("+json")) ranges.splice(2, 0, `${main}/json`);
   let best = -1;
   let weight = 0;
@@ -101,7 +102,7 @@ function quality(accept: string, type: string): number {
   return weight;
 }
 
-/** For a place between quotes. */
+/** Escapes a text that stands inside the quotes of a JSON string. */
 function escapeJson(text: string): string {
   return JSON.stringify(text).slice(1, -1);
 }

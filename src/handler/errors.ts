@@ -1,11 +1,11 @@
-/** Errors that handlers throw, or meet. */
+/** The errors that handlers throw or catch. */
 import type { GoneReason } from "../protocol/exchange.ts";
 import { quote } from "../quote_value.ts";
 import { reasonOf } from "../protocol/status.ts";
 import { isInstance, mark } from "../runtime/library_copies.ts";
 import { type HeaderFields, keepFields } from "./header_fields.ts";
 
-/** What an HTTPError carries beside its status and message. */
+/** The options of an HTTPError. */
 export interface HTTPErrorOptions {
   /** Fields for the response, such as `{ "Retry-After": "120" }`. */
   readonly headers?: HeaderFields | undefined;
@@ -13,12 +13,12 @@ export interface HTTPErrorOptions {
   readonly detail?: string | undefined;
   /** More members of the problem document (RFC 9457 §3), such as `type`, `instance` or `errors`. */
   readonly problem?: Readonly<Record<string, unknown>> | undefined;
-  /** What led to it; logged with it, never sent. */
+  /** The error that led to this one. It is logged, and never sent. */
   readonly cause?: unknown;
 }
 
 /**
- * Thrown from anywhere under a handler, becomes the response.
+ * An error that becomes the response. Throw it from a handler, or from a function that the handler calls.
  * @example throw new HTTPError(422, { detail: "val_a is not a number" })
  */
 export class HTTPError extends Error {
@@ -26,15 +26,16 @@ export class HTTPError extends Error {
   readonly status: number;
   /** Fields for the response. */
   readonly headers: HeaderFields;
-  /** What happened here, for the person who reads the response; undefined when that was not said. */
+  /** What happened here, for the person who reads the response; undefined where the options do not say. */
   readonly detail: string | undefined;
   /** More members of the problem document (RFC 9457 §3). */
   readonly problem: Readonly<Record<string, unknown>>;
 
   /**
    * @param status the status code, 400 to 599
-   * @param message the title of the error; its reason phrase when left out, and then the options may stand in its place
-   * @throws {RangeError} for a status that is no error's; {TypeError} for a message that is no string, and for headers that are none
+   * @param message the title of the error; the reason phrase of the status when left out. The options may then be the second argument
+   * @throws {RangeError} for a status outside 400 to 599; {TypeError} for a message that is not a string, and for headers that are not
+   *   `HeaderFields`
    */
   constructor(status: number, message?: string, options?: HTTPErrorOptions);
   constructor(status: number, options: HTTPErrorOptions);
@@ -68,26 +69,29 @@ export class HTTPError extends Error {
   }
 }
 
-/** Why a handler is told that its peer is not there any more: as the protocol has it, or that nobody wants its content. */
+/** The reason of a PeerGoneError: a reason that the protocol reports, or "head-only" for a response that has no content. */
 export type PeerGoneReason = GoneReason | { readonly kind: "head-only"; readonly error?: undefined };
 
 /**
- * The peer is not there any more: it closed, was too slow, or broke the protocol. Reads of content that will never come, and writes
- * that nobody will receive, reject with it, and it is the reason that `signal` aborts with. Not a fault of the handler's: thrown on,
- * it is not logged.
+ * The client is gone: it closed the connection, was too slow, or broke the protocol. Reads of content that will never come reject with
+ * this error, and so do writes that nobody will receive. `signal` aborts with it as its reason. It is no fault of the handler: a handler
+ * may leave it uncaught, and it is not logged.
  */
 export class PeerGoneError extends Error {
   /**
-   * "half-closed": the peer sends nothing more, but its response still reaches it. "closed": the connection is gone. "cancelled":
-   * this request is not wanted any more. "malformed", "timeout": it broke the protocol, or was too slow, and was told.
-   * "shutdown": this server closed the connection. "head-only": the peer is there, but the response has no content, as that to a
-   * HEAD, and the handler went on writing some.
+   * Why the client is gone.
+   * - "half-closed": the client sends nothing more, but still receives its response.
+   * - "closed": the connection is gone.
+   * - "cancelled": the client has cancelled this request.
+   * - "malformed", "timeout": the client broke the protocol, or was too slow. It gets an error response if no other has begun to leave.
+   * - "shutdown": this server closed the connection.
+   * - "head-only": the client is there. The response has no content, such as the response to a HEAD, and the handler went on writing some.
    */
   readonly reason: PeerGoneReason["kind"];
-  /** What it did wrong, where `reason` is "malformed" or "timeout", by the names of docs/ERRORS.md: "BODY_TOO_LARGE" … */
+  /** The client's fault where `reason` is "malformed" or "timeout", by its name in docs/ERRORS.md: "BODY_TOO_LARGE" …; else undefined. */
   readonly code: string | undefined;
 
-  /** @param why what the protocol says of it */
+  /** @param why the reason, as the protocol reports it */
   constructor(why: PeerGoneReason) {
     super(MESSAGES[why.kind] + (why.error === undefined ? "" : `: ${why.error.message}`));
     this.name = "PeerGoneError";
@@ -106,11 +110,11 @@ export class PeerGoneError extends Error {
 }
 
 const MESSAGES: Record<PeerGoneReason["kind"], string> = {
-  "half-closed": "the peer has ended its side of the connection",
-  closed: "the peer has closed the connection",
-  cancelled: "the peer has cancelled the request",
-  malformed: "the peer sent what is refused",
-  timeout: "the peer was too slow",
+  "half-closed": "the client has ended its side of the connection",
+  closed: "the client has closed the connection",
+  cancelled: "the client has cancelled the request",
+  malformed: "the client has broken the protocol",
+  timeout: "the client was too slow",
   shutdown: "this server has closed the connection",
-  "head-only": "the response has no content, and its head is complete",
+  "head-only": "the response has no content, and the handler went on writing some",
 };

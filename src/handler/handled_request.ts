@@ -1,4 +1,4 @@
-/** The request that a handler handles, as its class shows it: the half of BaseHTTPRequestHandler that only reads. */
+/** The request as a handler sees it: the half of BaseHTTPRequestHandler that reads the request. */
 /// <reference types="node" preserve="true" />
 import type { Buffer } from "node:buffer";
 import type { Fields } from "../protocol/fields.ts";
@@ -10,13 +10,13 @@ import type { StandardSchemaV1 } from "./standard_schema.ts";
 import { decodePart, pathOf, readPathParams, readQuery } from "./request_path.ts";
 import type { RequestContext } from "./request_context.ts";
 
-/** What a server gives to the constructor of a handler. Nothing in it is for users. */
+/** The argument that a server gives to the constructor of a handler. Its members are for the base class only. */
 export interface HandlerContext {
-  /** The request at hand, for the base class. */
+  /** The request, for the base class. */
   readonly request: object;
 }
 
-/** What a handler knows of its request. `BaseHTTPRequestHandler` extends it; handlers extend that. */
+/** The request of a handler. `BaseHTTPRequestHandler` extends this class, and handlers extend `BaseHTTPRequestHandler`. */
 export class HandledRequest {
   readonly #request: RequestContext;
 
@@ -24,7 +24,7 @@ export class HandledRequest {
   constructor(context: HandlerContext) {
     if (context === undefined)
       throw new TypeError(
-        `${nameOf(new.target)} has a constructor of its own: it must take the context and say super(context)`,
+        `${nameOf(new.target)} has a constructor of its own: it must take the context and call super(context)`,
       );
     this.#request = context.request as RequestContext;
   }
@@ -35,8 +35,8 @@ export class HandledRequest {
   }
 
   /**
-   * The request target as it was sent: path and query, neither decoded. It may begin with two slashes, which as a `Location` would
-   * lead to another host.
+   * The request target as it was sent: path and query, neither decoded. It may begin with two slashes: do not copy such a target into a
+   * `Location`, where it would lead to another host.
    * @source Python's `path`
    */
   get path(): string {
@@ -48,7 +48,7 @@ export class HandledRequest {
     return pathOf(this.path);
   }
 
-  /** What `path` says behind its first question mark, decoded; `+` is a space in it. A second question mark is a character like others. */
+  /** The query of `path`, decoded: all that follows the first `?`. A `+` stands for a space. A second `?` is part of a name or value. */
   get query(): URLSearchParams {
     return (this.#query ??= readQuery(this.path));
   }
@@ -56,10 +56,10 @@ export class HandledRequest {
   #query: URLSearchParams | null = null;
 
   /**
-   * Parameters from the path, decoded: behind a Router, those that its pattern names; else names and values by turns, such as
-   * val_a and val_b in `/val_a/3/val_b/4/`.
-   * @throws {HTTPError} 400 for a bad escape, and where names and values take turns for a name without a value, an empty one, or one
-   *   that stands twice
+   * Parameters from the path, decoded. With a Router, they are the parameters that the route's pattern names. Without one, names and values
+   * alternate in the path: `/val_a/3/val_b/4/` has val_a and val_b.
+   * @throws {HTTPError} 400 for a bad percent-escape; without a Router also for a name without a value, an empty name, and a name that
+   *   occurs twice
    */
   get pathParams(): ReadonlyMap<string, string> {
     return (this.#pathParams ??= this.#readPathParams());
@@ -90,10 +90,9 @@ export class HandledRequest {
   }
 
   /**
-   * The host that the client asked for, and the port where it named one, as it was sent: `"example.com:8000"`. A target that names a
-   * host (absolute-form, or CONNECT's) counts, and the Host field beside it does not; any other target leaves it to the Host field.
-   * Null where neither names one, which HTTP/1.0 and `OPTIONS *` allow. The client chooses it: compare it with the names that you serve
-   * before you build a link from it.
+   * The host that the client asked for, with the port if it named one, as it was sent: `"example.com:8000"`. It comes from the request
+   * target if that names a host (absolute-form, or CONNECT's), and from the Host field otherwise. Null where neither names one, which
+   * HTTP/1.0 and `OPTIONS *` allow. The client chooses it: compare it with the names that you serve before you build a link from it.
    * @source RFC 9112 §3.2.2 and §3.3
    */
   get authority(): string | null {
@@ -130,24 +129,26 @@ export class HandledRequest {
   }
 
   /**
-   * Aborts when the client goes away, with a PeerGoneError as its reason. One that only half-closed (`reason.reason` is
-   * "half-closed") still gets its response: most have gone, some have just sent all they had to say. Who passes the signal on gives
-   * up on both. It also aborts when more than 64 KiB were written as content of a response that has none, such as that to a HEAD
-   * ("head-only"); and with `handlerTimeout`, when the handler's time is over, with a DOMException named "TimeoutError".
+   * Aborts when the client goes away, with a PeerGoneError as its reason. It also aborts when the client half-closes (`reason.reason` is
+   * "half-closed"), although such a client still gets its response. Most clients that half-close have gone, but some have only finished
+   * sending. Work that you give the signal to is cancelled for both.
    *
-   * The end of a connection comes behind what the client has sent before. So it is heard of as long as less than 64 KiB of that lie
-   * unread; with more, when the handler has read some of it, or when a write fails.
+   * The signal aborts with the reason "head-only" when more than 64 KiB were written as content of a response that has none, such as the
+   * response to a HEAD. With `handlerTimeout`, it aborts with a DOMException named "TimeoutError" when the handler's time is over.
+   *
+   * The server learns that a connection has ended only after it has read everything that the client sent before. It stops reading while
+   * 64 KiB lie unread. Then the signal aborts only when the handler has read some of the content, or when a write fails.
    */
   get signal(): AbortSignal {
     return this.#request.signals.main;
   }
 
   /**
-   * Makes a signal that aborts as `signal` does, and also when a time is over: then with a DOMException named "TimeoutError" as its
-   * reason, as that of `AbortSignal.timeout`. Its timer is cleared when the request has ended. Use it instead of `AbortSignal.any`,
-   * which with `AbortSignal.timeout` may never abort on Node 20.
+   * Makes a signal that aborts as `signal` does, and also after a time. Then its reason is a DOMException named "TimeoutError", as with
+   * `AbortSignal.timeout`. Its timer is cleared when the request has ended. Use it instead of `AbortSignal.any` with `AbortSignal.timeout`:
+   * on Node 20, a signal made of these two may never abort.
    * @param ms milliseconds; Infinity for no limit
-   * @throws {TypeError} for what is no number; {RangeError} for NaN and what is below 0
+   * @throws {TypeError} when `ms` is not a number; {RangeError} when it is NaN or below 0
    * @example const response = await fetch(url, { signal: this.timeout(5000) });
    */
   timeout(ms: number): AbortSignal {
@@ -155,10 +156,10 @@ export class HandledRequest {
   }
 
   /**
-   * Makes a signal that aborts as `signal` does, and also when one of those given does, with its reason. It lets go of them when the
-   * request has ended: use it instead of `AbortSignal.any` for signals that live longer, such as `server.stopping`, to which that one
-   * adds something for each request.
-   * @throws {TypeError} for what is no AbortSignal
+   * Makes a signal that aborts as `signal` does, and also when one of `signals` does, with the same reason. It stops listening to them
+   * when the request has ended. Use it instead of `AbortSignal.any` for signals that live longer than a request, such as
+   * `server.stopping`: `AbortSignal.any` would add something to such a signal for each request.
+   * @throws {TypeError} for an argument that is not an AbortSignal
    * @example await sleep(60_000, undefined, { signal: this.signalWith(this.server.stopping) });
    */
   signalWith(...signals: readonly AbortSignal[]): AbortSignal {
@@ -166,33 +167,33 @@ export class HandledRequest {
   }
 
   /**
-   * Whether `signal` has aborted, or would: the client has gone, was sent away, or half-closed. For handlers that compute for long,
-   * to be asked now and then: it costs next to nothing, and is true in a thread though nothing was awaited meanwhile. A handler
-   * that then returns without a response ends the connection.
+   * Whether `signal` has aborted, or would have: the client has gone, was sent away, or half-closed. Read it now and then in a handler
+   * that computes for long. Reading it costs next to nothing, and in a thread it is up to date even if the handler has awaited nothing.
+   * If it is true, a handler may return without a response, which ends the connection.
    */
   get clientGone(): boolean {
     return this.#request.isGone;
   }
 
-  /** All of the content (that is left), at most the server's `maxBodySize` of it. @returns rejects as `rfile.read` does */
+  /** Reads all of the content that is left; `maxBodySize` limits it. @returns the bytes; rejects as `rfile.read` does */
   bytes(): Promise<Buffer<ArrayBuffer>> {
     return this.rfile.read();
   }
 
   /**
-   * The content as text, which is UTF-8. A byte order mark (U+FEFF) at its beginning stays in it.
-   * @returns rejects with {HTTPError} 400 when it is not UTF-8, and as `bytes` does
+   * Reads the content as text in UTF-8. A byte order mark (U+FEFF) at its beginning is kept.
+   * @returns the text; rejects with {HTTPError} 400 for content that is not UTF-8, and as `bytes` does
    */
   text(): Promise<string> {
     return quiet(this.bytes().then(decodeText));
   }
 
   /**
-   * The content as JSON, whatever its Content-Type. `JSON.parse` reads it: numbers are rounded to doubles, and of a name that
-   * stands twice the last one counts. A byte order mark before it is refused (RFC 8259 §8.1).
+   * Reads the content as JSON, whatever its Content-Type. `JSON.parse` reads it, so numbers are rounded to doubles, and if a name occurs
+   * twice in an object, the last one counts. A byte order mark before the JSON is refused (RFC 8259 §8.1).
    * @param schema any Standard Schema (zod, valibot, arktype …), which the value must match
-   * @returns the value, as the schema gives it; rejects with {HTTPError} 400 for what is not JSON, 422 for what does not match, with
-   *   `errors` that say what and where, and as `bytes` does
+   * @returns the value, as the schema returns it; rejects with {HTTPError} 400 for content that is not JSON, and 422 for a value that does
+   *   not match, whose `errors` say what is wrong and where; and as `bytes` does
    * @example const { val_a, val_b } = await this.json(z.object({ val_a: z.number(), val_b: z.number() }));
    */
   json(): Promise<any>;

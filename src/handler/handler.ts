@@ -16,11 +16,11 @@ import { loggedAddress } from "../loop/log.ts";
 import type { RequestOutcome } from "./request_outcome.ts";
 import type { RequestContext, RequestHandler } from "./request_context.ts";
 
-/** A class of request handlers: one that extends BaseHTTPRequestHandler. What servers look for among its static members is here. */
+/** A class that extends BaseHTTPRequestHandler, with the static members that servers read. */
 export interface RequestHandlerClass {
   /** Called by the server, for each request. */
   new (context: HandlerContext): BaseHTTPRequestHandler;
-  /** Bytes of content that are waited for before a method is called; more is 413. The methods need not be async then. */
+  /** Bytes. If set, a method is called when all of the content has arrived, and need not be async. More content gets a 413. */
   readonly bufferedBody?: number | undefined;
   /** Bytes of content, in place of the server's `maxBodySize`. */
   readonly maxBodySize?: number | undefined;
@@ -35,23 +35,26 @@ export interface RequestHandlerClass {
 const SOFTWARE = `Plinth/${VERSION}`;
 const SERVER = knownField("Server", SOFTWARE);
 
-/** What a handler does for a method: no arguments, and nothing to return, but perhaps a promise for when it is done. */
+/** A method of a handler, such as `do_GET`. It takes no arguments, and returns nothing, or a promise that settles when it is done. */
 export type RequestMethod = () => void | Promise<void>;
 
 /**
  * Handles one request. Extend it with a method for each HTTP method that you serve: `do_` and the method, letter for letter
  * (methods are case-sensitive), such as `do_GET`, `do_RICKROLL` or `"do_M-SEARCH"`. Each may be async. A server makes a fresh
- * object for every request. Methods that everybody knows and the class lacks get 405, others 501; HEAD is handled as GET
- * without the content, and OPTIONS with what there is, unless the class has its own.
+ * object for every request.
  *
- * A class may say `static bufferedBody = 1000`, a number of bytes: its methods are called when all of the content is there, and can
- * read it without waiting (`rfile.readSync`); more content is 413. Where the client leaves before, they are not called.
+ * A method that the class lacks gets a 405 if it is a standard method other than CONNECT, or if another class of the server has it,
+ * and a 501 otherwise. Without a `do_HEAD`, HEAD calls `do_GET`, whose content is not sent. Without a `do_OPTIONS`, OPTIONS gets a 204 that
+ * lists the methods in Allow.
+ *
+ * A class may have `static bufferedBody = 1000`, a number of bytes. Its methods are then called when all of the content has arrived, and
+ * can read it without waiting (`rfile.readSync`). More content gets a 413. If the client leaves before, the method is not called.
  *
  * A class may have limits of its own for the content of its requests, in place of the server's: `static maxBodySize`,
  * `static minBodyRate`, `static bodyTimeout`.
  *
- * Meant to be overridden: `do_*`, `setup`, `finish`, `requestEnded`, `serverVersion`, `versionString`, `errorMessageFormat`, `errorContentType`,
- * `sendError`, `logRequest`, `logError`, `logMessage`, `addressString`, `logDateTimeString`.
+ * Meant to be overridden: `do_*`, `setup`, `finish`, `requestEnded`, `serverVersion`, `versionString`, `errorMessageFormat`,
+ * `errorContentType`, `sendError`, `logRequest`, `logError`, `logMessage`, `addressString`, `logDateTimeString`.
  *
  * @example
  * class RequestHandler extends BaseHTTPRequestHandler {
@@ -64,14 +67,14 @@ export type RequestMethod = () => void | Promise<void>;
  * @source Python's `http.server.BaseHTTPRequestHandler`
  */
 export class BaseHTTPRequestHandler extends HandledRequest {
-  /** What a class defines with such a name is the method of its requests; a field of such a name is refused. */
+  /** Handles the requests of one HTTP method. Define it as a method of the class: a field of such a name is refused. */
   [method: `do_${string}`]: RequestMethod | undefined;
 
-  /** What `versionString` says. "" leaves the Server field out. @source Python's `server_version` */
+  /** The value of the Server field, which `versionString` returns. "" leaves the field out. @source Python's `server_version` */
   declare serverVersion: string;
   /**
-   * The page of an error: `%(code)d`, `%(message)s` and `%(explain)s` stand for what `sendError` is given, escaped for HTML. Clients
-   * that prefer HTML get it; where a class has one of its own, all do that do not ask for JSON.
+   * The error page. `%(code)d`, `%(message)s` and `%(explain)s` are replaced by the arguments of `sendError`, escaped for HTML. Clients
+   * that prefer HTML get the page. A class's own page is sent to all clients that do not prefer JSON.
    * @source Python's `error_message_format`
    */
   declare errorMessageFormat: string;
@@ -80,7 +83,7 @@ export class BaseHTTPRequestHandler extends HandledRequest {
 
   readonly #request: RequestContext;
 
-  /** Called by the server. A handler has no arguments of its own; fields are set with the request at hand. */
+  /** Called by the server, with no arguments of the class's own. Field initializers may use the request already. */
   constructor(context: HandlerContext) {
     super(context);
     this.#request = context.request as RequestContext;
@@ -88,23 +91,24 @@ export class BaseHTTPRequestHandler extends HandledRequest {
 
   // Around each request
 
-  /** Called before the method. Does nothing here. May be async. @source Python's `setup` */
+  /** Called before the method. Does nothing unless overridden. May be async. @source Python's `setup` */
   setup(): void | Promise<void> {}
 
   /**
-   * Called after the method, also when it has thrown; the response to an error comes behind it. Does nothing here. May be async.
+   * Called after the method, also when it has thrown. The response to an error is sent after `finish`. Does nothing unless overridden. May
+   * be async.
    * @source Python's `finish`
    */
   finish(): void | Promise<void> {}
 
   /**
-   * Called once for every request, whatever became of it, when its response has left or will not leave any more. Writes the
-   * request's line of the log here, by `logRequest`. In a thread it is called when the handler has settled. What it throws is logged.
-   * What an `AsyncLocalStorage` shows here is what it showed when the response began.
+   * Called once for each request, however it ended, when its response has left or can no longer leave. In a thread it is called when the
+   * handler has settled. Unless overridden, it writes the request's line of the log, by `logRequest`. An error that it throws is logged.
+   * An `AsyncLocalStorage` has the value here that it had when the response began.
    */
   requestEnded(outcome: RequestOutcome): void {
     const { status, bytesSent, reason, code } = outcome;
-    // A line that nobody would see is not made.
+    // No time is spent on a line that no log writes.
     if (!this.#request.services.log.silent || hasOwnLog(this))
       this.logRequest(status || "-", bytesSent || "-", code ?? reason);
   }
@@ -117,10 +121,11 @@ export class BaseHTTPRequestHandler extends HandledRequest {
   }
 
   /**
-   * Begins the response with a status, and with Server (where `versionString` says something) and Date.
+   * Begins the response with a status, a Date field, and a Server field unless `versionString` returns "".
    * @param code status code, 200 to 599
    * @param message reason phrase; the registered one when left out
-   * @throws {RangeError} for another status; {Error} when the response has begun already
+   * @throws {RangeError} for another status; {TypeError} for a reason phrase with control characters; {Error} when the response has begun
+   *   already
    * @source Python's `send_response`
    */
   sendResponse(code: number, message?: string): void {
@@ -140,30 +145,31 @@ export class BaseHTTPRequestHandler extends HandledRequest {
   }
 
   /**
-   * Adds a header. Content-Length announces how much content will follow, Connection: close ends the connection behind it.
-   * @throws {TypeError} when the name or value could not be sent as it is (CR and LF, for example), for Transfer-Encoding, which the
-   *   protocol sees to, and for a Content-Length that is no number of bytes; {Error} before `sendResponse`, after `endHeaders`, and for a
-   *   second Content-Length that says otherwise
+   * Adds a header field. Content-Length announces how many bytes of content follow. `Connection: close` ends the connection after this
+   * response.
+   * @throws {TypeError} for a name or value that cannot be sent as it is (with CR or LF, for example), for Transfer-Encoding, which the
+   *   protocol sets, and for a Content-Length that is not a number of bytes; {Error} before `sendResponse`, after `endHeaders`, and for a
+   *   second Content-Length with another value
    * @source Python's `send_header`
    */
   sendHeader(name: string, value: string | number): void {
     this.#request.response.add(name, value);
   }
 
-  /** Ends the headers; content may follow. @throws {Error} when they have not begun, or have ended
+  /** Ends the headers. Content may follow. @throws {Error} before `sendResponse`, and when they have ended already
    * @source Python's `end_headers` */
   endHeaders(): void {
     this.#request.response.endHeaders();
   }
 
-  /** Sends what has been written now, instead of at the end of this turn. @source Python's `flush_headers` */
+  /** Sends at once what has been written, instead of at the end of this turn of the event loop. @source Python's `flush_headers` */
   flushHeaders(): void {
     this.#request.response.flush();
   }
 
   /**
-   * Adds a field behind the content (RFC 9110 §6.5). Peers may ignore it; it is dropped where it cannot be sent, which is in
-   * HTTP/1.0 and behind content whose Content-Length was announced.
+   * Adds a trailer field, which follows the content (RFC 9110 §6.5). Clients may ignore it. It is dropped where it cannot be sent: in
+   * HTTP/1.0, and after content whose Content-Length was announced.
    * @throws {TypeError} for a field that frames or routes the message, and as `sendHeader` does
    */
   sendTrailer(name: string, value: string | number): void {
@@ -172,11 +178,11 @@ export class BaseHTTPRequestHandler extends HandledRequest {
 
   /**
    * Sends an interim response at once, such as 103 Early Hints (RFC 8297), to the clients that the server's option `informational`
-   * names, by default those of HTTP/2 and later. For others it does nothing, and says nothing: an interim response is never needed.
-   * A 100 that the client has asked for is sent in any case. HTTP/1.0 clients get none.
+   * names, by default those of HTTP/2 and later. For other clients it does nothing, without an error, since no client depends on an interim
+   * response. A 100 that the client has asked for is always sent. HTTP/1.0 clients get none.
    * @param code 100 to 199, but not 101
-   * @param headers fields; none that says how long content is, since there is none (RFC 9110 §8.6, RFC 9112 §6.1)
-   * @throws {RangeError} for another code; {TypeError} for a field that could not be sent as it is, Transfer-Encoding or Content-Length;
+   * @param headers fields, without Content-Length and Transfer-Encoding: an interim response has no content (RFC 9110 §8.6, RFC 9112 §6.1)
+   * @throws {RangeError} for another code; {TypeError} for a field that cannot be sent as it is, Transfer-Encoding or Content-Length;
    *   {Error} when the head of the response has been handed over: by `flush`, at the end of the turn, or with 16 KiB of content
    */
   sendInformational(code: number, headers: HeaderFields = {}): void {
@@ -190,8 +196,8 @@ export class BaseHTTPRequestHandler extends HandledRequest {
   }
 
   /**
-   * Whether this handler has asked that the connection ends behind this response; it may end without, for other reasons. Set it to
-   * true before `endHeaders`; it cannot be taken back. @source Python's `close_connection`
+   * Whether this handler has asked to close the connection after this response. The connection may also end for other reasons. Set it to
+   * true before `endHeaders`. Setting it to false has no effect. @source Python's `close_connection`
    */
   get closeConnection(): boolean {
     return this.#closeConnection;
@@ -206,24 +212,24 @@ export class BaseHTTPRequestHandler extends HandledRequest {
   #closeConnection = false;
 
   /**
-   * Responds with a value as JSON, all of it.
+   * Sends a whole response, whose content is a value as JSON.
    * @param status status code, 200 to 599
-   * @param headers more fields; a Content-Type among them takes the place of application/json
-   * @throws {TypeError} for a value that JSON cannot say (undefined, a BigInt, a circle, a promise), and as `sendResponse` and
-   *   `sendHeader` do
+   * @param headers more fields; a Content-Type among them replaces application/json
+   * @throws {TypeError} for a value that JSON cannot represent (undefined, a BigInt, a circular structure, a promise); and as
+   *   `sendResponse` and `sendHeader` do
    */
   sendJson(value: unknown, status: number = 200, headers?: HeaderFields): void {
     const text = JSON.stringify(value) as string | undefined;
-    if (text === undefined) throw new TypeError(`cannot send ${typeof value} as JSON`);
+    if (text === undefined) throw new TypeError(`cannot send ${typeof value} as JSON: JSON has no such value`);
     if (value instanceof Promise) throw new TypeError("cannot send a promise as JSON: await it");
     this.#send(status, headers, "application/json", text);
   }
 
   /**
-   * Responds with text, all of it, as UTF-8.
+   * Sends a whole response, whose content is text in UTF-8.
    * @param status status code, 200 to 599
-   * @param headers more fields; a Content-Type among them takes the place of text/plain; charset=utf-8
-   * @throws as `sendResponse` and `sendHeader` do
+   * @param headers more fields; a Content-Type among them replaces text/plain; charset=utf-8
+   * @throws {TypeError} when `text` is not a string; and as `sendResponse` and `sendHeader` do
    */
   sendText(text: string, status: number = 200, headers?: HeaderFields): void {
     if (typeof text !== "string") throw new TypeError(`cannot send ${typeof text} as text: it must be a string`);
@@ -231,13 +237,14 @@ export class BaseHTTPRequestHandler extends HandledRequest {
   }
 
   /**
-   * Responds with an error, and logs it: a problem document (RFC 9457), or a page where the client prefers one. What was prepared
-   * of another response is dropped, if none of it has left. Where `headers` have no Cache-Control, no cache may keep it (`no-store`).
+   * Responds with an error, and logs it. The content is a problem document (RFC 9457), or a page if the client prefers one. A response
+   * that was begun before is dropped, if none of it has left. Without a Cache-Control among `headers`, the response says `no-store`, so that
+   * no cache keeps it.
    * @param code status code, 400 to 599 (others are allowed)
-   * @param message title, and reason phrase where it can be one; the registered one when left out
-   * @param explain what happened, for the person who reads it
+   * @param message title, also sent as the reason phrase if it has no control characters; the registered reason phrase when left out
+   * @param explain what happened, for the person who reads the response
    * @param options `headers`: more fields; `problem`: more members of the problem document
-   * @throws {Error} when a response has left already
+   * @throws {Error} when another response has begun to leave
    * @source Python's `send_error`
    */
   sendError(
@@ -255,7 +262,7 @@ export class BaseHTTPRequestHandler extends HandledRequest {
     if (options.headers !== undefined)
       eachField(options.headers, (name, value) => {
         const lower = String(name).toLowerCase();
-        if (lower !== "content-type") this.sendHeader(name, value); // which is the document's to say
+        if (lower !== "content-type") this.sendHeader(name, value); // sent below: the type of the document
         saysCaching ||= lower === "cache-control";
       });
     if (!saysCaching) this.sendHeader("Cache-Control", ERROR_CACHING);
@@ -272,44 +279,44 @@ export class BaseHTTPRequestHandler extends HandledRequest {
 
   #send(status: number, headers: HeaderFields | undefined, type: string, text: string): void {
     this.sendResponse(status);
-    let typed = false;
+    let hasType = false;
     if (headers !== undefined)
       eachField(headers, (name, value) => {
         this.sendHeader(name, value);
-        typed ||= name.toLowerCase() === "content-type";
+        hasType ||= name.toLowerCase() === "content-type";
       });
-    if (!typed) this.sendHeader("Content-Type", type);
+    if (!hasType) this.sendHeader("Content-Type", type);
     const content = encode(text);
     this.sendHeader("Content-Length", content.length);
     this.endHeaders();
     this.wfile.write(content);
   }
 
-  /** What the Server field says; "" for none. @source Python's `version_string` */
+  /** The value of the Server field; "" for no such field. @source Python's `version_string` */
   versionString(): string {
     return this.serverVersion;
   }
 
-  /** The time as a Date field has it. @source Python's `date_time_string` */
+  /** The time in the format of a Date field. @source Python's `date_time_string` */
   dateTimeString(time: Date = new Date()): string {
     return time.toUTCString();
   }
 
-  /** The local time as the log has it. @source Python's `log_date_time_string` */
+  /** The local time in the format of the log. @source Python's `log_date_time_string` */
   logDateTimeString(): string {
     return this.#request.services.clock.logTime;
   }
 
-  /** The client's address as the log has it; `-` where none is known. @source Python's `address_string` */
+  /** The client's address for the log; `-` where none is known. @source Python's `address_string` */
   addressString(): string {
     return loggedAddress(this.clientAddress);
   }
 
   /**
-   * Logs a request, when it has ended: `requestEnded` calls it.
+   * Logs a request that has ended. `requestEnded` calls it.
    * @param code the status of the response, "-" where none was sent
    * @param size bytes of content that were sent, "-" for none
-   * @param reason why it ended, or what the client did wrong; the line says so where it is not "complete"
+   * @param reason why the request ended, or the code of the client's fault; the line ends with it unless it is "complete"
    * @source Python's `log_request`, which is called when the response begins
    */
   logRequest(code: number | string = "-", size: number | string = "-", reason: string = "complete"): void {
@@ -317,7 +324,8 @@ export class BaseHTTPRequestHandler extends HandledRequest {
   }
 
   /**
-   * Logs an error. What the handler threw is given as `("%s", error)`: the Error itself, or a description of anything else.
+   * Logs an error. For an error that the handler threw, it is called with `("%s", error)`: the Error itself, or a description of a thrown
+   * value that is no Error.
    * @source Python's `log_error`
    */
   logError(message: string, ...args: unknown[]): void {
@@ -325,9 +333,10 @@ export class BaseHTTPRequestHandler extends HandledRequest {
   }
 
   /**
-   * Writes one line to the server's log. `%s` and `%d` stand for the arguments by turns. Control characters and everything else that
-   * could forge a line or hide a part of one are escaped. Of an Error among the arguments, the first line of its stack stands in the
-   * line and the others stand below it, indented. An override that writes elsewhere is given all of it as it is, and escapes it itself.
+   * Writes one line to the server's log. `%s` and `%d` are replaced by the arguments, in order. Control characters are escaped, and so is
+   * everything else that could forge a line or hide a part of one. For an Error among the arguments, the line has the first line of its
+   * stack, and the rest of the stack follows, indented. An override gets message and arguments unescaped: if it writes elsewhere, it must
+   * escape them itself.
    * @source Python's `log_message`
    */
   logMessage(message: string, ...args: unknown[]): void {
@@ -338,7 +347,7 @@ export class BaseHTTPRequestHandler extends HandledRequest {
 
 mark(BaseHTTPRequestHandler, "BaseHTTPRequestHandler");
 
-// On the prototype, where they cost a request nothing.
+// The defaults are on the prototype, so that no request spends time on setting them.
 const { prototype } = BaseHTTPRequestHandler;
 const { requestEnded, logRequest, logMessage } = prototype;
 
@@ -346,7 +355,7 @@ function hasOwnLog(handler: RequestHandler): boolean {
   return handler.logRequest !== logRequest || handler.logMessage !== logMessage;
 }
 
-/** Whether a handler wants to know how its request ended, though the server logs nothing. */
+/** Whether a handler overrides `requestEnded` or the log, so that the end of its request is reported although the server logs nothing. */
 export function isWatched(handler: RequestHandler | null): boolean {
   return handler !== null && (handler.requestEnded !== requestEnded || hasOwnLog(handler));
 }

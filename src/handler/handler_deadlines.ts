@@ -1,4 +1,4 @@
-/** Minds how long handlers run: one timer for all of them, which is set for the one that has run longest. */
+/** Finds handlers that run for too long. One timer serves all of them: it is set for the handler that began first. */
 import { performance } from "node:perf_hooks";
 import type { Context } from "../loop/async_context.ts";
 
@@ -6,14 +6,14 @@ export class Deadlines<Task> {
   readonly #limit: number;
   readonly #context: Context;
   readonly #onOverdue: (task: Task) => void;
-  /** What runs, and when it is overdue: the first is the one that began first. */
+  /** The tasks that run, each with the time when it is overdue, in the order in which they began. */
   readonly #tasks = new Map<Task, number>();
   #timer: NodeJS.Timeout | null = null;
 
   /**
-   * @param limit milliseconds that a task may take, at most what a timer takes
-   * @param context where the others are called: the task that began first is not the one that takes longer
-   * @param onOverdue told once of each task that takes longer
+   * @param limit milliseconds that a task may take, at most `LONGEST_TIMER`
+   * @param context the async context of the timer and of `onOverdue`: the task that sets the timer may be another than the overdue one
+   * @param onOverdue called once for each task that takes longer
    */
   constructor(limit: number, context: Context, onOverdue: (task: Task) => void) {
     this.#limit = limit;
@@ -26,11 +26,11 @@ export class Deadlines<Task> {
     const due = began + this.#limit;
     this.#tasks.set(task, due);
     if (this.#timer === null) this.#wait(due);
-    // While something runs, the process goes on, so that whoever waits for a response gets one.
+    // Keep the process alive while a task runs, so that its client gets a response.
     else if (this.#tasks.size === 1) this.#timer.ref();
   }
 
-  /** The task has come to its end. */
+  /** The task has ended. */
   remove(task: Task): void {
     if (this.#tasks.delete(task) && this.#tasks.size === 0) this.#timer?.unref();
   }
@@ -40,13 +40,13 @@ export class Deadlines<Task> {
   }
 
   readonly #setTimer = (due: number): void => {
-    this.#timer = setTimeout(this.#ring, Math.max(1, Math.ceil(due - performance.now())));
+    this.#timer = setTimeout(this.#onTimer, Math.max(1, Math.ceil(due - performance.now())));
   };
 
-  // Where the event loop was blocked, what a handler waits for may have come: it is read before the handler counts as late.
-  readonly #ring = (): void => void setImmediate(this.#look);
+  // If the event loop was blocked, data that a handler waits for may have arrived. It is read before the handler counts as overdue.
+  readonly #onTimer = (): void => void setImmediate(this.#findOverdue);
 
-  readonly #look = (): void => {
+  readonly #findOverdue = (): void => {
     this.#timer = null;
     const now = performance.now();
     for (const [task, due] of this.#tasks) {

@@ -1,7 +1,7 @@
 /** Which methods a handler class has: the functions that it, or a class it extends, defines as `do_` + method. */
 import { isToken } from "../protocol/grammar.ts";
 
-/** The methods everybody knows (RFC 9110 §9.3; PATCH: RFC 5789; QUERY: RFC 10008). Others are only known where defined. */
+/** The standard methods (RFC 9110 §9.3; PATCH: RFC 5789; QUERY: RFC 10008). A server knows others only if one of its classes has them. */
 export const STANDARD_METHODS: ReadonlySet<string> = new Set([
   "GET",
   "HEAD",
@@ -23,15 +23,15 @@ interface HandlerClass {
   readonly prototype: object;
 }
 
-/** How messages call a handler class. */
+/** The name of a handler class, for messages. */
 export function nameOf({ name }: { readonly name: string }): string {
   return name || "the handler class";
 }
 
 /**
- * The methods of a handler class, by their exact names. Looked up once: what is not a function on a class's prototype, such as
- * anything that Object.prototype has, is never run because a request says its name.
- * @throws {TypeError} for a `do_` name that is something else than a method, which no request would ever reach
+ * The methods of a handler class, by their exact names. They are functions on the prototypes of the class and the classes it extends.
+ * A request can name no other function, such as those of Object.prototype.
+ * @throws {TypeError} for a `do_` name that is not a method: no request would reach it
  */
 export function methodsOf(handlerClass: HandlerClass): ReadonlyMap<string, MethodFunction> {
   const methods = new Map<string, MethodFunction>();
@@ -43,7 +43,9 @@ export function methodsOf(handlerClass: HandlerClass): ReadonlyMap<string, Metho
       const value: unknown = Object.getOwnPropertyDescriptor(c.prototype, name)!.value;
       if (typeof value !== "function") refuse(handlerClass, name, value === undefined ? "an accessor" : "a value");
       if (!isToken(name.slice(3)))
-        throw new TypeError(`${nameOf(handlerClass)} has ${name}, and no request has such a method: it is a token`);
+        throw new TypeError(
+          `${nameOf(handlerClass)} has ${name}, which no request reaches: the name of an HTTP method is a token (RFC 9110 §5.6.2)`,
+        );
       if (!methods.has(name.slice(3))) methods.set(name.slice(3), value as MethodFunction);
     }
     looksLikeField ||= FIELD.test(Function.prototype.toString.call(c));
@@ -53,14 +55,14 @@ export function methodsOf(handlerClass: HandlerClass): ReadonlyMap<string, Metho
 }
 
 /**
- * Looks for what only an object of a class shows: fields that are named as methods.
- * @throws {TypeError} for the first one
+ * Checks an object of a handler class for fields that are named as methods. The class itself does not show its fields.
+ * @throws {TypeError} for the first such field
  */
 export function checkFields(handlerClass: HandlerClass, handler: object): void {
   for (const name of Object.getOwnPropertyNames(handler)) if (isMethodName(name)) refuse(handlerClass, name, "a field");
 }
 
-/** What the Allow field says (RFC 9110 §10.2.1): methods, and those that follow from them. */
+/** The value of the Allow field (RFC 9110 §10.2.1): the methods, HEAD if there is GET, and OPTIONS. */
 export function allowed(methods: Iterable<string>): string {
   const names = new Set(methods);
   if (names.has("GET")) names.add("HEAD");
@@ -83,14 +85,14 @@ function refuse(handlerClass: HandlerClass, name: string, what: string): never {
   );
 }
 
-/** In a class's source, what may be a field named as a method is: do_GET = …, "do_M-SEARCH" = …, this.do_GET = … */
+/** Finds, in a class's source, what may be a field that is named as a method: do_GET = …, "do_M-SEARCH" = …, this.do_GET = … */
 const FIELD = /do_[^\s=(){};,.]+\s*=(?!=)/;
 
-/** An object of a class, to be looked at. Made only where the source gives cause: to make one may have effects. */
+/** An object of a class, whose fields are checked. Made only if the class's source gives cause, since a constructor may have side effects. */
 function sampleOf(handlerClass: HandlerClass): object {
   try {
     return new handlerClass({ request: null } as never);
   } catch {
-    return {}; // it wants what only a request has; that of the first request will be looked at
+    return {}; // the constructor needs a real request, so the object of the first request is checked
   }
 }

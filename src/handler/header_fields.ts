@@ -1,4 +1,4 @@
-/** Header fields as programs write them: in every call that takes some. */
+/** The forms in which programs may give header fields, in every call that takes some. */
 import { quote } from "../quote_value.ts";
 
 /** The value of a header field; an array is several fields of one name. */
@@ -16,14 +16,14 @@ export type HeaderFields =
 
 /**
  * Gives each field to `send`, one by one, in order.
- * @throws {TypeError} for what is neither an object with names, nor pairs
+ * @throws {TypeError} for a value that is neither an object with names nor pairs
  */
 export function eachField(headers: HeaderFields, send: (name: string, value: string | number) => void): void {
   if (isPairs(headers)) {
     for (const pair of headers as Iterable<unknown>) {
       if (!Array.isArray(pair) || pair.length !== 2) {
         throw new TypeError(
-          `cannot take ${quote(pair)} for a header field: one is a pair of name and value, such as ["Link", "</a>"]`,
+          `cannot take ${quote(pair)} as a header field: it must be a pair of name and value, such as ["Link", "</a>"]`,
         );
       }
       const [name, value] = pair as [string, HeaderValue];
@@ -35,7 +35,7 @@ export function eachField(headers: HeaderFields, send: (name: string, value: str
 }
 
 /**
- * Fields to be kept for later, which can be gone through more than once, whatever they were given as.
+ * Makes fields that can be iterated more than once: pairs are copied, since they may come from an iterator.
  * @throws {TypeError} as `eachField`
  */
 export function keepFields(headers: HeaderFields): HeaderFields {
@@ -45,24 +45,24 @@ export function keepFields(headers: HeaderFields): HeaderFields {
   return pairs;
 }
 
-/** @returns whether they are pairs; else they are an object with names */
+/** @returns true for pairs, false for an object with names. @throws {TypeError} for anything else */
 function isPairs(headers: HeaderFields): headers is Iterable<readonly [string, HeaderValue]> {
   if (typeof headers === "object" && headers !== null) {
     if (Symbol.iterator in headers) return true;
-    // A promise, for example, has no names at all: its fields would be lost without a word.
+    // A promise, for example, has no names of its own. Without this check its fields would be lost without an error.
     if (Object.prototype.toString.call(headers) === "[object Object]") return false;
   }
   throw new TypeError(
-    `cannot take ${describe(headers)} for header fields: they are an object such as { Link: "</a>" }, pairs of name and value, or Headers`,
+    `cannot take ${describe(headers)} as header fields: give an object such as { Link: "</a>" }, pairs of name and value, or Headers`,
   );
 }
 
 function eachValue(name: string, value: HeaderValue, send: (name: string, value: string | number) => void): void {
-  if (Array.isArray(value)) for (const one of value as readonly (string | number)[]) send(name, one);
+  if (Array.isArray(value)) for (const element of value as readonly (string | number)[]) send(name, element);
   else send(name, value as string | number);
 }
 
-/** An object by its kind: [object Promise]. */
+/** Describes a value for an error message: an object by its kind, such as [object Promise]. */
 function describe(value: unknown): string {
   return typeof value === "object" && value !== null ? Object.prototype.toString.call(value) : quote(value);
 }

@@ -1,8 +1,8 @@
-/** Content as text, as JSON, and as what a schema says: the faults of clients become 400 and 422. */
+/** Reads content as text and as JSON, and checks values with a schema. Faults of clients become 400 and 422. */
 import { HTTPError } from "./errors.ts";
 import type { StandardIssue, StandardSchemaV1 } from "./standard_schema.ts";
 
-/** Content may have thousands of faults; what is said of them should not be many times its size. */
+/** The most faults that a response lists: content may have thousands, and the response should not be many times larger than the content. */
 const MOST_ERRORS = 20;
 
 const UTF8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
@@ -28,8 +28,8 @@ export function parseJson(text: string): unknown {
   try {
     return JSON.parse(text) as unknown;
   } catch (error) {
-    // A reader may ignore the mark, and a writer must not add it (RFC 8259 §8.1). Nobody sees it, so the parser's own message, which quotes
-    // it, says nothing.
+    // A reader may ignore the mark, and a writer must not add it (RFC 8259 §8.1). The parser's own message quotes the mark, which is
+    // invisible.
     const why = text.startsWith("\ufeff")
       ? "it begins with a byte order mark (U+FEFF), which must not stand before JSON."
       : (error as Error).message;
@@ -38,19 +38,18 @@ export function parseJson(text: string): unknown {
 }
 
 /**
- * Checks a value with a schema, as `this.json(schema)` does: for what a handler has from elsewhere than JSON content, such as a query,
+ * Checks a value with a schema, as `this.json(schema)` does. Use it for values that do not come from JSON content, such as those of a query,
  * a path or a form.
  * @param schema any Standard Schema (zod, valibot, arktype …)
- * @param value what is to be checked
- * @returns the value as the schema gives it back, which may have changed it. Rejects with an `HTTPError` 422 for a value that does not
- * match: its problem document (RFC 9457) has `errors`, up to 20, each with a `detail` and a `pointer`, a JSON pointer (RFC 6901) to the part
- * that is wrong
+ * @param value the value to check
+ * @returns the value as the schema returns it, which may have changed it. Rejects with an `HTTPError` 422 for a value that does not match.
+ *   Its problem document (RFC 9457) has up to 20 `errors`, each with a `detail` and a `pointer`, a JSON pointer (RFC 6901) to the wrong part
  */
 export async function validate<Output>(schema: StandardSchemaV1<unknown, Output>, value: unknown): Promise<Output> {
   const result = await schema["~standard"].validate(value);
   if (result.issues === undefined) return result.value;
-  // A validator may have arrays of its own, whose constructors take something else than a length (arktype): their map, slice and filter,
-  // which make another of their kind, are not called.
+  // A validator may return an array of its own class, whose constructor takes something else than a length (arktype). Its own `map` and
+  // `slice` would call that constructor, so the issues are copied to a plain array.
   const issues = Array.from(result.issues);
   const errors = issues.slice(0, MOST_ERRORS).map((issue) => ({ pointer: pointerOf(issue), detail: issue.message }));
   const detail = errors.map(({ pointer, detail }) => (pointer === "#" ? detail : `${pointer.slice(2)}: ${detail}`));
@@ -62,14 +61,14 @@ function pointerOf({ path }: StandardIssue): string {
   let pointer = "#";
   for (const segment of Array.from<unknown>(path ?? [])) {
     const key = typeof segment === "object" && segment !== null ? (segment as { key?: unknown }).key : segment;
-    // What JSON has no name for (a symbol, a member of a Set) is inside of what the pointer has come to.
+    // JSON has no name for a symbol or a member of a Set. The pointer then ends at the value that contains it.
     if (typeof key !== "string" && typeof key !== "number") break;
     pointer += `/${encodeURIComponent(escapeKey(String(key)))}`;
   }
   return pointer;
 }
 
-/** As RFC 6901 §3 has it; half of a surrogate pair is nothing that could be encoded. */
+/** Escapes a name for a pointer (RFC 6901 §3). A lone surrogate is replaced, since encodeURIComponent would throw. */
 function escapeKey(key: string): string {
   return key
     .replaceAll("~", "~0")

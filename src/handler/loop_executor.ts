@@ -1,4 +1,4 @@
-/** Runs handlers on the event loop: one call after the other, none in parallel, none waiting for another's awaits. */
+/** Runs handlers on the event loop. One handler executes at a time; while it awaits, others execute. */
 /// <reference types="node" preserve="true" />
 import { performance } from "node:perf_hooks";
 import type { Exchange, Executor, RequestHead } from "../protocol/exchange.ts";
@@ -13,55 +13,56 @@ import { LONGEST_TIMER } from "../loop/clock.ts";
 import { timeoutError } from "./request_signals.ts";
 import { RequestContext } from "./request_context.ts";
 
-/** What an executor has of its server. */
+/** The services that a server gives to its executor. */
 export interface ExecutorServices extends Services {
   readonly limits: Limits;
   /** Finds the class of a request, makes its handler, and runs its method. */
   readonly dispatcher: RequestDispatcher;
-  /** As the server's own, in the context of its start: for what belongs to no request. */
+  /** Logs an error that belongs to no request: calls the server's `logError` in the async context in which the server was started. */
   logError(message: string, ...args: unknown[]): void;
   /** Whether there are file descriptors for one more thread. */
   admitsThread(): boolean;
-  /** Whose code runs, up to its first await; null when it has come back. A `shutdown` meanwhile is called by it. */
+  /** Says which handler's code runs, up to its first await; null when the call has returned. A `shutdown` meanwhile is that handler's. */
   handling(caller: ShutdownCaller | null): void;
 }
 
-/** What an executor asks of a `MethodDispatcher`, which is one. */
+/** The members of a `MethodDispatcher` that executors use. */
 export interface RequestDispatcher {
-  /** Whether a class wants to know how requests end, though the server logs nothing. */
+  /** Whether a class overrides `requestEnded` or the log, so that the end of requests is reported although the server logs nothing. */
   readonly watched: boolean;
   /** Whether a class has limits of its own for content. */
   readonly limited: boolean;
-  /** The limits that the class of a request has for its content; null where the server's hold. */
+  /** The content limits of the class that a request is for; null: the server's limits apply. */
   limitsFor(head: RequestHead): BodyLimits | null;
   /**
-   * Makes the handler of a request and runs its method.
-   * @returns what the method returns: a promise, where it is asynchronous
-   * @throws what the handler does; {HTTPError} 404, 405, 501
+   * Makes the handler of a request and calls its method.
+   * @returns what the method returns: a promise if it is asynchronous
+   * @throws what the handler throws; {HTTPError} 404, 405, 413, 501
    */
   dispatch(request: RequestContext): unknown;
 }
 
 export class LoopExecutor implements Executor {
-  /** How many handlers run. */
+  /** The number of handlers that run. */
   running = 0;
   readonly #services: ExecutorServices;
-  /** Somebody wants to know how each request ended. */
-  readonly #watched: boolean;
-  /** Somebody wants to know how long requests took. */
+  /** Whether the end of each request is reported, to the server or to its log. */
+  readonly #reportsEach: boolean;
+  /** Whether durations are measured: the end of each request is reported, or a handler class asks for it. */
   readonly #timed: boolean;
-  /** Null where handlers may take as long as they like. */
+  /** Null without a `handlerTimeout`. */
   readonly #deadlines: Deadlines<RequestContext> | null = null;
+  /** Resolve the promises of `drain`. */
   #drained: (() => void)[] = [];
-  /** When the head of the request that is being started was complete; undefined where its exchange says so, or it was just now. */
+  /** When the head of the request that is being started was complete; undefined: its exchange says when, or it was just now. */
   #began: number | undefined = undefined;
   readonly #start = (exchange: Exchange): void => this.#startHere(exchange);
 
   /** @param handlerTimeout how long a handler may run, in milliseconds */
   constructor(services: ExecutorServices, handlerTimeout: number = Infinity) {
     this.#services = services;
-    this.#watched = services.watched || !services.log.silent;
-    this.#timed = this.#watched || services.dispatcher.watched;
+    this.#reportsEach = services.watched || !services.log.silent;
+    this.#timed = this.#reportsEach || services.dispatcher.watched;
     if (handlerTimeout <= LONGEST_TIMER)
       this.#deadlines = new Deadlines(handlerTimeout, services.context, (request) =>
         this.#overdue(request, handlerTimeout),
@@ -87,7 +88,7 @@ export class LoopExecutor implements Executor {
     try {
       this.#services.handling(request);
       const result = this.#services.dispatcher.dispatch(request);
-      // Anything else with a "then" is made a promise, which settles once and does not throw.
+      // An object with a `then` may settle twice, or throw. Promise.resolve makes a promise of it, which does neither.
       if (isThenable(result)) promise = Promise.resolve(result);
     } catch (error) {
       this.#failed(request, error);
@@ -112,7 +113,7 @@ export class LoopExecutor implements Executor {
 
   close(): void {}
 
-  /** The handler has come to its end, or `sendError` has behind a failure: its response must be whole. */
+  /** The handler has settled, or the `sendError` after its failure. The response must be complete. @param failing after `sendError` */
   #settled(request: RequestContext, failing = false): void {
     try {
       const missing = request.hasLeft ? null : request.response.settle();
@@ -130,25 +131,29 @@ export class LoopExecutor implements Executor {
     this.#release(request);
   }
 
-  /** The handler threw. Before anything has left, that is a response; afterwards the connection is cut, so that the client can tell. */
+  /**
+   * The handler has failed. If nothing of its response has left, the error becomes the response. Otherwise the connection is cut, so that
+   * the client can tell that the response is incomplete.
+   */
   #failed(request: RequestContext, error: unknown): void {
     try {
-      if (this.#isOfStop(error)) error = new HTTPError(503, { detail: "The server is stopping.", headers: RETRY });
+      if (this.#comesFromStop(error)) error = new HTTPError(503, { detail: "The server is stopping.", headers: RETRY });
       request.error = error;
       this.#report(request, error);
       if (request.hasLeft) return this.#release(request);
-      // It has stopped writing content that is not sent: the response of a HEAD is whole with its head.
-      if (request.response.gone?.kind === "head-only" && isOfGoing(error, request)) return this.#settled(request);
+      // The handler stopped because its content is not sent. The response to a HEAD is complete without content.
+      if (request.response.gone?.kind === "head-only" && comesFromDeparture(error, request))
+        return this.#settled(request);
       if (!request.response.retract()) return this.#giveUp(request);
       const handler = (request.handler ??= new BaseHTTPRequestHandler(request));
       const { fault } = request;
       const sent: unknown =
         error instanceof HTTPError
           ? handler.sendError(error.status, error.message, error.detail, error)
-          : fault !== null && isOfGoing(error, request)
+          : fault !== null && comesFromDeparture(error, request)
             ? handler.sendError(fault.status, undefined, fault.message, { problem: { code: fault.code } })
             : handler.sendError(500);
-      // One of the class's own may be asynchronous.
+      // A class's own `sendError` may be asynchronous.
       if (isThenable(sent)) {
         Promise.resolve(sent).then(
           () => this.#settled(request, true),
@@ -162,7 +167,10 @@ export class LoopExecutor implements Executor {
     }
   }
 
-  /** What the class overrides has failed, or the error asks for what cannot be sent: then without either. */
+  /**
+   * The error response has failed: a method that the class overrides has thrown, or the error has fields that cannot be sent. The response
+   * is a 500 of the base class.
+   */
   #failedAgain(request: RequestContext, second: unknown): void {
     try {
       this.#services.server.logError("cannot respond with an error: %s", loggable(second));
@@ -177,18 +185,19 @@ export class LoopExecutor implements Executor {
   }
 
   /**
-   * The handler takes too long. Before anything has left, its client gets a 503; afterwards the connection is cut, so that the client
-   * can tell. The handler cannot be stopped: it is told by its signal, and nothing that it still says reaches anybody.
+   * The handler takes too long. If nothing of its response has left, the client gets a 503. Otherwise the connection is cut, so that the
+   * client can tell that the response is incomplete. The handler cannot be stopped: its signal aborts, and nothing that it still writes
+   * reaches the client.
    */
   #overdue(request: RequestContext, limit: number): void {
     if (request.hasLeft) return;
     const { exchange, response, handler } = request;
-    if (request.isLate) return exchange.abort(); // its class has a sendError that takes too long as well
+    if (request.isLate) return exchange.abort(); // the class's own `sendError` takes too long as well
     const isWhole = response.endIfWhole();
     const isEarly = !isWhole && response.retract();
     const reason = timeoutError(`The handler has taken more than the ${limit} ms of handlerTimeout.`);
     request.abandon(new AbandonedExchange(exchange, !isWhole), reason);
-    if (isWhole) return; // its client notices nothing
+    if (isWhole) return; // the client gets the whole response
     const late = new RequestContext(exchange, this.#services);
     exchange.sink = late;
     late.isLate = true;
@@ -215,15 +224,15 @@ export class LoopExecutor implements Executor {
     this.#release(request);
   }
 
-  /** Logs what the people who run the server should know: faults of the handler, not those of its peers. */
+  /** Logs faults of the handler, for the people who run the server. Faults of clients are not logged here. */
   #report(request: RequestContext, error: unknown): void {
-    if (error instanceof HTTPError && error.cause === undefined) return; // sendError says it
-    if (isOfGoing(error, request)) return;
+    if (error instanceof HTTPError && error.cause === undefined) return; // sendError logs it
+    if (comesFromDeparture(error, request)) return;
     (request.handler ?? this.#services.server).logError("%s", loggable(error));
   }
 
-  /** Whether an error only says that the server stops: the reason itself, or what a timer or a stream has made of it. */
-  #isOfStop(error: unknown): boolean {
+  /** Whether an error only says that the server stops: the reason of `stopping`, or an AbortError that a timer or stream made of it. */
+  #comesFromStop(error: unknown): boolean {
     const { aborted, reason } = this.#services.server.stopping as { aborted: boolean; reason: unknown };
     if (!aborted) return false;
     return error === reason || (error instanceof Error && error.name === "AbortError" && error.cause === reason);
@@ -233,7 +242,7 @@ export class LoopExecutor implements Executor {
     this.#deadlines?.remove(request);
     request.response.seal();
     request.settle();
-    const watcher = this.#watched || isWatched(request.handler) ? request : null;
+    const watcher = this.#reportsEach || isWatched(request.handler) ? request : null;
     watcher?.handlerEnds();
     request.exchange.release(watcher);
     if (--this.running > 0 || this.#drained.length === 0) return;
@@ -243,27 +252,27 @@ export class LoopExecutor implements Executor {
   }
 }
 
-/** How many causes of an error are looked at: one may be among its own. */
+/** How many errors of a chain of causes are looked at: an error may be its own cause. */
 const MOST_CAUSES = 10;
 
-/** Whether an error only says that nobody is there any more: what was thrown for it, what passed the signal's reason on, or has it as a cause. */
-function isOfGoing(error: unknown, request: RequestContext): boolean {
+/** Whether an error only says that the client is gone: it, or a cause of it, is a PeerGoneError or the reason of the request's signal. */
+function comesFromDeparture(error: unknown, request: RequestContext): boolean {
   if (request.gone === null && request.response.gone === null) return false;
   const { reason } = request.signals.main as { reason: unknown };
-  for (let one = error, i = 0; one instanceof Error && i < MOST_CAUSES; one = one.cause, i++)
-    if (one instanceof PeerGoneError || one === reason) return true;
+  for (let cause = error, i = 0; cause instanceof Error && i < MOST_CAUSES; cause = cause.cause, i++)
+    if (cause instanceof PeerGoneError || cause === reason) return true;
   return error === reason;
 }
 
-/** A server that stops is often one that starts anew. In seconds. */
+/** In seconds. A server that stops is often restarted at once. */
 const RETRY = { "Retry-After": 1 };
 
-/** What a client is told whose handler has taken more than `handlerTimeout`. */
-export const TOO_LONG = "The request took longer than this server lets one take.";
+/** The text of the 503 for a handler that has taken more than `handlerTimeout`. */
+export const TOO_LONG = "The request took longer than this server allows.";
 
 const MISSING = "is an await, or a return, missing in front of an async call?";
 
-/** How people call what has run: RequestHandler.do_GET. */
+/** The name of the method that has run, for messages: RequestHandler.do_GET. */
 function nameOf({ handler, exchange }: RequestContext): string {
   return `${handler?.constructor.name || "the handler"}.do_${exchange.head.method}`;
 }

@@ -1,8 +1,9 @@
-/** Which class, and which of its methods, a request is for. */
+/** Finds the handler class of a request and the method of that class, and calls the method. */
 import { BODY_TOO_LARGE } from "../protocol/errors.ts";
 import type { RequestHead } from "../protocol/exchange.ts";
 import { type BodyLimits, LIMIT_RULES } from "../protocol/limits.ts";
 import { BYTES, checkNumber } from "../option_checks.ts";
+import { quote } from "../quote_value.ts";
 import { ofAnotherCopy } from "../runtime/library_copies.ts";
 import { HTTPError } from "./errors.ts";
 import { BaseHTTPRequestHandler, isWatched, type RequestHandlerClass } from "./handler.ts";
@@ -12,16 +13,16 @@ import type { RequestContext } from "./request_context.ts";
 import { pathOf } from "./request_path.ts";
 import { classesOf, type Handlers, isRouter, type RequestRouter } from "./router_interface.ts";
 
-/** What is known of a handler class. */
+/** A handler class, with its methods and its limits. */
 interface Profile {
   readonly Handler: RequestHandlerClass;
   readonly methods: ReadonlyMap<string, MethodFunction>;
   readonly allowed: string;
-  /** How much content is read before the method is called; -1 where none is. */
+  /** Bytes of content that may be read before the method is called; -1: the method is called at once. */
   readonly bufferedBody: number;
-  /** Limits of its own for content; null where the server's hold. */
+  /** The class's own limits for content; null: the server's limits apply. */
   readonly limits: BodyLimits | null;
-  /** An object of it has been looked at, and is what it should be. */
+  /** An object of the class has been checked for fields that are named as methods. */
   checked: boolean;
 }
 
@@ -32,14 +33,17 @@ export class MethodDispatcher {
   readonly #router: RequestRouter | null;
   readonly #only: Profile | null;
   readonly #profiles = new Map<RequestHandlerClass, Profile>();
-  /** Whether a class wants to know how requests end, though the server logs nothing. */
+  /** Whether a class overrides `requestEnded` or the log, so that the end of requests is reported although the server logs nothing. */
   readonly watched: boolean;
   /** Whether a class has limits of its own for content. */
   readonly limited: boolean;
-  /** Every method that any class has. */
+  /** The methods that at least one class has. */
   readonly #known = new Set<string>();
 
-  /** @throws {TypeError} for what is no handler class, or has what looks like a method and is none */
+  /**
+   * @throws {TypeError} for a class that does not extend BaseHTTPRequestHandler, or has a `do_` name that is not a method; {TypeError} or
+   *   {RangeError} for a static limit that is not such a number
+   */
   constructor(handlers: Handlers, limits: BodyLimits) {
     this.#limits = limits;
     this.#router = isRouter(handlers) ? handlers : null;
@@ -50,7 +54,10 @@ export class MethodDispatcher {
     this.limited = profiles.some(({ limits }) => limits !== null);
   }
 
-  /** The limits that the class of a request has for its content; null where the server's hold. For who reads it before the handler does. */
+  /**
+   * The content limits of the class that a request is for; null: the server's limits apply. For an executor that reads content before it
+   * starts the handler.
+   */
   limitsFor({ target }: RequestHead): BodyLimits | null {
     if (!this.limited) return null;
     if (this.#only !== null) return this.#only.limits;
@@ -58,14 +65,14 @@ export class MethodDispatcher {
       const route = target === "*" ? undefined : this.#router!.find(pathOf(target));
       return (route && this.#profiles.get(route.Handler)?.limits) ?? null;
     } catch {
-      return null; // the handler's dispatch meets it again
+      return null; // `dispatch` will throw the same error, which becomes the response
     }
   }
 
   /**
-   * Makes the handler of a transaction and runs its method.
-   * @returns what the method returns: a promise, where it is asynchronous
-   * @throws what the handler does; {HTTPError} 404, 405, 501
+   * Makes the handler of a request and calls its method.
+   * @returns what the method returns: a promise if it is asynchronous
+   * @throws what the handler throws; {HTTPError} 404, 405, 413, 501
    */
   dispatch(request: RequestContext): unknown {
     const { head } = request.exchange;
@@ -73,7 +80,7 @@ export class MethodDispatcher {
     let profile = this.#only;
     let fallback = false;
     if (profile === null) {
-      const { target } = head; // a string made on demand
+      const { target } = head; // read once, because the getter makes a string each time
       if (target === "*") return this.#describeServer(request);
       const route = this.#router!.find(pathOf(target));
       if (route === undefined) throw this.#notFound(method);
@@ -89,24 +96,24 @@ export class MethodDispatcher {
       checkFields(profile.Handler, handler);
       profile.checked = true;
     }
-    // Before `setup`, as soon as the head has told.
+    // A Content-Length that exceeds the limit is refused before `setup` is called.
     if (exchange.bodyLength > (profile.limits ?? this.#limits).maxBodySize) {
-      exchange.closeConnection(); // as where chunks turn out to be too much, however little is left
+      exchange.closeConnection(); // as after chunks that exceed the limit, even if little content is left to drop
       throw tooLarge();
     }
     // HEAD is GET without its content, which the protocol drops (RFC 9110 §9.3.2).
     const run = profile.methods.get(method) ?? (method === "HEAD" ? profile.methods.get("GET") : undefined);
-    // What an object has of its own counts as well: a guard that is a field is a guard.
+    // Looked up on the object and not on the class, so that a `setup` that is a field is called as well.
     if (handler.setup !== BASE.setup || handler.finish !== BASE.finish)
       return this.#runWithin(request, run, handler, profile, fallback);
     return run !== undefined ? this.#run(request, run, handler, profile) : this.#runDefault(handler, profile, fallback);
   }
 
-  /** Calls a method, once there is the content that its class wants to be there. */
+  /** Calls a method; if its class has `bufferedBody`, when the content has arrived. */
   #run(request: RequestContext, run: MethodFunction, handler: BaseHTTPRequestHandler, profile: Profile): unknown {
     if (profile.bufferedBody < 0) return run.call(handler);
-    const coming = request.reader.readAhead(profile.bufferedBody);
-    return coming === null ? run.call(handler) : coming.then(() => run.call(handler));
+    const arrival = request.reader.readAhead(profile.bufferedBody);
+    return arrival === null ? run.call(handler) : arrival.then(() => run.call(handler));
   }
 
   async #runWithin(
@@ -129,7 +136,7 @@ export class MethodDispatcher {
       await handler.finish();
     } catch (error) {
       if (failure === null) throw error;
-      handler.logError("finish has failed as well: %s", loggable(error)); // the response is that of the first failure
+      handler.logError("finish has failed as well: %s", loggable(error)); // the first error decides the response
     }
     if (failure !== null) throw failure.error;
   }
@@ -148,7 +155,10 @@ export class MethodDispatcher {
     throw notImplemented(method);
   }
 
-  /** Whether this server has a method, elsewhere at least. A tunnel is only for those who build one (RFC 9110 §9.3.6). */
+  /**
+   * Whether a method is standard, or a class of this server has it. CONNECT counts only if a class has it: a server that opens no
+   * tunnels need not know the method (RFC 9110 §9.3.6).
+   */
   #isKnown(method: string): boolean {
     return this.#known.has(method) || (STANDARD_METHODS.has(method) && method !== "CONNECT");
   }
@@ -158,7 +168,7 @@ export class MethodDispatcher {
     return new HTTPError(404, { detail: "There is nothing at this path." });
   }
 
-  /** OPTIONS * asks for the server as a whole (RFC 9110 §9.3.7). */
+  /** OPTIONS * asks about the server as a whole (RFC 9110 §9.3.7). */
   #describeServer(request: RequestContext): void {
     sendAllow((request.handler = new BaseHTTPRequestHandler(request)), allowed(this.#known));
   }
@@ -174,11 +184,11 @@ export class MethodDispatcher {
   }
 
   #add(Handler: RequestHandlerClass): void {
-    const plain = Handler === BaseHTTPRequestHandler && this.#router !== null; // a router's fallback
-    if (!plain && (typeof Handler !== "function" || !(Handler.prototype instanceof BaseHTTPRequestHandler))) {
+    const isFallback = Handler === BaseHTTPRequestHandler && this.#router !== null; // a router may fall back on the base class
+    if (!isFallback && (typeof Handler !== "function" || !(Handler.prototype instanceof BaseHTTPRequestHandler))) {
       throw new TypeError(
         ofAnotherCopy(Handler, "BaseHTTPRequestHandler") ??
-          "the handler must be a class that extends BaseHTTPRequestHandler, or a Router",
+          `the handler must be a class that extends BaseHTTPRequestHandler, or a Router, not ${quote(Handler)}`,
       );
     }
     const methods = methodsOf(Handler);
@@ -196,14 +206,14 @@ export class MethodDispatcher {
   }
 }
 
-/** What a class says as a static member. @throws {TypeError} or {RangeError} where that is no number that it may be */
+/** The value of a static member; undefined where a class has none. @throws {TypeError} or {RangeError} for a value out of range */
 function numberOf(Handler: RequestHandlerClass, name: "bufferedBody" | keyof BodyLimits): number | undefined {
   const value: unknown = Handler[name];
   if (value === undefined) return undefined;
   return checkNumber(`${nameOf(Handler)}'s ${name}`, value, name === "bufferedBody" ? BYTES : LIMIT_RULES[name]);
 }
 
-/** How much content a class wants to be there before its methods are called; -1 where it says nothing. Throws as `numberOf`. */
+/** The `static bufferedBody` of a class, in bytes; -1 where it has none. Throws as `numberOf`. */
 export function bufferedBodyOf(Handler: RequestHandlerClass): number {
   return numberOf(Handler, "bufferedBody") ?? -1;
 }
@@ -214,7 +224,7 @@ function sendAllow(handler: BaseHTTPRequestHandler, methods: string): void {
   handler.endHeaders();
 }
 
-/** The same response as to content in chunks that turns out to be too much. */
+/** The response that content in chunks gets as well, when it exceeds the limit. */
 function tooLarge(): HTTPError {
   const { status, code, message } = BODY_TOO_LARGE;
   return new HTTPError(status, { detail: message, problem: { code } });

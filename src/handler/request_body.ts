@@ -1,22 +1,22 @@
-/** The request's content, as Python's `rfile`: read when asked, and no faster. */
+/** The request's content, as Python's `rfile`. It is taken from the exchange only when the handler reads. */
 /// <reference types="node" preserve="true" />
 import { Buffer } from "node:buffer";
 import type { Exchange, GoneReason } from "../protocol/exchange.ts";
 import { quote } from "../quote_value.ts";
 import { HTTPError, PeerGoneError } from "./errors.ts";
 
-/** A buffer's first size when nobody knows how much will come, or it is much: a length that was announced may be a lie. */
+/** The most bytes that a buffer has at first: the content's length may be unknown, and an announced length may be false. */
 const FIRST_SIZE = 64 * 1024;
-/** How much a line's end is looked for in at first. */
+/** The bytes that a line's buffer has at first. */
 const LINE_SIZE = 4 * 1024;
 const NEWLINE = 0x0a;
 
-/** What reads give: memory of its own, which is shared with no thread. Web streams and `Response` take no other. */
+/** The result of a read: memory that is shared with no thread. Web streams and `Response` accept no other. */
 type Bytes = Buffer<ArrayBuffer>;
 
 /**
- * Reads the content of a request. Reads may be mixed, each goes on where the last one ended, and take turns: one that is made while
- * another waits throws an Error. Where the rest will never come, they reject with PeerGoneError.
+ * Reads the content of a request. The methods may be mixed: each read goes on where the last one ended. A read throws an Error while
+ * another one still waits. If the rest of the content will never come, reads reject with PeerGoneError.
  *
  * @example
  * for await (const chunk of this.rfile) await file.write(chunk);
@@ -25,37 +25,37 @@ type Bytes = Buffer<ArrayBuffer>;
  */
 export interface RequestBody extends AsyncIterable<Buffer<ArrayBuffer>> {
   /**
-   * Reads at most `n` bytes; fewer only at the end of the content. Without `n`, or with -1, all that is left, under the
-   * server's `maxBodySize`.
+   * Reads `n` bytes, or fewer at the end of the content. Without `n`, or with -1, it reads all that is left, which `maxBodySize` limits.
    * @throws {RangeError} when n is NaN, or negative but not -1
    * @source Python's `BufferedIOBase.read`
    */
   read(n?: number): Promise<Buffer<ArrayBuffer>>;
   /**
-   * Reads what is there, at most `n` bytes (64 KiB when left out), and waits only when nothing is. Empty at the end of the content.
+   * Reads what has arrived, at most `n` bytes (64 KiB when left out). It waits only if nothing has arrived. The result is empty at the end
+   * of the content.
    * @throws {RangeError} when n is NaN, or negative but not -1
    * @source Python's `BufferedIOBase.read1`
    */
   read1(n?: number): Promise<Buffer<ArrayBuffer>>;
   /**
-   * Reads up to a line feed, which the line ends with; without one at the end of the content, or when it is longer than `limit`
-   * bytes. Empty at the end of the content. A limit bounds what a client can make a line take.
+   * Reads a line, with its line feed. The line feed is missing at the end of the content, and if the line is longer than `limit` bytes. The
+   * result is empty at the end of the content. Without a limit, a client's line may take as much memory as `maxBodySize` allows.
    * @throws {RangeError} when the limit is NaN, or negative but not -1
    * @source Python's `IOBase.readline`
    */
   readLine(limit?: number): Promise<Buffer<ArrayBuffer>>;
   /**
-   * As `read1`, but into memory of the caller's, at most as much as it has room for. For much content it is the cheapest way: nothing
-   * is made that has to be cleared away. Until the promise has settled, the memory must not be used otherwise.
-   * @returns how many bytes; 0 at the end of the content, and where there is no room
-   * @throws {TypeError} when it is no Uint8Array
+   * As `read1`, but reads into `target`, at most its length. This is the cheapest way to read much content, since it makes no buffers. Do not
+   * use `target` until the promise has settled.
+   * @returns the number of bytes; 0 at the end of the content, and if `target` is empty
+   * @throws {TypeError} when `target` is not a Uint8Array
    * @source Python's `BufferedIOBase.readinto1`
    */
   readInto1(target: Uint8Array): Promise<number>;
   /**
-   * As `read`, but blocks until the bytes are there instead of giving a promise: for handlers of a ThreadingHTTPServer, and for
-   * those of classes that have `static bufferedBody`, for whom the bytes are there already.
-   * @throws {Error} on the event loop otherwise, which must not be blocked; {PeerGoneError} where the rest will never come; and as `read`
+   * As `read`, but returns the bytes instead of a promise, and blocks until they have arrived. It works in handlers of a
+   * ThreadingHTTPServer, and in classes with `static bufferedBody`, whose content has arrived already.
+   * @throws {Error} elsewhere, since the event loop must not be blocked; {PeerGoneError} if the rest will never come; and as `read`
    * @source Python's `BufferedIOBase.read`
    */
   readSync(n?: number): Buffer<ArrayBuffer>;
@@ -65,30 +65,32 @@ export interface RequestBody extends AsyncIterable<Buffer<ArrayBuffer>> {
   readInto1Sync(target: Uint8Array): number;
   /** As `readLine`, but blocks; throws as `readSync`. @source Python's `IOBase.readline` */
   readLineSync(limit?: number): Buffer<ArrayBuffer>;
-  /** Gives the rest in chunks, as they come. Python's iterates over lines: that is `readLine`. */
+  /** Iterates over the rest of the content in chunks, as they arrive. Python's `rfile` iterates over lines: use `readLine` for them. */
   [Symbol.asyncIterator](): AsyncIterableIterator<Buffer<ArrayBuffer>>;
-  /** The rest as a web stream, which reads when it is read. */
+  /** The rest of the content as a web stream. It takes content only when the stream is read. */
   stream(): ReadableStream<Uint8Array<ArrayBuffer>>;
 }
 
-/** What a read that waits is for: so many bytes, whatever there is, a line. */
+/** What completes a read: all bytes that it asks for, any bytes, or the end of a line. */
 type Aim = "all" | "some" | "line";
 
 export class RequestBodyReader implements RequestBody {
   readonly #exchange: Exchange;
   #gone: GoneReason | null = null;
-  /** How much of the content the exchange has given. */
+  /** Bytes of content that the exchange has given. */
   #consumed = 0;
-  /** What was read behind the end of a line, for the next read. */
+  /** Content that the exchange has given and no read has returned: what followed a line, or what `readAhead` has read. */
   #ahead: Bytes = EMPTY;
-  // The read that is under way
+  // The state of the read that waits
   #aim: Aim = "all";
   #buffer: Bytes = EMPTY;
-  /** `#buffer` is the caller's. */
+  /** `#buffer` is the caller's memory. */
   #intoTarget = false;
+  /** Bytes that `#buffer` holds. */
   #got = 0;
+  /** The most bytes that the read may return. */
   #want = 0;
-  /** All of the content is here. */
+  /** `readAhead` has read all of the content. */
   #whole = false;
   #resolve: ((bytes: Bytes) => void) | null = null;
   #reject: ((error: Error) => void) | null = null;
@@ -138,7 +140,7 @@ export class RequestBodyReader implements RequestBody {
       return value.length > 0 ? { value, done: false } : { value: undefined, done: true };
     };
     const iterator: AsyncIterableIterator<Bytes> = {
-      next: () => quiet(next()), // a generator's promises could not be
+      next: () => quiet(next()), // an async generator would make promises that are not quiet
       [Symbol.asyncIterator]: () => iterator,
     };
     return iterator;
@@ -158,14 +160,15 @@ export class RequestBodyReader implements RequestBody {
   }
 
   /**
-   * Reads all of the content, before anybody asks for it, so that no read will have to wait.
-   * @param most how much of it there may be; {HTTPError} 413 where there is more
-   * @returns null when it is here already
+   * Reads all of the content before the handler's method is called, so that no read has to wait.
+   * @param most bytes that the content may have
+   * @returns null if all of it has arrived; else a promise, which rejects with PeerGoneError if the rest will never come
+   * @throws {HTTPError} 413 for more content; the promise rejects with it as well
    */
   readAhead(most: number): Promise<void> | null {
     const { bodyLength } = this.#exchange;
     if (bodyLength > most) throw tooMuch(most);
-    // Of content without a length, one byte more than there may be shows that it is too much.
+    // If the length is unknown, one byte more than the limit is asked for: it shows that the content is too large.
     if (!this.#begin("all", bodyLength < 0 ? most + 1 : -1, FIRST_SIZE))
       return this.#wait().then((bytes) => this.#keep(bytes, most));
     this.#keep(this.#take(), most);
@@ -175,7 +178,7 @@ export class RequestBodyReader implements RequestBody {
   #keep(bytes: Bytes, most: number): void {
     if (bytes.length > most) throw tooMuch(most);
     this.#ahead = bytes;
-    this.#whole = this.#exchange.head.method !== "CONNECT"; // behind whose content a tunnel may open
+    this.#whole = this.#exchange.head.method !== "CONNECT"; // after the content of a CONNECT, a tunnel may open
   }
 
   readable(): void {
@@ -196,7 +199,7 @@ export class RequestBodyReader implements RequestBody {
     return quiet(this.#wait());
   }
 
-  /** What has been begun, once there is enough of it. */
+  /** Waits for the read that has begun. */
   #wait(): Promise<Bytes> {
     const promise = new Promise<Bytes>((resolve, reject) => {
       this.#resolve = resolve;
@@ -221,7 +224,7 @@ export class RequestBodyReader implements RequestBody {
     return this.#take();
   }
 
-  /** Begins a read. @returns whether it has all it wants */
+  /** Begins a read. @returns whether it is complete */
   #begin(aim: Aim, n: number, firstSize: number, target: Bytes | null = null): boolean {
     if (!(n >= 0) && n !== -1)
       throw new RangeError(`cannot read ${n} bytes: a number of bytes is 0 or more, or -1 for all`);
@@ -243,23 +246,23 @@ export class RequestBodyReader implements RequestBody {
       if (this.#got > 0 || want === 0) return true;
     } else {
       if (want === 0) return true;
-      if (ahead.length > 0 && this.#readAhead(ahead)) return true;
+      if (ahead.length > 0 && this.#beginWith(ahead)) return true;
     }
-    if (this.#whole) return true; // though nobody may have said how much it is
+    if (this.#whole) return true; // even if the content's length was not announced
     if (this.#got === 0 && target === null) this.#buffer = Buffer.allocUnsafe(Math.min(want, firstSize));
     exchange.demand();
     return this.#fill();
   }
 
-  /** Begins with what an earlier read left. @returns whether that is enough */
-  #readAhead(ahead: Bytes): boolean {
+  /** Begins with the bytes that an earlier read has left. @returns whether the read is complete */
+  #beginWith(ahead: Bytes): boolean {
     this.#buffer = ahead;
     this.#ahead = EMPTY;
     this.#got = ahead.length;
-    return this.#enough(0);
+    return this.#isComplete(0);
   }
 
-  /** Reads what there is. @returns whether that is enough */
+  /** Reads what has arrived. @returns whether the read is complete */
   #fill(): boolean {
     if (this.#gone !== null) return false;
     for (;;) {
@@ -272,15 +275,15 @@ export class RequestBodyReader implements RequestBody {
       const from = this.#got;
       const n = this.#exchange.readInto(buffer, from, buffer.length - from);
       if (n === 0) return false;
-      if (n < 0) return true; // which is not for ever: a tunnel may open behind the content
+      if (n < 0) return true; // the end may be passed later: a tunnel may open after the content
       this.#got += n;
       this.#consumed += n;
-      if (this.#enough(from)) return true;
+      if (this.#isComplete(from)) return true;
     }
   }
 
-  /** Whether the read has what it aims at; what it has too much is kept for the next. @param from where the new bytes begin */
-  #enough(from: number): boolean {
+  /** Whether the read is complete. Keeps surplus bytes for the next read. @param from where the new bytes begin */
+  #isComplete(from: number): boolean {
     let end = this.#want;
     if (this.#aim === "line") {
       const newline = this.#buffer.subarray(0, this.#got).indexOf(NEWLINE, from);
@@ -299,7 +302,7 @@ export class RequestBodyReader implements RequestBody {
 
   #take(): Bytes {
     let bytes = this.#buffer;
-    // Who keeps what was read must not keep a buffer of many times its size.
+    // A handler that keeps a short result should not keep a buffer of more than twice its size.
     if (!this.#intoTarget && this.#got * 2 < bytes.length) bytes = Buffer.from(bytes.subarray(0, this.#got));
     else if (this.#got < bytes.length) bytes = bytes.subarray(0, this.#got);
     this.#buffer = EMPTY;
@@ -316,11 +319,11 @@ export class RequestBodyReader implements RequestBody {
 
 const EMPTY = Buffer.alloc(0);
 
-/** @throws {TypeError} when it is none that can be read into */
+/** A Buffer on the memory of `target`. @throws {TypeError} when `target` is not a Uint8Array */
 function viewOf(target: Uint8Array): Bytes {
   if (!(target instanceof Uint8Array))
     throw new TypeError(`cannot read into ${quote(target)}: it must be a Uint8Array`);
-  // Memory that threads share will do, too: nothing but its length is given on.
+  // Memory that threads share is allowed, although the type denies it: callers get only the number of bytes.
   return Buffer.from(target.buffer as ArrayBuffer, target.byteOffset, target.length);
 }
 
@@ -328,10 +331,13 @@ function tooMuch(most: number): HTTPError {
   return new HTTPError(413, { detail: `The content may have at most ${most} bytes here.` });
 }
 
-/** Why a call that would block is refused. */
+/** Why a call that would block is refused, for messages. */
 export const NO_BLOCKING = "handlers on the event loop must not block: serve the class with a ThreadingHTTPServer";
 
-/** Of a promise that rejects when the client goes: a handler that went on without it must not bring the process down. */
+/**
+ * Marks the rejection of a promise as handled: when the client goes, a handler that does not await the promise must not end the process.
+ * @returns the same promise
+ */
 export function quiet<T>(promise: Promise<T>): Promise<T> {
   promise.catch(ignore);
   return promise;

@@ -1,4 +1,4 @@
-/** One request being handled: the handler, what it reads from and writes to, and what it hears of its peer. */
+/** One request being handled: its handler, the reader of its content, the writer of its response, and whether its client is gone. */
 import { performance } from "node:perf_hooks";
 import type { ProtocolError } from "../protocol/errors.ts";
 import type { Exchange, GoneReason, ResponseWatcher, Sink } from "../protocol/exchange.ts";
@@ -12,13 +12,13 @@ import { RequestBodyReader } from "./request_body.ts";
 import type { Services } from "./services.ts";
 import { RequestSignals } from "./request_signals.ts";
 
-/** What those who run a handler call of it. `BaseHTTPRequestHandler` is one. */
+/** The methods of a handler that this library calls besides its `do_` methods. `BaseHTTPRequestHandler` has them. */
 export interface RequestHandler {
   requestEnded(outcome: RequestOutcome): void;
   logRequest(code?: number | string, size?: number | string, reason?: string): void;
   logMessage(message: string, ...args: unknown[]): void;
   logError(message: string, ...args: unknown[]): void;
-  /** One of a class of a user's may return a promise. */
+  /** A user's class may override it by a method that returns a promise. */
   sendError(
     code: number,
     message?: string,
@@ -28,39 +28,39 @@ export interface RequestHandler {
 }
 
 export class RequestContext implements Sink, ResponseWatcher, ResponseOwner {
-  /** For a handler's constructor, whose context this is. A field, so that a class may give a copy of its context to `super`. */
+  /** This object is the context that a handler's constructor gets. `request` is a field, so that a copy of the context has it too. */
   readonly request: RequestContext = this;
   exchange: Exchange;
   readonly services: Services;
   readonly response: ResponseWriter;
-  /** Why the peer is not there any more, once it is not. */
+  /** Why the client is gone; null while it is there. */
   gone: GoneReason | null = null;
-  /** What the peer did wrong, where a response can tell it. */
+  /** The client's fault, if a response can still report it. */
   fault: ProtocolError | null = null;
   /** What the handler has thrown. */
   error: unknown = undefined;
   /** The response was broken off, because the handler failed. */
   brokenOff = false;
-  /** When the request's head was complete, in milliseconds; exact only where somebody wants to know. */
+  /** When the request's head was complete, in milliseconds by `performance.now`; the clock's last tick unless durations are measured. */
   began = 0;
-  /** Set when it has been made. */
+  /** Null until the handler has been made. */
   handler: RequestHandler | null = null;
   /** The handler has settled. */
   settled = false;
-  /** It responds in the place of a handler that has taken too long. */
+  /** This request responds in the place of a handler that has taken too long. */
   isLate = false;
-  /** What the route's pattern found in the path, not decoded; null where no route was looked for. */
+  /** The parameters that the route's pattern found in the path, not decoded; null where no route was looked for. */
   routeParams: RouteParams | null = null;
-  /** Somebody wants to know how the request ends. */
+  /** The end of the request is reported. */
   watched = false;
   #reader: RequestBodyReader | null = null;
   #signals: RequestSignals | null = null;
-  /** The context in which the response began, where somebody wants to know how the request ends. */
+  /** The async context in which the response began; null if the end of the request is not reported. */
   #context: Context | null = null;
   /** The whole response has left. */
   #sentWhole = false;
-  /** The handler has asked whether the peer is gone, and was told so. */
-  #told = false;
+  /** The handler has read `clientGone`, and it was true. */
+  #sawGone = false;
   /** The server has responded in the place of the handler, which took too long. */
   #abandoned = false;
 
@@ -79,7 +79,7 @@ export class RequestContext implements Sink, ResponseWatcher, ResponseOwner {
     return reader;
   }
 
-  /** Made when a handler first asks for one. */
+  /** Made when the handler first asks for a signal. */
   get signals(): RequestSignals {
     if (this.#signals === null) {
       this.#signals = new RequestSignals();
@@ -91,30 +91,30 @@ export class RequestContext implements Sink, ResponseWatcher, ResponseOwner {
     return this.#signals;
   }
 
-  /** Whether the peer has gone, as far as can be told: most that only half-closed have. For the handler, which then knows. */
+  /** Whether the client is gone, as far as is known. A client that half-closed counts as gone, since most have. Read for the handler only. */
   get isGone(): boolean {
     if (this.gone === null) {
       this.exchange.watch?.();
       this.exchange.poll?.();
     }
-    this.#told = this.gone !== null || this.response.gone !== null;
-    return this.#told;
+    this.#sawGone = this.gone !== null || this.response.gone !== null;
+    return this.#sawGone;
   }
 
-  /** Whether the handler has asked, and seen that the peer is gone. */
+  /** Whether the handler knows that the client is gone: by `clientGone`, or by a signal. */
   get knowsGone(): boolean {
-    return this.#told || (this.gone !== null && this.#signals !== null);
+    return this.#sawGone || (this.gone !== null && this.#signals !== null);
   }
 
   /**
-   * The server has responded in the place of the handler, which goes on. To the handler, the server has closed the
+   * The server responds in the place of the handler, which still runs. To the handler it looks as if the server had closed the
    * connection: its reads and writes reject.
-   * @param exchange what it has from now on
-   * @param reason what its signals abort with
+   * @param exchange the exchange that the handler has from now on
+   * @param reason the reason of its signals
    */
   abandon(exchange: Exchange, reason: Error): void {
     this.#abandoned = true;
-    const { signals } = this; // made behind `gone`, they would abort with that
+    const { signals } = this; // before `gone` is set: signals that are made later abort with that reason
     this.exchange = exchange;
     this.gone = { kind: "shutdown" };
     this.#reader?.gone(this.gone);
@@ -122,7 +122,7 @@ export class RequestContext implements Sink, ResponseWatcher, ResponseOwner {
     signals.abort(reason);
   }
 
-  /** The handler has come to its end, and is not waited for any more. */
+  /** The handler has settled. */
   settle(): void {
     this.settled = true;
     this.#signals?.end();
@@ -144,29 +144,29 @@ export class RequestContext implements Sink, ResponseWatcher, ResponseOwner {
     this.#signals?.abort(new PeerGoneError(why));
   }
 
-  /** Whether there is nobody any more to respond to. */
+  /** Whether the client can get no response any more. */
   get hasLeft(): boolean {
     return this.gone !== null && this.gone.kind !== "half-closed" && this.gone.canRespond !== true;
   }
 
-  /** A response begins: what is told of the request's end is told in this context, whoever brings the news. */
+  /** A response begins. The end of the request will be reported in the present async context. */
   responseBegins(): void {
     if (this.watched) this.#context = presentContext();
   }
 
-  /** The handler ends. Where it has sent no response, this is the context in which its end is told. */
+  /** The handler ends. If it has sent no response, the end of the request will be reported in the present async context. */
   handlerEnds(): void {
     this.#context ??= presentContext();
   }
 
   onSent(whole: boolean): void {
     this.#sentWhole = whole;
-    (this.#context ?? this.services.context).run(RequestContext.#tellEnd, this);
+    (this.#context ?? this.services.context).run(RequestContext.#reportEndOf, this);
   }
 
-  static readonly #tellEnd = (request: RequestContext): void => request.#tell();
+  static readonly #reportEndOf = (request: RequestContext): void => request.#reportEnd();
 
-  #tell(): void {
+  #reportEnd(): void {
     const { services, error } = this;
     const duration = performance.now() - this.began;
     const { code } = this.fault ?? this.gone?.error ?? {};
@@ -179,10 +179,10 @@ export class RequestContext implements Sink, ResponseWatcher, ResponseOwner {
     if (this.brokenOff && !this.hasLeft) return this.error === undefined ? "closed" : "failed";
     if (this.fault !== null) return this.fault.status === 408 ? "timeout" : "malformed";
     const { gone } = this;
-    const whole = this.#sentWhole;
-    // To a handler that the server has given up, the peer is gone; but where its response was whole, that peer has got it.
-    if (gone !== null && gone.kind !== "half-closed" && !(whole && this.#abandoned)) return gone.kind;
-    return whole ? "complete" : "closed";
+    const isWhole = this.#sentWhole;
+    // `abandon` has set `gone`, but a client whose response was whole has received it.
+    if (gone !== null && gone.kind !== "half-closed" && !(isWhole && this.#abandoned)) return gone.kind;
+    return isWhole ? "complete" : "closed";
   }
 
   contentUnwanted(): void {

@@ -1,4 +1,4 @@
-/** How a request ended: what handler classes and servers are told once its response has left. */
+/** How a request ended, as it is reported to handlers and servers when the response has left. */
 import type { Exchange, GoneReason } from "../protocol/exchange.ts";
 import type { Fields } from "../protocol/fields.ts";
 
@@ -16,24 +16,24 @@ export interface RequestOutcome {
   readonly clientAddress: readonly [host: string, port: number];
   /** The status of the response; 0 where none was sent. */
   readonly status: number;
-  /** Content of the request, as far as it was read for the handler; what was dropped unread does not count. */
+  /** Bytes of the request's content that were read for the handler. Content that was dropped unread does not count. */
   readonly bytesReceived: number;
-  /** Content of the response, as far as it is known to have left. */
+  /** Bytes of the response's content that are known to have left. */
   readonly bytesSent: number;
-  /** From the end of the request's head until its response had left. */
+  /** Milliseconds from the end of the request's head until the response had left. */
   readonly duration: number;
-  /** Why it ended. */
+  /** Why the request ended. */
   readonly reason: OutcomeReason;
-  /** What the client did wrong, by the names of docs/ERRORS.md, where `reason` is "malformed" or "timeout"; else undefined. */
+  /** The client's fault where `reason` is "malformed" or "timeout", by its name in docs/ERRORS.md; else undefined. */
   readonly code: string | undefined;
-  /** What the handler has thrown, or what stopped it; undefined where nothing did. */
+  /** The value that the handler has thrown, or the error that stopped the handler; else undefined. */
   readonly error: unknown;
 }
 
 /**
- * Why a request ended. "complete": the whole response has left. "failed": the handler failed when part of its response had left, so
- * the connection was cut. The others are those of `PeerGoneError.reason`; after "malformed" and "timeout" the client has got a
- * response with a status of 400 or more, where `status` says so.
+ * Why a request ended. "complete": the whole response has left. "failed": the handler failed after part of its response had left, so
+ * the connection was cut. The other reasons are those of `PeerGoneError.reason`. After "malformed" and "timeout", a `status` of 400 or
+ * more is that of the error response.
  */
 export type OutcomeReason = "complete" | "failed" | Exclude<GoneReason["kind"], "half-closed">;
 
@@ -60,7 +60,7 @@ export function outcomeOf(
   };
 }
 
-/** Calls what a user has written for the end of requests, which may be asynchronous. @param onFailure told of what it throws */
+/** Calls a user's function, which may be asynchronous. @param onFailure called with the error that it throws */
 export function callSafely(call: () => unknown, onFailure: (error: unknown) => void): void {
   try {
     const result = call();

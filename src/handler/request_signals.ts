@@ -1,4 +1,4 @@
-/** The signals of one request: one aborts when its client goes, the others also when a time is over, or when another signal aborts. */
+/** The signals of one request. One aborts when the client goes. The others also abort after a time, or when another signal aborts. */
 /// <reference types="node" preserve="true" />
 import { setMaxListeners } from "node:events";
 import { quote } from "../quote_value.ts";
@@ -6,15 +6,15 @@ import { presentContext } from "../loop/async_context.ts";
 import { LONGEST_TIMER } from "../loop/clock.ts";
 
 /**
- * The request holds its signals, and the timer of each holds it. `AbortSignal.any` and `AbortSignal.timeout` hold each other weakly
- * instead: on Node 20 a signal made of both never aborts once garbage was collected.
+ * The request holds its signals, and a signal's timer holds the signal. The signals of `AbortSignal.any` and `AbortSignal.timeout` hold
+ * each other only weakly: on Node 20, a signal made of both never aborts after a garbage collection.
  */
 export class RequestSignals {
   /** The context in which the handler first asked for a signal: listeners are called in it. */
   readonly #context = presentContext();
   readonly #main = makeController();
-  /** The others that have not aborted, and what lets go of what they wait for. */
-  readonly #others = new Map<AbortController, () => void>();
+  /** The signals of `timeout` and `with` that have not aborted; the functions clear their timers or remove their listeners. */
+  readonly #derived = new Map<AbortController, () => void>();
   #ended = false;
 
   /** Aborts when `abort` is called. */
@@ -23,14 +23,14 @@ export class RequestSignals {
   }
 
   /**
-   * Makes another signal, which aborts when `abort` is called, and when a time is over.
+   * Makes another signal, which aborts when `abort` is called, and after a time.
    * @param ms milliseconds
-   * @throws {TypeError} for what is no number; {RangeError} for NaN and what is below 0
+   * @throws {TypeError} when `ms` is not a number; {RangeError} when it is NaN or below 0
    */
   timeout(ms: number): AbortSignal {
     if (typeof ms !== "number") throw new TypeError(`a timeout is a number of milliseconds, not ${quote(ms)}`);
     if (!(ms >= 0)) throw new RangeError(`a timeout is 0 ms or more, or Infinity for none, not ${ms}`);
-    return this.#other((abort) => {
+    return this.#derive((abort) => {
       if (ms > LONGEST_TIMER) return () => {};
       const timer = setTimeout(() => abort(timeoutError(`The timeout of ${ms} ms is over.`)), ms);
       return () => clearTimeout(timer);
@@ -38,80 +38,80 @@ export class RequestSignals {
   }
 
   /**
-   * Makes another signal, which aborts when `abort` is called, and when one of those given does, with its reason. Behind the request's
-   * end it waits for none of them.
-   * @throws {TypeError} for what is no signal
+   * Makes another signal, which aborts when `abort` is called, and when one of `signals` aborts, with the same reason. After the request's
+   * end it listens to none of them.
+   * @throws {TypeError} for a value that is not an AbortSignal
    */
   with(signals: readonly AbortSignal[]): AbortSignal {
     for (const signal of signals)
       if (!(signal instanceof AbortSignal)) throw new TypeError(`signalWith takes AbortSignals, not ${quote(signal)}`);
-    return this.#other((abort) => {
-      const ends = this.#ended ? [] : signals.map((signal) => whenAborted(signal, abort));
-      return () => ends.forEach((end) => end());
+    return this.#derive((abort) => {
+      const removers = this.#ended ? [] : signals.map((signal) => whenAborted(signal, abort));
+      return () => removers.forEach((remove) => remove());
     }, signals);
   }
 
-  /** @param wait waits for whatever makes it abort. Returns what lets go of that */
-  #other(wait: (abort: (reason: unknown) => void) => () => void, signals: readonly AbortSignal[] = []): AbortSignal {
+  /** @param wait sets the timer, or adds the listeners, that make the signal abort. Returns the function that removes them */
+  #derive(wait: (abort: (reason: unknown) => void) => () => void, signals: readonly AbortSignal[] = []): AbortSignal {
     const controller = makeController();
     const aborted = [this.main, ...signals].find((signal) => signal.aborted);
     if (aborted !== undefined) controller.abort(aborted.reason);
     else {
-      const letGo = wait((reason) => {
-        letGo();
-        this.#others.delete(controller);
+      const stopWaiting = wait((reason) => {
+        stopWaiting();
+        this.#derived.delete(controller);
         this.#context.run((because) => controller.abort(because), reason);
       });
-      this.#others.set(controller, letGo);
+      this.#derived.set(controller, stopWaiting);
     }
     return controller.signal;
   }
 
-  /** Aborts all that have not aborted. */
+  /** Aborts all signals that have not aborted. */
   abort(reason: Error): void {
     this.#context.run((because) => {
       this.#main.abort(because);
-      for (const controller of this.#others.keys()) controller.abort(because);
+      for (const controller of this.#derived.keys()) controller.abort(because);
     }, reason);
     this.end();
   }
 
-  /** The request has ended: nothing else is waited for any more. */
+  /** The request has ended: clears the timers, and removes the listeners from other signals. */
   end(): void {
     this.#ended = true;
-    for (const letGo of this.#others.values()) letGo();
-    this.#others.clear();
+    for (const stopWaiting of this.#derived.values()) stopWaiting();
+    this.#derived.clear();
   }
 }
 
-/** Who waits for a signal of somebody else's. It has one listener for all of them: Node warns of a leak where there are more than ten. */
+/** The callbacks that wait for a signal. Each signal has one listener for all of them: with more than ten, Node warns of a leak. */
 const waiting = new WeakMap<AbortSignal, Set<(reason: unknown) => void>>();
 
-/** Calls `abort` when a signal aborts. @returns what lets go of the signal */
+/** Calls `abort` when a signal aborts. @returns a function that stops waiting for it */
 function whenAborted(signal: AbortSignal, abort: (reason: unknown) => void): () => void {
   const all = waiting.get(signal) ?? new Set();
   all.add(abort);
   if (all.size === 1) {
     waiting.set(signal, all);
-    signal.addEventListener("abort", tellAll, { once: true });
+    signal.addEventListener("abort", callAll, { once: true });
   }
   return () => {
     if (!all.delete(abort) || all.size > 0) return;
     waiting.delete(signal);
-    signal.removeEventListener("abort", tellAll);
+    signal.removeEventListener("abort", callAll);
   };
 }
 
-function tellAll(this: AbortSignal): void {
+function callAll(this: AbortSignal): void {
   for (const abort of waiting.get(this) ?? []) abort(this.reason);
 }
 
-/** An error as `AbortSignal.timeout` has it: code that knows one by its name, TimeoutError, knows this one. */
+/** Makes an error that has the name of `AbortSignal.timeout`'s error, TimeoutError: code that checks the name recognizes it. */
 export function timeoutError(message: string): DOMException {
   return new DOMException(message, "TimeoutError");
 }
 
-/** How many listeners a handler adds to its signal is its own affair: Node warns of a leak at 11 otherwise. */
+/** Makes a controller whose signal may have any number of listeners. By default, Node warns of a leak at 11. */
 function makeController(): AbortController {
   const controller = new AbortController();
   setMaxListeners(0, controller.signal);

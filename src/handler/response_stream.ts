@@ -2,8 +2,8 @@
 import { quiet } from "./request_body.ts";
 
 /**
- * A stream whose promises never cause an unhandled rejection: it fails when the client leaves, and a program that does not await its
- * writes must not end by that.
+ * Makes a stream whose promises never cause an unhandled rejection. The stream fails when the client leaves, and that must not end a
+ * program that does not await its writes.
  */
 export function contentStream(
   write: (chunk: Uint8Array | string) => void | Promise<void>,

@@ -1,6 +1,6 @@
 /**
- * The response in the making, and its content as Python's `wfile`. Holds the head back until the length is known or something has
- * to leave, so that a head and a small content travel together, with a Content-Length, whoever computed it.
+ * Writes a response: its head, and its content as Python's `wfile`. It holds the head back until the content's length is known or
+ * something has to leave. So a head and a small content leave together, with a Content-Length even if the handler has set none.
  *
  *   NONE ──begin──► HEAD ──endHeaders──► BODY ──settle──► DONE
  */
@@ -18,24 +18,24 @@ import type { ResponseBody } from "./response_body.ts";
 import { NO_BLOCKING, quiet } from "./request_body.ts";
 import type { FlushScheduler, FlushTask } from "../loop/flush_scheduler.ts";
 
-/** With so much content held back, it leaves, its length unknown. */
+/** Bytes. When so much content is held back, it leaves, although the total length is not known yet. */
 const BATCH = 16 * 1024;
 /**
- * After so much content a writer is asked to wait for the next turn, though there is room: where the kernel takes all there is, a
- * loop that awaits its writes would otherwise never let another handler run before it ends.
+ * Bytes. After so much content, `write` returns a promise for the next turn even if there is room. Otherwise, while the kernel takes
+ * everything, a handler that awaits its writes in a loop would let no other handler run before it ends.
  */
 const SHARE = 256 * 1024;
-/** What a write counts for beside its content: one of nothing costs time too. */
-const A_WRITE = 64;
-/** Of content that is not sent, as behind the head of a HEAD's response, so much is discarded before writes reject. */
+/** Bytes that a write counts for in addition to its content, since an empty write costs time too. */
+const WRITE_COST = 64;
+/** Bytes that a response without content, such as the response to a HEAD, discards before writes reject. */
 const MOST_DISCARDED = 64 * 1024;
 
-/** Whether nothing but its owner's writing changes this memory: it is shared with no thread, and stays as large as it is. */
+/** Whether memory can be lent: only its owner can write to it, since it is shared with no thread, and it cannot be resized. */
 function canLend({ buffer }: Uint8Array): boolean {
   return buffer instanceof ArrayBuffer && (buffer as { resizable?: boolean }).resizable !== true;
 }
 
-/** A list that no response has: most responses begin when the head of another has just been given to its protocol. */
+/** A field list that no response uses. Most responses begin just after another has given its head to the protocol, and can reuse its list. */
 let spare: FieldList | null = null;
 
 function takeList(): FieldList {
@@ -46,9 +46,9 @@ function takeList(): FieldList {
 
 const OVER = "the handler has ended, and the response with it (is an await, or a return, missing in front of a call?)";
 
-/** Who is told of what becomes of a response. */
+/** The owner of a response, to which the response reports. */
 export interface ResponseOwner {
-  /** Much was written that is never sent, since the response has no content, and writes reject from now on. */
+  /** Much content was written to a response that has none. Writes reject from now on. */
   contentUnwanted(): void;
 }
 
@@ -68,28 +68,31 @@ export class ResponseWriter implements ResponseBody, FlushTask, Lender {
   #state = NONE;
   #status = 0;
   #reason = "";
-  /** Null once the head has been given to the protocol: from then on, the list is others'. */
+  /** Null after the head was given to the protocol: then another response may use the list. */
   #fields: FieldList | null = takeList();
   #trailers: FieldList | undefined = undefined;
   /** The Content-Length that was announced, -1 where none was. */
   #length = -1;
   /** The head has been given to the protocol. */
   #committed = false;
+  /** The content that is held back. */
   #held: Uint8Array[] | null = null;
-  /** How much content is held, or was discarded. */
+  /** Bytes of content that are held back, or were discarded. */
   #heldSize = 0;
   /** The response has no content: what is written is discarded. */
   #headOnly = false;
+  /** The scheduler will call `turnEnded`. */
   #queued = false;
-  /** How much was written since the writer last waited. */
+  /** Bytes that were written since the writer last waited. */
   #unpaused = 0;
   /** The exchange has said that it is full, and not yet that there is room. */
   #full = false;
-  /** A chunk that was lent is not back yet, and must not be used again. */
+  /** A chunk is lent to the exchange, and must not be reused yet. */
   #lends = false;
+  /** The promise of the writes that wait for room, and the function that resolves it. */
   #room: Promise<void> | null = null;
   #makeRoom: (() => void) | null = null;
-  /** What the writes of this turn are given that reject at its end, and what makes it reject. */
+  /** The promise that writes return when the client is gone, and the function that rejects it at the end of this turn. */
   #refusal: Promise<void> | null = null;
   #refuse: (() => void) | null = null;
 
@@ -120,12 +123,15 @@ export class ResponseWriter implements ResponseBody, FlushTask, Lender {
     this.#state = HEAD;
   }
 
-  /** An error for a call that comes too late. Where writes reject, a handler that catches that and responds anew is not at fault. */
+  /**
+   * Makes an error for a call that comes too late. If writes reject, its cause is a PeerGoneError, so that it does not count as a fault
+   * of the handler: the handler may have caught a rejected write and tried to respond anew.
+   */
   mistake(message: string): Error {
     return new Error(message, this.gone === null ? undefined : { cause: new PeerGoneError(this.gone) });
   }
 
-  /** Adds a field of our own, unless what was called meanwhile has ended the headers. */
+  /** Adds a field of the library's own, unless a method of the user's that was called meanwhile has sent the head. */
   addField(field: Field): void {
     this.#fields?.addField(field);
   }
@@ -137,7 +143,7 @@ export class ResponseWriter implements ResponseBody, FlushTask, Lender {
           (this.#state === NONE ? "sendResponse comes first" : this.#state === DONE ? OVER : "the headers have ended"),
       );
     }
-    // The three fields that frame messages and connections are not just sent, they are done.
+    // Three fields frame messages and connections. They are carried out here, and not just copied.
     switch (name.length) {
       case 10:
         if (name.toLowerCase() === "connection" && isFieldText(String(value)) && this.#connection(String(value)))
@@ -176,7 +182,7 @@ export class ResponseWriter implements ResponseBody, FlushTask, Lender {
     const { method } = this.#exchange.head;
     const noContent = hasNoContent(this.#status) || this.#status === 205;
     this.#headOnly = noContent || method === "HEAD";
-    // Where nothing is left to find out, the head is final; behind CONNECT, the tunnel only opens with it.
+    // The head is given away now if its framing is settled. After CONNECT, only the head opens the tunnel.
     if (this.#length >= 0 || noContent || method === "CONNECT") this.#commit(this.#length);
     else this.#atTurnEnd();
   }
@@ -191,14 +197,14 @@ export class ResponseWriter implements ResponseBody, FlushTask, Lender {
     if (!(chunk instanceof Uint8Array) && typeof chunk !== "string") {
       throw new TypeError(`cannot write ${typeof chunk} as content: it must be bytes (Uint8Array, Buffer) or a string`);
     }
-    // A writer that does not wait for room is told of its peer all the same.
+    // A writer that never waits for room learns here that its client is gone.
     if (this.#full) this.#exchange.poll?.();
     if (this.#headOnly) return this.#discard(typeof chunk === "string" ? Buffer.byteLength(chunk) : chunk.length);
     if (!this.#committed) {
       const bytes = typeof chunk === "string" ? encode(chunk) : Buffer.from(chunk);
       if (bytes.length > 0) (this.#held ??= []).push(bytes);
       this.#heldSize += bytes.length;
-      this.#unpaused += A_WRITE;
+      this.#unpaused += WRITE_COST;
       if (this.#heldSize < BATCH) {
         this.#atTurnEnd();
         if (this.gone !== null) return this.#whenRefused();
@@ -211,7 +217,7 @@ export class ResponseWriter implements ResponseBody, FlushTask, Lender {
     const bytes = typeof chunk === "string" ? encode(chunk) : chunk;
     this.#full = !this.#give(bytes);
     if (this.gone !== null) return this.#whenRefused();
-    this.#unpaused += bytes.length + A_WRITE;
+    this.#unpaused += bytes.length + WRITE_COST;
     if (!this.#full && this.#unpaused < SHARE) return undefined;
     if (!this.#full) this.#atTurnEnd();
     return this.#whenRoom();
@@ -220,7 +226,7 @@ export class ResponseWriter implements ResponseBody, FlushTask, Lender {
   writeSync(chunk: Uint8Array | string): void {
     const { block } = this.#exchange;
     if (block === undefined) throw new Error(`cannot write: ${NO_BLOCKING}, or await a write`);
-    // A handler that never waits for room hears of its client here.
+    // A handler that never waits for room learns here that its client is gone.
     if (this.gone === null) this.#exchange.poll?.();
     void this.write(chunk);
     if (this.gone !== null) throw new PeerGoneError(this.gone);
@@ -248,33 +254,33 @@ export class ResponseWriter implements ResponseBody, FlushTask, Lender {
     }
   }
 
-  /** There is nobody any more to write to, nor to wait for. */
+  /** The client is gone. Writes reject from now on, and a write that waits resolves. */
   peerGone(why: PeerGoneReason): void {
     this.gone = why;
     this.writable();
   }
 
-  /** Others respond in the place of the handler, which is told as if its peer had gone. @param exchange takes what it still says */
+  /** The server responds in the place of the handler. To the handler, its client is gone. @param exchange takes what it still writes */
   abandon(exchange: Exchange, why: GoneReason): void {
     this.#exchange = exchange;
     this.peerGone(why);
   }
 
-  /** Ends a response of which all has been given that was announced, though its handler goes on. @returns whether it is such */
+  /** Ends the response if all content that was announced has been written, although the handler still runs. @returns whether it was */
   endIfWhole(): boolean {
     const isCounted = this.#length >= 0 || this.#headOnly;
     if (this.#state !== BODY || !this.#committed || !isCounted) return false;
     try {
       this.#exchange.end(this.#trailers);
     } catch {
-      return false; // there is less than was announced
+      return false; // there is less content than was announced
     }
     return true;
   }
 
   /**
    * The handler has settled.
-   * @returns what it has left out, null when the response is whole
+   * @returns what the handler has left out, for a message; null when the response is whole
    * @throws {Error} when there is less content than was announced
    */
   settle(): string | null {
@@ -282,10 +288,10 @@ export class ResponseWriter implements ResponseBody, FlushTask, Lender {
     if (this.#state === HEAD) return "the end of its headers: it must call endHeaders";
     if (this.#state === DONE) return null;
     if (!this.#committed) {
-      // All of it is here: now its length is known. Trailers need a coding that has none.
-      // A HEAD of the class's own that wrote nothing says nothing of the length that GET has (RFC 9110 §8.6).
-      const unknown = this.#trailers !== undefined || (this.#heldSize === 0 && this.#exchange.head.method === "HEAD");
-      this.#commit(unknown ? -1 : this.#heldSize);
+      // All content is here, so its length is known. But trailers need the chunked coding, which comes without a Content-Length.
+      // And a do_HEAD that wrote nothing does not tell the length that GET would have (RFC 9110 §8.6).
+      const isUnknown = this.#trailers !== undefined || (this.#heldSize === 0 && this.#exchange.head.method === "HEAD");
+      this.#commit(isUnknown ? -1 : this.#heldSize);
       this.#writeHeld();
     }
     this.#exchange.end(this.#trailers);
@@ -293,17 +299,17 @@ export class ResponseWriter implements ResponseBody, FlushTask, Lender {
     return null;
   }
 
-  /** The exchange is about to be released: nothing more is given to it, whatever was held back for the end of the turn. */
+  /** The exchange is about to be released. It gets nothing more: content that was held back for the end of the turn is dropped. */
   seal(): void {
     this.#state = DONE;
     this.#held = null;
     this.writable();
   }
 
-  /** Takes everything back that was not sent yet. @returns false when something was */
+  /** Takes the response back. @returns false if part of it has been sent */
   retract(): boolean {
     if (this.#state === DONE || (this.#committed && !this.#exchange.retract())) return false;
-    this.writable(); // what was waited for is gone
+    this.writable(); // a write that waits has nothing more to wait for
     this.#state = NONE;
     this.#fields = takeList();
     this.#trailers = undefined;
@@ -315,7 +321,7 @@ export class ResponseWriter implements ResponseBody, FlushTask, Lender {
     return true;
   }
 
-  /** There is room again, or nothing left to wait for. */
+  /** There is room again, or nothing is left to wait for. */
   writable(): void {
     this.#full = false;
     this.#unpaused = 0;
@@ -327,13 +333,13 @@ export class ResponseWriter implements ResponseBody, FlushTask, Lender {
   /** The chunk that was lent is back. */
   returned(): void {
     this.#lends = false;
-    if (!this.#full) this.writable(); // the handler has ended, or its client has gone: nobody else will say so
+    if (!this.#full) this.writable(); // after the handler's end, or without a client, no other call of `writable` comes
   }
 
-  /** Counts content that is not sent; so Content-Length is computed for HEAD as well. */
+  /** Counts content that is not sent, so that Content-Length is computed for HEAD as well. */
   #discard(size: number): void | Promise<void> {
     this.#heldSize += size;
-    this.#unpaused += size + A_WRITE;
+    this.#unpaused += size + WRITE_COST;
     if (!this.#committed) this.#atTurnEnd();
     if (this.#heldSize > MOST_DISCARDED && this.gone === null) {
       if (!this.#committed) this.#commit(-1);
@@ -346,7 +352,7 @@ export class ResponseWriter implements ResponseBody, FlushTask, Lender {
     return this.#whenRoom();
   }
 
-  /** @returns whether there is room for more */
+  /** Gives content to the exchange. @returns whether there is room for more */
   #give(bytes: Uint8Array): boolean {
     const room = bytes.length >= BATCH && canLend(bytes) ? (this.#exchange.lend?.(bytes, this) ?? null) : null;
     if (room === null) return this.#exchange.write(bytes);
@@ -373,15 +379,15 @@ export class ResponseWriter implements ResponseBody, FlushTask, Lender {
     this.#length = length;
   }
 
-  /** @returns whether the field has said all it had to say */
+  /** Carries out a Connection field. @returns whether `close` and `keep-alive` are its only options, so that it need not be sent */
   #connection(value: string): boolean {
     const options = value.toLowerCase().split(",");
-    let ours = true;
+    let isDone = true;
     for (const option of options) {
       if (option.trim() === "close") this.#exchange.closeConnection();
-      else if (option.trim() !== "keep-alive") ours = false;
+      else if (option.trim() !== "keep-alive") isDone = false;
     }
-    return ours;
+    return isDone;
   }
 
   #commit(length: number): void {
@@ -393,7 +399,7 @@ export class ResponseWriter implements ResponseBody, FlushTask, Lender {
     spare = fields;
   }
 
-  /** Gives away what is held, though its length is not known yet. @returns whether there is room for more */
+  /** Gives the head and the held content to the exchange, before the total length is known. @returns whether there is room for more */
   #commitHeld(): boolean {
     this.#commit(-1);
     return this.#writeHeld();
@@ -412,7 +418,7 @@ export class ResponseWriter implements ResponseBody, FlushTask, Lender {
     return (this.#room ??= new Promise((resolve) => (this.#makeRoom = resolve)));
   }
 
-  /** Rejects, but not before the end of this turn: a writer that goes on all the same must not keep the event loop to itself. */
+  /** A promise that rejects at the end of this turn: a handler that goes on writing in spite of it must not block the event loop. */
   #whenRefused(): Promise<void> {
     this.#atTurnEnd();
     if (this.#refusal !== null) return this.#refusal;

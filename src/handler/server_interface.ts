@@ -1,8 +1,11 @@
-/** What a handler sees of its server, as `this.server`. */
+/** The members of a server that a handler sees, as `this.server`. */
 /// <reference types="node" preserve="true" />
 import type { RequestOutcome } from "./request_outcome.ts";
 
-/** The server of a handler: an HTTPServer, or a class that extends it. A handler that needs more says of which class its server is. */
+/**
+ * The server of a handler: an HTTPServer, or an object of a class that extends it. If a handler needs more members, override its
+ * `get server()` with the type of the server's class.
+ */
 export interface Server {
   /** Where the server listens: `[host, port]`. @source Python's `server_address` */
   readonly serverAddress: readonly [host: string, port: number];
@@ -12,7 +15,7 @@ export interface Server {
   shutdown(): Promise<void>;
   /** Stops the server at once. @source Python's `server_close` */
   serverClose(): void;
-  /** Logs an error that belongs to no request. `%s` and `%d` stand for the arguments by turns. */
+  /** Logs an error that belongs to no request. `%s` and `%d` are replaced by the arguments, in order. */
   logError(message: string, ...args: unknown[]): void;
   /** As `shutdown`. */
   [Symbol.asyncDispose](): Promise<void>;

@@ -1,4 +1,4 @@
-/** What a server has for the requests that it runs, and for their handlers' own class; not for users. */
+/** The services that a server gives to its requests and to the base class of handlers. They are internal. */
 import type { StartContext } from "../loop/async_context.ts";
 import type { Clock } from "../loop/clock.ts";
 import type { FlushScheduler } from "../loop/flush_scheduler.ts";
@@ -12,16 +12,16 @@ export interface Services {
   readonly log: Log;
   /** Whether the server's own `requestEnded` is to be called here. */
   readonly watched: boolean;
-  /** Calls what a user has written for the end of requests: what it throws is logged, and harms nobody. */
+  /** Calls a user's `requestEnded`. An error that it throws is logged, and has no other effect. */
   told(call: () => unknown): void;
-  /** Where requests begin, and where everything is called that belongs to no request. */
+  /** The async context in which requests begin, and in which everything is called that belongs to no request. */
   readonly context: StartContext;
-  /** The server, for a handler that reads `this.server`: if the next thing is a call of `shutdown`, it is the handler's. */
+  /** The server, for a handler that reads `this.server`. If a call of `shutdown` follows at once, it counts as this handler's. */
   serverFor(caller: ShutdownCaller): Server;
 }
 
-/** A handler that may ask its server to shut down, and is not waited for then. */
+/** A handler that may call its server's `shutdown`, which then does not wait for that handler. */
 export interface ShutdownCaller {
-  /** Whether it has come to its end. */
+  /** Whether the handler has settled. */
   readonly settled: boolean;
 }

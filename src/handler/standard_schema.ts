@@ -2,7 +2,7 @@
 
 /** A schema that checks a value and gives it its type. @source https://standardschema.dev */
 export interface StandardSchemaV1<Input = unknown, Output = Input> {
-  /** How the schema is asked. `validate` gives the value, changed where the schema says so, or what is wrong with it. */
+  /** The members that all validators have. `validate` returns the value, which the schema may have changed, or its issues. */
   readonly "~standard": {
     readonly version: 1;
     readonly vendor: string;
@@ -20,6 +20,6 @@ export type StandardResult<Output> =
 export interface StandardIssue {
   /** What is wrong, for people. */
   readonly message: string;
-  /** Where: the names and indexes that lead there from the whole value; none for the whole value itself. */
+  /** The names and indexes that lead from the whole value to the wrong part; none if the whole value is wrong. */
   readonly path?: readonly (PropertyKey | { readonly key: PropertyKey })[] | undefined;
 }

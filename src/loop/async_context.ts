@@ -1,18 +1,19 @@
 /**
- * The asynchronous context in which requests begin: what `AsyncLocalStorage` shows a handler before it has entered anything itself.
+ * The asynchronous context in which requests begin: it holds the values that a handler's `AsyncLocalStorage` has at first.
  *
- * A request runs in whatever callback happens to start it: its connection's, or another request's that has just settled. What one
- * handler has entered with `enterWith` would be seen by the next. So each request is started in the context of its server's start.
+ * A request begins in the callback that happens to start it: a callback of its connection, or of another request that has just settled. A
+ * value that one handler has set with `enterWith` would be visible to the next. So each request begins in the context in which its server
+ * was started.
  */
 import { AsyncLocalStorage, AsyncResource } from "node:async_hooks";
 
-/** One context, in which functions can be called any number of times. */
+/** A context, in which functions can be called any number of times. */
 export interface Context {
-  /** What the task enters with `enterWith` ends with the call, and with what the task has begun. */
+  /** Calls a task in this context. A value that the task sets with `enterWith` is visible only to the task, and to work that it begins. */
   run<Argument, Result>(task: (argument: Argument) => Result, argument: Argument): Result;
 }
 
-/** Where a context is an object that `enterWith` replaces (Node 24 and newer, Bun, Deno): the same one serves all calls. */
+/** For runtimes on which a context is an object that `enterWith` replaces (Node 24 and newer, Bun, Deno). One resource serves all calls. */
 class SharedResource implements Context {
   readonly #resource = new AsyncResource("plinth");
 
@@ -21,12 +22,12 @@ class SharedResource implements Context {
   }
 }
 
-/** How many resources are made at a time. */
+/** The number of resources that are made at a time. */
 const SPARES = 16;
 
 /**
- * Where `enterWith` writes into the resource that runs (Node 20 and 22): each call has a resource of its own, which has copied what
- * the context holds. They are made some at a time, because the context must be entered for that.
+ * For runtimes on which `enterWith` writes into the resource that runs (Node 20 and 22). Each call has a resource of its own, which has
+ * copied the values of the context. Several are made at a time, because the context must be entered to make them.
  */
 class FreshResources implements Context {
   readonly #resource = new AsyncResource("plinth");
@@ -45,7 +46,7 @@ class FreshResources implements Context {
   }
 }
 
-/** The part of Deno's core that its own AsyncLocalStorage is made of. It is not documented. */
+/** The functions of Deno's core on which its AsyncLocalStorage is built. They are not documented. */
 interface Core {
   getAsyncContext?: () => unknown;
   setAsyncContext?: (context: unknown) => void;
@@ -55,7 +56,7 @@ const { Deno } = globalThis as { Deno?: { readonly internal?: symbol; readonly [
 const { getAsyncContext, setAsyncContext } =
   (Deno?.internal === undefined ? undefined : Deno[Deno.internal]?.core) ?? {};
 
-/** On Deno, where `runInAsyncScope` takes about as long as a tenth of a request, and this a hundredth of that. */
+/** For Deno. There, `runInAsyncScope` takes about a tenth of the time of a request, and this class a hundredth of that. */
 class Frame implements Context {
   readonly #frame: unknown = getAsyncContext!();
 
@@ -70,7 +71,7 @@ class Frame implements Context {
   }
 }
 
-/** Whether these two do what they are taken for. */
+/** Whether Deno's two functions are there, and do what this file expects of them. */
 function hasFrames(): boolean {
   if (typeof getAsyncContext !== "function" || typeof setAsyncContext !== "function") return false;
   const storage = new AsyncLocalStorage<boolean>();
@@ -82,25 +83,31 @@ function hasFrames(): boolean {
   return isInside && storage.getStore() === undefined;
 }
 
-/** An AsyncLocalStorage that hands its store from resource to resource writes it into them. To try that would slow promises down. */
+/**
+ * Whether an AsyncLocalStorage writes its store into resources, as on Node 20 and 22. Only the name of a method is looked at, because using
+ * an AsyncLocalStorage would slow promises down.
+ */
 const writesIntoResources = "_propagate" in AsyncLocalStorage.prototype;
 
-/** Whether an AsyncLocalStorage that is used slows no promise down, as it does on Node 20 and 22. */
+/** Whether the use of an AsyncLocalStorage leaves promises as fast as they are. On Node 20 and 22 it slows them down. */
 export const isStorageCheap = !writesIntoResources;
 
-const One: new () => Context = hasFrames() ? Frame : SharedResource;
-const Shared: new () => Context = One === SharedResource && writesIntoResources ? FreshResources : One;
+/** The context of calls that belong to one request. */
+const ContextOfOne: new () => Context = hasFrames() ? Frame : SharedResource;
+/** The context of calls that belong to many requests, so that no call may see a value that another has set. */
+const ContextOfMany: new () => Context =
+  ContextOfOne === SharedResource && writesIntoResources ? FreshResources : ContextOfOne;
 
-/** The present context, for calls that belong to one request: what one of them enters, the next may see. */
+/** Captures the present context, for calls that belong to one request: a value that one call sets may be visible to the next. */
 export function presentContext(): Context {
-  return new One();
+  return new ContextOfOne();
 }
 
 /**
- * Under which symbol an AsyncResource of Node's, from 24 on, keeps the context in which it was made: an object that `enterWith`
- * replaces. It is not documented; undefined where it is not what it is taken for.
+ * The symbol under which an AsyncResource of Node 24 and newer keeps the context in which it was made: an object that `enterWith`
+ * replaces. It is not documented; undefined if it is not as expected.
  */
-const FRAME = writesIntoResources || One === Frame ? undefined : findFrame();
+const FRAME = writesIntoResources || ContextOfOne === Frame ? undefined : findFrame();
 
 function findFrame(): symbol | undefined {
   const outside = new AsyncResource("plinth");
@@ -108,7 +115,7 @@ function findFrame(): symbol | undefined {
   if (symbol === undefined) return undefined;
   const storage = new AsyncLocalStorage<boolean>();
   const frame = (): unknown => frameOf(new AsyncResource("plinth"), symbol);
-  // What `run` leaves behind ends with the scope around it.
+  // The scope ends the changes that `run` may leave in the context.
   const [before, inside, again] = outside.runInAsyncScope(() => [
     frame(),
     ...storage.run(true, () => [frame(), frame()]),
@@ -116,7 +123,10 @@ function findFrame(): symbol | undefined {
   return before === frameOf(outside, symbol) && inside !== before && inside === again ? symbol : undefined;
 }
 
-/** How many checks have found that no AsyncLocalStorage is used; -1 once one is. For Node 20 and 22, where a used one marks each resource. */
+/**
+ * For Node 20 and 22, where an AsyncLocalStorage that is in use marks each resource: the number of checks that have found no mark; -1 after
+ * a check has found one. -1 on other runtimes.
+ */
 let unused = writesIntoResources ? 0 : -1;
 
 function checkUse(): void {
@@ -124,23 +134,23 @@ function checkUse(): void {
   unused = marks.every(({ description }) => IDS.has(description)) ? unused + 1 : -1;
 }
 
-/** What every resource has. */
+/** The symbols that every resource has. */
 const IDS = new Set<string | undefined>(["async_id_symbol", "trigger_async_id_symbol"]);
 
 function frameOf(resource: AsyncResource, symbol: symbol): unknown {
   return (resource as unknown as Record<symbol, unknown>)[symbol];
 }
 
-/** The context of a server's start, for calls that belong to many requests, or to none. */
+/** The context in which a server was started, for calls that belong to many requests, or to none. */
 export class StartContext implements Context {
-  #context: Context = new Shared();
+  #context: Context = new ContextOfMany();
   #frame = presentFrame();
-  /** The event loop has called, in this very context, and nothing of a user's has run since. */
+  /** A callback of the event loop runs in this very context, and no code of the user's has run in it yet. */
   #isPresent = false;
 
-  /** The server starts in the present context. */
+  /** Captures the present context, because the server starts in it. */
   renew(): void {
-    this.#context = new Shared();
+    this.#context = new ContextOfMany();
     this.#frame = presentFrame();
   }
 
@@ -153,22 +163,22 @@ export class StartContext implements Context {
   }
 
   /**
-   * Whether a callback of the event loop's, which comes to one handle again and again, is in this context, as far as can be told.
-   * @param before what this has returned for the handle before; 0 the first time
-   * @returns more than 0 where it is
+   * Whether the present callback of the event loop is in this context, as far as is known. A handle calls back many times.
+   * @param before the result of the last call for the same handle; 0 the first time
+   * @returns a number above 0 if the callback is in this context
    */
   presence(before: number): number {
-    // Frames are objects: where the handle was made in this one, it calls in this one each time.
+    // A frame is an object, and a handle calls back in the frame in which it was made. So one comparison is enough.
     if (FRAME !== undefined) return before !== 0 ? before : presentFrame() === this.#frame ? 1 : -1;
-    // Handlers write into the resource that calls, which is the handle. So between two calls of one handle there is a check, and behind
-    // the first that finds an AsyncLocalStorage used, each request has a resource of its own.
+    // A handler's `enterWith` writes into the resource that calls back, which is the handle. So there is a check between two callbacks of one
+    // handle. After a check has found an AsyncLocalStorage in use, each request gets a resource of its own.
     if (unused === before) checkUse();
     return unused;
   }
 
   /**
-   * The event loop has called in this context, as `presence` has told: the next run need not enter it. (To enter a context inside of
-   * a callback of Node's costs about a twentieth of a request.)
+   * A callback of the event loop begins in this context, as `presence` has found. The next `run` need not enter the context, which on Node
+   * costs about a twentieth of a request.
    */
   called(): void {
     this.#isPresent = true;

@@ -1,36 +1,37 @@
-/** One coarse clock a server: what deadlines are measured with, and the two ways of writing the time of day. */
+/** The coarse clock of a server. It measures deadlines, and gives the time of day for Date fields and for the log. */
 
 import { performance } from "node:perf_hooks";
 
-/** The most milliseconds that a timer takes; it fires at once for more. */
+/** The longest time of a timer, in milliseconds. A timer with a longer time would fire at once. */
 export const LONGEST_TIMER = 2 ** 31 - 1;
 
-/** Milliseconds between ticks: how exact a deadline is. */
+/** Milliseconds between ticks: the precision of deadlines. */
 const TICK = 250;
-/** The same while the server stops: what it waits for then is short. */
+/** Milliseconds between ticks while the server stops, since deadlines are short then. */
 const STOPPING_TICK = 50;
 
 const MONTHS = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
 
 export class Clock {
-  /** Milliseconds, never going back, as of the last tick. */
+  /** Milliseconds by `performance.now`, as of the last tick. */
   now = performance.now();
   /**
-   * Milliseconds that the last tick counts for: those since the one before, but no more than two ticks take. Where something has held
-   * the event loop up for longer, what happened meanwhile has not been seen.
+   * Milliseconds that the last tick counts for: the time since the tick before it, but at most that of two ticks. If the event loop was
+   * blocked for longer, the clock does not know what happened meanwhile.
    */
   step = 0;
   #date = "";
-  /** There are no ticks where handlers block: the time is looked at when it is asked for. */
+  /** `date` looks at the time whenever it is read: there are no ticks in a thread whose handlers block. */
   readonly #live: boolean;
   readonly #onTick: () => void;
   #timer: ReturnType<typeof setInterval> | null = null;
-  #ringing: ReturnType<typeof setImmediate> | null = null;
+  #immediate: ReturnType<typeof setImmediate> | null = null;
   #tick = TICK;
-  /** When there is another second, by `now`. */
+  /** When the next second begins, by `now`. */
   #dateUntil = 0;
   #logTime = "";
   #logSecond = 0;
+  /** The last tick has not called `onTick`. */
   #skipped = false;
 
   constructor(onTick: () => void, live = false) {
@@ -39,7 +40,7 @@ export class Clock {
     this.#update();
   }
 
-  /** The time as a Date field has it (IMF-fixdate, RFC 9110 §5.6.7). */
+  /** The time in the format of a Date field (IMF-fixdate, RFC 9110 §5.6.7). */
   get date(): string {
     if (this.#live) this.#update();
     return this.#date;
@@ -48,38 +49,38 @@ export class Clock {
   start(): void {
     if (this.#timer !== null) return;
     this.#update();
-    // Timers run before sockets are read, immediates after that: so a client that has sent its data is not timed out.
-    this.#timer = setInterval(() => (this.#ringing = setImmediate(this.#ring)), this.#tick);
+    // Timers run before sockets are read, and immediates after that. So a client that has sent its data is not timed out.
+    this.#timer = setInterval(() => (this.#immediate = setImmediate(this.#onImmediate)), this.#tick);
     this.#timer.unref();
   }
 
-  readonly #ring = (): void => {
+  readonly #onImmediate = (): void => {
     const passed = performance.now() - this.now;
     const late = passed > 4 * this.#tick;
     this.step = Math.min(passed, 2 * this.#tick);
     this.#update();
-    // Where the event loop was blocked, data that has come may not have been read yet, so deadlines wait for the next tick. They never
-    // wait for two in a row: otherwise a loop that is always blocked would time nobody out.
+    // If the event loop was blocked, data that has arrived may not have been read yet, so deadlines wait for the next tick. They never wait
+    // twice in a row: otherwise a loop that is always blocked would time nobody out.
     this.#skipped = late && !this.#skipped;
     if (!this.#skipped) this.#onTick();
   };
 
-  /** Ticks more often from now on, and says what time it is. */
+  /** Ticks more often from now on, and updates the time. */
   hasten(): void {
-    const ticks = this.#timer !== null;
+    const isTicking = this.#timer !== null;
     this.stop();
     this.#tick = STOPPING_TICK;
-    if (ticks) this.start();
+    if (isTicking) this.start();
     else this.#update();
   }
 
   stop(): void {
     if (this.#timer !== null) clearInterval(this.#timer);
-    if (this.#ringing !== null) clearImmediate(this.#ringing);
-    this.#timer = this.#ringing = null;
+    if (this.#immediate !== null) clearImmediate(this.#immediate);
+    this.#timer = this.#immediate = null;
   }
 
-  /** The local time as Python's logs have it: 22/Nov/2026 13:05:09. */
+  /** The local time in the format of Python's logs: 22/Nov/2026 13:05:09. */
   get logTime(): string {
     const wall = new Date();
     const second = Math.floor(wall.getTime() / 1000);
@@ -99,11 +100,11 @@ export class Clock {
   }
 }
 
-/** A local time as Python's logs have it: 22/Nov/2026 13:05:09. */
+/** A local time in the format of Python's logs: 22/Nov/2026 13:05:09. */
 export function logTimeOf(wall: Date): string {
-  const two = (n: number) => String(n).padStart(2, "0");
+  const twoDigits = (n: number) => String(n).padStart(2, "0");
   return (
-    `${two(wall.getDate())}/${MONTHS[wall.getMonth()]}/${wall.getFullYear()} ` +
-    `${two(wall.getHours())}:${two(wall.getMinutes())}:${two(wall.getSeconds())}`
+    `${twoDigits(wall.getDate())}/${MONTHS[wall.getMonth()]}/${wall.getFullYear()} ` +
+    `${twoDigits(wall.getHours())}:${twoDigits(wall.getMinutes())}:${twoDigits(wall.getSeconds())}`
   );
 }

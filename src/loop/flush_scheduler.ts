@@ -1,39 +1,40 @@
-/** What waits for the end of the present turn of the event loop: all of it shares one callback of the runtime's. */
+/** Calls tasks at the end of the present turn of the event loop. All tasks share one callback of the runtime. */
 import { performance } from "node:perf_hooks";
 
 export interface FlushTask {
   turnEnded(): void;
 }
 
-/** With more responses than this in a turn, those of the next are held back: it is then that this saves something. */
+/** If a turn has more responses than this, those of the next turn are held back. With fewer responses, that would save nothing. */
 const FEW = 4;
-/** How often the clock is looked at meanwhile: for each so many responses. */
-const LOOK = 8;
-/** Milliseconds: a turn that takes longer holds nothing back any more. */
-const LONG = 1;
-/** Milliseconds: nor does a turn behind one whose responses took as long as this on average. */
-const SLOW = 0.1;
+/** While responses are held back, the clock is read once for this many of them. */
+const CLOCK_INTERVAL = 8;
+/** Milliseconds. A turn that takes longer holds nothing back any more. */
+const LONG_TURN = 1;
+/** Milliseconds. If the responses of a turn took this long on average, the next turn holds nothing back. */
+const SLOW_RESPONSE = 0.1;
 
 /**
- * The responses of many connections that leave right behind each other cost less than those that leave one by one, with handlers in
- * between: who reads them is woken up once, and finds the others when it has read the first. So where there are many, they are
- * held back until the end of the turn; but for no more than a few handlers that are not as quick as the others were: nobody's response
- * is to wait for others' computations.
+ * Holds responses back until the end of the turn, if there are many. Responses of many connections cost less if they leave right after
+ * each other than if handlers run in between: a client that reads them is woken up once, and finds the others when it has read the first.
+ * Responses are held back only while handlers are quick, and for a few slow ones at most, since no response should wait for the
+ * computations of other requests.
  */
 export class FlushScheduler {
   readonly #endOfTurn: (task: () => void) => void;
   readonly #now: () => number;
   readonly #tasks: FlushTask[] = [];
   readonly #held: FlushTask[] = [];
-  /** The end of the turn has been asked for. */
-  #awaited = false;
+  /** The callback for the end of the turn is scheduled. */
+  #isScheduled = false;
   /** Whether responses are held back. */
   #holds = false;
-  /** How many responses there were since the last end of a turn that was asked for, and since when they are timed. */
+  /** The number of responses since the last scheduled end of a turn. */
   #responses = 0;
+  /** When the measuring of these responses began. */
   #began = 0;
-  readonly #run = (): void => {
-    this.#holds = this.#responses > FEW && this.#now() - this.#began < this.#responses * SLOW;
+  readonly #endTurn = (): void => {
+    this.#holds = this.#responses > FEW && this.#now() - this.#began < this.#responses * SLOW_RESPONSE;
     // A task may add another, which belongs to this turn as well: responses commit their heads, then connections send them.
     try {
       while (this.#tasks.length > 0 || this.#held.length > 0) {
@@ -41,13 +42,16 @@ export class FlushScheduler {
         runAll(this.#held);
       }
     } finally {
-      this.#responses = 0; // of those that came meanwhile, too: they have had their end of a turn
-      this.#awaited = false;
-      if (this.#tasks.length > 0 || this.#held.length > 0) this.#await(); // behind a task that has thrown
+      this.#responses = 0; // also forgets the responses that the tasks have caused: they leave with this turn
+      this.#isScheduled = false;
+      if (this.#tasks.length > 0 || this.#held.length > 0) this.#schedule(); // a task has thrown
     }
   };
 
-  /** @param now a clock, in milliseconds */
+  /**
+   * @param endOfTurn calls a function at the end of the present turn
+   * @param now a clock, in milliseconds
+   */
   constructor(endOfTurn: (task: () => void) => void, now: () => number = () => performance.now()) {
     this.#endOfTurn = endOfTurn;
     this.#now = now;
@@ -56,7 +60,7 @@ export class FlushScheduler {
   /** Calls `task.turnEnded` at the end of this turn. A task adds itself once a turn. */
   add(task: FlushTask): void {
     this.#tasks.push(task);
-    this.#await();
+    this.#schedule();
   }
 
   /** A response is complete. @returns whether it is held back, and `task.turnEnded` will be called; otherwise it should leave now */
@@ -64,10 +68,10 @@ export class FlushScheduler {
     const responses = ++this.#responses;
     if (responses === (this.#holds ? 1 : FEW)) {
       this.#began = this.#now();
-      this.#await();
+      this.#schedule();
     }
     if (!this.#holds) return false;
-    if (responses % LOOK === 0 && this.#now() - this.#began > LONG) {
+    if (responses % CLOCK_INTERVAL === 0 && this.#now() - this.#began > LONG_TURN) {
       this.#holds = false;
       runAll(this.#held);
       return false;
@@ -76,10 +80,10 @@ export class FlushScheduler {
     return true;
   }
 
-  #await(): void {
-    if (this.#awaited) return;
-    this.#awaited = true;
-    this.#endOfTurn(this.#run);
+  #schedule(): void {
+    if (this.#isScheduled) return;
+    this.#isScheduled = true;
+    this.#endOfTurn(this.#endTurn);
   }
 }
 

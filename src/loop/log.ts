@@ -1,4 +1,4 @@
-/** Log lines as Python's http.server writes them, to stderr, gathered so that a busy server writes once a turn. */
+/** Writes the log to stderr, in the format of Python's http.server. Lines are collected, so that a busy server writes once a turn. */
 import { format, inspect, types } from "node:util";
 import type { Peer } from "../protocol/exchange.ts";
 import { quote } from "../quote_value.ts";
@@ -6,19 +6,19 @@ import { writeToStderr } from "./stderr.ts";
 import type { FlushScheduler, FlushTask } from "./flush_scheduler.ts";
 
 /**
- * Where log lines go: "plain" to stderr, "none" nowhere, a function is given each line, without its end. A promise that it returns is
- * not waited for.
+ * Where log lines go. "plain": to stderr. "none": nowhere. A function is called with each line, without a line feed. A promise that it
+ * returns is not awaited; if it rejects, that is reported on stderr.
  */
 export type LogOption = "plain" | "none" | ((line: string) => void);
 
 export class Log implements FlushTask {
-  /** Nothing is written at all. */
+  /** Nothing is logged at all. */
   readonly silent: boolean;
   readonly #scheduler: FlushScheduler;
   readonly #write: ((line: string) => unknown) | null;
   #lines = "";
 
-  /** @throws {TypeError} for an option that is none */
+  /** @throws {TypeError} for a value that is not a `LogOption` */
   constructor(option: LogOption, scheduler: FlushScheduler) {
     if (option !== "plain" && option !== "none" && typeof option !== "function") {
       throw new TypeError(`the option log is "plain", "none" or a function, not ${quote(option)}`);
@@ -29,9 +29,9 @@ export class Log implements FlushTask {
   }
 
   /**
-   * Writes one line: a prefix, and a message in which `%s`, `%d` … stand for the arguments by turns, as `util.format` has it. All of it
-   * is escaped, so that no request can forge another's line, or hide a part of its own. Only an Error among the arguments has more
-   * lines: the first one of its stack stands in its place, the others stand below, indented, each of them escaped.
+   * Writes one line: a prefix, and a message in which `%s`, `%d` … are replaced by the arguments, as by `util.format`. All of it is
+   * escaped, so that no request can forge the line of another, or hide a part of its own. An Error among the arguments may add lines: the
+   * first line of its stack takes its place, and the others follow below, indented, each of them escaped.
    */
   message(prefix: string, message: string, args: readonly unknown[]): void {
     let given = args;
@@ -47,14 +47,14 @@ export class Log implements FlushTask {
     this.write(escape(prefix + format(message, ...given)) + below);
   }
 
-  /** Writes a line that has been escaped. */
+  /** Writes a line that has been escaped already. */
   write(line: string): void {
     if (this.#write !== null) {
       try {
         const result = this.#write(line);
-        if (result instanceof Promise) result.catch((error: unknown) => complain(line, error));
+        if (result instanceof Promise) result.catch((error: unknown) => reportFailure(line, error));
       } catch (error) {
-        complain(line, error);
+        reportFailure(line, error);
       }
       return;
     }
@@ -66,7 +66,7 @@ export class Log implements FlushTask {
     this.flush();
   }
 
-  /** Writes what has been gathered. */
+  /** Writes the lines that were collected. */
   flush(): void {
     const lines = this.#lines;
     this.#lines = "";
@@ -74,18 +74,18 @@ export class Log implements FlushTask {
   }
 }
 
-/** A log is called from anywhere, where nobody could do better with its error: one that fails must not end the server. */
-function complain(line: string, error: unknown): void {
+/** Reports the error of a user's log function. It is not thrown, because the callers could not handle it and it must not end the server. */
+function reportFailure(line: string, error: unknown): void {
   const text = describe(error).split("\n").map(escape).join("\n    ");
   writeToStderr(`${line}\nthe function given as the option log has failed: ${text}\n`);
 }
 
-/** What most lines are made of; others are looked at character by character. */
+/** Matches a line that needs no escapes, as most lines do not. It is quicker than `UNSAFE`. */
 const ALL_PLAIN = /^[\x20-\x5b\x5d-\x7e]*$/;
-/** Controls, format characters (marks of direction and others that nobody sees), ends of lines, halves of characters, backslashes. */
+/** Control characters, format characters (such as invisible marks of direction), line separators, lone surrogates, and backslashes. */
 const UNSAFE = /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\p{Cs}\\]/gu;
 
-/** As Python's log_message and its string literals: a backslash doubled, \x1b, \u2028, \U000e0001. */
+/** Escapes as Python's log_message and its string literals do: a backslash is doubled, others are \x1b, \u2028, \U000e0001. */
 function escape(text: string): string {
   return ALL_PLAIN.test(text) ? text : text.replace(UNSAFE, escapeOne);
 }
@@ -97,27 +97,27 @@ function escapeOne(character: string): string {
   return hex.length <= 4 ? `\\u${hex.padStart(4, "0")}` : `\\U${hex.padStart(8, "0")}`;
 }
 
-/** Also of one that comes from another realm. */
+/** Whether a value is an Error, also one of another realm. */
 function isError(value: unknown): value is Error {
   return value instanceof Error || types.isNativeError(value);
 }
 
-/** Anything can be thrown. @returns what to give to the log for it: the error itself, whose stack is then shown, or a description */
+/** Makes a log's argument of a thrown value: an Error itself, whose stack is then logged, or a description of another value. */
 export function loggable(error: unknown): unknown {
   return isError(error) ? error : describe(error);
 }
 
-/** A client's address as a line of the log has it: a word, whether it is known or not. */
+/** A client's address for a line of the log; "-" if it is not known. */
 export function loggedAddress([host]: Peer): string {
   return host === "" ? "-" : host;
 }
 
-/** Anything can be thrown in a thread; whoever hears of it has an Error. */
+/** Makes an Error of a value that was thrown in a thread. */
 export function thrown(error: unknown): Error {
-  return error instanceof Error ? error : new Error(`it has thrown ${describe(error)}`);
+  return error instanceof Error ? error : new Error(`the thread has thrown ${describe(error)}`);
 }
 
-/** Anything can be thrown, and be the cause of anything, itself included. */
+/** Describes a thrown value as text. Any value can be thrown, and an error can be its own cause. */
 export function describe(error: unknown): string {
   if (typeof error === "string") return error;
   return inspect(error, { customInspect: false, ...(isError(error) ? {} : { breakLength: Infinity }) });

@@ -1,28 +1,32 @@
-/** Writes the log to stderr. Whatever becomes of the reader there, the server goes on, and no more than a bound waits for it. */
+/** Writes the log to stderr. If the reader of stderr is slow or gone, the server goes on, and drops lines instead of collecting them. */
 import { writeSync } from "node:fs";
 import process from "node:process";
 import { logTimeOf } from "./clock.ts";
 
-/** While more characters than this wait for the reader, lines are dropped. */
+/** While at least this many characters wait for the reader, lines are dropped. */
 const MOST_WAITING = 1024 * 1024;
 
-/** Characters that were written and that the system has not taken. All servers of a process share its stderr. */
+/** Characters that were written and that the system has not taken yet. All servers of a process share its stderr. */
 let waiting = 0;
-/** Lines that were lost since the last that arrived, and the error for which they were; null where the reader stood still. */
+/** The number of lines that were lost since the last one that arrived. */
 let lost = 0;
+/** The error by which lines were lost; null if the reader was too slow. */
 let cause: Error | null = null;
 let isListening = false;
-/** The stream has thrown. On Deno it does so when the disk is full, and never writes again. */
+/** The stream has thrown. On Deno it throws when the disk is full, and never writes again. */
 let isBroken = false;
 
-/** Writes lines, each with its end. Never throws. On Deno it waits until the system has taken them, elsewhere only for files and terminals. */
+/**
+ * Writes lines, each of which ends with a line feed. Never throws. On Deno it blocks until the system has taken the lines. On other runtimes
+ * it blocks only if stderr is a file or a terminal.
+ */
 export function writeToStderr(lines: string): void {
-  // Once something is lost, all is lost until what waits has left: so one note says where, and how much.
+  // When a line is lost, all lines are dropped until those that wait have left. So one note says where lines are missing, and how many.
   if (waiting > 0 && (lost > 0 || waiting >= MOST_WAITING)) lost += countOf(lines);
   else send(lines, countOf(lines));
 }
 
-/** @param count how many lines are lost with these */
+/** @param count the number of lines that are lost if `lines` are */
 function send(lines: string, count: number): void {
   const { length } = lines;
   let isDone = false;
@@ -41,9 +45,9 @@ function send(lines: string, count: number): void {
   try {
     if (!isListening) {
       isListening = true;
-      process.stderr.on("error", ignore); // `done` is told of it
+      process.stderr.on("error", ignore); // `done` gets the error
     }
-    // Without it being taken at once, and only then, `done` is relied upon: a program may have a `write` of its own there.
+    // A program may have replaced `write` by one that never calls `done`. So `done` is needed only if the text was not taken at once.
     const isTaken: unknown = process.stderr.write(lines, done);
     if (isTaken !== false || isDone) return;
     waits = true;
@@ -63,9 +67,9 @@ function sendDirectly(lines: string, done: (error?: Error) => void): void {
   done();
 }
 
-/** Lines arrive again. */
+/** Lines arrive again: writes a note that says how many were lost. */
 function sendNote(): void {
-  const why = cause === null ? "what reads stderr has stood still" : cause.message;
+  const why = cause === null ? "the reader of stderr was too slow" : cause.message;
   const note = `- - - [${logTimeOf(new Date())}] ${lost} lines of the log were lost: ${why}\n`;
   const count = lost;
   lost = 0;

@@ -1,46 +1,47 @@
-/** Imports the program once more, in a thread, up to where it serves, and finds the server that is constructed there. */
+/** Imports the program again, in a thread, up to where it serves, and finds the server that is constructed there. */
 import process from "node:process";
 import { hasCopies, listCopies, ONE_COPY } from "../runtime/library_copies.ts";
 import { describe } from "../loop/log.ts";
 import { advice, type Program, TWICE } from "./program_description.ts";
 import { LONGEST_TIMER } from "../loop/clock.ts";
 
-/** How long, when it has come to its end, or to serve with another server, and has not constructed it. In milliseconds. */
+/** Milliseconds to wait for the server when the program has ended, or would serve with another server, and has not constructed it. */
 const LATE_TIMEOUT = 3_000;
 
-/** What a module exports. */
+/** The exports of a module. */
 export type Exports = Readonly<Record<string, unknown>>;
 
-/** The servers that are constructed in a thread, and what the thread keeps of them. */
+/** The servers that the program has constructed in a thread, by their keys. */
 export class ServerFinder<Constructed> {
   readonly #constructed = new Map<string, Constructed[]>();
   #onParked: (() => void) | null = null;
   #onConstructed: (() => void) | null = null;
 
-  /** One more has been constructed. */
-  constructed(key: string, one: Constructed): void {
-    const same = this.#constructed.get(key);
-    if (same === undefined) this.#constructed.set(key, [one]);
-    else same.push(one);
+  /** A server has been constructed. */
+  constructed(key: string, server: Constructed): void {
+    const servers = this.#constructed.get(key);
+    if (servers === undefined) this.#constructed.set(key, [server]);
+    else servers.push(server);
     this.#onConstructed?.();
   }
 
-  /** A server would begin to serve. @returns what never resolves: the rest of the program is not for this thread */
+  /** A server would begin to serve. @returns a promise that never resolves: the rest of the program is not for this thread */
   park(): Promise<never> {
     this.#onParked?.();
     return new Promise(() => {});
   }
 
-  /** The one of that key that was constructed as the nth, if it has been. */
+  /** The server of a key that was constructed as the nth, from 0 on; undefined if it has not been constructed. */
   find(key: string, nth: number): Constructed | undefined {
     return this.#constructed.get(key)?.[nth];
   }
 
   /**
    * Imports the program, up to where it serves.
-   * @param timeout how long that may take, in milliseconds
-   * @param isFound whether what it is imported for has been constructed, or is among what it exports
-   * @returns what it exports; null where it has not come to its end, and need not. Rejects with what to write where nothing is found
+   * @param timeout milliseconds that this may take
+   * @param isFound whether the server has been constructed, or its classes are among the exports
+   * @returns the exports; null if the server was found before the import has ended. Rejects with {Error}, which has advice, if it is not
+   *   found, or the import fails
    */
   importProgram(
     program: Program,
@@ -59,7 +60,7 @@ export class ServerFinder<Constructed> {
         resolve(exported);
         return true;
       };
-      // It has come to its end, or to where it will stay; what it has begun may still construct the server.
+      // The program has ended, or waits for good in `park`. Asynchronous code that it has begun may still construct the server.
       const lookSoon = (): void => {
         if (look()) return;
         this.#onConstructed = () => setImmediate(look);
@@ -83,12 +84,12 @@ export class ServerFinder<Constructed> {
   }
 }
 
-/** What to write where a thread does not understand the program's own language. */
+/** Advice, for an error: a thread cannot load the program's language, or the program fails there. */
 function adviceFor(error: unknown): string {
   if ((error as { code?: unknown } | null)?.code !== "ERR_UNKNOWN_FILE_EXTENSION") return `. ${TWICE}`;
   return (
-    ". What lets this program run is not there in its threads: register it by node --import, which threads inherit; or build the" +
-    " program, and run what was built; or run Node 22.18 or newer, which takes TypeScript as it is"
+    ". The loader that the program runs with is missing in its threads: register it by node --import, which threads inherit; or build" +
+    " the program, and run the result; or use Node 22.18 or newer, which runs TypeScript as it is"
   );
 }
 
@@ -100,13 +101,13 @@ export function notFound(program: Program): Error {
   return new Error(`a thread has not found the handlers. ${advice(program)}${second}`);
 }
 
-/** An error that can be sent to another thread, whatever was thrown. */
+/** Makes an error that can be sent to another thread, whatever was thrown. */
 export function sendable(error: unknown): Error {
   const failed = error instanceof Error ? error : new Error(describe(error));
   try {
     structuredClone(failed);
     return failed;
   } catch {
-    return new Error(failed.message); // its cause cannot be copied
+    return new Error(failed.message); // its cause, or another member, cannot be copied
   }
 }

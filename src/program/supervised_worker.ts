@@ -1,56 +1,58 @@
-/** One thread of this library's, as the event loop sees it that has started it: from its start to its end, and what it says. */
+/** One thread of this library, as seen by the event loop that has started it: its start, its messages, its end. */
 import type { Worker, WorkerOptions } from "node:worker_threads";
 import { thrown } from "../loop/log.ts";
 import { startThread, watchStart } from "./start_thread.ts";
 
 /**
- * Around what this library says to its threads and hears from them: the program may say things there itself, which are for nobody
- * here. Only 0, which nobody else has a use for, goes without.
+ * Wraps the messages between this library and its threads, since the program may send messages there itself, which the library ignores.
+ * Only the message 0 is sent without an envelope.
  */
 export interface Envelope<Message> {
   readonly plinth: Message;
 }
 
-/** @returns what this library has sent; undefined where the program has sent something */
+/** @returns the message that this library has sent; undefined if the program has sent it */
 export function openEnvelope<Message>(sent: unknown): Message | 0 | undefined {
   if (sent === 0) return 0;
   return typeof sent === "object" && sent !== null ? (sent as Partial<Envelope<Message>>).plinth : undefined;
 }
 
-/** What a thread says when it has begun to do what it was started for. */
+/** The message of a thread that is ready. */
 export interface ReadyMessage {
   readonly ready: true;
 }
 
-/** What a thread says when it cannot do what it was started for. */
+/** The message of a thread that cannot get ready. */
 export interface FailedMessage {
   readonly failed: Error;
 }
 
-/** Whoever has started a thread. */
+/** The owner of a thread, which has started it. */
 export interface SupervisedWorkerOwner<Ready extends ReadyMessage, Message> {
-  /** It has begun to do what it was started for. */
+  /** The thread is ready. */
   onReady(message: Ready): void;
-  /** It cannot, or has been silent for too long: it is to be ended. `why` says the reason. */
+  /** The thread cannot get ready, or was not ready in time: the owner should terminate it. `why` has the reason. */
   onFailed(): void;
+  /** The thread has sent another message. */
   onMessage(message: Message): void;
-  /** It has ended. `why` says the reason, where there is one. */
+  /** The thread has ended. `why` has the reason, if there is one. */
   onExit(code: number): void;
 }
 
-/** @template Message what the thread says besides how its start went; 0 is one of these messages */
+/** @template Message the messages that do not report on the start; 0 is one of them */
 export class SupervisedWorker<Ready extends ReadyMessage, Message> {
-  /** It does what it was started for, or has done so. */
+  /** The thread has reported that it is ready. */
   ready = false;
-  /** Why it has failed, or ended; null while it has not, and where there is nothing to say. */
+  /** Why the thread has failed or ended; null while it has not, and if no reason is known. */
   why: Error | null = null;
-  /** `why` is its own account of its start: nothing is to be added. */
+  /** `why` explains a failed start in full: it needs no addition. */
   hasSaidWhy = false;
   readonly #worker: Worker;
 
   /**
-   * @param name that of the file which it runs: see `startThread`, which may throw
-   * @param startTimeout how long it may take to be ready, in milliseconds
+   * @param name the name of the file that the thread runs, as `startThread` takes it
+   * @param startTimeout milliseconds that the thread may take to be ready
+   * @throws as `startThread`
    */
   constructor(
     name: string,
@@ -87,18 +89,18 @@ export class SupervisedWorker<Ready extends ReadyMessage, Message> {
     });
   }
 
-  /** Says something to the thread; 0 says no more than that there is something to be looked at. */
+  /** Sends a message to the thread. The message 0 says only that there is something to look at. */
   post(message: object | 0): void {
     this.#worker.postMessage(message === 0 ? 0 : ({ plinth: message } satisfies Envelope<object>));
   }
 
-  /** Whether the process goes on for this thread. (Whoever listens to the messages of a worker refs it again.) */
+  /** Whether this thread keeps the process alive. (Adding a listener for a worker's messages refs the worker again.) */
   set isHolding(isHolding: boolean) {
     if (isHolding) this.#worker.ref();
     else this.#worker.unref();
   }
 
-  /** Ends it, whatever it does, as far as the runtime can. */
+  /** Ends the thread, whatever it is doing, as far as the runtime can. */
   terminate(): void {
     void this.#worker.terminate();
   }

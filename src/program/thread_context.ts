@@ -1,6 +1,6 @@
 /**
- * What this thread is to the program: its main thread, or one that imports the program again. There, constructing the server tells the
- * thread its handlers, or makes it accept connections; code behind `serverActivate` does not run there.
+ * The role of this thread: the program's main thread, or a thread that imports the program again. In the latter, a server that the program
+ * constructs gives the thread its handlers, or accepts connections there. Code after `serverActivate()` does not run there.
  */
 import type { ExecutorServices } from "../handler/loop_executor.ts";
 import type { Handlers } from "../handler/router_interface.ts";
@@ -8,23 +8,23 @@ import type { Server } from "../handler/server_interface.ts";
 import type { LogOption } from "../loop/log.ts";
 import type { InheritedSocket } from "../transport/transport.ts";
 
-/** A listening socket that this process was started with, and what the service manager calls it. */
+/** A listening socket that this process was started with, and its name in the service manager. */
 export interface NamedSocket extends InheritedSocket {
-  /** `FileDescriptorName=` of its unit: the unit's own name where it does not say; "unknown" where there are no names. */
+  /** `FileDescriptorName=` of the socket's unit: the unit's own name by default; "unknown" if the service manager passes no names. */
   readonly name: string;
 }
 
-/** What every thread has for the servers that are constructed in it. */
+/** The members that every thread has for the servers that are constructed in it. */
 interface Thread {
-  /** Where lines of the log go, their control characters escaped already; null where the options of the server say so. */
+  /** Where lines of the log go, with control characters already escaped; null: the server's options say where. */
   readonly log: LogOption | null;
-  /** The listening sockets that the process was started with, as the program has them; null where nobody has asked for them yet. */
+  /** The listening sockets that the process was started with, as the program has got them; null: the environment names them. */
   readonly sockets: readonly NamedSocket[] | null;
-  /** It is a handler that calls. */
+  /** A handler is running: the present call comes from it. */
   readonly isHandling: boolean;
   /**
-   * Called where a server would begin to serve.
-   * @returns null where it may; else a promise that never resolves, or that rejects where a handler calls
+   * Called when a server would begin to serve.
+   * @returns null if it may serve here; else a promise that never resolves, or that rejects if a handler has called
    */
   park(): Promise<never> | null;
 }
@@ -37,14 +37,14 @@ export interface MainThread extends Thread {
 /** A thread that runs handlers. */
 export interface HandlerThread extends Thread {
   readonly role: "handlers";
-  /** What the server that serves was given for its threads. */
+  /** The option `threadData` of the server that serves. */
   readonly threadData: unknown;
   /** Where that server listens. */
   readonly serverAddress: readonly [host: string, port: number];
   /** Aborts when that server stops. */
   readonly stopping: AbortSignal;
   /** A server has been constructed whose handlers may be those that this thread runs. */
-  constructed(one: HandlingServer): void;
+  constructed(server: HandlingServer): void;
   /** Asks the server that serves to shut down, or to close at once. */
   shutdown(atOnce: boolean): Promise<void>;
 }
@@ -53,22 +53,22 @@ export interface HandlerThread extends Thread {
 export interface HandlingServer {
   readonly server: Server;
   readonly handlers: Handlers;
-  /** What its handlers have of it. */
+  /** The services that the server gives to its handlers. */
   services(): ExecutorServices;
 }
 
 /** A thread that accepts connections. */
 export interface ListenerThread extends Thread {
   readonly role: "listener";
-  /** Whether the server stops, also where this thread has not heard of it yet. */
+  /** Whether the server stops, even if no message has told this thread yet. */
   readonly isStopping: boolean;
   /** A server has been constructed that may be the one that this thread accepts connections for. */
-  constructed(one: ListeningServer): void;
-  /** The server stops, and does not listen here any more. Waits until it listens nowhere. */
+  constructed(server: ListeningServer): void;
+  /** The server stops, and no longer listens in this thread. @returns a promise that resolves when it listens in no thread */
   socketClosed(): Promise<void>;
-  /** Connections are closed at once from now on. */
+  /** Reports that the server closes new connections at once from now on. @param why the reason, for the log */
   crowded(why: string): void;
-  /** The server was asked to shut down, or to close at once: so should the others that listen with it. */
+  /** Asks the server's other listeners to shut down too, or to close at once. */
   shutdown(atOnce: boolean): void;
 }
 
@@ -76,15 +76,15 @@ export interface ListenerThread extends Thread {
 export interface ListeningServer {
   readonly server: Server;
   readonly handlers: Handlers;
-  /** Resolves when it has shut down. */
+  /** Resolves when the server has shut down. */
   readonly stopped: Promise<void>;
-  /** Lets it listen where others do, and have so many connections at a time. */
+  /** Makes the server listen on an address that it shares with other listeners, with at most `maxConnections` at a time. */
   listen(address: readonly [host: string, port: number], maxConnections: number): Promise<void>;
 }
 
 /**
- * A thread that another copy of this library runs. It does not hear of servers that the program constructs of this copy; they must not
- * serve there either, or the program would start all of its threads once more in each of them, without an end.
+ * A thread that another copy of this library runs. The other copy is not told of servers that the program constructs with this one. Such
+ * servers must not serve there: the program would start all of its threads again in each of its threads, without end.
  */
 export interface ForeignThread extends Thread {
   readonly role: "foreign";
@@ -97,7 +97,7 @@ const shared = globalThis as { [THREAD]?: ThreadContext };
 
 const MAIN: MainThread = { role: "main", log: null, sockets: null, isHandling: false, park: () => null };
 
-/** What this thread is. */
+/** The role of this thread, and its members. */
 export let threadContext: ThreadContext = contextOf(shared[THREAD]);
 
 function contextOf(other: ThreadContext | undefined): MainThread | ForeignThread {
@@ -114,7 +114,7 @@ function contextOf(other: ThreadContext | undefined): MainThread | ForeignThread
   };
 }
 
-/** Says what this thread is, before anything of the program is imported. */
+/** Sets the role of this thread, before any file of the program is imported. */
 export function enterThread(thread: HandlerThread | ListenerThread): void {
   threadContext = shared[THREAD] = thread;
 }

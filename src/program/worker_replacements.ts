@@ -1,35 +1,37 @@
-/** Starts threads in place of those that were lost: not at once where that is not wanted, and no faster than is allowed. */
+/** Starts threads in place of lost ones: after a delay, and at a limited rate. */
 import { performance } from "node:perf_hooks";
 import { LONGEST_TIMER } from "../loop/clock.ts";
 
 export interface WorkerReplacementsOptions {
-  /** How long after a loss its replacement is started, and how long after an attempt that has failed the next one. In milliseconds. */
+  /** Milliseconds from a loss to the start of its replacement, and from a failed attempt to the next one. */
   readonly delay: number;
-  /** How many may be started in a second; Infinity for no limit. */
+  /** The most threads that are started in a second; Infinity for no limit. */
   readonly rate: number;
-  /** How many of them may be started at once, when none was started for a while. */
+  /** The most threads that are started at once, when none was started for a while. */
   readonly burst: number;
 }
 
 export interface WorkerReplacementsOwner {
-  /** Whether there is a place for one more. */
+  /** Whether there is room for one more thread. */
   hasRoom(): boolean;
-  /** Starts one. @returns whether that was possible; otherwise it is tried again after the delay */
+  /** Starts a thread. @returns whether that was possible; otherwise it is tried again after the delay */
   startReplacement(): boolean;
-  /** They are lost faster than they may be replaced: the next is started after so many milliseconds. */
+  /** Threads are lost faster than they may be replaced: the next one is started after `milliseconds`. */
   replacementsWait(milliseconds: number): void;
 }
 
 export class WorkerReplacements {
   readonly #options: WorkerReplacementsOptions;
   readonly #owner: WorkerReplacementsOwner;
-  /** How many were lost whose replacements have not been started: those that may be started now, and those whose delay runs. */
+  /** The number of replacements whose delay is over, and that have not been started. */
   #due = 0;
+  /** The timers of the replacements whose delay is not over. */
   readonly #delayed = new Set<ReturnType<typeof setTimeout>>();
-  /** How many may be started now; one more for each part of a second. */
+  /** The number of threads that may be started now; it grows by `rate` a second, up to `burst`. */
   #allowed: number;
+  /** When `#allowed` was computed. */
   #allowedAt = performance.now();
-  /** Rings when the next one is allowed. */
+  /** The timer that waits until the next start is allowed. */
   #next: ReturnType<typeof setTimeout> | null = null;
 
   constructor(options: WorkerReplacementsOptions, owner: WorkerReplacementsOwner) {
@@ -38,12 +40,12 @@ export class WorkerReplacements {
     this.#allowed = options.burst;
   }
 
-  /** Whether there are some that have not been replaced yet. */
+  /** Whether lost threads have not been replaced yet. */
   get isOwing(): boolean {
     return this.#due + this.#delayed.size > 0;
   }
 
-  /** One was lost. */
+  /** A thread was lost. */
   add(): void {
     const { delay } = this.#options;
     if (delay === 0) {
@@ -58,7 +60,7 @@ export class WorkerReplacements {
     this.#delayed.add(timer);
   }
 
-  /** Starts as many as there is room for, and as are allowed. */
+  /** Starts as many replacements as there is room for and the rate allows. */
   look(): void {
     const { rate, burst } = this.#options;
     const now = performance.now();
@@ -78,7 +80,7 @@ export class WorkerReplacements {
     }, wait);
   }
 
-  /** Nothing is started any more for what was lost until now, but for what is lost from now on. */
+  /** Clears the timers: replacements that still wait for them are not started. A thread that is lost later is replaced. */
   stop(): void {
     if (this.#next !== null) clearTimeout(this.#next);
     this.#next = null;

@@ -1,4 +1,4 @@
-/** Sends each path to a handler class of its own. The patterns are rou3's, which are those of the web's URLPattern. */
+/** Finds the handler class for a path by patterns. The package rou3 matches them; their syntax is that of the web's URLPattern. */
 import { addRoute, compareRoutes, createRouter, findRoute, type RouterContext } from "rou3";
 import { quote } from "../quote_value.ts";
 import { ofAnotherCopy } from "../runtime/library_copies.ts";
@@ -9,26 +9,31 @@ import { BaseHTTPRequestHandler, type RequestHandlerClass } from "../handler/han
 /** Options of a router. */
 export interface RouterOptions {
   /**
-   * The class for paths that no pattern matches. A method that it lacks gets 404 by its `sendError` (501, where no class
-   * has it); so a class without any gives the 404s their looks. BaseHTTPRequestHandler by default.
+   * The class for paths that no pattern matches. A method that it lacks gets a 404 by the `sendError` of this class (a 501 if the method is
+   * neither standard nor of another class). So a class without methods decides what the 404s look like. BaseHTTPRequestHandler by default.
    */
   readonly fallback?: RequestHandlerClass | undefined;
 }
 
 /**
- * Path patterns and their handler classes; takes the place of a handler class where a server is constructed. What a pattern names
- * is in the handler's `pathParams`, decoded.
+ * Path patterns and their handler classes. Give it to a server in place of a handler class. The parameters that a pattern names are in the
+ * handler's `pathParams`, decoded.
  *
- * `/models/:name` matches one segment, `/models/:id(\\d+)` one that the expression matches, `/files/:path+` one or more,
- * `/files/:path*` none as well, `/:lang?/about` perhaps one. The most specific pattern wins, and of two that are as specific the
- * first; a slash at the end of a path makes no difference. Paths are compared as they were sent, and letters by their case.
+ * - `/models/:name` matches one segment.
+ * - `/models/:id(\\d+)` matches one segment that the expression matches.
+ * - `/files/:path+` matches one or more segments.
+ * - `/files/:path*` matches any number of segments, or none.
+ * - `/:lang?/about` matches with or without the segment.
+ *
+ * The most specific pattern wins. If two patterns are equally specific, the first one wins. A slash at the end of a path makes no difference.
+ * Paths are compared as they were sent, with regard to case.
  *
  * @example
  * const router = new Router({ "/": Home, "/models/:name": Model });
  * const httpd = new HTTPServer(["127.0.0.1", 8000], router);
  */
 export class Router implements RequestRouter {
-  /** Patterns without parameters, which come first: rou3 takes another for as specific, where its parameter may be missing. */
+  /** Patterns without parameters. They are tried first: rou3 counts a pattern whose parameter may be missing as equally specific. */
   readonly #plain: RouterContext<RoutedClass> = createRouter();
   readonly #routes: RouterContext<RoutedClass> = createRouter();
   readonly #handlers = new Set<RequestHandlerClass>();
@@ -48,7 +53,7 @@ export class Router implements RequestRouter {
   /**
    * Adds a pattern, before a server is constructed with the router.
    * @returns the router
-   * @throws {TypeError} for what is no handler class; {Error} for a pattern that cannot be read, or is there already, and when a
+   * @throws {TypeError} when `Handler` is not a handler class; {Error} for a pattern that cannot be read or was added already, and when a
    *   server has the router
    */
   add(pattern: string, Handler: RequestHandlerClass): this {
@@ -61,7 +66,7 @@ export class Router implements RequestRouter {
       for (const other of this.#patterns) {
         if (compareRoutes(pattern, other) === "equal") throw new Error(`${other} matches the same paths`);
       }
-      // rou3 names what a bare ** matches "0", and "_" as well, for those who knew its early versions.
+      // rou3 gives the match of a bare ** two names, "0" and "_", the second for the sake of its early versions.
       const alias = /\*\*(?!:)/.test(pattern);
       addRoute(/[:*({]/.test(pattern) ? this.#routes : this.#plain, "", pattern, { Handler, alias });
     } catch (error) {
@@ -72,13 +77,13 @@ export class Router implements RequestRouter {
     return this;
   }
 
-  /** The classes, each once, the fallback too. */
+  /** The classes, each once, with the fallback. Patterns can no longer be added after it was read. */
   get handlers(): Iterable<RequestHandlerClass> {
     this.#taken = true;
     return new Set([...this.#handlers, this.#fallback]);
   }
 
-  /** Finds the class for a path, as a server does. */
+  /** Finds the class for a path, as a server does. @param path as it was sent, without its query */
   find(path: string): { Handler: RequestHandlerClass; params?: RouteParams | undefined; fallback?: boolean } {
     const found = path === "" ? undefined : (findRoute(this.#plain, "", path) ?? findRoute(this.#routes, "", path));
     if (found === undefined) return { Handler: this.#fallback, fallback: true };
@@ -89,7 +94,7 @@ export class Router implements RequestRouter {
 
 interface RoutedClass {
   readonly Handler: RequestHandlerClass;
-  /** What was matched has a second name that nobody gave it. */
+  /** rou3 adds a parameter "_" that the pattern does not name. */
   readonly alias: boolean;
 }
 
@@ -101,6 +106,6 @@ function check(Handler: RequestHandlerClass, where: string): RequestHandlerClass
     return Handler;
   const why =
     ofAnotherCopy(Handler, "BaseHTTPRequestHandler") ??
-    "what it leads to must be a class that extends BaseHTTPRequestHandler";
+    `its handler must be a class that extends BaseHTTPRequestHandler, not ${quote(Handler)}`;
   throw new TypeError(`cannot route ${where}: ${why}`);
 }

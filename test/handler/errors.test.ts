@@ -454,7 +454,7 @@ test("a constructor that does not hand on the context says so", async (t) => {
   }
   const { connect, log } = await inMemory(t, Own);
   assert.equal((await connect().ask(GET)).status, 500);
-  assert.match(log[0], /Own has a constructor of its own: it must take the context and say super\(context\)/);
+  assert.match(log[0], /Own has a constructor of its own: it must take the context and call super\(context\)/);
 });
 
 test("a sendError may be asynchronous; late, or without a response, it ends one request and not the process", async (t) => {

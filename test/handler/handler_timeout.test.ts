@@ -55,7 +55,7 @@ test("the signal aborts with a TimeoutError, and nothing that the handler still 
   assert.deepEqual(faults(server.log), []);
   assert.match(server.log[0], /POST \/ took more than 100 ms$/);
   assert.match(server.log[1], /code 503, message Service Unavailable$/);
-  assert.match(server.log[2], /"POST \/ HTTP\/1\.1" 503 112$/);
+  assert.match(server.log[2], /"POST \/ HTTP\/1\.1" 503 105$/);
 });
 
 test("a signal first asked for when the time is over is aborted with the same reason", async (t) => {
@@ -186,7 +186,7 @@ test("the 503 looks as the class has its errors look: a fresh object of it sends
   assert.deepEqual(JSON.parse(response.body), {
     code: 503,
     message: "Service Unavailable",
-    explain: "The request took longer than this server lets one take.",
+    explain: "The request took longer than this server allows.",
     begun: false,
   });
   await peer.endOfConnection();
@@ -311,7 +311,7 @@ test("each request that took too long has one outcome, which says what became of
   assert.deepEqual(
     outcomes.map(({ path, status, reason, bytesSent, error }) => [path, status, reason, bytesSent, nameOf(error)]),
     [
-      ["/none", 503, "complete", 112, "HTTPError"],
+      ["/none", 503, "complete", 105, "HTTPError"],
       ["/part", 200, "failed", 4, "TimeoutError"],
       ["/whole", 200, "complete", 5, "undefined"],
     ],

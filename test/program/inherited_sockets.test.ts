@@ -196,7 +196,7 @@ describe("inheritedSockets", () => {
     for (const LISTEN_FDS of ["", "one", "-1", "1.5", "1e3"])
       assert.throws(
         from({ LISTEN_PID, LISTEN_FDS }),
-        /^Error: cannot take over sockets: LISTEN_FDS is to be their number/,
+        /^Error: cannot take over sockets: LISTEN_FDS must be the number of sockets/,
       );
   });
 });

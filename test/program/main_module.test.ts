@@ -57,7 +57,7 @@ test("what pm2 was given, which its container imports", () => {
     assert.deepEqual(findMain(managed, nobody), found(program));
     assert.deepEqual(
       findMain({ ...managed, managed: "/no/such.js" }, nobody),
-      none("/no/such.js, which pm2 was given, is not there"),
+      none("/no/such.js, which pm2 was given, does not exist"),
     );
   }
 });

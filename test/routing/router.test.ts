@@ -118,7 +118,7 @@ test("what cannot be routed is said when it is added", () => {
   const Handler = saying("a");
   assert.throws(
     () => new Router({ "/": class {} as never }),
-    /^TypeError: cannot route \/: what it leads to must be a class/,
+    /^TypeError: cannot route \/: its handler must be a class/,
   );
   assert.throws(() => new Router({ "/": BaseHTTPRequestHandler.prototype as never }), TypeError);
   assert.deepEqual(new Router({ "/": Handler }).find(""), { Handler: BaseHTTPRequestHandler, fallback: true });

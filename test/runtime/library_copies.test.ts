@@ -118,21 +118,19 @@ test("a class of another copy is refused, in words that say which copies there a
   const routed = new other.Router({ "/": Handler }) as unknown as ours.RequestRouter;
   const has = (subject: string) => (error: Error) => {
     assert.equal(error.name, "TypeError");
-    assert.match(error.message, new RegExp(`two copies of plinth are loaded, and ${subject} than this one's: `));
-    assert.ok(
-      error.message.includes(`that of ${ours.VERSION} in ${file}, and not that of ${ours.VERSION} in ${root}.`),
-    );
+    assert.match(error.message, new RegExp(`two copies of plinth are loaded, and ${subject} of `));
+    assert.ok(error.message.includes(` of ${ours.VERSION} in ${file}, not on that of ${ours.VERSION} in ${root}.`));
     assert.match(error.message, /npm ls plinth .* npm dedupe .* bundle/);
     return true;
   };
-  const handler = "Handler is made of another BaseHTTPRequestHandler";
+  const handler = "Handler is based on the BaseHTTPRequestHandler";
   assert.throws(() => new HTTPServer(address, wrong), has(handler));
   assert.throws(() => new HTTPServer(address, routed), has(handler));
   assert.throws(() => new Router({ "/": wrong }), has(handler));
   assert.throws(() => new Router({}, { fallback: wrong }), has(handler));
   assert.throws(
     () => ThreadingMixIn(other.HTTPServer as unknown as typeof HTTPServer),
-    has("HTTPServer is made of another HTTPServer"),
+    has("HTTPServer is based on the HTTPServer"),
   );
   assert.throws(
     () => ThreadingMixIn(class {} as never),
@@ -140,7 +138,7 @@ test("a class of another copy is refused, in words that say which copies there a
   );
   assert.throws(
     () => new HTTPServer(address, class {} as never),
-    /^TypeError: the handler must be a class that extends/,
+    /^TypeError: the handler must be a class that extends BaseHTTPRequestHandler, or a Router, not class/,
   );
 });
 
@@ -185,6 +183,6 @@ test("a file that names a class of another copy in a thread is refused there in 
   const [message] = await runProgram(t, { "own.js": own, "main.js": main });
   assert.match(
     message,
-    /own\.js, which Handler names as its module, is of no use: two copies of plinth are loaded, and Handler /,
+    /own\.js, which Handler names as its module, cannot be used: two copies of plinth are loaded, and Handler /,
   );
 });

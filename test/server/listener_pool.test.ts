@@ -125,7 +125,7 @@ if (!sharesPorts) {
       const [line] = await runProgram(t, { "main.js": main });
       assert.match(
         line,
-        /^cannot listen on 127\.0\.0\.1:0: it was not ready within 300 ms \(startTimeout\): the top level/,
+        /^cannot listen on 127\.0\.0\.1:0: the thread was not ready within 300 ms \(startTimeout\): the top level/,
       );
     });
 

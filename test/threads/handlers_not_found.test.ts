@@ -98,7 +98,7 @@ describe("programs without handlers", { concurrency: 2 }, () => {
     const loop = `${IMPORTS}${CLASS} if (!isMainThread) for (;;); ${own} ${TRY.replace("await httpd.shutdown();", "process.exit();")}`;
     assert.match(
       await run({ "main.js": `import process from "node:process"; ${loop}` }),
-      /^it was not ready within 300 ms \(startTimeout\): the top level of what it imports does not end\. Each thread imports/,
+      /^the thread was not ready within 300 ms \(startTimeout\): the top level of what it imports does not end\. Each thread imports/,
     );
   });
 
@@ -208,7 +208,7 @@ test("what is no file's URL, and data that no thread can be given, are refused a
   }
   assert.throws(() => new ThreadingHTTPServer(["", 0], Wrong), {
     name: "TypeError",
-    message: "Wrong has a static member module that is no URL of a file; write static module = import.meta.url",
+    message: `Wrong's static module must be the URL of a file, not "./handlers.js": write static module = import.meta.url`,
   });
   const clone = runtime === "bun" ? "can not be cloned" : "could not be cloned";
   for (const threadData of [() => 1, { deep: [Symbol("s")] }, { socket: new WeakMap() }]) {
@@ -232,7 +232,7 @@ test("options are checked when the server is constructed", () => {
     [{ threads: { max: 1000 } }, /^threads\.max must be a whole number from 1 to 192, not 1000$/],
     [{ threads: { min: 3, max: 2 } }, /^threads\.min must be a whole number from 1 to 2, not 3$/],
     [{ threads: { min: 0 } }, /^threads\.min must be a whole number from 1 to/],
-    [{ threads: { most: 2 } }, /^there is no threads\.most; there are min and max$/],
+    [{ threads: { most: 2 } }, /^there is no threads\.most; there are min, max$/],
     [{ queue: -1 }, /^queue must be a whole number, 0 or more \(Infinity for no limit\), not -1$/],
     [{ queue: NaN }, /^queue must be a whole number/],
     [{ handlerTimeout: "5 s" }, /^handlerTimeout must be a number/],

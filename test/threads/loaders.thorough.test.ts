@@ -199,7 +199,7 @@ describe("a bundle", () => {
     const message = outcome(await runIn(folder, [await bundle(folder, "esm", { external: ["plinth"] })], env));
     assert.match(
       message,
-      /^file:\/\/\/nowhere\/handlers\.js, which Handler names .* not there\. .* leave static module out/,
+      /^file:\/\/\/nowhere\/handlers\.js, which Handler names .* does not exist\. .* leave static module out/,
     );
   });
 });

@@ -68,7 +68,7 @@ describe("no thread starts the program once more", { concurrency: 2 }, () => {
       if (runtime === "deno") {
         assert.match(
           lines.join(),
-          /Deno starts no threads in a worker of node:cluster: take threads, or listeners, without a cluster/,
+          /Deno starts no threads in a worker of node:cluster: use threads, or listeners, without a cluster/,
         );
         assert.deepEqual([processes, threads], [2, 0]);
         return;
@@ -89,7 +89,7 @@ describe("no thread starts the program once more", { concurrency: 2 }, () => {
       assert.equal(lines.length, 1);
       assert.match(
         lines[0],
-        /a thread was about to start the program once more, as a process of its own: .*main\.js.* do what is not for threads behind serverActivate\(\), or only if isMainThread of node:worker_threads says so; or put the handlers into a file of their own, with static module = import\.meta\.url/,
+        /a thread was about to start the program once more, as a process of its own: .*main\.js.* Move code that is not for threads behind serverActivate\(\), or run it only if isMainThread of node:worker_threads is true; or put the handlers into a file of their own, with static module = import\.meta\.url/,
       );
       assert.equal(processes, 2);
     }
