@@ -1,14 +1,13 @@
 /** Finds the handler class of a request and the method of that class, and calls the method. */
-import { BODY_TOO_LARGE } from "../protocol/errors.ts";
 import type { RequestHead } from "../protocol/exchange.ts";
-import { type BodyLimits, LIMIT_RULES } from "../protocol/limits.ts";
-import { BYTES, checkNumber } from "../option_checks.ts";
+import type { BodyLimits } from "../protocol/limits.ts";
 import { quote } from "../quote_value.ts";
 import { ofAnotherCopy } from "../runtime/library_copies.ts";
+import { bufferedBodyOf, checkBodySize, classLimitsOf } from "./class_limits.ts";
 import { HTTPError } from "./errors.ts";
 import { BaseHTTPRequestHandler, isWatched, type RequestHandlerClass } from "./handler.ts";
 import { loggable } from "../loop/log.ts";
-import { allowed, checkFields, type MethodFunction, methodsOf, nameOf, STANDARD_METHODS } from "./handler_methods.ts";
+import { allowed, checkFields, type MethodFunction, methodsOf, STANDARD_METHODS } from "./handler_methods.ts";
 import type { RequestContext } from "./request_context.ts";
 import { pathOf } from "./request_path.ts";
 import { classesOf, type Handlers, isRouter, type RequestRouter } from "./router_interface.ts";
@@ -97,10 +96,7 @@ export class MethodDispatcher {
       profile.checked = true;
     }
     // A Content-Length that exceeds the limit is refused before `setup` is called.
-    if (exchange.bodyLength > (profile.limits ?? this.#limits).maxBodySize) {
-      exchange.closeConnection(); // as after chunks that exceed the limit, even if little content is left to drop
-      throw tooLarge();
-    }
+    checkBodySize(exchange, profile.limits ?? this.#limits);
     // HEAD is GET without its content, which the protocol drops (RFC 9110 §9.3.2).
     const run = profile.methods.get(method) ?? (method === "HEAD" ? profile.methods.get("GET") : undefined);
     // Looked up on the object and not on the class, so that a `setup` that is a field is called as well.
@@ -173,16 +169,6 @@ export class MethodDispatcher {
     sendAllow((request.handler = new BaseHTTPRequestHandler(request)), allowed(this.#known));
   }
 
-  #limitsOf(Handler: RequestHandlerClass): BodyLimits | null {
-    const { maxBodySize, minBodyRate, bodyTimeout } = this.#limits;
-    const limits = {
-      maxBodySize: numberOf(Handler, "maxBodySize") ?? maxBodySize,
-      minBodyRate: numberOf(Handler, "minBodyRate") ?? minBodyRate,
-      bodyTimeout: numberOf(Handler, "bodyTimeout") ?? bodyTimeout,
-    };
-    return Object.keys(limits).some((name) => name in Handler) ? limits : null;
-  }
-
   #add(Handler: RequestHandlerClass): void {
     const isFallback = Handler === BaseHTTPRequestHandler && this.#router !== null; // a router may fall back on the base class
     if (!isFallback && (typeof Handler !== "function" || !(Handler.prototype instanceof BaseHTTPRequestHandler))) {
@@ -193,8 +179,8 @@ export class MethodDispatcher {
     }
     const methods = methodsOf(Handler);
     for (const method of methods.keys()) this.#known.add(method);
-    const bufferedBody = numberOf(Handler, "bufferedBody") ?? -1;
-    const limits = this.#limitsOf(Handler);
+    const bufferedBody = bufferedBodyOf(Handler);
+    const limits = classLimitsOf(Handler, this.#limits);
     this.#profiles.set(Handler, {
       Handler,
       methods,
@@ -206,28 +192,10 @@ export class MethodDispatcher {
   }
 }
 
-/** The value of a static member; undefined where a class has none. @throws {TypeError} or {RangeError} for a value out of range */
-function numberOf(Handler: RequestHandlerClass, name: "bufferedBody" | keyof BodyLimits): number | undefined {
-  const value: unknown = Handler[name];
-  if (value === undefined) return undefined;
-  return checkNumber(`${nameOf(Handler)}'s ${name}`, value, name === "bufferedBody" ? BYTES : LIMIT_RULES[name]);
-}
-
-/** The `static bufferedBody` of a class, in bytes; -1 where it has none. Throws as `numberOf`. */
-export function bufferedBodyOf(Handler: RequestHandlerClass): number {
-  return numberOf(Handler, "bufferedBody") ?? -1;
-}
-
 function sendAllow(handler: BaseHTTPRequestHandler, methods: string): void {
   handler.sendResponse(204);
   handler.sendHeader("Allow", methods);
   handler.endHeaders();
-}
-
-/** The response that content in chunks gets as well, when it exceeds the limit. */
-function tooLarge(): HTTPError {
-  const { status, code, message } = BODY_TOO_LARGE;
-  return new HTTPError(status, { detail: message, problem: { code } });
 }
 
 function notImplemented(method: string): HTTPError {

@@ -2,6 +2,7 @@
 import { format, inspect, types } from "node:util";
 import type { Peer } from "../protocol/exchange.ts";
 import { quote } from "../quote_value.ts";
+import { escapeLine } from "./log_escaping.ts";
 import { writeToStderr } from "./stderr.ts";
 import type { FlushScheduler, FlushTask } from "./flush_scheduler.ts";
 
@@ -42,9 +43,9 @@ export class Log implements FlushTask {
       const [first, ...others] = describe(error).split("\n");
       if (given === args) given = [...args];
       (given as unknown[])[i] = first;
-      for (const line of others) below += `\n    ${escape(line)}`;
+      for (const line of others) below += `\n    ${escapeLine(line)}`;
     }
-    this.write(escape(prefix + format(message, ...given)) + below);
+    this.write(escapeLine(prefix + format(message, ...given)) + below);
   }
 
   /** Writes a line that has been escaped already. */
@@ -76,25 +77,8 @@ export class Log implements FlushTask {
 
 /** Reports the error of a user's log function. It is not thrown, because the callers could not handle it and it must not end the server. */
 function reportFailure(line: string, error: unknown): void {
-  const text = describe(error).split("\n").map(escape).join("\n    ");
+  const text = describe(error).split("\n").map(escapeLine).join("\n    ");
   writeToStderr(`${line}\nthe function given as the option log has failed: ${text}\n`);
-}
-
-/** Matches a line that needs no escapes, as most lines do not. It is quicker than `UNSAFE`. */
-const ALL_PLAIN = /^[\x20-\x5b\x5d-\x7e]*$/;
-/** Control characters, format characters (such as invisible marks of direction), line separators, lone surrogates, and backslashes. */
-const UNSAFE = /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\p{Cs}\\]/gu;
-
-/** Escapes as Python's log_message and its string literals do: a backslash is doubled, others are \x1b, \u2028, \U000e0001. */
-function escape(text: string): string {
-  return ALL_PLAIN.test(text) ? text : text.replace(UNSAFE, escapeOne);
-}
-
-function escapeOne(character: string): string {
-  if (character === "\\") return "\\\\";
-  const hex = character.codePointAt(0)!.toString(16);
-  if (hex.length <= 2) return `\\x${hex.padStart(2, "0")}`;
-  return hex.length <= 4 ? `\\u${hex.padStart(4, "0")}` : `\\U${hex.padStart(8, "0")}`;
 }
 
 /** Whether a value is an Error, also one of another realm. */

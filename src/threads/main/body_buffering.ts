@@ -1,7 +1,7 @@
 /** How much of a request's content is buffered on the event loop before a thread is given to it. */
 import type { Exchange } from "../../protocol/exchange.ts";
 import type { BodyLimits } from "../../protocol/limits.ts";
-import { bufferedBodyOf } from "../../handler/method_dispatcher.ts";
+import { bufferedBodyOf } from "../../handler/class_limits.ts";
 import type { ExecutorServices } from "../../handler/loop_executor.ts";
 import { classesOf, type Handlers, isRouter } from "../../handler/router_interface.ts";
 import { pathOf } from "../../handler/request_path.ts";
