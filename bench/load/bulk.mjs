@@ -24,7 +24,12 @@ let received = 0;
 let sent = 0;
 let started;
 
+let hasFailed = false;
+
+/** Tells what went wrong, once, and ends. */
 function fail(why) {
+  if (hasFailed) return;
+  hasFailed = true;
   process.stdout.write(`${JSON.stringify({ error: why, received })}\n`, () => process.exit(1));
 }
 
@@ -46,20 +51,21 @@ const socket = net.connect({
 });
 
 function read() {
+  if (hasFailed) return;
   if (!hasHead) {
     const answer = oracle.readHead("POST");
     if (answer === null) return;
-    if (answer.status !== 200) fail(`it has answered ${answer.status} ${answer.reason}`);
-    if (answer.length !== size) fail(`another Content-Length: ${answer.length}`);
+    if (answer.status !== 200) return fail(`it has answered ${answer.status} ${answer.reason}`);
+    if (answer.length !== size) return fail(`another Content-Length: ${answer.length}`);
     hasHead = true;
   }
   for (let piece; (piece = oracle.readContent()) !== null;) {
     const at = received % PERIOD;
-    if (piece.compare(pattern, at, at + piece.length) !== 0) fail(`other bytes than were sent, at ${received}`);
+    if (piece.compare(pattern, at, at + piece.length) !== 0) return fail(`other bytes than were sent, at ${received}`);
     received += piece.length;
   }
   if (!oracle.isWhole) return;
-  if (oracle.rest.length > 0) fail("bytes behind the answer");
+  if (oracle.rest.length > 0) return fail("bytes behind the answer");
   const seconds = (performance.now() - started) / 1000;
   process.stdout.write(`${JSON.stringify({ seconds })}\n`, () => process.exit());
 }
