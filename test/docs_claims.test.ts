@@ -216,7 +216,10 @@ test("a class without a name is called so in messages", () => {
       /^the handler class has do_A B, which no request reaches/,
     ],
     [() => new HTTPServer(["", 0], make({}, { do_GET: 5 })), /^the handler class has do_GET as a value/],
-    [() => new ThreadingHTTPServer(["", 0], make({ module: 5 })), /^the handler class has a static member module/],
+    [
+      () => new ThreadingHTTPServer(["", 0], make({ module: 5 })),
+      /^the handler class's static module must be the URL of a file, not 5/,
+    ],
   ];
   for (const [call, message] of wrong) assert.throws(call, { message });
 });

@@ -3,8 +3,8 @@
 import type { RequestOutcome } from "./request_outcome.ts";
 
 /**
- * The server of a handler: an HTTPServer, or an object of a class that extends it. If a handler needs more members, override its
- * `get server()` with the type of the server's class.
+ * The server of a handler: an HTTPServer, or an object of a class that extends it. A handler that needs more members declares the
+ * class: `declare readonly server: HTTPServer`.
  */
 export interface Server {
   /** Where the server listens: `[host, port]`. @source Python's `server_address` */
