@@ -104,7 +104,7 @@ export class RequestBodyReader implements RequestBody {
   }
 
   read1(n: number = -1): Promise<Bytes> {
-    return this.#read("some", n, FIRST_SIZE);
+    return this.#read("some", n === -1 ? FIRST_SIZE : n, FIRST_SIZE);
   }
 
   readLine(limit: number = -1): Promise<Bytes> {
@@ -127,7 +127,7 @@ export class RequestBodyReader implements RequestBody {
   }
 
   read1Sync(n: number = -1): Bytes {
-    return this.#readSync("some", n, FIRST_SIZE);
+    return this.#readSync("some", n === -1 ? FIRST_SIZE : n, FIRST_SIZE);
   }
 
   readLineSync(limit: number = -1): Bytes {

@@ -86,5 +86,6 @@ export class WorkerReplacements {
     this.#next = null;
     for (const timer of this.#delayed) clearTimeout(timer);
     this.#delayed.clear();
+    this.#due = 0;
   }
 }

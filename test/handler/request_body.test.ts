@@ -461,3 +461,19 @@ test("where a tunnel may open, bufferedBody does not let a read block", async (t
   await peer.endOfConnection();
   assert.match(peer.text, /\r\n\r\nhello$/);
 });
+
+test("read1 gives at most 64 KiB where nothing else is said, also of content that has been buffered", async (t) => {
+  const sizes: number[] = [];
+  class Buffered extends BaseHTTPRequestHandler {
+    static bufferedBody = 200_000;
+
+    async do_POST(): Promise<void> {
+      sizes.push(this.rfile.read1Sync().length, (await this.rfile.read1(-1)).length);
+      for await (const chunk of this.rfile) sizes.push(chunk.length);
+      this.sendText("read");
+    }
+  }
+  const peer = (await inMemory(t, Buffered)).connect();
+  assert.equal((await peer.ask(post("x".repeat(200_000)))).body, "read");
+  assert.deepEqual(sizes, [65_536, 65_536, 65_536, 200_000 - 3 * 65_536]);
+});

@@ -93,4 +93,6 @@ test("once stopped, none is started any more for what was lost before", async ()
   slow.replacements.stop();
   await sleep(50);
   assert.deepEqual([delayed.started, slow.started], [0, 1]);
+  slow.replacements.look();
+  assert.deepEqual([slow.started, slow.replacements.isOwing], [1, false]);
 });
