@@ -69,7 +69,12 @@ test("every function counts for its area, idle time for none", () => {
 
 test("a function is one wherever it was called from, and the one that took most comes first", () => {
   const { functions } = aggregate(profile([6, 4, 10, 5]));
-  assert.deepEqual(functions[0], { name: "read", place: "protocol/http1/request_head.js:10", area: "protocol", self: 200 });
+  assert.deepEqual(functions[0], {
+    name: "read",
+    place: "protocol/http1/request_head.js:10",
+    area: "protocol",
+    self: 200,
+  });
   assert.deepEqual(
     functions.map(({ self }) => self),
     [200, 100, 100],
