@@ -1,4 +1,4 @@
-/** The listening socket of a server: from the call that opens it to its close, behind the last connection that waited for it. */
+/** The listening socket of a server: opens it, counts the connections that it accepts, and closes it after accepting those that wait. */
 import { performance } from "node:perf_hooks";
 import type {
   Address,
@@ -14,7 +14,7 @@ export class Acceptor {
   readonly #transport: Transport;
   #opening: Promise<Listener> | null = null;
   #listener: Listener | null = null;
-  /** It is not wanted any more: what is still being opened is closed as soon as it is there. */
+  /** `close` was called: a socket that is still being opened is closed as soon as it is open. */
   #closed = false;
   /** How many connections have been accepted. */
   #accepted = 0;
@@ -23,7 +23,7 @@ export class Acceptor {
     this.#transport = transport;
   }
 
-  /** Whether it listens, or is about to. */
+  /** Whether the socket listens, or is being opened. */
   get isOpen(): boolean {
     return this.#opening !== null || this.#listener !== null;
   }
@@ -31,7 +31,7 @@ export class Acceptor {
   /**
    * Binds and listens.
    * @param accept called for each connection
-   * @returns the real address; rejects with the runtime's error
+   * @returns the address that was bound; rejects with the runtime's error
    */
   async open(
     address: ListenAddress,
@@ -54,15 +54,15 @@ export class Acceptor {
   }
 
   /**
-   * Accepts the connections that wait, and closes. Accepting cannot be stopped without closing the socket, and what waits then is
-   * reset by the kernel: so it closes when the runtime has looked and found none.
-   * @param most how many may wait: behind so many, all that waited when this was called have been accepted
-   * @param patience milliseconds after which it closes, whatever waits
+   * Accepts the connections that wait, and closes the socket. The kernel resets connections that still wait when the socket is closed.
+   * So the socket is closed only when the runtime has looked and found none.
+   * @param mostWaiting how many connections can wait: after that many, all that waited when this was called have been accepted
+   * @param timeout milliseconds after which the socket is closed even if connections wait
    */
-  async drain(most: number, patience: number): Promise<void> {
+  async drain(mostWaiting: number, timeout: number): Promise<void> {
     if (this.#opening !== null) await this.#opening.catch(() => {});
-    const end = performance.now() + patience;
-    const all = this.#accepted + most;
+    const end = performance.now() + timeout;
+    const all = this.#accepted + mostWaiting;
     let before = -1;
     while (this.#listener?.look !== undefined && this.#accepted !== before && this.#accepted < all) {
       if (performance.now() > end) break;

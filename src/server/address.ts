@@ -1,4 +1,4 @@
-/** Where a server listens: the check of an address, and the words for one that cannot be had. */
+/** The address that a server listens on: its check, and the error when the server cannot listen there. */
 import { quote } from "../quote_value.ts";
 import type { ListenAddress } from "../transport/transport.ts";
 
@@ -15,20 +15,20 @@ const LISTEN_ERRORS: Record<string, string> = {
 };
 
 const NO_SOCKET = "it is not an open socket that connections can be accepted on";
-/** The same for a file descriptor; most of what it should not be is an invalid argument for all runtimes. */
+/** The same for a file descriptor. For most descriptors that are no listening socket, all runtimes report EINVAL. */
 const DESCRIPTOR_ERRORS: Record<string, string> = { EINVAL: NO_SOCKET, EBADF: NO_SOCKET, ENOTSOCK: NO_SOCKET };
 
-/** What is thrown when an address cannot be had: in words, with the system's `code`. */
+/** The error when a server cannot listen: its message says why in words, and its `code` is the system's. */
 export function listenError(address: ListenAddress, cause: NodeJS.ErrnoException): NodeJS.ErrnoException {
   const { code } = cause;
   const known = typeof address === "object" && "fd" in address ? DESCRIPTOR_ERRORS : LISTEN_ERRORS;
   let why = (code !== undefined && known[code]) || cause.message;
-  // Node reports EACCES for a folder that does not exist as well.
+  // Node also reports EACCES if the folder does not exist.
   if (typeof address === "string" && code === "EACCES") why += ", or there is no such folder";
   return Object.assign(new Error(`cannot listen on ${showAddress(address)}: ${why}`, { cause }), { code });
 }
 
-/** @throws {TypeError} for what is no address */
+/** Checks and copies an address. @throws {TypeError} for anything that is not an address */
 export function checkAddress(address: ListenAddress): ListenAddress {
   if (typeof address === "string") {
     // A string without a slash is usually a host name passed by mistake.
@@ -42,7 +42,9 @@ export function checkAddress(address: ListenAddress): ListenAddress {
   if (typeof address === "object" && address !== null && "fd" in address) {
     const { fd } = address;
     if (!Number.isInteger(fd) || fd < 0)
-      throw new TypeError(`the file descriptor of a socket is a whole number, 0 or more, not ${quote(fd)}`);
+      throw new TypeError(
+        `the fd of a server address is a file descriptor, a whole number from 0 on, not ${quote(fd)}`,
+      );
     return { fd };
   }
   const [host, port] = Array.isArray(address) ? (address as unknown[]) : [];
@@ -54,7 +56,7 @@ export function checkAddress(address: ListenAddress): ListenAddress {
   return [host, port as number];
 }
 
-/** An address as people write it. */
+/** Formats an address, an IPv6 host in brackets. */
 function showAddress(address: ListenAddress): string {
   if (typeof address === "string") return address;
   if ("fd" in address) return `file descriptor ${address.fd}`;

@@ -1,4 +1,4 @@
-/** Moves the bytes of one connection between its socket and its protocol, and minds its deadlines. */
+/** Moves the bytes of one connection between its socket and its protocol, and enforces its deadlines. */
 import type { Connection } from "../protocol/connection.ts";
 import type { ConnectionInfo } from "../protocol/exchange.ts";
 import type { ProtocolSelector } from "../protocol/protocol_selector.ts";
@@ -7,18 +7,18 @@ import type { StartContext } from "../loop/async_context.ts";
 import type { Sender, KernelSendQueues } from "./kernel_send_queues.ts";
 import { type Carrier, ConnectionHost, type ConnectionHostOwner } from "./connection_host.ts";
 
-/** What all connections of a server have in common, and whom they tell. */
+/** What all connections of a server share, and the calls by which they report to it. */
 export interface BytePumpOwner extends ConnectionHostOwner {
   readonly context: StartContext;
   readonly protocols: ProtocolSelector;
-  /** Milliseconds for which a peer may take nothing of what was written. */
+  /** How long a client may take none of the bytes that were written, in milliseconds. */
   readonly sendTimeout: number;
-  /** Milliseconds for which a peer may send nothing after we have ended our side. */
+  /** How long a client may send nothing after the server has closed its side, in milliseconds. */
   readonly lingerTimeout: number;
-  /** Milliseconds for which we read on in all after that. */
+  /** How long the server reads on in all after it has closed its side, in milliseconds. */
   readonly maxLingerTime: number;
   readonly kernelSendQueues: KernelSendQueues;
-  /** The connection is gone. Comes once. */
+  /** The connection is closed. Called once. */
   connectionClosed(pump: BytePump): void;
 }
 
@@ -27,26 +27,30 @@ export class BytePump implements SocketHandler, Carrier, Sender {
   readonly #socket: Socket;
   readonly #host: ConnectionHost;
   readonly #connection: Connection;
-  /** What the socket has not taken all of. */
-  #blocked: Uint8Array | null = null;
-  /** For how many milliseconds of these the peer has taken nothing, as far as it is known. */
-  #idle = 0;
-  /** How much the socket, and the kernel, held when it last took something. */
-  #waiting: number | undefined = 0;
+  /** A batch that the socket has not taken whole; null if it has taken everything. */
+  #untaken: Uint8Array | null = null;
+  /** For how many milliseconds the client has taken none of the bytes, as far as that is known. */
+  #idleTime = 0;
+  /** `Socket.waiting` when the client last took something. */
+  #socketWaiting: number | undefined = 0;
+  /** The last size of the kernel's send queue; -1 if it is not known. */
   #sendQueue = -1;
-  #paused = false;
-  /** For how long the peer may be silent after we have ended our side. */
+  #isPaused = false;
+  /** How long the client may be silent after the server has closed its side, in milliseconds. */
   #lingerTimeout: number;
-  /** Nothing is read or written before `shutdown`. */
-  #held = false;
-  #flushing = false;
-  /** Our side has ended, and when. */
+  /** `stop` was called: nothing is read or written before `shutdown`. */
+  #isStopped = false;
+  #isFlushing = false;
+  /** When the server has closed its side, by its clock; -1 before. */
   #endedAt = -1;
-  /** When the peer last sent something, from then on. */
+  /** When the client last sent something since then. */
   #heardAt = 0;
-  #closed = false;
-  /** Whether the event loop calls this in the context of the server's start, as `StartContext.presence` has said; 0 before it was asked. */
-  #inContext = -1;
+  #isClosed = false;
+  /**
+   * What `StartContext.presence` has said: whether the event loop calls this in the context of the server's start. 0 before it was
+   * asked; -1 if it is not asked.
+   */
+  #presence = -1;
 
   constructor(owner: BytePumpOwner, socket: Socket) {
     this.#owner = owner;
@@ -54,7 +58,7 @@ export class BytePump implements SocketHandler, Carrier, Sender {
     this.#host = new ConnectionHost(owner, socket.info, this);
     this.#connection = owner.protocols.connect(this.#host);
     this.#lingerTimeout = owner.lingerTimeout;
-    if (socket.keepsContext === true) this.#inContext = 0;
+    if (socket.keepsContext === true) this.#presence = 0;
   }
 
   get info(): ConnectionInfo {
@@ -65,11 +69,11 @@ export class BytePump implements SocketHandler, Carrier, Sender {
 
   onData(bytes: Uint8Array, length: number): void {
     if (this.#endedAt >= 0) {
-      this.#heardAt = this.#owner.clock.now; // it is dropped
+      this.#heardAt = this.#owner.clock.now; // the bytes are dropped
       return;
     }
-    if (this.#inContext >= 0) this.#inContext = this.#owner.context.presence(this.#inContext);
-    if (this.#inContext > 0) this.#receiveInContext(bytes, length);
+    if (this.#presence >= 0) this.#presence = this.#owner.context.presence(this.#presence);
+    if (this.#presence > 0) this.#receiveInContext(bytes, length);
     else this.#connection.receive(bytes, length);
     this.#afterInput();
   }
@@ -90,19 +94,19 @@ export class BytePump implements SocketHandler, Carrier, Sender {
   }
 
   onDrain(): void {
-    if (this.#blocked !== null) this.#connection.recycle(this.#blocked);
-    this.#blocked = null;
+    if (this.#untaken !== null) this.#connection.recycle(this.#untaken);
+    this.#untaken = null;
     this.flush();
   }
 
   onClose(): void {
-    if (this.#closed) return;
-    this.#closed = true;
+    if (this.#isClosed) return;
+    this.#isClosed = true;
     this.#connection.lost({ kind: "closed" });
     this.#owner.connectionClosed(this);
   }
 
-  // The server's
+  // What the server calls
 
   turnEnded(): void {
     this.#host.turnEnded();
@@ -116,89 +120,92 @@ export class BytePump implements SocketHandler, Carrier, Sender {
       if (isSilent || now - this.#endedAt >= this.#owner.maxLingerTime) this.#socket.destroy();
       return;
     }
-    if (this.#blocked !== null) this.#checkProgress();
+    if (this.#untaken !== null) this.#checkProgress();
     if (now >= this.#connection.deadline) this.#connection.tick();
   }
 
-  /** Whether the peer takes what is sent. Where the socket sees nothing of that, the kernel is asked, unless it takes too long to say. */
+  /**
+   * Closes the connection if the client takes none of the bytes for `sendTimeout`. If `Socket.waiting` does not change, the kernel is
+   * asked for its send queue. If the kernel has not said anything by twice the `sendTimeout`, the connection is closed without.
+   */
   #checkProgress(): void {
     const { sendTimeout, kernelSendQueues, clock } = this.#owner;
-    this.#idle += clock.step;
-    if (this.#socket.waiting !== this.#waiting) this.#progressed();
-    else if (this.#idle >= 2 * sendTimeout) this.#socket.destroy();
-    else if (this.#idle >= sendTimeout / 8) kernelSendQueues.ask(this);
+    this.#idleTime += clock.step;
+    if (this.#socket.waiting !== this.#socketWaiting) this.#progressed();
+    else if (this.#idleTime >= 2 * sendTimeout) this.#socket.destroy();
+    else if (this.#idleTime >= sendTimeout / 8) kernelSendQueues.ask(this);
   }
 
   #progressed(): void {
-    this.#idle = 0;
-    this.#waiting = this.#socket.waiting;
+    this.#idleTime = 0;
+    this.#socketWaiting = this.#socket.waiting;
     this.#sendQueue = -1;
   }
 
-  /** The kernel's word, where it has one. The first time, nobody knows what has gone before. */
+  /** The first size that comes counts as progress, since the one before it is not known. -1, for unknown, never does. */
   sendQueueIs(bytes: number): void {
-    if (this.#blocked === null || this.#closed) return;
+    if (this.#untaken === null || this.#isClosed) return;
     if (bytes !== this.#sendQueue) {
       this.#sendQueue = bytes;
-      this.#idle = 0;
-    } else if (this.#idle >= this.#owner.sendTimeout) this.#socket.destroy();
+      this.#idleTime = 0;
+    } else if (this.#idleTime >= this.#owner.sendTimeout) this.#socket.destroy();
   }
 
-  /** The server stops. What that makes of the responses leaves when `shutdown` is called, and nothing more is read before. */
+  /** The server stops: until `shutdown` is called, nothing more is read, and responses that are ready do not leave. */
   stop(): void {
-    if (this.#closed) return;
-    this.#held = true;
+    if (this.#isClosed) return;
+    this.#isStopped = true;
     this.#connection.stop?.();
     this.#settle();
   }
 
-  /** Finishes what runs and closes. @param grace as `Connection.shutdown` has it */
+  /** Lets running requests finish, and closes the connection. @param grace the parameter of `Connection.shutdown`, in milliseconds */
   shutdown(grace = 0): void {
-    if (this.#closed) return;
-    this.#held = false;
+    if (this.#isClosed) return;
+    this.#isStopped = false;
     if (grace > 0) this.#lingerTimeout = Math.min(this.#lingerTimeout, grace);
     this.#connection.shutdown(grace);
     this.flush();
   }
 
-  /** Closes now, whatever runs. */
+  /** Closes the connection at once, even if a request runs. */
   cut(): void {
-    if (this.#closed) return;
-    this.#closed = true;
+    if (this.#isClosed) return;
+    this.#isClosed = true;
     this.#connection.lost({ kind: "shutdown" });
     this.#socket.destroy();
     this.#owner.connectionClosed(this);
   }
 
-  /** Sends what the protocol has to say, as far as the socket takes it. */
+  /** Sends the bytes that the protocol has ready, as far as the socket takes them. */
   flush(): void {
-    if (this.#flushing || this.#closed || this.#held) return;
-    this.#flushing = true;
-    while (this.#blocked === null) {
+    if (this.#isFlushing || this.#isClosed || this.#isStopped) return;
+    this.#isFlushing = true;
+    while (this.#untaken === null) {
       const batch = this.#connection.pull();
       if (batch === null) break;
       if (this.#socket.write(batch)) {
         this.#connection.recycle(batch);
       } else {
-        this.#blocked = batch;
+        this.#untaken = batch;
         this.#progressed();
       }
     }
-    this.#flushing = false;
+    this.#isFlushing = false;
     this.#settle();
   }
 
-  /** Before it closes, the last that the connection had to say must leave. */
+  /** Settles. If the connection is to be closed, sends its last bytes first. */
   #afterInput(): void {
     if (this.#connection.closing === null) this.#settle();
     else this.flush();
   }
 
-  /** Does what the connection wants of the socket, now that something happened. */
+  /** Closes, pauses or resumes the socket, as the protocol now wants it. */
   #settle(): void {
-    if (this.#closed) return;
+    if (this.#isClosed) return;
     const connection = this.#connection;
-    if (connection.closing !== null && this.#blocked === null && !this.#held) {
+    if (connection.closing !== null && this.#untaken === null && !this.#isStopped) {
       if (connection.closing === "cut") this.#socket.destroy();
       else if (connection.closing === "reset") this.#socket.reset();
       else if (this.#endedAt < 0) {
@@ -206,9 +213,9 @@ export class BytePump implements SocketHandler, Carrier, Sender {
         this.#socket.end();
       }
     }
-    if ((connection.wantsRead && !this.#held) === this.#paused) {
-      this.#paused = !this.#paused;
-      if (this.#paused) this.#socket.pause();
+    if ((connection.wantsRead && !this.#isStopped) === this.#isPaused) {
+      this.#isPaused = !this.#isPaused;
+      if (this.#isPaused) this.#socket.pause();
       else this.#socket.resume();
     }
   }

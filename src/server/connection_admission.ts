@@ -1,34 +1,34 @@
-/** Whether one more connection may come in, and what the log says when it may not. */
+/** Decides whether one more connection is admitted, and logs when connections are refused. */
 import type { Descriptors, Transport } from "../transport/transport.ts";
 import { connectionsFor, DescriptorReserve } from "./descriptor_reserve.ts";
 
-/** An episode is over when there was room for so long. In milliseconds. */
-const PAUSE = 1_000;
+/** Refusals are logged once in an episode, which is over when no connection was refused for this long. In milliseconds. */
+const EPISODE_END = 1_000;
 
 export class ConnectionAdmission {
-  /** Connections at a time on this event loop. */
+  /** How many connections may be open at a time on this event loop. */
   most: number;
-  readonly #say: (why: string) => void;
-  /** Null where connections take no file descriptors, or those cannot be told. */
+  readonly #log: (why: string) => void;
+  /** Null if the transport has no file descriptors, or cannot count them. */
   #spares: DescriptorReserve | null = null;
-  /** An episode has begun, and was told. */
-  #isTold = false;
+  /** An episode of refused connections has begun, and was logged. */
+  #hasReported = false;
   /** When a connection was last refused. */
   #refusedAt = 0;
 
-  /** @param say writes to the log, once in an episode, why connections are closed at once */
-  constructor(most: number, say: (why: string) => void) {
+  /** @param log called once in an episode with the reason why connections are closed at once */
+  constructor(most: number, log: (why: string) => void) {
     this.most = most;
-    this.#say = say;
+    this.#log = log;
   }
 
   /**
-   * Bounds connections so that they never take all file descriptors: they leave enough for everything else. From now on, each tick looks
-   * whether one is left.
-   * @param threads of handlers, at most
-   * @param listeners event loops that accept
-   * @param isBounded it was told already how many connections it may have
-   * @returns warnings: what is not as the options say, or as a user would expect it from the runtime
+   * Lowers `most` if that many connections would take too many file descriptors, so that enough are left for everything else. From now
+   * on, each tick checks that a descriptor is left.
+   * @param threads how many handler threads there may be
+   * @param listeners how many event loops accept connections
+   * @param isBounded whether another event loop has set `most` already
+   * @returns warnings for the log: `maxConnections` cannot hold, or the runtime has a limitation
    */
   open(transport: Transport, threads: number, listeners: number, isBounded: boolean): string[] {
     const descriptors = transport.descriptors?.() ?? null;
@@ -50,18 +50,19 @@ export class ConnectionAdmission {
     );
   }
 
-  /** Whether there are file descriptors for one more thread, as far as can be told. */
+  /** Whether there are file descriptors for one more thread; true if that cannot be known. */
   get admitsThread(): boolean {
     return this.#spares?.isEnoughForAThread ?? true;
   }
 
-  /** @param open how many connections there are @param now by the server's clock */
+  /** Whether one more connection is admitted. @param open how many connections are open @param now milliseconds by the server's clock */
   admits(open: number, now: number): boolean {
     if (open < this.most && this.#spares?.isShort !== true) return true;
     this.refused(`too many connections: with ${open} open, further ones are closed at once`, now);
     return false;
   }
 
+  /** Checks file descriptors, and ends an episode of refused connections. @param open how many connections are open */
   tick(open: number, now: number): void {
     this.#spares?.look();
     if (this.#spares?.isShort === true)
@@ -69,7 +70,7 @@ export class ConnectionAdmission {
         `no file descriptor is left (ulimit -n): with ${open} connections open, others are closed at once`,
         now,
       );
-    else if (open < this.most && now - this.#refusedAt >= PAUSE) this.#isTold = false;
+    else if (open < this.most && now - this.#refusedAt >= EPISODE_END) this.#hasReported = false;
   }
 
   /** The server has stopped. */
@@ -78,11 +79,11 @@ export class ConnectionAdmission {
     this.#spares = null;
   }
 
-  /** Connections are refused: here, or on another event loop, which has said why. */
+  /** Connections are refused, here or on another event loop: logs why, once in an episode. */
   refused(why: string, now: number): void {
     this.#refusedAt = now;
-    if (this.#isTold) return;
-    this.#isTold = true;
-    this.#say(why);
+    if (this.#hasReported) return;
+    this.#hasReported = true;
+    this.#log(why);
   }
 }

@@ -1,26 +1,26 @@
-/** What a connection's protocol asks of its server: the time, a handler for each request, and that its bytes leave. */
+/** What a connection's protocol needs of its server: the time, a handler for each request, and a call when it has bytes to send. */
 import type { Host } from "../protocol/connection.ts";
 import type { ProtocolError } from "../protocol/errors.ts";
 import type { ConnectionInfo, Exchange, Executor } from "../protocol/exchange.ts";
 import type { Clock } from "../loop/clock.ts";
 import type { FlushScheduler, FlushTask } from "../loop/flush_scheduler.ts";
 
-/** What all connections of a server have in common. */
+/** What all connections of a server share. */
 export interface ConnectionHostOwner {
   readonly clock: Clock;
   readonly scheduler: FlushScheduler;
   readonly executor: Executor;
-  /** A peer broke the protocol before there was a request whose line of the log could say so. */
+  /** A client has broken the protocol before there was a request, so that no line of a request's log says so. */
   requestRefused(info: ConnectionInfo, error: ProtocolError): void;
 }
 
-/** What moves the bytes of a connection. At the end of a turn, it sends what there is. */
+/** Moves the bytes of a connection. At the end of a turn, it sends the bytes that are ready. */
 export interface Carrier extends FlushTask {
-  /** Sends what there is. */
+  /** Sends the bytes that are ready. */
   flush(): void;
 }
 
-/** The half of a connection that knows nothing of sockets: it would be the same where a connection is not one stream of bytes. */
+/** The half of a connection that does not depend on sockets: it also fits protocols whose connection is not one stream of bytes. */
 export class ConnectionHost implements Host {
   readonly info: ConnectionInfo;
   readonly #owner: ConnectionHostOwner;
@@ -53,7 +53,7 @@ export class ConnectionHost implements Host {
     }
   }
 
-  /** The turn has ended: what is ready from now on is for the end of the next. */
+  /** The turn has ended: bytes that are ready from now on leave at the end of the next turn. */
   turnEnded(): void {
     this.#isQueued = false;
   }
@@ -63,6 +63,6 @@ export class ConnectionHost implements Host {
   }
 
   refused(error: ProtocolError, exchange: Exchange | null): void {
-    if (exchange === null) this.#owner.requestRefused(this.info, error); // otherwise the request's own line of the log says so
+    if (exchange === null) this.#owner.requestRefused(this.info, error); // otherwise the request's own line in the log says so
   }
 }

@@ -1,78 +1,86 @@
-/** The file descriptors of the process, where they are few: how many connections there may be, and what happens when none is left. */
+/** The file descriptors of the process: how many connections they allow, and a few spare ones for when no other is left. */
 import { closeSync, openSync } from "node:fs";
 import process from "node:process";
 import type { Descriptors } from "../transport/transport.ts";
 import { runningFile } from "../runtime/running_file.ts";
 
-/** What a thread of handlers takes, on the runtime on which it takes most. */
+/** How many descriptors a handler thread takes, on the runtime on which it takes most. */
 const FOR_A_THREAD = 8;
-/** How many descriptors an event loop keeps for when none is left. */
-const SPARE = 2;
-/** What an event loop that accepts takes, its socket among them. */
-const FOR_A_LISTENER = FOR_A_THREAD + SPARE;
-/** For files that are opened meanwhile, connections of handlers to others, and those that are closed at once: a part of all. */
-const PART = 1 / 8;
-const LEAST = 8;
-const MOST = 256;
+/** How many descriptors an event loop keeps open as spare ones. */
+const SPARE_COUNT = 2;
+/** How many descriptors an event loop that accepts connections takes, with its listening socket and spare ones. */
+const FOR_A_LISTENER = FOR_A_THREAD + SPARE_COUNT;
+/**
+ * The share of all descriptors that is left free, but from 8 to 256: for files that handlers open, their own connections, and connections
+ * that are closed at once.
+ */
+const FREE_SHARE = 1 / 8;
+const MIN_FREE = 8;
+const MAX_FREE = 256;
 
 /**
- * @param descriptors before the server has started anything
- * @param threads of handlers, at most
- * @param listeners event loops that accept
- * @returns how many connections each of the event loops may have at a time
+ * Computes how many connections the file descriptors allow.
+ * @param descriptors the process's limit, and how many were open before the server has started anything
+ * @param threads how many handler threads there may be
+ * @param listeners how many event loops accept connections
+ * @returns how many connections each of these event loops may have at a time
  */
 export function connectionsFor({ limit, open }: Descriptors, threads: number, listeners: number): number {
   const left = limit - open;
   const others = threads * FOR_A_THREAD + listeners * FOR_A_LISTENER;
-  const free = Math.min(MOST, Math.max(LEAST, Math.floor(limit * PART)));
-  // Where there is not enough for all of that, connections have a part nevertheless.
+  const free = Math.min(MAX_FREE, Math.max(MIN_FREE, Math.floor(limit * FREE_SHARE)));
+  // If too few descriptors are left for all of that, connections still get a quarter of those that are left.
   return Math.max(1, Math.floor(Math.max(left - others - free, left / 4) / listeners));
 }
 
-/** What can be opened: on Deno a file of this library's, which must be readable for threads anyway, since /dev takes --allow-all. */
-const OPENS = ("deno" in process.versions ? runningFile() : null) ?? "/dev/null";
+/**
+ * The file that is opened to take a descriptor. On Deno, /dev/null would need --allow-all, so it is a file of this library: threads need
+ * the permission to read that anyway.
+ */
+const OPENED_FILE = ("deno" in process.versions ? runningFile() : null) ?? "/dev/null";
 
 /**
- * Finds out that no descriptor is left, which a runtime does not say: a server cannot even accept a connection in order to close it, and
- * its event loop may spin. So a few are kept, and given up then. Only where a file can be opened.
+ * Finds out that no descriptor is left, which runtimes do not report. A server without descriptors cannot even accept a connection in
+ * order to close it, and its event loop may spin. So a few spare descriptors are kept open, and are closed when no other is left. Has no
+ * effect if the file cannot be opened for another reason.
  */
 export class DescriptorReserve {
-  /** None is left. */
+  /** Whether no descriptor was left at the last look. */
   isShort = false;
-  readonly #held: number[] = [];
+  readonly #spares: number[] = [];
 
-  /** Looks whether there is one to be had, and takes those that are kept, or gives them up. */
+  /** Checks that a file can be opened, and opens the spare descriptors. Closes them if no descriptor is left. */
   look(): void {
     try {
-      while (this.#held.length < SPARE) this.#held.push(openSync(OPENS, "r"));
-      closeSync(openSync(OPENS, "r"));
+      while (this.#spares.length < SPARE_COUNT) this.#spares.push(openSync(OPENED_FILE, "r"));
+      closeSync(openSync(OPENED_FILE, "r"));
       this.isShort = false;
     } catch (error) {
-      this.isShort = saysNoneIsLeft(error);
+      this.isShort = isOutOfDescriptors(error);
       this.release();
     }
   }
 
-  /** Whether one more thread can be started: without enough descriptors, a runtime may end the whole process for it. */
+  /** Whether there are descriptors for one more thread. A runtime may end the process if it starts a thread with too few. */
   get isEnoughForAThread(): boolean {
     const tried: number[] = [];
     try {
-      while (tried.length < FOR_A_THREAD + LEAST) tried.push(openSync(OPENS, "r"));
+      while (tried.length < FOR_A_THREAD + MIN_FREE) tried.push(openSync(OPENED_FILE, "r"));
       return true;
     } catch (error) {
-      return !saysNoneIsLeft(error);
+      return !isOutOfDescriptors(error);
     } finally {
       for (const descriptor of tried) closeSync(descriptor);
     }
   }
 
-  /** Gives up those that are kept. */
+  /** Closes the spare descriptors. */
   release(): void {
-    for (const descriptor of this.#held.splice(0)) closeSync(descriptor);
+    for (const descriptor of this.#spares.splice(0)) closeSync(descriptor);
   }
 }
 
-function saysNoneIsLeft(error: unknown): boolean {
+function isOutOfDescriptors(error: unknown): boolean {
   const { code } = error as NodeJS.ErrnoException;
   return code === "EMFILE" || code === "ENFILE";
 }

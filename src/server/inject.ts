@@ -1,4 +1,4 @@
-/** Runs one request through a server without a socket, for tests: both ways go the bytes that a network would carry. */
+/** Runs one request through a server without a socket, for tests. The bytes are those that a network would carry. */
 /// <reference types="node" preserve="true" />
 import { Buffer } from "node:buffer";
 import { FieldList, type Fields } from "../protocol/fields.ts";
@@ -12,21 +12,21 @@ import { ResponseReader } from "./response_reader.ts";
 
 /** A request for `inject`. */
 export interface InjectedRequest {
-  /** "GET" when left out. */
+  /** The method. Default "GET". */
   readonly method?: string | undefined;
-  /** The request target: path and query, percent-encoded. "/" when left out. */
+  /** The request target: path and query, percent-encoded. Default "/". */
   readonly path?: string | undefined;
-  /** Host is added where it is missing, and what frames the body. */
+  /** The header fields. Host is added if it is missing, and Content-Length or Transfer-Encoding for the body. */
   readonly headers?: HeaderFields | undefined;
-  /** Bytes, or a string as UTF-8, sent with their Content-Length; or pieces of them, which are sent in chunks. */
+  /** Bytes, or a string that is sent as UTF-8, with their Content-Length; or an async iterable of pieces, which are sent in chunks. */
   readonly body?: string | Uint8Array | AsyncIterable<string | Uint8Array> | undefined;
-  /** Aborted, the client leaves. */
+  /** When the signal aborts, the client leaves. */
   readonly signal?: AbortSignal | undefined;
 }
 
-/** A request for `inject` whose response is to be had as it comes. */
+/** A request for `inject` whose response is read while it comes. */
 export interface InjectedStreamRequest extends InjectedRequest {
-  /** Gives the response once its head is there, and its content as it is read. */
+  /** Makes `inject` resolve as soon as the head of the response has come; the content is read from `body`. */
   readonly stream: true;
 }
 
@@ -38,47 +38,47 @@ export interface InjectedHead {
   readonly reason: string;
   /** The header section. */
   readonly headers: Fields;
-  /** The interim responses (1xx) before it; which are sent, the server's option `informational` says. */
+  /** The interim responses (1xx) before it. The server's option `informational` says which are sent. */
   readonly informational: readonly { readonly status: number; readonly headers: Fields }[];
 }
 
 /** A whole response. */
 export interface InjectedResponse extends InjectedHead {
-  /** The content, without its chunks. */
+  /** The content, without the framing of chunks. */
   readonly body: Buffer<ArrayBuffer>;
-  /** The trailer section; undefined where there was none. */
+  /** The trailer section; undefined if there was none. */
   readonly trailers: Fields | undefined;
   /** The body as UTF-8. */
   text(): string;
-  /** The body as JSON. @throws {SyntaxError} when it is not */
+  /** The value that the body has as JSON. @throws {SyntaxError} if the body is not JSON */
   json(): any;
 }
 
-/** A response whose content comes as it is read. Whoever does not read it to its end cancels it. */
+/** A response whose content comes as it is read. Read it to its end, or call `cancel`. */
 export interface InjectedStream extends InjectedHead {
   /**
-   * The content, without its chunks, in the pieces that it comes in. It can be read once. While nobody reads, the handler has to wait,
-   * as for a client that does not read. To end a loop over it early is to `cancel` it.
-   * @throws rejects with {ResponseCutError} when the server closes the connection before the end, and with the reason of the request's
-   *   `signal` when that aborts
+   * The content, without the framing of chunks, in the pieces in which it comes. It can be read once. While you do not read, the handler
+   * waits, as for any client that does not read. Leaving a loop over it early calls `cancel`.
+   * @throws rejects with {ResponseCutError} if the server closes the connection before the end, and with the reason of the request's
+   *   `signal` if that aborts
    */
   readonly body: AsyncIterableIterator<Buffer<ArrayBuffer>>;
-  /** The trailer section, once the content has been read to its end; undefined before, and where there is none. */
+  /** The trailer section, once the content has been read to its end; undefined before that, and if there is none. */
   readonly trailers: Fields | undefined;
-  /** The client leaves: the handler's `signal` aborts, and the body ends. Does nothing behind the end of the response. */
+  /** Makes the client leave: the handler's `signal` aborts, and the body ends. Does nothing after the end of the response. */
   cancel(): void;
 }
 
-/** What `inject` rejects with when the server closes the connection before the end of its response. */
+/** The error that `inject` rejects with when the server closes the connection before the end of its response. */
 export class ResponseCutError extends Error {
-  /** What has come; undefined where not even the head has. Of a stream, its body has what was not read before. */
+  /** The part of the response that has come; undefined if its head has not. For a stream, its body is the part that was not read yet. */
   readonly response: InjectedResponse | undefined;
 
-  /** @param response what has come */
+  /** @param response the part of the response that has come */
   constructor(response: InjectedResponse | undefined) {
-    const behind =
-      response === undefined ? "" : `, ${response.status}, behind ${response.body.length} bytes of content`;
-    super(`the server has closed the connection before the end of its response${behind}`);
+    const received =
+      response === undefined ? "" : `, ${response.status}, after ${response.body.length} bytes of content`;
+    super(`the server has closed the connection before the end of its response${received}`);
     this.name = "ResponseCutError";
     this.response = response;
   }
@@ -93,12 +93,13 @@ export class ResponseCutError extends Error {
   }
 }
 
-/** Gives a connection to a server; what it returns can be told to end the connection once nothing runs on it. */
+/** Gives a connection to a server. `shutdown` of the result ends the connection once no request runs on it. */
 type Accept = (socket: Socket) => SocketHandler & { shutdown?(): void };
 
 /**
- * @returns rejects with {TypeError} for a request that cannot be sent, {ResponseCutError} when the server closes before the end of its
- *   response, and with the signal's reason
+ * Runs one request through a server.
+ * @returns rejects with {TypeError} for a request that cannot be sent, {ResponseCutError} if the server closes the connection before the
+ *   end of its response, and with the reason of the request's `signal` if that aborts
  */
 export async function inject(
   accept: Accept,
@@ -119,9 +120,9 @@ class InjectedExchange {
   readonly #signal: AbortSignal | undefined;
   /** The body of the request has failed. */
   #failure: { readonly error: unknown } | null = null;
-  /** What has been read of a response that is to be had whole. */
+  /** The pieces of content that have been read, unless the response is a stream. */
   readonly #content: Buffer<ArrayBuffer>[] = [];
-  /** The response has ended, in whatever way, or the client has left. */
+  /** The response has ended or was cut, or the client has left. */
   #isOver = false;
   readonly #leave = (): void => this.#client.destroy();
 
@@ -185,7 +186,7 @@ class InjectedExchange {
     };
   }
 
-  /** @returns a piece of the content; null when there is none any more */
+  /** @returns a piece of the content; null at its end */
   async #read(): Promise<Buffer<ArrayBuffer> | null> {
     while (!this.#isOver) {
       const piece = this.#reader.readContent();
@@ -196,7 +197,7 @@ class InjectedExchange {
     return null;
   }
 
-  /** Waits until more of the response has come, or it has ended; rejects where it never will. */
+  /** Waits until more of the response has come, or it has ended. Rejects if the connection has ended before the response. */
   async #more(): Promise<void> {
     const client = this.#client;
     while (!this.#isOver) {
@@ -205,7 +206,7 @@ class InjectedExchange {
       this.#reader.feed(pieces);
       if (pieces.length > 0) return;
       if (isClosed) {
-        // Content that only the close ends would look complete after a reset.
+        // If content ends when the connection closes, a reset must not make it look complete.
         if (!client.wasReset) this.#reader.feedEnd();
         if (this.#reader.ended) return;
         this.#cancel();
@@ -224,7 +225,7 @@ class InjectedExchange {
     this.#client.destroy();
   }
 
-  /** The handler may still run behind its response: the connection is the server's to end. */
+  /** The response has ended. Its handler may still run, so the server ends the connection, and not the client. */
   #finish(): void {
     this.#isOver = true;
     this.#signal?.removeEventListener("abort", this.#leave);
@@ -246,11 +247,11 @@ function headOf({ method = "GET", path = "/", headers = {}, body }: InjectedRequ
   const length = isWhole ? Buffer.byteLength(body) : undefined;
   if (!isWhole && body !== undefined && !(Symbol.asyncIterator in Object(body)))
     throw new TypeError(
-      `cannot send ${typeof body} as a body: it must be a string, bytes, or pieces of them as they come`,
+      `cannot send ${quote(body)} as a body: it must be a string, a Uint8Array, or an async iterable of these`,
     );
   const fields = new FieldList();
   eachField(headers, (name, value) => {
-    // It is ours to say; who says the same is right, though.
+    // Content-Length is added below. A caller's own field is dropped if it is right; if it is wrong, `fields.add` throws.
     if (String(name).toLowerCase() !== "content-length" || Number(value) !== (length ?? 0)) fields.add(name, value);
   });
   let text = `${method} ${path} HTTP/1.1\r\n`;
@@ -268,7 +269,7 @@ async function send(client: MemoryClient, head: string, body: InjectedRequest["b
   );
   if (whole) return;
   for await (const piece of body) {
-    if (client.closed) return; // nobody wants more of it
+    if (client.closed) return; // the server reads no more
     const bytes = Buffer.from(piece as string);
     if (bytes.length > 0)
       await client.send(Buffer.concat([Buffer.from(bytes.length.toString(16) + "\r\n"), bytes, CRLF]));

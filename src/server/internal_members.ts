@@ -1,13 +1,13 @@
 /**
- * Members of a server that other files of this package call or override. They are symbols, because a user's class may well have a
- * `makeConnection` of its own, and private names would be known to one file alone.
+ * Members of a server that other files of this package call or override. They are symbols: a name could clash with a member of a user's
+ * class, and a private name can be used in one file only.
  */
 
-/** The names of options that a class takes beside those of HTTPServer, and looks at itself. */
+/** The names of options that a class takes in addition to those of HTTPServer, and checks itself. */
 export const OWN_OPTIONS: unique symbol = Symbol("ownOptions");
-/** Makes what runs the handlers. */
+/** Makes the executor, which runs the handlers. */
 export const MAKE_EXECUTOR: unique symbol = Symbol("makeExecutor");
 /** The protocols that the server speaks. */
 export const PROTOCOLS: unique symbol = Symbol("protocols");
-/** Gives what handlers, and those who run them, have of the server. */
+/** Makes the services that handlers and executors get from the server. */
 export const MAKE_SERVICES: unique symbol = Symbol("makeServices");

@@ -1,54 +1,54 @@
 /**
- * Finds out whether clients read that seem not to. The kernel takes more of a response only when a third of its send buffer is free,
- * which may be more than a MiB, and a client that reads slowly needs long for that. Linux says how much it holds for each connection:
- * while that changes, the client reads.
+ * Finds out whether a client that seems to have stopped reads slowly. The kernel takes more of a response only when a third of its send
+ * buffer is free. That may be more than 1 MiB, which a slow client needs a long time to read. But Linux reports how many bytes it holds
+ * for each connection: while that number changes, the client reads.
  */
 import { readFile } from "node:fs/promises";
 import { isIPv4, isIPv6 } from "node:net";
 import type { ConnectionInfo, Peer } from "../protocol/exchange.ts";
 
-/** Who asks for its send queue. */
+/** A connection that asks for the size of its send queue. */
 export interface Sender {
-  /** What is known of its connection. */
+  /** The connection's addresses. */
   readonly info: ConnectionInfo;
-  /** How many bytes the kernel holds that the client's kernel has not acknowledged; -1 where that cannot be known. */
+  /** Called with the number of bytes that the kernel holds and the client's kernel has not acknowledged; -1 if it cannot be known. */
   sendQueueIs(bytes: number): void;
 }
 
 /** The TCP connections of this network namespace, one a line (proc_net_tcp(5)). */
 const FILES = ["/proc/net/tcp", "/proc/net/tcp6"];
 
-/** Looks are under way for no more than a fourth of the time: where there are many connections, one takes long. */
-const SHARE = 4;
+/** With many connections, a look takes long. So looks begin at least four times their duration apart, and take at most 1/4 of the time. */
+const PAUSE_FACTOR = 4;
 
 export class KernelSendQueues {
   readonly #interval: number;
   readonly #read: (file: string) => Promise<string>;
   #asked: Sender[] = [];
   #nextLook = -Infinity;
-  /** There is something to look at. */
+  /** Whether the files could be read; no look is tried after one has failed. */
   #canLook = true;
 
   /**
-   * @param interval milliseconds between two looks, at least
-   * @param read gives the text of a file, "" where it cannot be read; for tests
+   * @param interval the least time between two looks, in milliseconds
+   * @param read gives the text of a file, "" if it cannot be read; for tests
    */
   constructor(interval: number, read = readOnce) {
     this.#interval = interval;
     this.#read = read;
   }
 
-  /** `sender` is told at the next look; before it, it may ask as often as it likes. */
+  /** Asks for the size of a sender's queue, which it gets at the next look. It may ask several times before that. */
   ask(sender: Sender): void {
     this.#asked.push(sender);
   }
 
   /**
-   * Calls `sendQueueIs` of every sender that has asked since the last look, if it is time for one. Senders whose queues cannot be known
-   * get -1 at once.
-   * @param now milliseconds
-   * @param port this end of all their connections
-   * @returns resolves when all have been told
+   * Calls `sendQueueIs` of every sender that has asked since the last look, if it is time for a look. Senders whose queues cannot be
+   * known get -1 at once.
+   * @param now the time in milliseconds, by any clock
+   * @param port the server's port
+   * @returns resolves when all have been called
    */
   async look(now: number, port: number): Promise<void> {
     if (this.#asked.length === 0) return;
@@ -59,17 +59,17 @@ export class KernelSendQueues {
       if (addresses.length === 0) sender.sendQueueIs(-1);
     }
     if (senders.size === 0 || now < this.#nextLook) return;
-    this.#nextLook = Infinity; // until this one is over
+    this.#nextLook = Infinity; // no other look begins before this one is over
     const began = performance.now();
     const text = (await Promise.all(FILES.map(this.#read))).join("");
-    this.#nextLook = now + Math.max(this.#interval, SHARE * (performance.now() - began));
-    this.#canLook = text !== ""; // of another system, or where they may not be read, they stay so
-    tell(senders, port, text);
+    this.#nextLook = now + Math.max(this.#interval, PAUSE_FACTOR * (performance.now() - began));
+    this.#canLook = text !== ""; // the files are on Linux alone, and may be unreadable: neither changes
+    report(senders, port, text);
   }
 }
 
-/** @param senders by their addresses, as lines have them */
-function tell(senders: Map<string, Sender>, port: number, text: string): void {
+/** Calls `sendQueueIs` of senders. @param senders by their clients' addresses, in the form that lines of the file have */
+function report(senders: Map<string, Sender>, port: number, text: string): void {
   const unknown = new Set(senders.values());
   // "  12: local:port remote:port state queue:…", all of it in hexadecimal digits
   const line = new RegExp(`^ *\\d+: [0-9A-F]+:${hex(port, 4)} ([0-9A-F]+:[0-9A-F]{4}) .. ([0-9A-F]{8}):`, "gm");
@@ -80,7 +80,7 @@ function tell(senders: Map<string, Sender>, port: number, text: string): void {
   for (const sender of unknown) sender.sendQueueIs(-1);
 }
 
-/** The other end of a connection as a line has it: an IPv4 address also as it is on a socket that takes IPv6 as well. */
+/** A client's address in the forms that a line may have: an IPv4 address may be mapped to IPv6, on a socket that takes both. */
 function addressesOf([host, port]: Peer): string[] {
   if (isIPv4(host)) {
     const bytes = host.split(".").map(Number);
@@ -89,7 +89,7 @@ function addressesOf([host, port]: Peer): string[] {
   return isIPv6(host) ? [addressOf(bytesOf(host), port)] : [];
 }
 
-/** Each four bytes are a number, in the order of this machine. */
+/** Formats an address and port: each four bytes are written as one number, in this machine's byte order. */
 function addressOf(bytes: readonly number[], port: number): string {
   const words = new Uint32Array(Uint8Array.from(bytes).buffer);
   return `${Array.from(words, (word) => hex(word, 8)).join("")}:${hex(port, 4)}`;
@@ -109,7 +109,7 @@ function hex(number: number, digits: number): string {
   return number.toString(16).toUpperCase().padStart(digits, "0");
 }
 
-/** Reads that are under way: servers share them. */
+/** Reads that are under way, by file: all servers of a process share them. */
 const reading = new Map<string, Promise<string>>();
 
 function readOnce(file: string): Promise<string> {
@@ -122,7 +122,7 @@ function readOnce(file: string): Promise<string> {
 }
 
 function readText(file: string): Promise<string> {
-  // Where Deno has not been allowed to read a file, it would ask for that at the terminal.
+  // Without the permission to read a file, Deno would ask for it at the terminal.
   const { Deno } = globalThis as { Deno?: { permissions: { querySync(what: object): { state: string } } } };
   if (Deno !== undefined && Deno.permissions.querySync({ name: "read", path: file }).state !== "granted")
     return Promise.resolve("");

@@ -23,22 +23,22 @@ const { program, address, maxConnections, startTimeout, silent, options, state, 
 const port = parentPort!;
 const finder = new ServerFinder<ListeningServer>();
 
-function tell(message: FromListener | ReadyMessage | FailedMessage): void {
+function send(message: FromListener | ReadyMessage | FailedMessage): void {
   port.postMessage({ plinth: message } satisfies Envelope<object>);
 }
 
-/** Lines of the log that were not handed over yet: those of a turn go together. */
+/** Lines of the log that were not sent yet: the lines of a turn are sent together. */
 let lines: string[] = [];
 
-function handOver(): void {
-  if (lines.length > 0) tell({ log: lines });
+function sendLines(): void {
+  if (lines.length > 0) send({ log: lines });
   lines = [];
 }
 
 enterThread({
   role: "listener",
   sockets: program.sockets,
-  isHandling: false, // as far as can be told
+  isHandling: false, // a listener does not know whether a handler runs
   get isStopping() {
     const now = Atomics.load(state, 0);
     return now === STOPS || now === CLOSED;
@@ -46,7 +46,7 @@ enterThread({
   log: silent
     ? "none"
     : (line) => {
-        if (lines.push(line) === 1) setImmediate(handOver);
+        if (lines.push(line) === 1) setImmediate(sendLines);
       },
   constructed: (one) => finder.constructed(keyOf(classesOf(one.handlers)), one),
   park: () => finder.park(),
@@ -54,33 +54,33 @@ enterThread({
     markClosed(state, sockets);
     return othersClosed(sockets);
   },
-  crowded: (why) => tell({ crowded: why }),
-  shutdown: (atOnce) => tell({ shutdown: true, atOnce }),
+  crowded: (why) => send({ crowded: why }),
+  shutdown: (atOnce) => send({ shutdown: true, atOnce }),
 });
 
 try {
   await registerTsx();
-  let listens = false;
-  guardSpawning(program.main, () => listens); // from then on, handlers run
+  let isListening = false;
+  guardSpawning(program.main, () => isListening); // from then on, handlers run
   const one = await find();
   port.on("message", (sent: unknown) => {
-    if (openEnvelope<ToListener>(sent)) void one.server.shutdown(); // it is told nothing else
+    if (openEnvelope<ToListener>(sent)) void one.server.shutdown(); // there is no other message
   });
-  // Behind this, the thread is no longer ended while it starts: connections may wait for it.
+  // From here on, a shutdown lets this thread finish and does not end it by force: connections may wait for it.
   if (Atomics.compareExchange(state, 0, STARTS, LISTENS) === STARTS) {
     Atomics.add(sockets, 0, 1);
     await one.listen(address, maxConnections);
-    listens = true;
-    tell({ ready: true });
+    isListening = true;
+    send({ ready: true });
     await one.stopped;
   }
-  handOver();
-  tell({ down: true });
+  sendLines();
+  send({ down: true });
 } catch (error) {
-  tell({ failed: sendable(error) });
+  send({ failed: sendable(error) });
 }
 
-/** Finds the server. Rejects with what to write where it cannot be found. */
+/** Finds the server. Rejects with an error to be logged if it cannot be found. */
 async function find(): Promise<ListeningServer> {
   const key = keyOf(program.classes);
   if (options !== null && isApart(program)) {

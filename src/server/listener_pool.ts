@@ -1,4 +1,4 @@
-/** Accepts on several threads: beside the program's own event loop, others that listen on the same port, each in a thread. */
+/** Further event loops that accept connections on the same port as the program's own: each is a listener, in a thread of its own. */
 import { performance } from "node:perf_hooks";
 import { loggable } from "../loop/log.ts";
 import { ProcessHold } from "../program/process_hold.ts";
@@ -7,85 +7,85 @@ import { count, describeProgram, keyOf, type Program } from "../program/program_
 import { WorkerReplacements, type WorkerReplacementsOwner } from "../program/worker_replacements.ts";
 import { type ReadyMessage, SupervisedWorker } from "../program/supervised_worker.ts";
 
-/** One that was lost is replaced after so long. In milliseconds. */
+/** How long after its loss a listener is replaced. In milliseconds. */
 const REPLACEMENT_DELAY = 1_000;
 
-// What a listener does, in a word that it shares with the program's own event loop.
-/** It has not begun to listen. */
+// States of a listener, in a word that it shares with the program's own event loop.
+/** The listener has not begun to listen. */
 export const STARTS = 0;
-/** It listens, or is about to. */
+/** The listener listens, or is about to. */
 export const LISTENS = 1;
-/** It is to stop. */
+/** The listener is to stop. */
 export const STOPS = 2;
-/** It does not listen any more, or never will. */
+/** The listener does not listen any more, or never will. */
 export const CLOSED = 3;
 
 /** How long an event loop that has closed its socket waits for the others to close theirs. In milliseconds. */
 const OTHERS_TIMEOUT = 100;
 
-/** A listener has closed its socket, or has ended. @param sockets how many listen, in a word that all share */
+/** Notes that a listener has closed its socket, or has ended. @param sockets counts the event loops that listen; all share it */
 export function markClosed(state: Int32Array, sockets: Int32Array): void {
   const before = Atomics.exchange(state, 0, CLOSED);
   if (before === LISTENS || before === STOPS) Atomics.sub(sockets, 0, 1);
 }
 
-/** Waits until nobody listens any more, but not for one whose event loop has no turn. */
+/** Waits until no event loop listens any more. Gives up after 100 ms, since a handler may block a listener's event loop. */
 export async function othersClosed(sockets: Int32Array): Promise<void> {
   const end = performance.now() + OTHERS_TIMEOUT;
   while (Atomics.load(sockets, 0) > 0 && performance.now() < end)
     await new Promise((resolve) => setTimeout(resolve, 1));
 }
 
-/** What a listener begins with. */
+/** The `workerData` of a listener. */
 export interface ListenerStart {
   readonly program: Program;
-  /** Where the others listen. */
+  /** The address that the program's own event loop listens on. */
   readonly address: readonly [host: string, port: number];
-  /** How many connections it may have at a time. */
+  /** How many connections the listener may have at a time. */
   readonly maxConnections: number;
-  /** How long it may take to find its server, in milliseconds. */
+  /** How long the listener may take to find its server, in milliseconds. */
   readonly startTimeout: number;
-  /** Nobody would see a line of the log. */
+  /** The server logs nothing. */
   readonly silent: boolean;
-  /** For a server that the listener constructs itself; null where only the program can. */
+  /** Options for a server that the listener constructs itself; null if only the program can construct it. */
   readonly options: object | null;
   /** STARTS, LISTENS, STOPS or CLOSED. */
   readonly state: Int32Array;
-  /** How many listen. */
+  /** How many event loops listen. */
   readonly sockets: Int32Array;
 }
 
-/** From a listener, besides whether it listens. */
+/** A message from a listener, besides those on how its start went. */
 export type FromListener =
   /** Lines for the log. */
   | { readonly log: readonly string[] }
-  /** It closes connections at once from now on, and why. */
+  /** The listener closes connections at once: the reason. */
   | { readonly crowded: string }
-  /** The server was asked to shut down there. */
+  /** `shutdown` was called in the listener, or, if `atOnce`, `serverClose`. */
   | { readonly shutdown: true; readonly atOnce: boolean }
-  /** It has shut down. */
+  /** The listener has shut down. */
   | { readonly down: true };
 
-/** To a listener: finish what you do. */
+/** A message to a listener: shut down. */
 export interface ToListener {
   readonly shutdown: true;
 }
 
 export interface ListenerPoolOwner {
-  /** Writes a line of the log that is whole already. */
+  /** Writes a line to the log as it is. */
   writeLog(line: string): void;
   logError(message: string, ...args: unknown[]): void;
-  /** Whether there are file descriptors for one more. */
+  /** Whether there are file descriptors for one more thread. */
   admitsThread(): boolean;
-  /** One of them closes connections at once from now on. */
+  /** A listener closes connections at once. */
   crowded(why: string): void;
-  /** A handler has asked for it. */
+  /** The server was shut down in a listener. @param atOnce by `serverClose` and not by `shutdown` */
   shutdown(atOnce: boolean): void;
-  /** The last has ended. */
+  /** The last listener has ended. */
   onGone(): void;
 }
 
-/** What is known of it when the server is constructed. */
+/** The part of a ListenerStart that is known when the server is constructed. */
 type Start = Pick<ListenerStart, "startTimeout" | "silent" | "options">;
 
 interface Listener {
@@ -99,34 +99,34 @@ export class ListenerPool implements WorkerReplacementsOwner {
   readonly #owner: ListenerPoolOwner;
   readonly #count: number;
   readonly #listeners = new Set<Listener>();
-  readonly #sockets = new Int32Array(new SharedArrayBuffer(4));
+  readonly #listening = new Int32Array(new SharedArrayBuffer(4));
   #address: readonly [host: string, port: number] = ["", 0];
   #maxConnections = 0;
-  #closing = false;
+  #isClosing = false;
   #opening: { resolve: () => void; reject: (why: Error) => void } | null = null;
   readonly #replacements = new WorkerReplacements({ delay: REPLACEMENT_DELAY, rate: Infinity, burst: 1 }, this);
-  #gone: (() => void)[] = [];
+  #onGone: (() => void)[] = [];
 
-  /** @param number how many listen, the program's own event loop among them */
+  /** @param number how many event loops are to listen, the program's own included */
   constructor(number: number, handlers: Handlers, start: Start, owner: ListenerPoolOwner) {
     this.#count = number - 1;
-    // Counted apart from threading servers with such handlers.
+    // Servers with listeners are counted apart from threading servers with the same handlers.
     this.#program = describeProgram(handlers, count(`listeners ${keyOf(classesOf(handlers))}`));
     this.#start = start;
     this.#owner = owner;
   }
 
-  /** Whether any of them is there still. */
+  /** Whether a listener is running. */
   get running(): boolean {
     return this.#listeners.size > 0;
   }
 
-  /** Starts all of them. Rejects when one cannot listen; then none does. */
+  /** Starts all listeners. If one cannot listen, ends all of them and rejects. */
   async open(address: readonly [host: string, port: number], maxConnections: number): Promise<void> {
     this.#address = address;
     this.#maxConnections = maxConnections;
-    this.#closing = false;
-    Atomics.store(this.#sockets, 0, 1); // the program's own
+    this.#isClosing = false;
+    Atomics.store(this.#listening, 0, 1); // the program's own event loop
     try {
       await new Promise<void>((resolve, reject) => {
         this.#opening = { resolve, reject };
@@ -140,7 +140,7 @@ export class ListenerPool implements WorkerReplacementsOwner {
     }
   }
 
-  /** Lets those that listen finish what they do; the others will not listen. */
+  /** Lets listeners finish their requests. Those that do not listen yet are ended. */
   shutdown(): void {
     this.#stop();
     for (const { worker, state } of this.#listeners) {
@@ -152,13 +152,13 @@ export class ListenerPool implements WorkerReplacementsOwner {
     }
   }
 
-  /** The program's own event loop, which was asked to shut down, has closed its socket. Waits until the others have. */
+  /** The program's own event loop has closed its socket: waits until the listeners have closed theirs. */
   socketClosed(): Promise<void> {
-    Atomics.sub(this.#sockets, 0, 1);
-    return othersClosed(this.#sockets);
+    Atomics.sub(this.#listening, 0, 1);
+    return othersClosed(this.#listening);
   }
 
-  /** Ends all of them, whatever they do. */
+  /** Ends all listeners by force. */
   async close(): Promise<void> {
     this.#stop();
     if (!this.running) return;
@@ -166,15 +166,15 @@ export class ListenerPool implements WorkerReplacementsOwner {
     const processHold = new ProcessHold();
     processHold.set(true);
     await new Promise<void>((resolve) => {
-      this.#gone.push(resolve);
-      for (const { worker } of this.#listeners) worker.terminate(); // some end at once, and say so
+      this.#onGone.push(resolve);
+      for (const { worker } of this.#listeners) worker.terminate(); // on some runtimes, onExit is called at once
     });
     processHold.end();
   }
 
   #stop(): void {
-    this.#closing = true;
-    this.#opening?.resolve(); // nobody waits for connections any more
+    this.#isClosing = true;
+    this.#opening?.resolve(); // an `open` that is under way need not wait for listeners any more
     this.#replacements.stop();
   }
 
@@ -186,7 +186,7 @@ export class ListenerPool implements WorkerReplacementsOwner {
       address: this.#address,
       maxConnections: this.#maxConnections,
       state,
-      sockets: this.#sockets,
+      sockets: this.#listening,
     };
     const { startTimeout } = this.#start;
     const worker = new SupervisedWorker<ReadyMessage, FromListener>(
@@ -196,7 +196,7 @@ export class ListenerPool implements WorkerReplacementsOwner {
       {
         onReady: () => this.#ready(),
         onFailed: () => worker.terminate(),
-        onMessage: (message) => this.#hear(worker, message),
+        onMessage: (message) => this.#onMessage(worker, message),
         onExit: (code) => this.#ended(listener, code),
       },
     );
@@ -208,21 +208,21 @@ export class ListenerPool implements WorkerReplacementsOwner {
     if ([...this.#listeners].every(({ worker }) => worker.ready)) this.#opening?.resolve();
   }
 
-  #hear(worker: Listener["worker"], message: FromListener): void {
+  #onMessage(worker: Listener["worker"], message: FromListener): void {
     if ("log" in message) for (const line of message.log) this.#owner.writeLog(line);
     else if ("crowded" in message) this.#owner.crowded(message.crowded);
     else if ("shutdown" in message) this.#owner.shutdown(message.atOnce);
-    else worker.terminate(); // it has shut down
+    else worker.terminate(); // the listener has shut down
   }
 
   #ended(listener: Listener, code: number): void {
     this.#listeners.delete(listener);
-    markClosed(listener.state, this.#sockets);
+    markClosed(listener.state, this.#listening);
     if (!this.running) {
-      for (const resolve of this.#gone.splice(0)) resolve();
+      for (const resolve of this.#onGone.splice(0)) resolve();
       this.#owner.onGone();
     }
-    if (this.#closing) return;
+    if (this.#isClosing) return;
     const { ready, why } = listener.worker;
     if (this.#opening !== null)
       return this.#opening.reject(why ?? new Error(`a listener has ended while it started: exit code ${code}`));
@@ -243,7 +243,7 @@ export class ListenerPool implements WorkerReplacementsOwner {
       this.#add();
       return true;
     } catch (error) {
-      // The system has no thread to give.
+      // The system cannot start a thread.
       this.#owner.logError("a listener could not be started: %s", loggable(error));
       return false;
     }

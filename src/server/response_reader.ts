@@ -1,4 +1,4 @@
-/** Reads a response of this server's, as the client of `inject` gets it. It trusts that it is well-formed. */
+/** Reads the response for `inject`. It trusts that the response is well-formed, since this server has sent it. */
 /// <reference types="node" preserve="true" />
 import { Buffer } from "node:buffer";
 import { isHeadOnly } from "../protocol/response_state.ts";
@@ -7,7 +7,7 @@ import { FieldLinesReader } from "../protocol/http1/field_lines.ts";
 
 type Bytes = Buffer<ArrayBuffer>;
 
-// What comes next (RFC 9112 §6.3, §7.1):
+// States, named by what comes next (RFC 9112 §6.3, §7.1):
 //   HEAD ──► COUNTED ──► END,  HEAD ──► SIZE ──► CHUNK ──► CHUNK_END ──► SIZE ──► TRAILERS ──► END,  HEAD ──► UNTIL_CLOSE ──► END
 const HEAD = 0;
 const COUNTED = 1;
@@ -23,19 +23,20 @@ export class ResponseReader {
   readonly informational: { readonly status: number; readonly headers: Fields }[] = [];
   status = 0;
   reason = "";
-  /** Null until the head is there. */
+  /** The header section; null until the head has come. */
   headers: Fields | null = null;
-  /** Known at the end, where there are any. */
+  /** The trailer section, at the end; undefined if there is none. */
   trailers: Fields | undefined = undefined;
   readonly #method: string;
   #state = HEAD;
-  /** Bytes of content, or of a chunk, that are still to come. */
+  /** How many bytes of the content, or of the chunk, are still to come. */
   #left = 0;
+  /** Bytes that have come and have not been read. */
   #bytes: Bytes = NOTHING;
-  /** What has come behind `#bytes`. */
+  /** Further bytes, behind `#bytes`. */
   readonly #pieces: Uint8Array<ArrayBuffer>[] = [];
 
-  /** @param method of the request: the response to a HEAD has no content */
+  /** @param method the request's: the response to a HEAD has no content */
   constructor(method: string) {
     this.#method = method;
   }
@@ -45,17 +46,17 @@ export class ResponseReader {
     return this.#state === END;
   }
 
-  /** Takes what has come; it must stay as it is. */
+  /** Adds bytes that have come; they must not be changed afterwards. */
   feed(pieces: readonly Uint8Array<ArrayBuffer>[]): void {
     for (const piece of pieces) this.#pieces.push(piece);
   }
 
-  /** Nothing more will come, and all that has come is read. */
+  /** The connection has ended, and all bytes have been read. */
   feedEnd(): void {
     if (this.#state === UNTIL_CLOSE) this.#state = END;
   }
 
-  /** Reads up to the end of the head. @returns whether it is there */
+  /** Reads up to the end of the head. @returns whether the head is complete */
   readHead(): boolean {
     while (this.#state === HEAD) {
       const lineEnd = this.#bytes.indexOf("\r\n");
@@ -66,7 +67,7 @@ export class ResponseReader {
     return true;
   }
 
-  /** Reads content, behind the head. @returns a piece of it; null when there is none now, or the response has ended */
+  /** Reads content, after the head. @returns a piece of it; null if there is none yet, or the response has ended */
   readContent(): Bytes | null {
     for (;;) {
       switch (this.#state) {
@@ -130,7 +131,11 @@ export class ResponseReader {
     return piece;
   }
 
-  /** Field lines, and the line before them where there is one. @param at where the field lines begin */
+  /**
+   * Reads a section of field lines, and the line before them.
+   * @param at where the field lines begin: behind the status line, or 0 for trailers, which have no line before them
+   * @returns null if the section is not complete
+   */
   #section(at: number): { start: string; fields: Fields } | null {
     const reader = new FieldLinesReader(Infinity);
     reader.reset(at);
@@ -140,14 +145,14 @@ export class ResponseReader {
     return { start: text.slice(0, Math.max(0, at - 2)), fields: new Fields(text, reader.spans) };
   }
 
-  /** Moves on behind so many bytes. @returns them */
+  /** Takes bytes from the front. @returns these bytes */
   #drop(count: number): Bytes {
     const dropped = this.#bytes.subarray(0, count);
     this.#bytes = this.#bytes.subarray(count);
     return dropped;
   }
 
-  /** Takes in what has come. @returns whether there was anything */
+  /** Moves the next piece into `#bytes`. @returns whether there was one */
   #more(): boolean {
     const piece = this.#pieces.shift();
     if (piece === undefined) return false;

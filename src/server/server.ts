@@ -1,4 +1,4 @@
-/** The server class, as Python's `http.server.HTTPServer`: an address, a handler class, and a life. */
+/** The server class, after Python's `http.server.HTTPServer`: how it starts, accepts connections, and stops. */
 /// <reference types="node" preserve="true" />
 import { transport as platform } from "#transport";
 import type { Executor } from "../protocol/exchange.ts";
@@ -38,7 +38,7 @@ import { StopSignal } from "./stop_signal.ts";
 import { FlushScheduler } from "../loop/flush_scheduler.ts";
 
 /**
- * An HTTP server. Handlers run on the event loop, so one that computes for long holds up all others.
+ * An HTTP server. Handlers run on the event loop, so a handler that computes for a second delays all others by a second.
  *
  * @example
  * const httpd = new HTTPServer(["127.0.0.1", 8000], RequestHandler);
@@ -47,7 +47,7 @@ import { FlushScheduler } from "../loop/flush_scheduler.ts";
  * @source Python's `http.server.HTTPServer`
  */
 export class HTTPServer implements Server {
-  /** The handler class, or the router that finds one. @source Python's `RequestHandlerClass` */
+  /** The handler class, or the router that finds a class for each request. @source Python's `RequestHandlerClass` */
   readonly RequestHandlerClass: RequestHandlerClass | RequestRouter;
   readonly #dispatcher: MethodDispatcher;
   #address: ListenAddress;
@@ -58,22 +58,22 @@ export class HTTPServer implements Server {
   readonly #clock: Clock;
   readonly #scheduler: FlushScheduler;
   readonly #log: Log;
-  /** Where requests begin: where this server was constructed, then where it was first activated. */
+  /** The asynchronous context in which requests begin: that of the constructor, then that of the first activation. */
   readonly #context = new StartContext();
   #isStarted = false;
   readonly #writeLine = (line: string): void => this.#log.write(line);
   readonly #connections = new Set<BytePump>();
   readonly #kernelSendQueues: KernelSendQueues;
   readonly #reusePort: boolean;
-  /** The threads that accept beside this one; null where there are none. */
+  /** The threads that accept connections besides this one; null if there are none. */
   readonly #listeners: ListenerPool | null;
-  /** Made at activation, when what extends this class has been constructed too. */
+  /** Made at activation, when the constructors of classes that extend this one have run. */
   #owner: BytePumpOwner | null = null;
   #activation: Promise<void> | null = null;
   #stopping = false;
-  /** What the thread is in which this server was constructed. */
+  /** The role of the thread in which this server was constructed. */
   readonly #thread = threadContext;
-  /** The same where it accepts connections beside the program's own event loop. */
+  /** The thread, if it is a listener, which accepts connections besides the program's own event loop; otherwise null. */
   readonly #listenerThread: ListenerThread | null = this.#thread.role === "listener" ? this.#thread : null;
   readonly #stopSignal: StopSignal;
   #finished = false;
@@ -87,7 +87,7 @@ export class HTTPServer implements Server {
    * @param serverAddress `[host, port]` ("" for every address, port 0 for a free one), the path of a Unix socket, or `{ fd }`, a socket
    *   that this process was started with
    * @param RequestHandlerClass a class that extends BaseHTTPRequestHandler, or a Router
-   * @throws {TypeError} or {RangeError} for an argument that is wrong, such as a class with a `do_GET` that is no method but a field
+   * @throws {TypeError} or {RangeError} for an argument that is wrong, such as a class whose `do_GET` is a field and not a method
    */
   constructor(
     serverAddress: ListenAddress,
@@ -104,7 +104,7 @@ export class HTTPServer implements Server {
     this.#dispatcher = new MethodDispatcher(RequestHandlerClass, limits);
     this.#admission = new ConnectionAdmission(settings.maxConnections, (why) => {
       if (this.#listenerThread === null) this.#report("%s", why);
-      else this.#listenerThread.crowded(why); // said once for all event loops
+      else this.#listenerThread.crowded(why); // the program's own event loop logs it once for all
     });
     this.#kernelSendQueues = new KernelSendQueues(settings.sendTimeout / 8);
     this.#scheduler = new FlushScheduler((task) => this.#transport.endOfTurn(task));
@@ -118,8 +118,9 @@ export class HTTPServer implements Server {
   }
 
   /**
-   * Where the server listens; real once it is activated: port 0 has become a port. Of a Unix socket: its path, and port 0; of one that
-   * this process was started with, and of any such socket before activation: "" and port 0.
+   * The address that the server listens on. With port 0, the port is known once the server is activated. For a Unix socket, it is the path
+   * and port 0. For an inherited socket (`{ fd }`), it is "" and port 0 before activation. Afterwards, it is the socket's host and port, or
+   * "" and port 0 for a Unix socket.
    * @source Python's `server_address`
    */
   get serverAddress(): readonly [host: string, port: number] {
@@ -128,9 +129,9 @@ export class HTTPServer implements Server {
   }
 
   /**
-   * Aborts when `shutdown` or `serverClose` is called, in threads as well: for handlers that run on for long, such as streams of events
-   * and long polls. `aborted` is up to date whenever a handler looks at it, also in a thread that is blocked; events come when its event
-   * loop has a turn. The signal lives as long as the server: what a request adds to it, the request must remove. `signalWith` does so.
+   * A signal that aborts when `shutdown` or `serverClose` is called, in threads as well. It is for handlers that run for long, such as
+   * streams of events and long polls. `aborted` is up to date whenever a handler reads it, also in a thread that blocks. Events come when
+   * the event loop has a turn. The signal lives as long as the server, so requests must remove their listeners, as `signalWith` does.
    * @example while (!this.server.stopping.aborted) await this.wfile.write(await nextEvent());
    */
   get stopping(): AbortSignal {
@@ -138,13 +139,13 @@ export class HTTPServer implements Server {
   }
 
   /**
-   * Binds and listens. `serveForever` does it where nobody has. Requests begin in the asynchronous context in which this is called
-   * first: what an `AsyncLocalStorage` holds there, each of them sees.
-   * @returns rejects with an Error that says what stood in the way, its `code` the system's (EADDRINUSE …)
+   * Binds and listens. `serveForever` calls it, if you have not. Requests begin in the asynchronous context of the first call: each request
+   * sees what an `AsyncLocalStorage` holds there.
+   * @returns rejects with an Error whose message says why the server cannot listen, and whose `code` is the system's (EADDRINUSE …)
    * @source Python's `server_bind` and `server_activate`
    */
   serverActivate(): Promise<void> {
-    // This is its start: but for calls that follow, and those of handlers in a thread.
+    // Only the first call is the start, and no call by a handler in a thread is.
     if (!this.#isStarted && !this.#thread.isHandling) {
       this.#isStarted = true;
       this.#context.renew();
@@ -155,7 +156,7 @@ export class HTTPServer implements Server {
   #activateOnce(): Promise<void> {
     if (this.#stopping) return Promise.reject(new Error("cannot listen: this server has been shut down"));
     return (this.#activation ??= this.#activate().catch((error: unknown) => {
-      this.#activation = null; // it may be tried again
+      this.#activation = null; // the program may call again
       this.#isStarted = false;
       throw error;
     }));
@@ -169,10 +170,10 @@ export class HTTPServer implements Server {
   }
 
   /**
-   * Stops the server: `stopping` aborts, the connections that wait are accepted, and then the socket is closed. Each request that was
-   * sent gets its response, with `Connection: close`; a connection that was not told so is read for `shutdownGrace` more. Handlers may
-   * run for `shutdownTimeout`, then their connections are cut. May be called often. In a handler, call `this.server.shutdown()`: it does
-   * not wait for that handler. Called by another name of the server behind an `await`, it does wait for it, until `shutdownTimeout`.
+   * Stops the server. `stopping` aborts, waiting connections are accepted, and then the socket is closed. Each request that was sent gets
+   * its response, with `Connection: close`. A connection without such a response is read for `shutdownGrace` more. Handlers may run for
+   * `shutdownTimeout`; then their connections are cut. You may call this several times. In a handler, call `this.server.shutdown()`: it
+   * does not wait for that handler. Called after an `await` on another reference to the server, it waits for it until `shutdownTimeout`.
    * @source Python's `shutdown`
    */
   shutdown(): Promise<void> {
@@ -192,7 +193,7 @@ export class HTTPServer implements Server {
     return waiting;
   }
 
-  /** Stops at once: connections are cut, whatever runs. @source Python's `server_close` */
+  /** Stops at once: all connections are cut, even if requests run. @source Python's `server_close` */
   serverClose(): void {
     this.#stopping = true;
     this.#acceptor.close();
@@ -203,11 +204,11 @@ export class HTTPServer implements Server {
   }
 
   /**
-   * Runs a request through this server without a socket, for tests; it need not listen. Limits and deadlines hold, the log is
+   * Runs a request through this server without a socket, for tests. The server need not listen. Limits and deadlines hold, the log is
    * written, and the client's address is 127.0.0.1, port 0.
-   * @returns the response, once it is whole; with `stream: true` once its head is there, and its content comes as it is read. Rejects
-   *   with a TypeError for a request that cannot be sent, with a ResponseCutError when the server closes the connection before the end
-   *   of its response, which has what has come, and with the reason of the request's `signal`
+   * @returns the response, once it is whole; with `stream: true`, once its head has come: its content is read from `body`. Rejects with a
+   *   TypeError for a request that cannot be sent; with a ResponseCutError, which has the part that has come, if the server closes the
+   *   connection before the end of its response; and with the reason of the request's `signal` if that aborts
    * @example const response = await httpd.inject({ method: "POST", body: '{"val_a": 3, "val_b": 4}' });
    * @example
    * const events = await httpd.inject({ path: "/events", stream: true });
@@ -224,7 +225,7 @@ export class HTTPServer implements Server {
     return inject((socket) => this.#accept(socket, owner), request);
   }
 
-  /** As `shutdown`. */
+  /** Calls `shutdown`, for `await using`. */
   [Symbol.asyncDispose](): Promise<void> {
     return this.shutdown();
   }
@@ -235,14 +236,14 @@ export class HTTPServer implements Server {
   }
 
   /**
-   * Called once for every request that this server has run, or refused when it had read its head: when its response has left or will
-   * not leave any more. For what counts and measures; a handler class has a `requestEnded` of its own, which logs. With threads it is
-   * called here, not in them; with `listeners`, on the event loop that accepted the connection. Does nothing. What it throws is
-   * logged.
+   * Override this to count and measure requests; it does nothing here. It is called once for every request that a handler has run for, or
+   * that was refused after its head had been read, when its response has left or cannot leave any more. A handler class has a
+   * `requestEnded` of its own, which logs. With threads, this is called on the event loop; with `listeners`, on the event loop that
+   * accepted the connection. Errors that it throws are logged.
    */
   requestEnded(_outcome: RequestOutcome): void {}
 
-  /** Logs it in the context of the server's start, and not in that of the request in which it happens to be found out. */
+  /** Logs an error in the context of the server's start, since it may be found out in the context of a request that it does not concern. */
   #report(message: string, ...args: unknown[]): void {
     this.#context.run(() => this.logError(message, ...args), undefined);
   }
@@ -274,18 +275,18 @@ export class HTTPServer implements Server {
     const warnings = this.#admission.open(this.#transport, threads, listeners, this.#listenerThread !== null);
     for (const warning of warnings) this.logError("%s", warning);
     await owner.executor.open?.();
-    if (this.#stopping) return; // meanwhile
+    if (this.#stopping) return; // `shutdown` was called meanwhile
     const wanted = this.#address;
     try {
       this.#address = await this.#acceptor.open(this.#address, options, (socket) => this.#accept(socket, owner));
-      if (!this.#finished) this.#clock.start(); // connections have deadlines, however long the other listeners take to start
+      if (!this.#finished) this.#clock.start(); // connections have deadlines even while the listeners start
       if (!this.#stopping) await this.#listeners?.open(this.serverAddress, this.#admission.most);
     } catch (error) {
       this.#acceptor.close();
       this.#clock.stop();
       for (const connection of this.#connections) connection.cut();
       await owner.executor.close();
-      // With another executor it may be tried again.
+      // The program may try again, with another executor.
       this.#owner = null;
       this.#address = wanted;
       throw listenError(wanted, error as NodeJS.ErrnoException);
@@ -296,21 +297,21 @@ export class HTTPServer implements Server {
   async #stopAccepting(): Promise<void> {
     const { shutdownTimeout, shutdownGrace, requestQueueSize } = this.#options;
     if (shutdownGrace > 0) {
-      // A client that gets `Connection: close` connects anew at once, and would join the queue that is being emptied. So none gets it
-      // before the socket is closed. (The kernel's queue holds one more than it was asked to.)
+      // A client that gets `Connection: close` connects again at once, and would join the queue that is being emptied. So no response
+      // leaves before the socket is closed. The kernel's queue holds one connection more than it was asked for.
       for (const connection of this.#connections) connection.stop();
       await this.#acceptor
         .drain(requestQueueSize + 1, shutdownTimeout / 2)
-        .catch((error: unknown) => this.#report("cannot accept what waits: %s", loggable(error)));
+        .catch((error: unknown) => this.#report("cannot accept the connections that wait: %s", loggable(error)));
       await (this.#listenerThread ?? this.#listeners)?.socketClosed();
     }
     this.#acceptor.close();
-    this.#clock.hasten(); // its next tick comes when what the connections have not read is read
+    this.#clock.hasten(); // the next tick comes when the connections have read what has already arrived
     for (const connection of this.#connections) connection.shutdown(shutdownGrace);
     this.#checkStopped();
   }
 
-  /** Threads that accept beside this one; in such a thread, none, but it may be one of them. */
+  /** Makes the pool of listeners, if there are any. In a listener, reports this server to the thread; there is no pool there. */
   #makeListeners(options: HTTPServerOptions): ListenerPool | null {
     const { listeners } = this.#options;
     if (listeners === 1) return null;
@@ -320,7 +321,7 @@ export class HTTPServer implements Server {
     }
     if (options.transport !== undefined)
       throw new RangeError(
-        "listeners share a port of the runtime's: take the option transport, or listeners, not both",
+        `listeners need the runtime's own transport: leave out the option transport, or make listeners 1, not ${listeners}`,
       );
     if (this.#listenerThread !== null) {
       this.#listenerThread.constructed({
@@ -336,7 +337,7 @@ export class HTTPServer implements Server {
     }
     if (this.#thread.role !== "main") return null;
     const { log, ...others } = options;
-    const isPlain = this.constructor === HTTPServer && typeof this.RequestHandlerClass === "function"; // others the program constructs
+    const isPlain = this.constructor === HTTPServer && typeof this.RequestHandlerClass === "function"; // others are constructed by the program
     const { startTimeout } = this.#options;
     const start = { startTimeout, silent: log === "none", options: isPlain ? others : null };
     return new ListenerPool(listeners, this.RequestHandlerClass, start, {
@@ -411,11 +412,11 @@ export class HTTPServer implements Server {
     this.#checkStopped();
   }
 
-  /** Something ended: maybe that was the last that `shutdown` waits for. */
+  /** A connection, handler or listener has ended: checks whether `shutdown` still waits for any. */
   #checkStopped(): void {
     if (!this.#stopping || this.#acceptor.isOpen) return;
     const running = this.#owner?.executor.running ?? 0;
-    // Handlers that wait for this very thing: when only they are left, they need not.
+    // Some handlers have called `shutdown` and wait for it. When only these are left, their calls resolve.
     const callers = this.#shutdownCallers.running;
     if (callers > 0 && this.#connections.size <= callers && running <= callers) this.#shutdownCallers.letGo();
     if (this.#connections.size > 0 || this.#listeners?.running === true) return;
@@ -432,7 +433,7 @@ export class HTTPServer implements Server {
     this.#log.flush();
     this.#shutdownCallers.letGo();
     void Promise.all([this.#owner?.executor.close(), this.#listeners?.close()])
-      .catch((error: unknown) => this.#report("cannot let go of what ran the handlers: %s", loggable(error)))
+      .catch((error: unknown) => this.#report("cannot end the threads of the server: %s", loggable(error)))
       .then(this.#stop);
   }
 }

@@ -1,4 +1,4 @@
-/** The options of a server: what each means, its default, and its check. */
+/** The options of a server: the meaning, the default and the check of each. */
 import { type Limits, limitsFrom } from "../protocol/limits.ts";
 import { checkNames, checkNumbers, type NumberRule, SOME_TIME, TIME } from "../option_checks.ts";
 import { quote } from "../quote_value.ts";
@@ -11,69 +11,70 @@ export type LimitOptions = { readonly [Name in keyof Limits]?: Limits[Name] | un
 /** Options of a server. Sizes are in bytes, times in milliseconds. */
 export interface HTTPServerOptions extends LimitOptions {
   /**
-   * Where log lines go: "plain" (the default) to stderr, "none" nowhere, or a function that is given each line. A promise that the
-   * function returns is not waited for.
+   * Where log lines go: "plain" to stderr, "none" nowhere, or to a function that is called with each line. A promise that the function
+   * returns is not awaited. Default "plain".
    */
   readonly log?: LogOption | undefined;
   /**
-   * Connections at a time; one more is closed at once. Fewer where the process may not have as many file descriptors, which the log
-   * then says. Default 16,384.
+   * How many connections may be open at a time; a further one is closed at once. If the process may not have that many file descriptors,
+   * the server lowers the number, and logs it. Default 16,384.
    */
   readonly maxConnections?: number | undefined;
   /**
-   * How long a client that is sent a response may take none of it before its connection is closed. It may read as slowly as it likes:
-   * the time begins anew whenever it takes something. "Slow clients" in docs/GUIDE.md says how that is noticed. Default 60 s.
+   * How long a client may take nothing of its response before its connection is closed. The time begins anew whenever the client takes
+   * something, so a client may read slowly. "Slow clients" in docs/GUIDE.md says how the server notices. Default 60 s.
    */
   readonly sendTimeout?: number | undefined;
   /**
-   * How long a client may be silent after the server has closed its side of the connection. What the client still sends is read and
-   * dropped, because a connection that is closed while data comes is reset, and the reset can overtake the response (RFC 9112 §9.6).
+   * How long a client may be silent after the server has closed its side of the connection. Until then, the server reads and drops what
+   * the client sends: a connection that is closed while data comes is reset, and the reset can overtake the response (RFC 9112 §9.6).
    * Default 5 s.
    */
   readonly lingerTimeout?: number | undefined;
-  /** How long that may take in all, for a client that goes on sending. Default 30 s. */
+  /** How long the server goes on reading in all after it has closed its side, if the client goes on sending. Default 30 s. */
   readonly maxLingerTime?: number | undefined;
   /**
-   * How long a handler may run, reading and writing included. The client of one that takes longer gets a 503, or a cut connection where
-   * part of the response has left, and its `signal` aborts with a DOMException named "TimeoutError". On the event loop the handler
-   * itself goes on. Default: as long as it likes.
+   * How long a handler may run, reading and writing included. If it runs longer, its client gets a 503, or a cut connection if part of
+   * the response has left. The handler's `signal` aborts with a DOMException named "TimeoutError". On the event loop, the handler itself
+   * cannot be stopped. Default: Infinity.
    */
   readonly handlerTimeout?: number | undefined;
   /**
-   * How long a thread of handlers, or a listener, may take to import the program and to find its server there. With one that takes
-   * longer, `serverActivate` rejects. Default 60 s.
+   * How long a handler thread or a listener may take to import the program and to find its server there. If one takes longer,
+   * `serverActivate` rejects. Default 60 s.
    */
   readonly startTimeout?: number | undefined;
   /** How long `shutdown` waits for running handlers. Default 10 s. */
   readonly shutdownTimeout?: number | undefined;
   /**
-   * How long `shutdown` waits for the next request of a connection whose last response did not say `Connection: close`; it is handled,
-   * and its response says so. With 0, such connections are closed at once, and those that wait to be accepted are reset. Default 500 ms.
+   * How long `shutdown` waits for one more request on a connection whose last response did not say `Connection: close`. That request is
+   * handled, and its response says so. With 0, such connections are closed at once, and connections that wait to be accepted are reset.
+   * Default 500 ms.
    */
   readonly shutdownGrace?: number | undefined;
   /**
-   * How many connections may wait to be accepted; Bun does not let it be said, and has 512. Default 511.
+   * How many connections may wait to be accepted: the backlog of `listen(2)`. On Bun, it cannot be set, and is 512. Default 511.
    * @source Python's `request_queue_size`
    */
   readonly requestQueueSize?: number | undefined;
   /**
-   * Whether other processes may listen on the same port, and share the connections: SO_REUSEPORT. Default false.
+   * Whether other processes may listen on the same port and share its connections (SO_REUSEPORT). Default false.
    * @source Python's `allow_reuse_port`
    */
   readonly reusePort?: boolean | undefined;
   /**
-   * How many event loops accept connections, and run handlers: the program's own, and others in threads, each of which imports the
-   * program once more, up to where it serves. Nothing but the port is shared: module state and `maxConnections` are each one's own.
-   * docs/RUNTIMES.md says where a port can be shared. Default 1.
+   * How many event loops accept connections and run handlers. One is the program's own. Each other one runs in a thread, which imports the
+   * program once more, up to the call by which it begins to serve. The event loops share the port and nothing else: each has its own
+   * module state and its own `maxConnections`. docs/RUNTIMES.md says where a port can be shared. Default 1.
    */
   readonly listeners?: number | undefined;
   /**
-   * Which clients get the interim responses (1xx) of `sendInformational`: "never" none, "http2" those of HTTP/2 and later, "always" those
-   * of HTTP/1.1 too. Some HTTP/1.1 proxies mix up the responses behind one: docs/GUIDE.md names them. A client that asks for a 100
-   * (Continue) always gets it. Default "http2".
+   * Which clients get the interim responses (1xx) of `sendInformational`: with "never" none, with "http2" those of HTTP/2 and later, with
+   * "always" those of HTTP/1.1 too. Some HTTP/1.1 proxies mix up responses after an interim one: docs/GUIDE.md names them. A client that
+   * waits for 100 (Continue) always gets it. Default "http2".
    */
   readonly informational?: "never" | "http2" | "always" | undefined;
-  /** What carries the connections: the runtime's sockets by default, a MemoryTransport in tests. */
+  /** The transport that carries connections: a MemoryTransport in tests. Default: the runtime's sockets. */
   readonly transport?: Transport | undefined;
 }
 
@@ -108,7 +109,7 @@ export const RULES: Readonly<Record<keyof typeof DEFAULTS, NumberRule>> = {
   listeners: { least: 1, most: MOST_THREADS, whole: true },
 };
 
-/** The options that are numbers, and some others, and what stands in for those that are not there. */
+/** The options that are numbers, and `informational`, checked, with defaults for those that were left out. */
 export type ServerSettings = typeof DEFAULTS & { readonly informational: string };
 
 /** Options that are neither numbers nor limits. */
@@ -116,8 +117,8 @@ const OTHERS = ["log", "transport", "reusePort", "informational"];
 
 /**
  * Checks the options of a server.
- * @param more the names of options that a class takes beside these, and checks itself
- * @throws {TypeError} for an option that there is not, and for a value of a wrong type; {RangeError} for a number or a word that is wrong
+ * @param more the names of further options, which a class that extends HTTPServer checks itself
+ * @throws {TypeError} for an option that does not exist, and for a value of a wrong type; {RangeError} for a number or a word that is wrong
  */
 export function serverSettings(
   options: HTTPServerOptions,

@@ -1,4 +1,4 @@
-/** The handlers that have called `shutdown` of their own server: it must not wait for them, since they wait for it. */
+/** The handlers that have called `shutdown` of their own server. The shutdown must not wait for them, since they wait for the shutdown. */
 import type { ShutdownCaller } from "../handler/services.ts";
 
 export class ShutdownCallers {
@@ -9,23 +9,23 @@ export class ShutdownCallers {
     this.current = null;
   };
 
-  /** A handler has read `this.server`: if the next thing is a call of `shutdown`, it is the handler's. */
+  /** A handler has read `this.server`. If `shutdown` is called before the next microtask, the call is this handler's. */
   hasServer(caller: ShutdownCaller): void {
     if (this.current === null) queueMicrotask(this.#forget);
     this.current = caller;
   }
 
-  /** How many of those that wait still run: others did not await the promise, and have settled. */
+  /** How many of the callers still run. A caller that does not await the promise may have settled. */
   get running(): number {
     return new Set(this.#waiting.map(({ caller }) => caller).filter(({ settled }) => !settled)).size;
   }
 
-  /** Waits until the handlers that wait for the shutdown themselves are all that is left. */
+  /** Adds a caller. @returns resolves when only such callers still run, or the server has stopped */
   wait(caller: ShutdownCaller): Promise<void> {
     return new Promise((resolve) => this.#waiting.push({ caller, resolve }));
   }
 
-  /** All other handlers have settled: resolves the promises of those that wait. */
+  /** All other handlers have settled: resolves the promises of the callers. */
   letGo(): void {
     for (const { resolve } of this.#waiting.splice(0)) resolve();
   }

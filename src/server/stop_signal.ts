@@ -8,14 +8,14 @@ export class StopSignal {
   #aborted = false;
 
   /**
-   * @param context in which listeners are called: not in that of a request which happens to shut the server down
-   * @param isStopping for a thread, which hears of the stop only when its event loop has a turn: whether shared memory says so. It is
-   * asked whenever a handler looks at `aborted`, so that one that gives its event loop no turn sees it as well
+   * @param context the asynchronous context in which listeners are called, since the call of `shutdown` may be in a request's
+   * @param isStopping for threads: reads from shared memory whether the server stops. A thread gets the message only when its event loop
+   *   has a turn. So this is also called whenever a handler reads `aborted`, for handlers that block the event loop.
    */
   constructor(context: Context, isStopping: (() => boolean) | null = null) {
     this.#context = context;
     const { signal } = this.#controller;
-    setMaxListeners(0, signal); // every handler that runs may be one of them
+    setMaxListeners(0, signal); // each running handler may add a listener
     if (isStopping === null) return;
     const poll = (): void => {
       if (!this.#aborted && isStopping()) this.abort();
@@ -41,7 +41,7 @@ export class StopSignal {
     return this.#controller.signal;
   }
 
-  /** The server stops. */
+  /** Aborts the signal: the server stops. */
   abort(): void {
     if (this.#aborted) return;
     this.#aborted = true;

@@ -1,4 +1,4 @@
-/** Servers whose handlers run in threads: Python's `ThreadingMixIn` and `ThreadingHTTPServer`. */
+/** Servers whose handlers run in threads, after Python's `ThreadingMixIn` and `ThreadingHTTPServer`. */
 import type { Executor } from "../protocol/exchange.ts";
 import { quote } from "../quote_value.ts";
 import { ofAnotherCopy } from "../runtime/library_copies.ts";
@@ -25,11 +25,11 @@ import { NO_STATS, ownStats, readStats, type ThreadingStats } from "./shared/sta
 /** Options of a ThreadingHTTPServer. */
 export interface ThreadingHTTPServerOptions extends HTTPServerOptions, ThreadingOptions {}
 
-/** What ThreadingMixIn adds to a server. */
+/** The members that ThreadingMixIn adds to a server. */
 export interface ThreadingServer {
-  /** What each thread was given when it started: the option of that name. */
+  /** The data that each thread got when it started: the option `threadData`. */
   readonly threadData: unknown;
-  /** What the threads do, and have done; the same in a handler, by `this.server`. */
+  /** The server's statistics. A handler gets the same ones by `this.server.stats()`. */
   stats(): ThreadingStats;
 }
 
@@ -40,7 +40,7 @@ export type ServerClass = new (...args: any[]) => HTTPServer;
 export type ServerOptionsOf<Base extends ServerClass> =
   ConstructorParameters<Base> extends [unknown, unknown, (infer Options)?] ? NonNullable<Options> : HTTPServerOptions;
 
-/** What ThreadingMixIn makes of a class of servers. */
+/** The class that ThreadingMixIn makes of a class of servers. */
 export type ThreadingServerClass<Base extends ServerClass> = Omit<Base, "prototype"> &
   (new (
     serverAddress: ListenAddress,
@@ -49,12 +49,12 @@ export type ThreadingServerClass<Base extends ServerClass> = Omit<Base, "prototy
   ) => InstanceType<Base> & ThreadingServer);
 
 /**
- * Makes a server run its handlers in threads, one request at a time in each: a handler that computes, or blocks, holds up nobody.
- * Everything else is exactly the same. docs/THREADS.md says what threads share, and what not.
+ * Makes a class of servers whose handlers run in threads, one request at a time in each thread. A handler that computes or blocks delays
+ * requests only when all threads are busy. Everything else is the same. docs/THREADS.md says what threads share, and what they do not.
  *
- * Each thread imports the program's main module once more, up to where it begins to serve; the server that is constructed there
- * tells it the handler class. Nothing listens there. A class that says `static module = import.meta.url` as its own, in a file that
- * exports it, is imported from that file instead.
+ * Each thread imports the program's main module once more, up to the call by which it begins to serve. The server that is constructed
+ * there tells the thread its handler class, and does not listen. If a class has `static module = import.meta.url` of its own, in a file
+ * that exports it, threads import the class from that file instead.
  *
  * @param Base HTTPServer, or a class that extends it and has a constructor of the same three parameters
  * @throws {TypeError} for anything else
@@ -73,14 +73,15 @@ export function ThreadingMixIn<Base extends ServerClass>(Base: Base): ThreadingS
     readonly #program: Program | null;
     readonly #options: ThreadingOptions;
     #executor: ThreadExecutor | null = null;
-    /** The thread, where this is a server whose handlers run there; null where it serves. */
+    /** In a handler thread: that thread. Null on the event loop, where the server listens. */
     readonly #thread: HandlerThread | null = threadContext.role === "handlers" ? threadContext : null;
 
     constructor(...args: any[]) {
       const [address, handlers, options = {}] = args as [ListenAddress, Handlers, ThreadingHTTPServerOptions?];
       if ((options.listeners ?? 1) !== 1)
         throw new RangeError(
-          "a threading server accepts on one event loop: take the option listeners, or threads, not both",
+          `a threading server accepts on one event loop: listeners must be 1, not ${quote(options.listeners)}. For several event loops,` +
+            " take HTTPServer",
         );
       super(address, handlers, options);
       const threading = threadingOf(options);
@@ -140,7 +141,7 @@ export function ThreadingMixIn<Base extends ServerClass>(Base: Base): ThreadingS
 }
 
 /**
- * An HTTP server whose handlers run in threads: one that computes for a second holds up nobody, and a handler may block.
+ * An HTTP server whose handlers run in threads: a handler may compute for a second, or block, while others go on.
  *
  * @example
  * const httpd = new ThreadingHTTPServer(["127.0.0.1", 8000], RequestHandler, { threads: { min: 2, max: 16 } });

@@ -148,7 +148,7 @@ test("what is no file descriptor is refused at once, and so are several listener
   for (const fd of [-1, 1.5, NaN, "3", null, undefined])
     assert.throws(() => new HTTPServer({ fd } as never, Handler), {
       name: "TypeError",
-      message: /^the file descriptor of a socket is a whole number, 0 or more, not /,
+      message: /^the fd of a server address is a file descriptor, a whole number from 0 on, not /,
     });
   assert.throws(() => new HTTPServer({ fd: 3 }, Handler, { listeners: 2 }), {
     name: "RangeError",

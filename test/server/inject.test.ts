@@ -271,7 +271,7 @@ test("what has come of a response that is cut off is in the error", async () => 
     await assert.rejects(serve(Handler).inject({ path }), (error) => {
       assert.ok(error instanceof ResponseCutError);
       const message =
-        "the server has closed the connection before the end of its response, 200, behind 6 bytes of content";
+        "the server has closed the connection before the end of its response, 200, after 6 bytes of content";
       assert.deepEqual([error.name, error.message], ["ResponseCutError", message]);
       const { status, reason, headers, body, trailers, informational } = error.response!;
       assert.deepEqual([status, reason, headers.get("X-A"), trailers], [200, "OK", "1", undefined]);

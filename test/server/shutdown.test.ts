@@ -377,7 +377,7 @@ test("a transport that cannot look for connections does not keep the server from
   const httpd = new HTTPServer(["memory", 80], Handler, { transport: failing, log: (line) => lines.push(line) });
   await httpd.serverActivate();
   await soon(httpd.shutdown(), "shutdown");
-  assert.match(lines.join("\n"), /cannot accept what waits: Error: blind/);
+  assert.match(lines.join("\n"), /cannot accept the connections that wait: Error: blind/);
 });
 
 test("a response whose head has left before the shutdown does not say that it is the last: the next request gets a response", async (t) => {

@@ -4,7 +4,7 @@ import { Buffer } from "node:buffer";
 import { test } from "node:test";
 import type { Exchange, Sink } from "../../src/protocol/exchange.ts";
 import { Fields } from "../../src/protocol/fields.ts";
-import { type Desk, ThreadExchange } from "../../src/threads/worker/thread_exchange.ts";
+import { type ThreadExchangeOwner, ThreadExchange } from "../../src/threads/worker/thread_exchange.ts";
 import { ThreadRequest, type ThreadRequestOwner } from "../../src/threads/main/thread_request.ts";
 import { PoolMemory } from "../../src/threads/shared/memory.ts";
 import { ContentRing, RecordReader, RecordWriter } from "../../src/threads/shared/rings.ts";
@@ -20,7 +20,7 @@ function setUp() {
     scratch: Buffer.alloc(1),
     ringsOf: (slot) => ({ content: new ContentRing(memory, slot), response: new RecordReader(memory, slot) }),
     requestReady() {},
-    leavePlace() {},
+    leaveStreams() {},
     requestDropped() {},
     nudge: () => nudges++,
     log() {},
@@ -53,7 +53,7 @@ function setUp() {
   assert.ok(request.enter(SLOT, null));
   request.ticket = memory.push(SLOT);
   assert.equal(memory.take(0), SLOT);
-  const desk: Desk = {
+  const exchangeOwner: ThreadExchangeOwner = {
     memory,
     writer: new RecordWriter(memory),
     contentOf: (slot) => new ContentRing(memory, slot),
@@ -61,11 +61,11 @@ function setUp() {
     atTurnEnd() {},
     wait() {},
     sendLine() {},
-    sendRest() {},
+    sendUnsent() {},
     settling() {},
     released() {},
   };
-  const exchange = new ThreadExchange(desk, SLOT);
+  const exchange = new ThreadExchange(exchangeOwner, SLOT);
   let readable = 0;
   exchange.sink = { onReadable: () => readable++, onWritable() {}, onGone() {} };
   const buffer = Buffer.alloc(64);

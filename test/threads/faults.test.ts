@@ -124,7 +124,11 @@ test("threads are replaced no faster than allowed, which is logged; who waits me
   for (let i = 0; i < 2; i++) assert.equal((await own.get("/exits")).status, 500);
   assert.equal((await own.get("/quick")).status, 200);
   assert.ok(performance.now() - begun > 950, "the second came at once");
-  assert.ok(own.log.some((line) => /threads end faster than 1 a second: the next is started in [0-9]+ ms/.test(line)));
+  assert.ok(
+    own.log.some((line) =>
+      /threads end faster than 1 a second \(replacementRate\): the next is started in [0-9]+ ms/.test(line),
+    ),
+  );
   assert.deepEqual([own.httpd.stats().failed, own.httpd.stats().replaced], [2, 2]);
 });
 

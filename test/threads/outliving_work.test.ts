@@ -59,7 +59,7 @@ describe("afterwards", { concurrency: 2 }, () => {
       await httpd.serverActivate();
       const ask = async (method) => { const response = await httpd.inject({ method }); return response.status + " " + (response.status === 200 ? response.text() : ""); };
 `;
-  const NOT_KNOWN = "Whether that request has caused it is not known: one before it may have left it behind";
+  const NOT_KNOWN = "It is not known whether this request has caused it, or an earlier one";
 
   for (const [method, isKnown] of [
     ["TIMER", runtime !== "deno"],
@@ -92,7 +92,7 @@ describe("afterwards", { concurrency: 2 }, () => {
         assert.match(
           log,
           new RegExp(
-            `${method} /, which is over, has left something behind that has failed: [^]*left behind[^]*\\. Its thread ends when WAITS / is over, too`,
+            `${method} / has ended, but has left work behind that has failed: [^]*left behind[^]*\\. Its thread ends when WAITS / has ended, too`,
           ),
         );
         assert.doesNotMatch(log, /was lost while it ran/);

@@ -120,7 +120,7 @@ for (const queue of [0, 2]) {
       const response = await client.ask(text);
       assert.deepEqual([response.status, response.get("connection")], [503, null]);
       assert.match(response.get("retry-after")!, /^([1-9]|[1-5][0-9]|60)$/);
-      assert.match(response.body, /All threads are busy, and as many requests as may wait/);
+      assert.match(response.body, /All threads are busy, and the queue of requests that wait for one is full/);
     }
     // One that asks before it sends content is told so instead.
     const asking = server.connect();

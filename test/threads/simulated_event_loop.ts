@@ -217,7 +217,7 @@ class Client implements Exchange {
   }
 }
 
-/** The event loop: as ThreadExecutor and Crew, in short. */
+/** The event loop: ThreadExecutor and ThreadPool, in short. */
 export class Loop implements Side, ThreadRequestOwner {
   readonly memory: PoolMemory;
   readonly scratch = Buffer.alloc(64);
@@ -226,7 +226,7 @@ export class Loop implements Side, ThreadRequestOwner {
   readonly #clients: Client[];
   readonly #requests: (ThreadRequest | null)[];
   readonly #rings: Rings[] = [];
-  readonly #resting = new Map<number, ThreadRequest>();
+  readonly #unfinished = new Map<number, ThreadRequest>();
   #event = "";
   #begun = 0;
   #queued = false;
@@ -252,7 +252,7 @@ export class Loop implements Side, ThreadRequestOwner {
       const at = this.memory.slotAt(slot);
       return [response.start, response.length, words[at + OUT_TAKEN], words[at + IN_STATE]];
     });
-    const resting = [...this.#resting.keys()];
+    const resting = [...this.#unfinished.keys()];
     return JSON.stringify([clients, slots, rings, resting, this.#begun, this.#queued, this.#soon]);
   }
 
@@ -303,7 +303,7 @@ export class Loop implements Side, ThreadRequestOwner {
     request.ticket = this.memory.push(slot);
   }
 
-  leavePlace(): void {}
+  leaveStreams(): void {}
   log(): void {}
 
   ringsOf(slot: number): Rings {
@@ -321,11 +321,11 @@ export class Loop implements Side, ThreadRequestOwner {
     this.#threads[thread].nudge();
   }
 
-  requestDone(request: ThreadRequest, restFollows: boolean): void {
+  requestDone(request: ThreadRequest, unsentFollow: boolean): void {
     this.#requests[request.slot] = null;
     this.memory.free(request.slot);
     request.slot = -1;
-    if (restFollows) this.#resting.set(request.ticket, request);
+    if (unsentFollow) this.#unfinished.set(request.ticket, request);
     else request.exchange.release();
   }
 
@@ -333,9 +333,9 @@ export class Loop implements Side, ThreadRequestOwner {
     const message = openEnvelope<FromThread>(sent);
     this.#look();
     if (message === 0) return this.#lookLater();
-    const { rest, ticket } = message as unknown as { rest: { kind: number; bytes: number[] }[]; ticket: number };
-    const request = this.#resting.get(ticket)!;
-    request.giveRest(rest.map(({ kind, bytes }) => ({ kind, bytes: Uint8Array.from(bytes) })));
+    const { unsent, ticket } = message as unknown as { unsent: { kind: number; bytes: number[] }[]; ticket: number };
+    const request = this.#unfinished.get(ticket)!;
+    request.giveUnsent(unsent.map(({ kind, bytes }) => ({ kind, bytes: Uint8Array.from(bytes) })));
     request.exchange.release();
   }
 
@@ -359,7 +359,7 @@ export class Loop implements Side, ThreadRequestOwner {
     this.memory.eachCall((slot) => this.#requests[slot]?.look());
   }
 
-  /** Each thread that is awake is counted on, whatever it does: more than Crew does. */
+  /** Counts every thread that is awake, whatever it does: more than ThreadPool does. */
   #wake(count: number): void {
     const { words } = this.memory;
     for (let i = 0; i < this.#threads.length; i++)

@@ -1,4 +1,4 @@
-/** A thread of handlers, as the explorer runs it: the real Runner and exchanges, and handlers that do what `rfile` and `wfile` do. */
+/** A handler thread, as the explorer runs it: the real RunLoop and exchanges, and handlers that do what `rfile` and `wfile` do. */
 import type { MessagePort } from "node:worker_threads";
 import type { Exchange, Sink } from "../../src/protocol/exchange.ts";
 import { FieldList } from "../../src/protocol/fields.ts";

@@ -252,7 +252,7 @@ describe("content that streams", () => {
     const response = await refused.response("POST");
     assert.equal(response.status, 503);
     assert.match(response.get("retry-after")!, /^([1-9]|[1-5][0-9]|60)$/);
-    assert.match(response.body, /All threads that take content while it comes are busy/);
+    assert.match(response.body, /All threads that may read content while it arrives are busy/);
     const asking = server.connect();
     await asking.send(head("/content", LARGE, EXPECT));
     assert.equal((await asking.response("POST")).status, 503);

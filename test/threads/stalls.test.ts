@@ -57,7 +57,7 @@ describe("stalls", { concurrency: 2 }, () => {
     assert.equal(streams.length, 1, streams.join("\n"));
     assert.match(
       streams[0],
-      /all threads run requests whose content is still coming that may do so, 1 of 2, and 2 such requests wait, the first of them for [5-9]\.\d s\. streamingThreads says/,
+      /all 1 threads \(of 2\) that may run requests whose content is still coming are busy, and 2 such requests wait, the first of them for [5-9]\.\d s\. streamingThreads sets/,
     );
     busy.release();
     const [line] = told(stalled.log);
@@ -65,7 +65,7 @@ describe("stalls", { concurrency: 2 }, () => {
       line,
       /all 2 threads are busy, and 3 requests wait for one, the first of them for [5-9]\.\d s; GET \/held has run longest, for [5-9]\.\d s\./,
     );
-    assert.match(line, /handlerTimeout, which is not set, ends them/);
+    assert.match(line, /handlerTimeout \(not set\) ends them/);
   });
 
   test("handlers that ask their own server wait for each other; the log says so, and handlerTimeout ends them", async (t) => {
@@ -84,7 +84,7 @@ describe("stalls", { concurrency: 2 }, () => {
     for (const client of clients) await client.send(request("GET", "/asksItself"));
     await until(() => told(log).length === 1, "a line of the log", PATIENCE);
     assert.match(told(log)[0], /GET \/asksItself has run longest/);
-    assert.match(told(log)[0], /handlerTimeout, which is 7000 ms, ends them/);
+    assert.match(told(log)[0], /handlerTimeout \(7000 ms\) ends them/);
     await until(() => clients.every(({ reading }) => reading.responses.length === 1), "their responses", PATIENCE);
     const statuses = clients.map(({ reading }) => reading.responses[0].status);
     assert.ok(statuses.includes(503), `the one that was ended gets 503; they are ${statuses.join()}`);

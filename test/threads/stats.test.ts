@@ -44,7 +44,7 @@ test("whoever has the memory reads the same; they take nothing else's place", ()
   memory.address = ["127.0.0.1", 80];
   const account = new StatsRecorder(memory);
   account.pool(2, 7, 1);
-  account.holds(3, 1);
+  account.pending(3, 1);
   for (let i = 0; i < 5; i++) account.done(2 ** i);
   account.failed();
   const busy = memory.push(1);

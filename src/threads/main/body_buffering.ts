@@ -10,7 +10,7 @@ export class BodyBuffering {
   readonly #threadBuffer: number;
   readonly #handlers: Handlers;
   readonly #services: ExecutorServices;
-  /** The largest `bufferedBody` of all classes; -1 where none has one. */
+  /** The largest `bufferedBody` of all handler classes; -1 where no class has one. */
   readonly #most: number;
   readonly #limitsOf = ({ head }: Exchange): BodyLimits | null => this.#services.dispatcher.limitsFor(head);
   readonly #find = ({ head: { target } }: Exchange): number => {
@@ -27,10 +27,11 @@ export class BodyBuffering {
   }
 
   /**
-   * How many bytes a request with content waits for: all, where that is at most `threadBuffer`, or the `bufferedBody` of its class. Of
-   * content whose length is not known, one byte more shows that there is more.
-   * @returns 0 where the request waits for none: `threadBuffer` is 0, or its client asks before it sends more, which is the handler's
-   *   to respond to; -1 where its head announces too much, which its thread refuses unread
+   * How many bytes of a request's content are buffered before it gets a thread. Content is buffered whole if it is not longer than
+   * `threadBuffer`, or than the `bufferedBody` of its class. Of longer content, `threadBuffer` bytes are buffered. If the length is not
+   * known, one byte more than the larger of the two may be buffered: that byte shows that the content is too long.
+   * @returns 0 if nothing is buffered, since `threadBuffer` is 0, or since the client waits for 100 (Continue) before it sends longer
+   *   content, and the handler decides; -1 if the head announces more than `maxBodySize`, which the thread refuses unread
    */
   limitFor(exchange: Exchange): number {
     const { context, dispatcher, limits } = this.#services;
@@ -44,19 +45,19 @@ export class BodyBuffering {
     const wanted = this.#bufferedBody(exchange);
     const most = Math.max(wanted, least);
     if (bodyLength < 0) return most + 1;
-    // What is more than its class wants is refused unread: then nobody is to be told to send it.
+    // Content longer than its class's `bufferedBody` is refused unread, so the client must not be told to send it.
     const isRefused = wanted >= 0 && bodyLength > wanted;
     if (bodyLength <= most && !(waitsForContinue && isRefused)) return bodyLength;
     return waitsForContinue ? 0 : least;
   }
 
-  /** The `bufferedBody` of a request's class; -1 where it has none. */
+  /** The `bufferedBody` of a request's class; -1 if the class has none. */
   #bufferedBody(exchange: Exchange): number {
     if (this.#most < 0) return -1;
     try {
       return this.#services.context.run(this.#find, exchange);
     } catch {
-      return -1; // the router throws again where the class is needed, and is heard there
+      return -1; // the router throws again when the class is needed, and that error is reported
     }
   }
 }

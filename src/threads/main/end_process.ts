@@ -3,15 +3,15 @@ import process from "node:process";
 
 /** EX_SOFTWARE of sysexits.h. */
 const STATUS = 70;
-/** How long the log has until then. In milliseconds. */
-const LAST_WORDS = 100;
-/** Node's `exit` waits for all threads, and so for ever for one that cannot be ended. */
-const EXIT_WAITS = !("deno" in process.versions || "bun" in process.versions);
+/** How long the process goes on, so that the log is written. In milliseconds. */
+const LOG_TIME = 100;
+/** On Node, `process.exit` waits for all threads to end, and so would wait for ever for a thread that cannot be ended. */
+const EXIT_WAITS_FOR_THREADS = !("deno" in process.versions || "bun" in process.versions);
 
 /** Ends the process with status 70; on Node by SIGKILL. */
 export function endProcess(): void {
   setTimeout(() => {
-    if (EXIT_WAITS) process.kill(process.pid, "SIGKILL");
+    if (EXIT_WAITS_FOR_THREADS) process.kill(process.pid, "SIGKILL");
     else process.exit(STATUS);
-  }, LAST_WORDS);
+  }, LOG_TIME);
 }

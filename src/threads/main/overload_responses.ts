@@ -1,4 +1,4 @@
-/** Responds to requests that no thread handles, or handles to their end, and tells how they ended. */
+/** Sends error responses to requests that no thread handles, or that lost their thread, and reports how requests ended. */
 import { HTTPError } from "../../handler/errors.ts";
 import { type ExecutorServices, LoopExecutor } from "../../handler/loop_executor.ts";
 import { BaseHTTPRequestHandler } from "../../handler/handler.ts";
@@ -8,7 +8,7 @@ import { origin } from "../shared/memory.ts";
 import type { Settings } from "../shared/threading_options.ts";
 
 export class OverloadResponses {
-  /** Runs nothing but what throws the error that is to be sent. */
+  /** Runs no handler: its dispatcher throws the error that is to be sent. */
   readonly loop: LoopExecutor;
   readonly #services: ExecutorServices;
   readonly #settings: Settings;
@@ -28,34 +28,34 @@ export class OverloadResponses {
     this.loop = new LoopExecutor({ ...services, dispatcher });
   }
 
-  // Why a request may not even wait. Means are of how long handlers run, in milliseconds.
+  // Errors for requests that may not even wait in the queue. `mean` is how long handlers run on average, in milliseconds.
 
   busy(mean: number): HTTPError {
-    return this.#later("All threads are busy, and as many requests as may wait for one do.", mean);
+    return this.#unavailable("All threads are busy, and the queue of requests that wait for one is full.", mean);
   }
 
   streaming(mean: number): HTTPError {
-    return this.#later(
-      "All threads that take content while it comes are busy, and as many requests as may wait for one of them do.",
+    return this.#unavailable(
+      "All threads that may read content while it arrives are busy, and the queue of requests that wait for one is full.",
       mean,
     );
   }
 
   stuck(): HTTPError {
-    return this.#later("All threads are held by handlers that have taken too long, and cannot be ended.", Infinity);
+    return this.#unavailable("All threads run handlers that have taken too long and cannot be ended.", Infinity);
   }
 
   none(): HTTPError {
-    return this.#later("No thread can be started.", Infinity);
+    return this.#unavailable("No thread can be started.", Infinity);
   }
 
-  #later(detail: string, mean: number): HTTPError {
+  #unavailable(detail: string, mean: number): HTTPError {
     const { queue, max } = this.#settings;
     const seconds = mean === Infinity ? 1 : Math.ceil((mean * (1 + queue / max)) / 1000);
     return new HTTPError(503, { detail, headers: { "Retry-After": Math.min(60, Math.max(1, seconds)) } });
   }
 
-  /** Sends an error in the place of a handler's response. */
+  /** Sends an error response in place of a handler's response. */
   refuse({ exchange, beganAt }: ThreadRequest, error: HTTPError): void {
     this.#error = error;
     this.loop.start(exchange, beganAt === 0 ? undefined : beganAt - origin);
@@ -63,9 +63,10 @@ export class OverloadResponses {
   }
 
   /**
-   * Who tells the server how a request ended, and the log where no thread has done so.
-   * @param handled a thread's handler has settled, and knows how its request ended
-   * @param why the thread was lost
+   * Makes the watcher that reports to the server how a request ended, and to the log if no thread has logged the request.
+   * @param handled the handler has settled in its thread, which has logged how the request ended
+   * @param why the error by which the thread was lost
+   * @returns null if nobody wants the report
    */
   watcherOf(request: ThreadRequest, handled: boolean, why: Error | undefined): RequestContext | null {
     const services = this.#services;

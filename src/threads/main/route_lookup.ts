@@ -1,4 +1,4 @@
-/** Which class of a router a request is for, where the router runs on the event loop and not in the threads. */
+/** Finds the class of a request on the event loop, for threads that cannot construct the user's router themselves. */
 import type { RequestHead } from "../../protocol/exchange.ts";
 import { pathOf } from "../../handler/request_path.ts";
 import { classesOf, type Handlers, isRouter } from "../../handler/router_interface.ts";
@@ -8,7 +8,7 @@ import type { Route } from "../shared/heads.ts";
 export class RouteLookup {
   readonly #handlers: Handlers;
   readonly #classes: readonly unknown[];
-  /** Threads are told what the router finds; null until a thread has said whether it has a router of its own. */
+  /** Whether threads are sent what the router finds; null until the first thread has said whether it has a router of its own. */
   #isNeeded: boolean | null;
 
   constructor(handlers: Handlers, program: Program) {
@@ -17,25 +17,25 @@ export class RouteLookup {
     this.#isNeeded = isRouter(handlers) ? isApart(program) || null : false;
   }
 
-  /** Whether it is known yet if threads need to be told. Before that, no request enters the queue. */
+  /** Whether it is known yet if threads need routes. Until it is, no request enters the queue. */
   get isKnown(): boolean {
     return this.#isNeeded !== null;
   }
 
-  /** Whether threads are to be told what the router finds. */
+  /** Whether threads are sent what the router finds. */
   get isNeeded(): boolean {
     return this.#isNeeded === true;
   }
 
-  /** A thread is ready. @param needsRoutes it has no router of its own */
+  /** A thread is ready. @param needsRoutes whether the thread has no router of its own */
   threadReady(needsRoutes: boolean): void {
     this.#isNeeded = this.#isNeeded === true || needsRoutes;
   }
 
   /**
    * Finds the class of a request.
-   * @returns null for `OPTIONS *`, which is for no class
-   * @throws what the router throws, and {Error} where it finds a class that is not among its handlers
+   * @returns null for `OPTIONS *`, which no class handles
+   * @throws what the router throws, and {Error} if the router finds a class that is not among its handlers
    */
   readonly find = ({ target }: RequestHead): Route | null => {
     if (target === "*" || !isRouter(this.#handlers)) return null;

@@ -1,10 +1,13 @@
-/** Which slots are free, and which nobody may use: their requests have a response, but their threads go on, and may write into them. */
+/**
+ * Which slots are free, and which are kept. A slot is kept when its request got an error response while its thread goes on: the thread
+ * may still write into the slot, so no other request may use it.
+ */
 import type { PoolMemory } from "../shared/memory.ts";
 
 export class Slots {
   readonly #memory: PoolMemory;
   readonly #free: number[];
-  /** By the indexes of the threads that go on. */
+  /** The kept slots, by the index of the thread that may write into them. */
   readonly #kept = new Map<number, number[]>();
 
   constructor(memory: PoolMemory, count: number) {
@@ -12,37 +15,37 @@ export class Slots {
     this.#free = Array.from({ length: count }, (_, i) => count - 1 - i);
   }
 
-  /** The one that is used next; undefined where none is free. */
+  /** The slot that is used next; undefined if no slot is free. */
   get next(): number | undefined {
     return this.#free[this.#free.length - 1];
   }
 
-  /** Uses it. */
+  /** Marks the slot of `next` as used. */
   take(): void {
     this.#free.pop();
   }
 
-  /** Nothing is in it any more. */
+  /** Makes a slot free: it holds no request any more. */
   give(slot: number): void {
     this.#memory.free(slot);
     this.#free.push(slot);
   }
 
-  /** How many of them nobody may use. */
+  /** How many slots are kept. */
   get kept(): number {
     let count = 0;
     for (const slots of this.#kept.values()) count += slots.length;
     return count;
   }
 
-  /** Its request is over, but a thread goes on with it. */
+  /** Keeps a slot whose request is over, because the thread goes on with it. @param thread the thread's index */
   keep(slot: number, thread: number): void {
     const slots = this.#kept.get(thread);
     if (slots === undefined) this.#kept.set(thread, [slot]);
     else slots.push(slot);
   }
 
-  /** The thread goes on no more. */
+  /** A thread has ended: its kept slots are free. */
   threadEnded(thread: number): void {
     for (const slot of this.#kept.get(thread) ?? []) this.give(slot);
     this.#kept.delete(thread);

@@ -1,19 +1,22 @@
-/** Tells of threads that are all busy while requests wait for long: handlers may wait for each other, and would do so for ever. */
+/**
+ * Logs a line when all threads are busy and a request has waited for 5 s. Handlers may be waiting for each other, for instance when they
+ * send requests to their own server, and would then wait for ever.
+ */
 import type { ThreadRequest } from "./thread_request.ts";
 import { now } from "../shared/memory.ts";
 import type { Settings } from "../shared/threading_options.ts";
 import type { StreamingRequests } from "./streaming_requests.ts";
 
-/** A request that has waited for so long is told of. In milliseconds. */
+/** A line is logged when a request has waited for this long. In milliseconds. */
 const LONG = 5_000;
-/** The next is told of when the first in the queue has waited for less than this in between. In milliseconds. */
+/** Another line may be logged once the first request in the queue has waited for less than this. In milliseconds. */
 const SHORT = 1_000;
 
 export class StallWatch {
   readonly #settings: Settings;
   readonly #log: (message: string, ...args: unknown[]) => void;
-  #isTold = false;
-  #isTellingOfStreams = false;
+  #hasReported = false;
+  #hasReportedStreams = false;
 
   constructor(settings: Settings, log: (message: string, ...args: unknown[]) => void) {
     this.#settings = settings;
@@ -21,30 +24,30 @@ export class StallWatch {
   }
 
   /**
-   * Looks whether there is one; now and then.
-   * @param oldest when the request came into the queue that has waited longest, by `now`; Infinity where none waits
-   * @param held how many run or wait
-   * @param stuck how many threads go on behind their end
+   * Logs a line if the threads are stalled; called every 250 ms.
+   * @param oldest when the request that has waited longest entered the queue, by `now`; Infinity if no request waits
+   * @param pending how many requests run or wait
+   * @param stuck how many threads go on after they were ended
    * @param runningRequests gives the requests that run
    */
-  look(oldest: number, held: number, stuck: number, runningRequests: () => readonly ThreadRequest[]): void {
+  look(oldest: number, pending: number, stuck: number, runningRequests: () => readonly ThreadRequest[]): void {
     const time = now();
     const waited = time - oldest;
-    if (waited < SHORT) this.#isTold = false;
-    if (waited < LONG || this.#isTold) return;
+    if (waited < SHORT) this.#hasReported = false;
+    if (waited < LONG || this.#hasReported) return;
     const running = runningRequests();
     const { max, handlerTimeout } = this.#settings;
     const threads = max - stuck;
-    if (threads === 0 || running.length < threads) return; // threads are being started, or replaced, which is told of by others
-    this.#isTold = true;
+    if (threads === 0 || running.length < threads) return; // threads are being started or replaced, which ThreadPool logs
+    this.#hasReported = true;
     const { exchange, startedAt } = running.reduce((first, request) =>
       request.startedAt < first.startedAt ? request : first,
     );
     this.#log(
       "all %d threads are busy, and %d requests wait for one, the first of them for %s s; %s %s has run longest, for %s s." +
-        " Handlers that ask their own server wait for each other for ever: handlerTimeout, which is %s, ends them. docs/THREADS.md says more",
+        " Handlers that send requests to their own server may wait for each other for ever: handlerTimeout (%s) ends them. See docs/THREADS.md",
       threads,
-      held - threads,
+      pending - threads,
       seconds(waited),
       exchange.head.method,
       exchange.head.target,
@@ -53,15 +56,15 @@ export class StallWatch {
     );
   }
 
-  /** The same for those whose content is still coming, and which wait for others of their kind. */
+  /** Does the same as `look` for requests whose content is still coming: these wait for other such requests. */
   lookAtStreams({ oldest, waiting }: StreamingRequests): void {
     const waited = now() - oldest;
-    if (waited < SHORT) this.#isTellingOfStreams = false;
-    if (waited < LONG || this.#isTellingOfStreams) return;
-    this.#isTellingOfStreams = true;
+    if (waited < SHORT) this.#hasReportedStreams = false;
+    if (waited < LONG || this.#hasReportedStreams) return;
+    this.#hasReportedStreams = true;
     this.#log(
-      "all threads run requests whose content is still coming that may do so, %d of %d, and %d such requests wait, the first of them for %s s." +
-        " streamingThreads says how many may, threadBuffer how much content is waited for before",
+      "all %d threads (of %d) that may run requests whose content is still coming are busy, and %d such requests wait, the first of them for" +
+        " %s s. streamingThreads sets how many threads may, threadBuffer how much content is buffered before a request gets a thread",
       this.#settings.streamingThreads,
       this.#settings.max,
       waiting,

@@ -1,68 +1,71 @@
 /**
- * Requests whose content is still coming when they could have a thread. Their handlers wait for their clients, so only a part of the
- * threads may run them; the others are for requests whose content is there, which pass those that wait here.
+ * Requests whose content is still coming when they could have a thread. Their handlers wait for their clients, so only some of the
+ * threads (`streamingThreads`) may run them. The other threads are for requests whose content is there: these do not wait behind the
+ * requests that wait here.
  */
 import type { ThreadRequest } from "./thread_request.ts";
 import { WaitingQueue } from "./waiting_queue.ts";
 
 export class StreamingRequests {
-  /** How many may run, or wait in the queue of all. */
-  readonly #most: number;
-  /** How many may wait here. */
-  readonly #queue: number;
-  #count = 0;
-  readonly #line = new WaitingQueue<ThreadRequest>();
+  readonly #maxAdmitted: number;
+  readonly #maxWaiting: number;
+  #admitted = 0;
+  readonly #waiting = new WaitingQueue<ThreadRequest>();
 
-  constructor(most: number, queue: number) {
-    this.#most = most;
-    this.#queue = queue;
+  /**
+   * @param maxAdmitted how many such requests may run, or wait in the queue that all requests share
+   * @param maxWaiting how many more may wait here
+   */
+  constructor(maxAdmitted: number, maxWaiting: number) {
+    this.#maxAdmitted = maxAdmitted;
+    this.#maxWaiting = maxWaiting;
   }
 
-  /** How many wait here. */
+  /** How many requests wait here. */
   get waiting(): number {
-    return this.#line.size;
+    return this.#waiting.size;
   }
 
-  /** When the one was ready that waits longest, by `now`; Infinity where none waits. */
+  /** When the request that has waited longest was ready, by `now`; Infinity if no request waits. */
   get oldest(): number {
-    return this.#line.first?.readyAt ?? Infinity;
+    return this.#waiting.first?.readyAt ?? Infinity;
   }
 
-  /** @returns whether a request may have a thread; then it counts, until it leaves */
-  admits(request: ThreadRequest): boolean {
-    if (this.#count >= this.#most) return false;
-    this.#count++;
-    return (request.hasPlace = true);
+  /** Admits a request, if there is a place. It keeps the place until `leave`. @returns whether it may have a thread */
+  admit(request: ThreadRequest): boolean {
+    if (this.#admitted >= this.#maxAdmitted) return false;
+    this.#admitted++;
+    return (request.isAdmitted = true);
   }
 
-  /** Lets a request wait. @returns false where as many do as may */
+  /** Lets a request wait. @returns false if as many requests wait as may */
   add(request: ThreadRequest): boolean {
-    if (this.#line.size >= this.#queue) return false;
-    this.#line.push(request);
+    if (this.#waiting.size >= this.#maxWaiting) return false;
+    this.#waiting.push(request);
     return true;
   }
 
-  /** The one that has waited longest, if there is a place for it now. */
+  /** Admits the request that has waited longest, if there is a place, and takes it out of here. */
   next(): ThreadRequest | undefined {
-    const request = this.#line.first;
-    return request !== undefined && this.admits(request) ? this.#line.shift() : undefined;
+    const request = this.#waiting.first;
+    return request !== undefined && this.admit(request) ? this.#waiting.shift() : undefined;
   }
 
-  /** A request has its content, or is gone. @returns whether another may have its place */
+  /** A request has all its content, or is over: it gives up its place. @returns whether a request waits for that place */
   leave(request: ThreadRequest): boolean {
-    if (!request.hasPlace) return false;
-    request.hasPlace = false;
-    this.#count--;
-    return this.#line.size > 0;
+    if (!request.isAdmitted) return false;
+    request.isAdmitted = false;
+    this.#admitted--;
+    return this.#waiting.size > 0;
   }
 
-  /** @returns whether it has waited here */
+  /** Takes a request out. @returns whether it has waited here */
   remove(request: ThreadRequest): boolean {
-    return this.#line.remove(request);
+    return this.#waiting.remove(request);
   }
 
-  /** Takes all that wait. */
+  /** Takes all waiting requests out. */
   clear(): ThreadRequest[] {
-    return this.#line.clear();
+    return this.#waiting.clear();
   }
 }

@@ -1,6 +1,6 @@
 /**
- * Runs handlers in threads: requests enter a queue in shared memory in the order in which they are ready, and each thread takes the
- * next one when it is through with the last. The event loop never waits for a thread.
+ * Runs handlers in threads. Requests enter a queue in shared memory in the order in which they become ready, and each thread takes the
+ * next one when its last request has settled. The event loop never waits for a thread.
  */
 import { Buffer } from "node:buffer";
 import type { Exchange, Executor } from "../../protocol/exchange.ts";
@@ -25,22 +25,22 @@ import { Slots } from "./slots.ts";
 import { StallWatch } from "./stall_watch.ts";
 import { StatsRecorder } from "../shared/stats.ts";
 import { StreamingRequests } from "./streaming_requests.ts";
-import { type ThreadHandle, whyOf } from "./thread_handle.ts";
+import { type ThreadHandle, loggableReason } from "./thread_handle.ts";
 
-/** How long one thread may take for what waits before another is woken as well. In milliseconds. */
-const MOMENT = 0.5;
-/** Handlers that take less are worth no other thread's waking. In milliseconds. */
-const QUICK = 0.1;
-/** How much the last handler counts in how long handlers run. */
-const WEIGHT = 1 / 16;
+/** So many threads are woken that each is expected to have this much work. In milliseconds. */
+const BACKLOG_TIME = 0.5;
+/** If handlers take less than this on average, it is quicker to wait for a busy thread than to wake an idle one. In milliseconds. */
+const QUICK_TIME = 0.1;
+/** The weight of the last handler's time in the moving average of handler times. */
+const MEAN_WEIGHT = 1 / 16;
 
 export class ThreadExecutor implements Executor, ThreadRequestOwner, FlushTask {
   readonly memory: PoolMemory;
   readonly scratch: Buffer;
   readonly mostThreads: number;
   readonly #services: ExecutorServices;
-  /** Somebody wants to know how long requests took. */
-  readonly #timed: boolean;
+  /** Whether the time that each request took is logged, or reported to `requestEnded`. */
+  readonly #isTimed: boolean;
   readonly #settings: Settings;
   readonly #buffering: BodyBuffering;
   readonly #pool: ThreadPool;
@@ -54,22 +54,23 @@ export class ThreadExecutor implements Executor, ThreadRequestOwner, FlushTask {
   readonly #waiting = new WaitingQueue<ThreadRequest>();
   /** Requests whose content is still coming. */
   readonly #streams: StreamingRequests;
-  /** Requests that the rest of a response is to come for, by their tickets, and the thread it comes from. */
-  readonly #resting = new Map<number, { request: ThreadRequest; thread: number }>();
+  /** Requests that are settled while a message with the last records of the response is on its way from the thread, by their tickets. */
+  readonly #unfinished = new Map<number, { request: ThreadRequest; thread: number }>();
+  /** How many requests have been started and not released. */
   #running = 0;
-  /** How many of them are ready, and run or wait; those that wait in `#streams` do not count. */
-  #held = 0;
-  #queued = false;
+  /** How many requests run, or wait for a thread; those that wait in `#streams` do not count. */
+  #pending = 0;
+  #isLookPlanned = false;
   #drained: (() => void)[] = [];
-  /** How long handlers run, in milliseconds: the last ones count most. */
-  #mean = Infinity;
-  /** When something was last done in this turn for the first time, by `now`: exact enough for how long requests wait. */
+  /** How long handlers run, in milliseconds: a moving average; Infinity before the first has settled. */
+  #meanTime = Infinity;
+  /** When the work of this turn began, by `now`: read once a turn, and exact enough for how long requests wait. */
   #turnAt = 0;
   readonly #stats: StatsRecorder;
   readonly #stalls: StallWatch;
   readonly #stop = (): void => this.#pool.stop();
   readonly #writeLine = (line: string): void => this.#services.log.write(line);
-  /** What was said last of where the server listens: with port 0, it is not known from the beginning. */
+  /** The server's address as it stands in shared memory. With port 0, it is known only when the server listens. */
   #address: readonly [host: string, port: number] | null = null;
 
   constructor(
@@ -84,8 +85,8 @@ export class ThreadExecutor implements Executor, ThreadRequestOwner, FlushTask {
     const headSize = headSizeFor(services.limits);
     this.memory = new PoolMemory({ threads: max, slots, headSize, ringSize });
     this.#stats = new StatsRecorder(this.memory);
-    this.#timed = services.watched || services.dispatcher.watched || !services.log.silent;
-    this.scratch = Buffer.allocUnsafeSlow(settings.threadBuffer + 1); // whose one byte more shows that there is more
+    this.#isTimed = services.watched || services.dispatcher.watched || !services.log.silent;
+    this.scratch = Buffer.allocUnsafeSlow(settings.threadBuffer + 1); // the last byte shows that content is longer than threadBuffer
     this.#streams = new StreamingRequests(settings.streamingThreads, settings.queue);
     this.#buffering = new BodyBuffering(settings.threadBuffer, handlers, services);
     this.#stalls = new StallWatch(settings, services.logError);
@@ -103,15 +104,15 @@ export class ThreadExecutor implements Executor, ThreadRequestOwner, FlushTask {
         this.#routes.threadReady(needsRoutes);
         this.#lookLater();
       },
-      onMessage: (thread, message) => this.#hear(thread, message),
-      onOverdue: (thread) => this.#giveUp(thread, thread.overdue),
+      onMessage: (thread, message) => this.#onMessage(thread, message),
+      onOverdue: (thread) => this.#giveUp(thread, thread.overdueTicket),
       onStuck: (thread) => this.#giveUp(thread),
       onEnd: (thread, why) => this.#lost(thread, why),
       onNone: () => this.#giveUpWaiting(),
       oldest: () => this.#oldest(),
       look: () => {
         for (const request of this.#requests) if (request?.isRunning === true) request.look();
-        this.#stalls.look(this.#oldest(), this.#held, this.#pool.stuck, () => this.#runningRequests());
+        this.#stalls.look(this.#oldest(), this.#pending, this.#pool.stuck, () => this.#runningRequests());
         this.#stalls.lookAtStreams(this.#streams);
       },
       running: () => this.#runningRequests(),
@@ -132,7 +133,7 @@ export class ThreadExecutor implements Executor, ThreadRequestOwner, FlushTask {
     if (serverAddress !== this.#address) this.memory.address = this.#address = serverAddress;
     if (this.#running++ === 0) this.#pool.hold(true);
     const request = new ThreadRequest(exchange, this);
-    if (this.#timed) request.beganAt = now();
+    if (this.#isTimed) request.beganAt = now();
     request.begin();
   }
 
@@ -146,31 +147,31 @@ export class ThreadExecutor implements Executor, ThreadRequestOwner, FlushTask {
     return this.#pool.close();
   }
 
-  // What requests tell
+  // What ThreadRequest asks of its owner
 
   limitFor(exchange: Exchange): number {
-    // A client that asks before it sends content is not told to send it for nothing.
+    // When the queue is full, a client that waits for 100 (Continue) must not be told to send content that will be refused.
     return exchange.waitsForContinue && this.#isFull ? 0 : this.#buffering.limitFor(exchange);
   }
 
   requestReady(request: ThreadRequest): void {
     if (this.#pool.isStuck) return this.#refuse(request, this.#overload.stuck());
-    if (this.#isFull) return this.#refuse(request, this.#overload.busy(this.#mean));
+    if (this.#isFull) return this.#refuse(request, this.#overload.busy(this.#meanTime));
     this.#lookLater();
     request.readyAt = request.queuedAt = this.#turnAt;
-    if (request.streams && !this.#streams.admits(request)) {
-      if (!this.#streams.add(request)) return this.#refuse(request, this.#overload.streaming(this.#mean));
+    if (request.isStreaming && !this.#streams.admit(request)) {
+      if (!this.#streams.add(request)) return this.#refuse(request, this.#overload.streaming(this.#meanTime));
       request.keepContent();
-      return this.#recount();
+      return this.#publishCounts();
     }
-    this.#hold(1);
+    this.#addPending(1);
     if (this.#waiting.size > 0 || !this.#enter(request)) {
       request.keepContent();
       this.#waiting.push(request);
     }
   }
 
-  leavePlace(request: ThreadRequest): void {
+  leaveStreams(request: ThreadRequest): void {
     if (this.#streams.leave(request)) this.#lookLater();
   }
 
@@ -183,9 +184,9 @@ export class ThreadExecutor implements Executor, ThreadRequestOwner, FlushTask {
 
   requestDropped(request: ThreadRequest): void {
     if (request.slot >= 0) this.#leave(request);
-    else if (this.#waiting.remove(request)) this.#hold(-1);
-    else if (this.#streams.remove(request)) this.#recount();
-    this.leavePlace(request);
+    else if (this.#waiting.remove(request)) this.#addPending(-1);
+    else if (this.#streams.remove(request)) this.#publishCounts();
+    this.leaveStreams(request);
     this.#release(request, false);
   }
 
@@ -197,44 +198,45 @@ export class ThreadExecutor implements Executor, ThreadRequestOwner, FlushTask {
     this.#services.context.run(this.#writeLine, line);
   }
 
-  requestDone(request: ThreadRequest, restFollows: boolean): void {
+  requestDone(request: ThreadRequest, unsentFollow: boolean): void {
     const { thread, ticket } = request;
-    this.#mean = this.#mean === Infinity ? request.took : this.#mean + (request.took - this.#mean) * WEIGHT;
+    this.#meanTime =
+      this.#meanTime === Infinity ? request.took : this.#meanTime + (request.took - this.#meanTime) * MEAN_WEIGHT;
     this.#stats.done(Math.max(0, request.startedAt - request.readyAt));
     this.#pool.settled(thread);
     this.#leave(request);
-    if (restFollows) this.#resting.set(ticket, { request, thread });
+    if (unsentFollow) this.#unfinished.set(ticket, { request, thread });
     else this.#release(request);
   }
 
   // The end of a turn
 
-  /** Wakes threads for what is in the queue, and looks at what they call for. */
+  /** Looks at the slots that threads have called for, and wakes threads for the requests in the queue. */
   turnEnded(): void {
-    this.#queued = false;
+    this.#isLookPlanned = false;
     this.#look();
-    this.#feed();
+    this.#fillQueue();
     this.#wake();
     if (this.#running === 0) this.#pool.hold(false);
   }
 
   /**
-   * Counts on threads for what waits: on as many as it takes to be through with it in a moment, since to wake one costs more than a
-   * short handler does. But whatever was expected, nothing waits long while a thread rests.
+   * Makes sure that enough threads will look at the queue to empty it in about 0.5 ms. One for each request would be too many: waking a
+   * thread costs more than a short handler does. If a handler takes longer than expected, `wakeSoon` wakes another thread.
    */
   #wake(): void {
     const waiting = this.memory.queued;
     if (waiting === 0) return;
-    const quickSince = this.#mean < QUICK ? now() - MOMENT : Infinity;
-    this.#pool.wake(Math.min(waiting, Math.ceil((waiting * this.#mean) / MOMENT)), quickSince);
+    const quickSince = this.#meanTime < QUICK_TIME ? now() - BACKLOG_TIME : Infinity;
+    this.#pool.wake(Math.min(waiting, Math.ceil((waiting * this.#meanTime) / BACKLOG_TIME)), quickSince);
     this.#pool.wakeSoon();
   }
 
   #lookLater(): void {
-    if (this.#queued) return;
-    this.#queued = true;
+    if (this.#isLookPlanned) return;
+    this.#isLookPlanned = true;
     this.#turnAt = now();
-    // Until then no thread need send a message.
+    // Until then, threads need not send a message to be looked at.
     Atomics.store(this.memory.words, LOOKING, 1);
     this.#services.scheduler.add(this);
   }
@@ -246,7 +248,7 @@ export class ThreadExecutor implements Executor, ThreadRequestOwner, FlushTask {
 
   // The queue
 
-  /** Puts a request into shared memory. @returns false where there is no place */
+  /** Puts a request into a slot and the queue. @returns false if there is no room, or if it is not known yet whether threads need routes */
   #enter(request: ThreadRequest): boolean {
     const slot = this.#slots.next;
     if (slot === undefined || !this.memory.hasRoom || !this.#routes.isKnown) return false;
@@ -256,13 +258,13 @@ export class ThreadExecutor implements Executor, ThreadRequestOwner, FlushTask {
         route = this.#services.context.run(this.#routes.find, request.exchange.head);
       } catch (error) {
         this.#services.logError("the router has thrown: %s", loggable(error));
-        this.#hold(-1);
+        this.#addPending(-1);
         this.#refuse(request, new HTTPError(500));
         return true;
       }
     }
     if (!request.enter(slot, route)) {
-      this.#hold(-1);
+      this.#addPending(-1);
       this.#refuse(
         request,
         new HTTPError(431, { detail: "The header section is too large for a thread of handlers." }),
@@ -275,16 +277,16 @@ export class ThreadExecutor implements Executor, ThreadRequestOwner, FlushTask {
     return true;
   }
 
-  #feed(): void {
+  #fillQueue(): void {
     for (let request; (request = this.#streams.next()) !== undefined;) {
-      this.#hold(1);
+      this.#addPending(1);
       request.queuedAt = this.#turnAt;
       this.#waiting.push(request);
     }
     for (let request; (request = this.#waiting.first) !== undefined && this.#enter(request);) this.#waiting.shift();
   }
 
-  /** When the request came into the queue that has waited longest; Infinity where none waits. */
+  /** When the request that has waited longest entered the queue, by `now`; Infinity if no request waits. */
   #oldest(): number {
     const slot = this.memory.first;
     const request = slot === undefined ? this.#waiting.first : this.#requests[slot];
@@ -298,38 +300,38 @@ export class ThreadExecutor implements Executor, ThreadRequestOwner, FlushTask {
   /** Whether as many requests run or wait as may. */
   get #isFull(): boolean {
     const { max, queue } = this.#settings;
-    return this.#held >= max + queue;
+    return this.#pending >= max + queue;
   }
 
-  /** More requests, or fewer, are ready, and run or wait. */
-  #hold(more: number): void {
-    this.#held += more;
-    this.#recount();
+  #addPending(change: number): void {
+    this.#pending += change;
+    this.#publishCounts();
   }
 
-  #recount(): void {
-    this.#stats.holds(this.#held + this.#streams.waiting, this.#slots.kept);
+  #publishCounts(): void {
+    this.#stats.pending(this.#pending + this.#streams.waiting, this.#slots.kept);
   }
 
-  /** Takes a request out of its slot. @param goesOn the thread that may write there still; -1 for none */
-  #leave(request: ThreadRequest, goesOn = -1): void {
+  /** Takes a request out of its slot. @param writer the index of a thread that goes on and may still write there; -1 for none */
+  #leave(request: ThreadRequest, writer = -1): void {
     this.#requests[request.slot] = null;
-    if (goesOn < 0) this.#slots.give(request.slot);
-    else this.#slots.keep(request.slot, goesOn);
+    if (writer < 0) this.#slots.give(request.slot);
+    else this.#slots.keep(request.slot, writer);
     request.slot = -1;
-    this.#hold(-1);
-    this.leavePlace(request);
+    this.#addPending(-1);
+    this.leaveStreams(request);
     if (this.#waiting.size > 0) this.#lookLater();
   }
 
   /**
-   * @param handled a thread's handler has settled, and knows how its request ended
-   * @param why the thread was lost
+   * Ends a request whose response is complete or broken off.
+   * @param handled the handler has settled in its thread, which has logged how the request ended
+   * @param why the error by which the thread was lost
    */
   #release(request: ThreadRequest, handled = true, why?: Error): void {
     request.settled = true;
     this.#running--;
-    request.exchange.release(this.#overload.watcherOf(request, handled, why)); // may start the next one, before it returns
+    request.exchange.release(this.#overload.watcherOf(request, handled, why)); // may start the connection's next request
     this.#checkDrained();
   }
 
@@ -339,34 +341,34 @@ export class ThreadExecutor implements Executor, ThreadRequestOwner, FlushTask {
     for (const resolve of this.#drained.splice(0)) resolve();
   }
 
-  // What goes wrong
+  // Failures
 
-  /** Responds in the place of a handler. The request has no slot, and is not held any more. */
+  /** Sends an error response in place of a handler. The request has no slot, and does not count as pending any more. */
   #refuse(request: ThreadRequest, error: HTTPError): void {
-    this.leavePlace(request);
+    this.leaveStreams(request);
     request.settled = true;
     this.#running--;
     this.#overload.refuse(request, error);
     this.#checkDrained();
   }
 
-  #hear(thread: ThreadHandle, message: FromThread): void {
+  #onMessage(thread: ThreadHandle, message: FromThread): void {
     if (message === 0) {
       this.#look();
       this.#lookLater();
     } else if ("log" in message) {
-      for (const request of this.#requests) if (request?.thread === thread.index) request.look(); // lines that were put before
+      for (const request of this.#requests) if (request?.thread === thread.index) request.look(); // earlier lines
       this.log(message.log);
-    } else if ("own" in message) {
-      thread.fault = message.own;
-    } else if ("rest" in message) {
-      this.#look(); // takes what was put before
-      const resting = this.#resting.get(message.ticket);
-      if (resting === undefined) return;
-      this.#resting.delete(message.ticket);
-      resting.request.giveRest(message.rest);
-      this.#release(resting.request);
-    } else if (thread.overdue === 0) {
+    } else if ("fault" in message) {
+      thread.faultTicket = message.fault;
+    } else if ("unsent" in message) {
+      this.#look(); // takes the records before these
+      const unfinished = this.#unfinished.get(message.ticket);
+      if (unfinished === undefined) return;
+      this.#unfinished.delete(message.ticket);
+      unfinished.request.giveUnsent(message.unsent);
+      this.#release(unfinished.request);
+    } else if (thread.overdueTicket === 0) {
       this.#shutDown(thread, message);
     }
   }
@@ -383,7 +385,7 @@ export class ThreadExecutor implements Executor, ThreadRequestOwner, FlushTask {
     handling(null);
   }
 
-  /** A thread has ended: what it has put is taken, and the request that it ran gets its response here. */
+  /** A thread has ended: takes what it has handed over, and ends the request that it ran with an error response or a cut connection. */
   #lost(thread: ThreadHandle, why: Error): void {
     this.#slots.threadEnded(thread.index);
     this.#look();
@@ -393,16 +395,16 @@ export class ThreadExecutor implements Executor, ThreadRequestOwner, FlushTask {
       if (request.slot < 0) continue;
       this.#fail(request, thread, why);
     }
-    // Messages come before the end of their thread: the rest of these will not.
-    for (const [ticket, { request, thread: index }] of this.#resting) {
+    // All messages of the thread have come: the last records of these responses are lost.
+    for (const [ticket, { request, thread: index }] of this.#unfinished) {
       if (index !== thread.index) continue;
-      this.#resting.delete(ticket);
+      this.#unfinished.delete(ticket);
       this.#release(request);
     }
     this.#lookLater();
   }
 
-  /** Responds to what a thread runs that is to end, while it goes on. @param ticket of the request; left out, whatever it runs */
+  /** Ends the request of a thread that goes on. @param ticket the request's; left out, the request is the one that the thread runs */
   #giveUp(thread: ThreadHandle, ticket?: number): void {
     for (const request of this.#requests) {
       if (request?.thread !== thread.index || (ticket !== undefined && request.ticket !== ticket)) continue;
@@ -411,17 +413,18 @@ export class ThreadExecutor implements Executor, ThreadRequestOwner, FlushTask {
     }
   }
 
-  #fail(request: ThreadRequest, thread: ThreadHandle, why: Error, goesOn = -1): void {
-    const overdue = thread.overdue === request.ticket;
-    if (!thread.leaving) {
-      const what = overdue ? `it took more than ${this.#settings.handlerTimeout} ms` : whyOf(why);
+  /** Ends a request whose thread is lost. @param writer the index of the thread if it goes on and may still write; otherwise -1 */
+  #fail(request: ThreadRequest, thread: ThreadHandle, why: Error, writer = -1): void {
+    const overdue = thread.overdueTicket === request.ticket;
+    if (!thread.isLeaving) {
+      const what = overdue ? `it took more than ${this.#settings.handlerTimeout} ms` : loggableReason(why);
       const { method, target } = request.exchange.head;
       const doubt = thread.doubtOf(request.ticket);
       this.#services.logError("a thread was lost while it ran %s %s: %s%s", method, target, what, doubt);
     }
     this.#stats.failed();
-    this.#leave(request, goesOn);
-    if (!request.lost && request.exchange.retract()) {
+    this.#leave(request, writer);
+    if (!request.hasLostClient && request.exchange.retract()) {
       this.#refuse(request, overdue ? new HTTPError(503, { detail: TOO_LONG }) : new HTTPError(500));
     } else {
       request.exchange.abort();
@@ -429,12 +432,12 @@ export class ThreadExecutor implements Executor, ThreadRequestOwner, FlushTask {
     }
   }
 
-  /** There is no thread, and none can be started now. */
+  /** No thread takes requests, and none can be started now: refuses all waiting requests. */
   #giveUpWaiting(): void {
     const waiting = this.#waiting.clear();
-    this.#hold(-waiting.length);
+    this.#addPending(-waiting.length);
     waiting.push(...this.#streams.clear());
-    this.#recount();
+    this.#publishCounts();
     for (const request of this.#requests) {
       if (request === null || !this.memory.cancel(request.slot)) continue;
       this.#leave(request);

@@ -1,4 +1,4 @@
-/** One thread of handlers, as the event loop sees it: its words in shared memory, how it is woken, and how it is ended. */
+/** One handler thread, as the event loop sees it: its words in shared memory, how it is woken, and how it is ended. */
 import process from "node:process";
 import { TWICE } from "../../program/program_description.ts";
 import { SupervisedWorker } from "../../program/supervised_worker.ts";
@@ -18,52 +18,53 @@ import {
 } from "../shared/memory.ts";
 import type { FromThread, ThreadReady, ThreadStart, ToThread } from "../shared/messages.ts";
 
-/** How long a thread may take to end when it is asked to. In milliseconds. */
+/** A thread that has not ended this long after it was asked to is ended by force. In milliseconds. */
 const LEAVE_TIMEOUT = 500;
 
-/** A thread that still runs so long after it was ended counts as stuck. In milliseconds. */
+/** A thread that still runs this long after it was ended counts as stuck. In milliseconds. */
 const END_TIMEOUT = 1_000;
 
 /**
- * Deno's `terminate()` says that a thread has ended, but one that computes goes on, for ever or until it comes back to its event loop. So
- * threads end themselves there.
+ * Whether `terminate()` ends a thread that computes. On Deno, it says that the thread has ended, but the thread goes on until it comes
+ * back to its event loop. So on Deno, threads end themselves.
  */
 const TERMINATES = !("deno" in process.versions);
 
 const OUT_OF_MEMORY = /\b(?:out of memory|memory limit|heap limit)\b/i;
 
 export interface ThreadHandleOwner {
-  /** It takes requests. */
+  /** The thread takes requests from now on. */
   onReady(thread: ThreadHandle, message: ThreadReady): void;
   onMessage(thread: ThreadHandle, message: FromThread): void;
-  /** It was ended, and goes on nevertheless: a handler computes on Deno, or waits in an add-on or for a process. */
+  /** The thread was ended, but goes on: its handler computes on Deno, or blocks in an add-on, or waits for another process. */
   onStuck(thread: ThreadHandle): void;
-  /** It has ended, for whatever reason: it was told to, or with an error, or with an exit code. */
+  /** The thread has ended: because it was told to, by an error, or by `process.exit()`. */
   onEnd(thread: ThreadHandle, why: Error): void;
 }
 
 export class ThreadHandle {
   readonly index: number;
-  /** It takes requests, or has done so. */
+  /** The thread has started, and takes requests or did so before it ended. */
   ready = false;
-  /** It was told to end, because there are enough, the server stops, or not all could be started. */
-  leaving = false;
-  /** It was ended, and goes on nevertheless. */
-  stuck = false;
-  /** The ticket of the request whose handler took more time than it has, for which the thread is ended; 0 where there is none. */
-  overdue = 0;
-  /** The ticket of the request by whose error the thread ends, as far as it is known; 0 where it is not. */
-  fault = 0;
-  /** How many checks in a row it was found idle. */
-  idle = 0;
+  /** The thread was told to end: there are more than needed, the server stops, or other threads could not be started. */
+  isLeaving = false;
+  /** The thread was ended, but goes on. */
+  isStuck = false;
+  /** The ticket of the request whose handler ran longer than `handlerTimeout`, for which the thread is ended; 0 if there is none. */
+  overdueTicket = 0;
+  /** The ticket of the request whose error ends the thread; 0 if it is not known. */
+  faultTicket = 0;
+  /** How many checks in a row have found the thread idle. */
+  idleChecks = 0;
   readonly #memory: PoolMemory;
   readonly #at: number;
   readonly #owner: ThreadHandleOwner;
   readonly #worker: SupervisedWorker<ThreadReady, FromThread>;
-  #count = 0;
+  /** How many requests it had taken at the last check. */
+  #checkedCount = 0;
   /** How many of the requests that it has taken are settled. */
-  #settled = 0;
-  #ending = false;
+  #settledCount = 0;
+  #isEnding = false;
   #isGone = false;
   #leaveTimer: NodeJS.Timeout | undefined;
   #stuckTimer: NodeJS.Timeout | undefined;
@@ -88,10 +89,10 @@ export class ThreadHandle {
       onMessage: (message) => owner.onMessage(this, message),
       onExit: (code) => this.#exited(code),
     });
-    this.#worker.isHolding = false; // a server that does not listen keeps no process
+    this.#worker.isHolding = false; // ThreadPool keeps the process alive where that is needed
   }
 
-  /** It has not found its handlers, and said so itself. */
+  /** Whether the thread has failed to start and has said why itself. */
   get hasSaidWhy(): boolean {
     return this.#worker.hasSaidWhy;
   }
@@ -103,66 +104,67 @@ export class ThreadHandle {
     this.#owner.onEnd(this, this.why ?? exitOf(code));
   }
 
-  /** Whether it takes requests. */
+  /** Whether the thread takes requests. */
   get isServing(): boolean {
-    return this.ready && !this.leaving && !this.#ending;
+    return this.ready && !this.isLeaving && !this.#isEnding;
   }
 
-  /** Counts on the thread for a request that waits, if it rests. @returns whether it did */
+  /** Wakes the thread, if it is idle, so that it takes a waiting request. @returns whether it was idle */
   wake(): boolean {
     if (!this.isServing) return false;
-    if (this.#change(RESTING, BUSY)) this.#ring();
-    else if (this.#change(PARKED, BUSY)) this.#mail();
+    if (this.#changeMode(RESTING, BUSY)) this.#ringBell();
+    else if (this.#changeMode(PARKED, BUSY)) this.#ringAndPost();
     else return false;
     return true;
   }
 
   /**
-   * Whether it will look at the queue without being woken: it is awake and has no request, or took one after `quickSince` and will soon
-   * finish.
-   * @param quickSince by `now`; Infinity where handlers are not quick
+   * Whether the thread will look at the queue without being woken. It will if it is awake and has no request, or if it took its request
+   * after `quickSince` and so will soon finish.
+   * @param quickSince a time by `now`; Infinity if handlers are not quick
    */
   isAwake(quickSince: number): boolean {
-    if (this.#ending) return false;
+    if (this.#isEnding) return false;
     const { words } = this.#memory;
     const looks =
-      this.#taken === this.#settled ||
+      this.#taken === this.#settledCount ||
       (quickSince < Infinity && ((words[this.#at + SINCE] - quickSince * 1000) | 0) > 0);
     return looks && Atomics.load(words, this.#at + MODE) === BUSY;
   }
 
-  /** There is something new of the request that it runs. */
+  /** There is news of the request that the thread runs, such as content: makes the thread look. */
   nudge(): void {
     const mode = Atomics.load(this.#memory.words, this.#at + MODE);
-    if (mode === BLOCKED) this.#ring();
-    else this.#mail();
+    if (mode === BLOCKED) this.#ringBell();
+    else this.#ringAndPost();
   }
 
-  /** How many requests it has taken. */
+  /** How many requests the thread has taken. */
   get #taken(): number {
     return Atomics.load(this.#memory.words, this.#at + COUNT);
   }
 
-  /** It was through with a request. */
+  /** The thread's request has settled. */
   settled(): void {
-    this.#settled = (this.#settled + 1) | 0;
+    this.#settledCount = (this.#settledCount + 1) | 0;
   }
 
-  /** Whether it has taken any request. */
+  /** Whether the thread has ever taken a request. */
   get hasWorked(): boolean {
     return this.#taken > 0;
   }
 
   /**
-   * A sentence for the log, where it is not known whether a request has caused the end of the thread that ran it.
-   * @returns "" where the request took too long, the thread has said that it is the cause, or had taken too much memory
+   * A sentence for the log if it is not known whether the running request has caused the end of its thread.
+   * @returns "" if the request took too long, if the thread has said that the request is the cause, or if memory ran out
    */
   doubtOf(ticket: number): string {
-    const isKnown = this.overdue === ticket || this.fault === ticket || OUT_OF_MEMORY.test(this.why?.message ?? "");
-    return isKnown ? "" : ". It is not known whether that request has caused it, or one before it";
+    const { overdueTicket, faultTicket } = this;
+    const isKnown = overdueTicket === ticket || faultTicket === ticket || OUT_OF_MEMORY.test(this.why?.message ?? "");
+    return isKnown ? "" : ". It is not known whether this request has caused it, or an earlier one";
   }
 
-  /** Why it has ended, or is to end. */
+  /** Why the thread has ended, or is to end; null if no error is known. */
   get why(): Error | null {
     return this.#worker.why;
   }
@@ -171,96 +173,96 @@ export class ThreadHandle {
     this.#worker.post(message);
   }
 
-  /** Whether it has taken no request since it was asked this the last time, and takes none now. */
+  /** Whether the thread has taken no request since the last call, and is idle now. */
   isIdle(): boolean {
     const count = this.#taken;
-    const same = count === this.#count;
-    this.#count = count;
+    const same = count === this.#checkedCount;
+    this.#checkedCount = count;
     return same && Atomics.load(this.#memory.words, this.#at + MODE) === PARKED;
   }
 
-  /** Ends the thread if it has nothing to do. @returns whether it has not */
+  /** Ends the thread if it is idle. @returns whether it was */
   leaveIfIdle(): boolean {
-    if (!this.#change(PARKED, LEAVING)) return false;
+    if (!this.#changeMode(PARKED, LEAVING)) return false;
     this.leave();
     return true;
   }
 
-  /** Asks it to end as soon as its event loop has a turn, and does not ask twice. */
+  /** Asks the thread to end at the next turn of its event loop; ends it by force if it has not ended after 500 ms. */
   leave(): void {
-    this.leaving = true;
+    this.isLeaving = true;
     this.post({ exit: true });
     this.#leaveTimer = setTimeout(() => this.end(), LEAVE_TIMEOUT).unref();
   }
 
-  /** Ends the thread, whatever it does, as far as the runtime can. */
+  /** Ends the thread by force, as far as the runtime can. */
   end(): void {
-    // Behind its end, its words may be another thread's.
-    if (this.#ending || this.#isGone) return;
-    this.#ending = true;
+    // After its end, its words in shared memory may belong to another thread.
+    if (this.#isEnding || this.#isGone) return;
+    this.#isEnding = true;
     Atomics.store(this.#memory.words, this.#at + ENDING, 1);
     if (TERMINATES) this.#worker.terminate();
     else {
       this.post({ exit: true });
-      this.#ring();
+      this.#ringBell();
     }
     this.#stuckTimer = setTimeout(() => {
-      this.stuck = true;
+      this.isStuck = true;
       this.#owner.onStuck(this);
     }, END_TIMEOUT).unref();
   }
 
-  /** The server has ended: stops watching a thread that is stuck. */
+  /** Terminates the worker of a thread that is stuck: the server has ended, and waits for it no more. */
   letGo(): void {
     this.#worker.terminate();
   }
 
-  #change(from: number, to: number): boolean {
+  #changeMode(from: number, to: number): boolean {
     return Atomics.compareExchange(this.#memory.words, this.#at + MODE, from, to) === from;
   }
 
-  #ring(): void {
+  #ringBell(): void {
     Atomics.add(this.#memory.words, this.#at + BELL, 1);
     Atomics.notify(this.#memory.words, this.#at + BELL);
   }
 
-  #mail(): void {
-    // A thread that is about to block counts the bell, and looks again behind that.
+  #ringAndPost(): void {
+    // A thread that is about to block reads the bell first, so it does not block if the bell rings in between.
     Atomics.add(this.#memory.words, this.#at + BELL, 1);
     Atomics.notify(this.#memory.words, this.#at + BELL);
     if (Atomics.exchange(this.#memory.words, this.#at + MAIL, 1) === 0) this.post(0);
   }
 }
 
-/** That a thread has ended by itself: where that was found out is of no interest to anybody. */
+/** The reason of a thread that has ended without an error. It is logged without its stack, which says nothing about the thread. */
 function exitOf(code: number): Error {
   const error = new Error(`exit code ${code}`);
   error.name = "ThreadExit";
   return error;
 }
 
-/** Why a thread has ended, for the log: an error, of which it shows the stack, or a message. */
-export function whyOf(error: Error): Error | string {
+/** Why a thread has ended, in the form that the log takes: the error, which is logged with its stack, or only its message. */
+export function loggableReason(error: Error): Error | string {
   return isThrown(error) ? error : error.message;
 }
 
-/** Whether a thread has ended by an error, and not by a call or an end from outside. */
+/** Whether a thread has ended by an error, and not by `process.exit()` or because it was ended. */
 export function isThrown(why: Error): boolean {
   return why.name !== "ThreadExit";
 }
 
-/** Why a thread has ended that was being started, and what to do about it. @param hasSaidWhy the reason is the thread's own */
-export function notStarted(why: Error, hasSaidWhy: boolean): Error {
+/** The error of a thread that has ended while it started, with advice. @param hasSaidWhy whether the thread has given the reason itself */
+export function startError(why: Error, hasSaidWhy: boolean): Error {
   if (isOutOfFiles(why)) {
     const advice = "Raise the limit of open files (ulimit -n), or take fewer threads";
     return new Error(`a thread could not be started: ${why.message}. ${advice}`, { cause: why });
   }
   if (hasSaidWhy) return why;
-  // Something that the program does besides constructing its server has ended the thread, such as process.exit().
+  // The program has ended the thread by something that it does besides constructing its server, such as process.exit().
   return new Error(`a thread has ended while it started: ${why.message}. ${TWICE}`, { cause: why });
 }
 
-/** Whether an error, which may have lost its code on its way from a thread, is of too many open files. */
+/** Whether an error says that too many files are open. The message is searched, since errors from a thread may have lost their `code`. */
 export function isOutOfFiles(error: Error): boolean {
   return /\bE[MN]FILE\b|\btoo few file descriptors\b/.test(error.message);
 }

@@ -1,4 +1,4 @@
-/** The threads of one server: how many there are, who is woken, and who takes the place of one that was lost. */
+/** The threads of one server: how many there are, which are woken, and when lost threads are replaced. */
 import { endProcess } from "./end_process.ts";
 import type { ThreadRequest } from "./thread_request.ts";
 import { now, type PoolMemory } from "../shared/memory.ts";
@@ -7,43 +7,43 @@ import { describe } from "../../loop/log.ts";
 import { ProcessHold } from "../../program/process_hold.ts";
 import { WorkerReplacements, type WorkerReplacementsOwner } from "../../program/worker_replacements.ts";
 import type { Settings } from "../shared/threading_options.ts";
-import { isOutOfFiles, isThrown, notStarted, ThreadHandle, whyOf } from "./thread_handle.ts";
+import { isOutOfFiles, isThrown, startError, ThreadHandle, loggableReason } from "./thread_handle.ts";
 
-/** One more thread is started when a request has waited so long. In milliseconds. */
-const PATIENCE = 5;
-/** How long a request may wait for a thread that is expected to look for itself. In milliseconds. */
-const SOON = 2;
-/** When there were too few file descriptors for one more thread, it is tried again after so long. In milliseconds. */
+/** One more thread is started when a request has waited this long. In milliseconds. */
+const GROWTH_DELAY = 5;
+/** How long a request may wait for a thread that is awake and expected to take it; then another thread is woken. In milliseconds. */
+const WAKE_DELAY = 2;
+/** When there were too few file descriptors for one more thread, the pool tries again after this long. In milliseconds. */
 const GROWTH_PAUSE = 250;
-/** How often what runs is looked at unasked. In milliseconds. */
-const LOOK = 250;
-/** How often idle threads are looked for, and how many times in a row one must be found so until it ends. */
+/** How often the slots of running requests are looked at although no thread has asked for it. In milliseconds. */
+const LOOK_INTERVAL = 250;
+/** How often idle threads are looked for, in milliseconds; and a thread ends when so many checks in a row have found it idle. */
 const IDLE_CHECK = 1_000;
 const IDLE_CHECKS = 15;
-/** How long more there must be too many of them until the process ends. In milliseconds. */
+/** The process ends if there are still too many stuck threads this long after that was found. In milliseconds. */
 const STUCK_PATIENCE = 4_000;
 
 export interface ThreadPoolOwner {
   log(message: string, ...args: unknown[]): void;
   /** Whether there are file descriptors for one more thread. */
   admitsThread(): boolean;
-  /** So many threads take requests, so many were started in place of others, and so many go on behind their end. */
+  /** @param size how many threads take requests @param replaced how many were replaced so far @param stuck how many are stuck */
   onSize(size: number, replaced: number, stuck: number): void;
   onReady(message: ThreadReady): void;
   onMessage(thread: ThreadHandle, message: FromThread): void;
-  /** A handler has run for too long, and its thread is ended: nothing that it still does counts. */
+  /** A handler has run longer than `handlerTimeout`, and its thread is ended: the request gets its response without it. */
   onOverdue(thread: ThreadHandle): void;
-  /** A thread that was ended goes on: what it runs is not waited for. */
+  /** A thread that was ended goes on: its request is not to wait for it. */
   onStuck(thread: ThreadHandle): void;
   /** A thread that took requests has ended. */
   onEnd(thread: ThreadHandle, why: Error): void;
-  /** There is no thread, and the last attempt to start one has failed. */
+  /** No thread takes requests, and the last attempt to start one has failed. */
   onNone(): void;
-  /** When the request was ready that waits longest, by `now`; Infinity where none waits. */
+  /** When the request that has waited longest began to wait, by `now`; Infinity if no request waits. */
   oldest(): number;
-  /** Look at what runs, though no thread has called for it: for lines of the log. */
+  /** Looks at the slots of running requests although no thread has asked for it: lines of the log may be there. */
   look(): void;
-  /** What runs. */
+  /** The running requests. */
   running(): ThreadRequest[];
 }
 
@@ -52,29 +52,29 @@ export class ThreadPool implements WorkerReplacementsOwner {
   readonly #settings: Settings;
   readonly #start: ThreadsStart;
   readonly #owner: ThreadPoolOwner;
-  /** By their indexes. */
+  /** The threads, by index; null where there is none. */
   readonly #threads: (ThreadHandle | null)[];
   #opened: Promise<void> | null = null;
   #onOpen: { resolve: () => void; reject: (why: Error) => void } | null = null;
   #closed = false;
-  /** Something runs. */
-  #held = false;
+  /** A request runs or waits. */
+  #hasRequests = false;
   /** How many threads are still to be started one by one: see `#postpone`. */
   #postponed = 0;
-  /** The index of the thread that was last started so; -1 where none was. */
-  #alone = -1;
-  /** What resolves when the last has ended. */
+  /** The index of the last thread that was started alone; -1 if there was none. */
+  #aloneIndex = -1;
+  /** Called when the last thread has ended. */
   #onGone: (() => void)[] = [];
   readonly #replacements: WorkerReplacements;
   #replaced = 0;
-  /** How many threads go on behind their end. */
+  /** How many threads go on after they were ended. */
   #stuck = 0;
-  /** A thread was lost by an error: from then on, threads are to know whose such errors are. */
+  /** A thread was lost by an error: threads that start from now on find out which request has caused such an error. */
   #isTracked = false;
-  #soon: NodeJS.Timeout | null = null;
-  #soonSet = false;
-  #growing: ReturnType<typeof setTimeout> | null = null;
-  /** Until then no thread is started, by `now`: there were too few file descriptors. */
+  #wakeTimer: NodeJS.Timeout | null = null;
+  #isWakeTimerSet = false;
+  #growthTimer: ReturnType<typeof setTimeout> | null = null;
+  /** The pool does not grow before this time, by `now`: there were too few file descriptors. */
   #growAgainAt = 0;
   readonly #timers: ReturnType<typeof setInterval>[] = [];
   readonly #processHold = new ProcessHold();
@@ -94,91 +94,93 @@ export class ThreadPool implements WorkerReplacementsOwner {
     return this.#count((thread) => thread.isServing);
   }
 
-  /** How many threads go on behind their end. */
+  /** How many threads go on after they were ended. */
   get stuck(): number {
     return this.#stuck;
   }
 
-  /** Whether there is no thread, nor will be: all go on behind their end. */
+  /** Whether all `threads.max` threads are stuck, so that no request can be handled. */
   get isStuck(): boolean {
     return this.#stuck === this.#threads.length;
   }
 
-  /** Starts as many threads as there must be. Rejects when they cannot find their handlers. */
+  /** Starts `threads.min` threads. Rejects if one of them cannot be started, or cannot find its handlers. */
   open(): Promise<void> {
     return (this.#opened ??= this.#open());
   }
 
   async #open(): Promise<void> {
-    await this.#allGone(); // those of an attempt that has failed
+    await this.#allGone(); // of an earlier attempt that has failed
     if (this.#closed) return;
     const { max, min } = this.#settings;
     if (max - this.#stuck < min) {
       this.#opened = null;
       this.#owner.onNone();
-      throw new Error(`${this.#stuck} threads of an attempt that has failed go on, so ${min} cannot be started`);
+      throw new Error(
+        `cannot start ${min} threads: ${this.#stuck} of the ${max} that threads.max allows are left of an earlier attempt and cannot be ended`,
+      );
     }
     await new Promise<void>((resolve, reject) => {
       this.#onOpen = { resolve, reject };
       this.#keep();
       this.#postponed = 0;
-      this.#alone = -1;
+      this.#aloneIndex = -1;
       for (let i = 0; i < min; i++) this.#add();
       this.#every(IDLE_CHECK, () => this.#shrink());
-      this.#every(LOOK, () => this.#owner.look());
+      this.#every(LOOK_INTERVAL, () => this.#owner.look());
       const { handlerTimeout } = this.#settings;
       if (handlerTimeout < Infinity)
         this.#every(Math.min(250, Math.max(5, handlerTimeout / 10)), () => this.#endOverdue());
     });
   }
 
-  /** Keeps the process alive while a request runs. */
-  hold(held: boolean): void {
-    this.#held = held;
+  /** Keeps the process alive while there are requests. */
+  hold(hasRequests: boolean): void {
+    this.#hasRequests = hasRequests;
     this.#keep();
     // A server that does not listen, because only `inject` uses it, starts its threads with its first request.
-    if (held && this.#opened === null && !this.#closed)
+    if (hasRequests && this.#opened === null && !this.#closed)
       void this.open().catch((why: Error) => this.#owner.log("%s", why.message));
   }
 
   /** Keeps the process alive also while threads start or stop; otherwise it could exit under a pending open() or close(). */
   #keep(): void {
-    this.#processHold.set(this.#held || this.#onOpen !== null || this.#onGone.length > 0);
+    this.#processHold.set(this.#hasRequests || this.#onOpen !== null || this.#onGone.length > 0);
   }
 
   /**
-   * Makes sure that so many threads will look at the queue: those that are awake count first, then others are woken, the lowest index
-   * first.
+   * Makes sure that `count` threads will look at the queue. Threads that are awake count first; then idle threads are woken, the lowest
+   * index first.
    * @param quickSince a thread that took its request after this time, by `now`, counts as awake: it will finish before another wakes up
    */
   wake(count: number, quickSince: number): void {
     for (const thread of this.#threads) if (thread?.isAwake(quickSince) === true && --count === 0) return;
-    this.#rouse(count);
+    this.#wakeIdle(count);
   }
 
-  #rouse(count: number): void {
+  #wakeIdle(count: number): void {
     for (const thread of this.#threads) if (thread?.wake() === true && --count === 0) return;
     this.#growSoon();
   }
 
-  /** A thread was through with a request. */
+  /** The request of a thread has settled. */
   settled(index: number): void {
     this.#threads[index]?.settled();
   }
 
-  /** Wakes another thread if a request still waits, after a moment, for one that was expected to take it. */
+  /** Wakes another thread if a request still waits after 2 ms: the thread that was expected to take it has not. */
   wakeSoon(): void {
-    if (this.#soonSet || this.#closed) return;
-    this.#soonSet = true;
-    if (this.#soon !== null) this.#soon.refresh();
-    else this.#soon = setTimeout(() => this.#wakeNow(), SOON).unref();
+    if (this.#isWakeTimerSet || this.#closed) return;
+    this.#isWakeTimerSet = true;
+    if (this.#wakeTimer !== null) this.#wakeTimer.refresh();
+    else this.#wakeTimer = setTimeout(() => this.#wakeNow(), WAKE_DELAY).unref();
   }
 
   #wakeNow(): void {
-    this.#soonSet = false;
+    this.#isWakeTimerSet = false;
     const { queued } = this.#memory;
     if (queued === 0 || this.#closed) return;
-    if (now() - this.#owner.oldest() >= SOON) this.#rouse(queued);
+    if (now() - this.#owner.oldest() >= WAKE_DELAY) this.#wakeIdle(queued);
     this.wakeSoon();
   }
 
@@ -186,27 +188,27 @@ export class ThreadPool implements WorkerReplacementsOwner {
     this.#threads[index]?.nudge();
   }
 
-  /** Says to all threads that the server stops. */
+  /** Tells all threads that the server stops. */
   stop(): void {
     this.#memory.stop();
     for (const thread of this.#threads) thread?.post({ stopping: true });
   }
 
-  /** Ends all threads. What they were about to say in this turn of their event loops they may say. */
+  /** Ends all threads. Each may finish the present turn of its event loop, and so send what it was about to send. */
   async close(): Promise<void> {
     this.#closed = true;
     this.#stopTimers();
-    if (this.#soon !== null) clearTimeout(this.#soon);
-    this.#onOpen?.resolve(); // nobody waits for requests any more
+    if (this.#wakeTimer !== null) clearTimeout(this.#wakeTimer);
+    this.#onOpen?.resolve(); // an `open` that is under way need not wait for threads any more
     this.#onOpen = null;
     this.#opened = null;
-    for (const thread of this.#threads) if (thread !== null && !thread.leaving) thread.leave();
+    for (const thread of this.#threads) if (thread !== null && !thread.isLeaving) thread.leave();
     await this.#allGone();
     for (const thread of this.#threads) thread?.letGo();
     this.#processHold.end();
   }
 
-  /** Waits until there is no thread. */
+  /** Waits until all threads have ended, but for stuck ones. */
   async #allGone(): Promise<void> {
     if (this.#isGone) return;
     await new Promise<void>((resolve) => {
@@ -215,16 +217,16 @@ export class ThreadPool implements WorkerReplacementsOwner {
     });
   }
 
-  /** Whether no thread is there but such as cannot be ended. */
+  /** Whether all threads have ended, but for stuck ones. */
   get #isGone(): boolean {
-    return this.#threads.every((thread) => thread === null || thread.stuck);
+    return this.#threads.every((thread) => thread === null || thread.isStuck);
   }
 
-  #tellSize(): void {
+  #reportSize(): void {
     this.#owner.onSize(this.size, this.#replaced, this.#stuck);
   }
 
-  #tellGone(): void {
+  #resolveGone(): void {
     if (this.#isGone) for (const resolve of this.#onGone.splice(0)) resolve();
     this.#keep();
   }
@@ -232,8 +234,8 @@ export class ThreadPool implements WorkerReplacementsOwner {
   #stopTimers(): void {
     for (const timer of this.#timers.splice(0)) clearInterval(timer);
     this.#replacements.stop();
-    if (this.#growing !== null) clearTimeout(this.#growing);
-    this.#growing = null;
+    if (this.#growthTimer !== null) clearTimeout(this.#growthTimer);
+    this.#growthTimer = null;
   }
 
   #every(time: number, task: () => void): void {
@@ -260,7 +262,7 @@ export class ThreadPool implements WorkerReplacementsOwner {
         onEnd: (thread, why) => this.#ended(thread, why),
       });
     } catch (error) {
-      // The system has no thread to give, or threadData cannot be copied any more.
+      // The system cannot start a thread, or threadData has become something that cannot be copied.
       const why = error instanceof Error ? error : new Error(describe(error));
       queueMicrotask(() => this.#missing(index, why, false));
     }
@@ -268,32 +270,32 @@ export class ThreadPool implements WorkerReplacementsOwner {
 
   /**
    * Threads that start together may need more file descriptors than there are, since each opens the files of the program. Node 20
-   * opens them all at once. A thread that failed for that reason starts once more, by itself, when no other thread is starting.
-   * @returns false for another reason, and for a thread that has started by itself already
+   * opens them all at once. A thread that failed for that reason is started once more, alone, when no other thread is starting.
+   * @returns false if there is another reason, or if the thread was started alone already
    */
   #postpone(index: number, why: Error): boolean {
-    // To Node 20, a package whose package.json it cannot open for that reason is not there.
+    // If Node 20 cannot open a package.json for that reason, it says that the package cannot be found.
     const mayBe = isOutOfFiles(why) || /\bCannot find (?:package|module)\b/.test(why.message);
-    if (!mayBe || index === this.#alone) return false;
+    if (!mayBe || index === this.#aloneIndex) return false;
     this.#postponed++;
     this.#startPostponed();
     return true;
   }
 
-  /** Whether a thread starts that may yet take requests. */
+  /** Whether a thread is being started. */
   get #isStarting(): boolean {
-    return this.#count((thread) => !thread.ready && !thread.stuck) > 0;
+    return this.#count((thread) => !thread.ready && !thread.isStuck) > 0;
   }
 
   #startPostponed(): void {
     if (this.#postponed === 0 || this.#isStarting) return;
     this.#postponed--;
-    this.#alone = this.#threads.indexOf(null);
+    this.#aloneIndex = this.#threads.indexOf(null);
     this.#add();
   }
 
   #ready(message: ThreadReady): void {
-    this.#tellSize();
+    this.#reportSize();
     this.#owner.onReady(message);
     this.#startPostponed();
     if (this.#onOpen === null || this.size < this.#settings.min) return;
@@ -304,43 +306,43 @@ export class ThreadPool implements WorkerReplacementsOwner {
 
   #ended(thread: ThreadHandle, why: Error): void {
     if (thread.ready && isThrown(why)) this.#isTracked = true;
-    const wasStuck = thread.stuck;
+    const wasStuck = thread.isStuck;
     if (wasStuck) this.#stuck--;
     this.#threads[thread.index] = null;
-    this.#tellSize();
+    this.#reportSize();
     if (thread.ready) this.#owner.onEnd(thread, why);
-    this.#tellGone();
+    this.#resolveGone();
     if (this.#closed) return;
-    // One that was stuck counts as lost since then; and there is a place now, where there was none for those that are owed.
-    if (wasStuck || thread.leaving) return this.#replacements.look();
+    // A stuck thread was counted as lost when it got stuck. Its place is free now, and a replacement may be waiting for one.
+    if (wasStuck || thread.isLeaving) return this.#replacements.look();
     this.#missing(
       thread.index,
-      this.#onOpen !== null ? notStarted(why, thread.hasSaidWhy) : why,
+      this.#onOpen !== null ? startError(why, thread.hasSaidWhy) : why,
       thread.ready && thread.hasWorked,
-      thread.overdue !== 0,
+      thread.overdueTicket !== 0,
     );
   }
 
   /** A thread was ended, and goes on. */
   #foundStuck(thread: ThreadHandle): void {
     this.#stuck++;
-    this.#tellSize();
-    this.#tellGone();
+    this.#reportSize();
+    this.#resolveGone();
     if (this.#closed || this.#opened === null) return;
     this.#owner.onStuck(thread);
     this.#owner.log(
-      "thread %d goes on though it was ended: it computes, or waits for what it cannot be called away from. So do %d of %d threads, and" +
-        " no others take their place",
+      "thread %d goes on though it was ended: its handler computes, or blocks in a call that cannot be interrupted. So do %d of %d threads," +
+        " and no others take their place",
       thread.index,
       this.#stuck,
       this.#settings.max,
     );
     if (this.#stuck > this.#settings.maxStuckThreads) setTimeout(() => this.#endProcess(), STUCK_PATIENCE).unref();
-    if (thread.leaving) return;
+    if (thread.isLeaving) return;
     this.#missing(thread.index, thread.why ?? new Error("it goes on"), thread.ready && !this.isStuck, thread.ready);
   }
 
-  /** Ends the process if too many threads are still stuck: a thread that only collected garbage has ended meanwhile. */
+  /** Ends the process if too many threads are still stuck. A thread that was only collecting garbage has ended meanwhile. */
   #endProcess(): void {
     const { maxStuckThreads } = this.#settings;
     if (this.#closed || this.#stuck <= maxStuckThreads) return;
@@ -351,33 +353,33 @@ export class ThreadPool implements WorkerReplacementsOwner {
     endProcess();
   }
 
-  /** A thread has ended, or could not start. @param isTold the log says why already */
-  #missing(index: number, why: Error, wasReady: boolean, isTold = false): void {
+  /** A thread has ended, or could not be started. @param isLogged whether the log says why already */
+  #missing(index: number, why: Error, wasReady: boolean, isLogged = false): void {
     if (this.#opened === null) return;
     if (this.#onOpen !== null) {
       if (this.#postpone(index, why)) return;
       this.#onOpen.reject(why);
-      this.#onOpen = this.#opened = null; // it may be tried again
+      this.#onOpen = this.#opened = null; // `open` may be called again
       this.#keep();
       this.#stopTimers();
       for (const other of this.#threads) {
         if (other === null) continue;
-        other.leaving = true;
+        other.isLeaving = true;
         other.end();
       }
       this.#owner.onNone();
       return;
     }
-    if (!isTold) {
+    if (!isLogged) {
       const what = wasReady ? "has ended" : "could not be started";
-      this.#owner.log("thread %d %s: %s", index, what, whyOf(why));
+      this.#owner.log("thread %d %s: %s", index, what, loggableReason(why));
     }
-    // WorkerReplacements may fail for ever. With no thread left, the requests that wait are refused.
+    // Replacements may fail for ever, so waiting requests are refused when no thread is left.
     if (!wasReady && this.size === 0) this.#owner.onNone();
     this.#replacements.add();
   }
 
-  // For the replacements of threads that were lost
+  // What WorkerReplacements asks for, in place of threads that were lost
 
   hasRoom(): boolean {
     return this.#threads.includes(null) && !this.#closed;
@@ -385,25 +387,29 @@ export class ThreadPool implements WorkerReplacementsOwner {
 
   startReplacement(): boolean {
     this.#replaced++;
-    this.#tellSize();
+    this.#reportSize();
     this.#add();
-    return true; // where it fails, it is lost as well
+    return true; // if it fails, it counts as another lost thread
   }
 
   replacementsWait(milliseconds: number): void {
     const { replacementRate } = this.#settings;
-    this.#owner.log("threads end faster than %d a second: the next is started in %d ms", replacementRate, milliseconds);
+    this.#owner.log(
+      "threads end faster than %d a second (replacementRate): the next is started in %d ms",
+      replacementRate,
+      milliseconds,
+    );
   }
 
-  /** No thread rests, and requests wait. */
+  /** Requests wait, and no thread is idle: starts one more thread when a request has waited for 5 ms. */
   #growSoon(): void {
-    if (this.#growing !== null || this.#closed || this.#opened === null || !this.#canGrow()) return;
-    const wait = Math.max(1, this.#owner.oldest() + PATIENCE - now(), this.#growAgainAt - now());
+    if (this.#growthTimer !== null || this.#closed || this.#opened === null || !this.#canGrow()) return;
+    const wait = Math.max(1, this.#owner.oldest() + GROWTH_DELAY - now(), this.#growAgainAt - now());
     if (wait === Infinity) return;
-    this.#growing = setTimeout(() => {
-      this.#growing = null;
+    this.#growthTimer = setTimeout(() => {
+      this.#growthTimer = null;
       if (this.#closed || !this.#canGrow()) return;
-      if (this.#owner.oldest() + PATIENCE <= now() + 1) {
+      if (this.#owner.oldest() + GROWTH_DELAY <= now() + 1) {
         if (this.#owner.admitsThread()) this.#add();
         else this.#growAgainAt = now() + GROWTH_PAUSE;
       }
@@ -412,26 +418,27 @@ export class ThreadPool implements WorkerReplacementsOwner {
   }
 
   #canGrow(): boolean {
-    // Where threads are lost faster than they may be replaced, growth must not be the way around that.
+    // When threads are lost faster than they may be replaced, growth must not bypass that limit.
     return !this.#replacements.isOwing && this.#threads.includes(null) && !this.#isStarting;
   }
 
-  /** Ends a thread that has been idle for a while: the last of them, so that the first ones work. */
+  /** Ends a thread that has been idle for 15 s: the one with the highest index, since those with low indexes are woken first. */
   #shrink(): void {
-    for (const thread of this.#threads) if (thread?.ready === true) thread.idle = thread.isIdle() ? thread.idle + 1 : 0;
+    for (const thread of this.#threads)
+      if (thread?.ready === true) thread.idleChecks = thread.isIdle() ? thread.idleChecks + 1 : 0;
     if (this.size <= this.#settings.min) return;
-    const idle = this.#threads.findLast((thread) => thread !== null && thread.idle >= IDLE_CHECKS && !thread.leaving);
+    const idle = this.#threads.findLast((one) => one !== null && one.idleChecks >= IDLE_CHECKS && !one.isLeaving);
     idle?.leaveIfIdle();
   }
 
-  /** Ends the threads whose handlers take too long. */
+  /** Ends threads whose handlers have run longer than `handlerTimeout`. */
   #endOverdue(): void {
     const time = now() - this.#settings.handlerTimeout;
     for (const request of this.#owner.running()) {
       const thread = this.#threads[request.thread];
-      if (thread === null || thread === undefined || thread.overdue !== 0) continue;
+      if (thread === null || thread === undefined || thread.overdueTicket !== 0) continue;
       if (request.startedAt === 0 || request.startedAt > time) continue;
-      thread.overdue = request.ticket;
+      thread.overdueTicket = request.ticket;
       thread.end();
       this.#owner.onOverdue(thread);
     }

@@ -1,4 +1,4 @@
-/** A request on its way through a thread, as the event loop sees it. */
+/** A request that a thread handles, as the event loop sees it: moves its content to the thread, and the response from there. */
 import { Buffer } from "node:buffer";
 import { latin1 } from "../../protocol/bytes.ts";
 import { opensTunnel } from "../../protocol/response_state.ts";
@@ -24,7 +24,7 @@ import {
   STATUS,
   TOOK,
 } from "../shared/memory.ts";
-import type { ContentRing, RecordReader, Rest } from "../shared/rings.ts";
+import type { ContentRing, RecordReader, UnsentRecord } from "../shared/rings.ts";
 import { ABORT, CLOSE, DATA, END, INFORM, LOG, MORE, RESPOND } from "../shared/rings.ts";
 
 /** The rings of a slot. */
@@ -33,74 +33,78 @@ export interface Rings {
   readonly response: RecordReader;
 }
 
-/** Of the head of a response, what is no text. */
+/** The parts of a response's head that are numbers: they are in the words of the slot. */
 interface ResponseWords {
   readonly status: number;
-  /** -1: the phrase is the status' own. */
+  /** The length of the reason phrase; -1 for the usual phrase of the status. */
   readonly reasonLength: number;
+  /** The length of the response's content; -1 if it is not known. */
   readonly length: number;
 }
 
-/** Whom a request tells. */
+/** What a request needs of the executor that has made it. */
 export interface ThreadRequestOwner {
   readonly memory: PoolMemory;
-  /** Sets limits for the content of a request. @returns how much is buffered before it is ready; 0: none; -1: it is too much */
+  /** Sets limits for the content of a request. @returns how many bytes are buffered before it is ready; -1 if its content is too long */
   limitFor(exchange: Exchange): number;
-  /** Room to buffer content in; of use until the next turn. */
+  /** A buffer that all requests share; what is in it is valid until the end of the turn. */
   readonly scratch: Buffer;
   ringsOf(slot: number): Rings;
-  /** Its content is here, or as much of it as is waited for. */
+  /** All content that is buffered beforehand has come: the request can have a thread. */
   requestReady(request: ThreadRequest): void;
-  /** The last of its content has come: it counts no more among those whose content streams. */
-  leavePlace(request: ThreadRequest): void;
-  /** Its client has gone before a thread has taken it. */
+  /** All content has come: the request gives up its place in StreamingRequests. */
+  leaveStreams(request: ThreadRequest): void;
+  /** The client has gone before a thread has taken the request. */
   requestDropped(request: ThreadRequest): void;
-  /** A thread that runs it should look. */
+  /** Makes a thread look for news of the request that it runs. */
   nudge(thread: number): void;
   log(line: string): void;
-  /** The thread is through with it, and so is its slot; what is left of the response may come in a message. */
-  requestDone(request: ThreadRequest, restFollows: boolean): void;
+  /** The handler has settled, and the slot is free. @param unsentFollow whether a message brings the last records of the response */
+  requestDone(request: ThreadRequest, unsentFollow: boolean): void;
 }
 
 export class ThreadRequest implements Sink, ShutdownCaller {
   readonly exchange: Exchange;
-  /** Where it waits for a thread, or is run; -1 where there is none yet, or any more. */
+  /** The slot that the request is in while it waits in the queue or runs; -1 before and after. */
   slot = -1;
+  /** Tells the request from others that use the slot before and after it; see memory.ts. */
   ticket = 0;
-  /** When its head was complete, by `now`; 0 where nobody wants to know. */
+  /** When the head was complete, by `now`; 0 if neither the log nor `requestEnded` needs it. */
   beganAt = 0;
-  /** When it was ready, by `now`. */
+  /** When the request was ready, by `now`. */
   readyAt = 0;
-  /** When it began to wait for a thread, whichever becomes free: when it was ready, or had a place among those that stream. */
+  /** When the request began to wait for any thread, by `now`: when it was ready, or when StreamingRequests admitted it. */
   queuedAt = 0;
-  /** It counts among those whose content streams. */
-  hasPlace = false;
+  /** StreamingRequests has admitted the request, and counts it. */
+  isAdmitted = false;
+  /** The request is over for its executor. */
   settled = false;
   readonly #owner: ThreadRequestOwner;
   #rings: Rings | null = null;
-  /** What has been buffered before there was a slot, where it has memory of its own; then, what its ring did not hold of that. */
+  /** Before there is a slot: the buffered content, if it is not in `scratch`. Afterwards: the part of it that its ring had no room for. */
   #content: Buffer | null = null;
+  /** How many bytes of content were buffered. */
   #buffered = 0;
-  #buffering = true;
+  #isBuffering = true;
   #limit = 0;
-  /** `readInto` may be asked, and `write` called. */
-  #readable = true;
-  #writable = true;
-  /** The protocol has said that the content is at its end; the thread was told so. */
-  #atEnd = false;
-  #endTold = false;
-  #demanded = false;
+  /** Whether `readInto` and `write` may be called: neither has asked to wait. */
+  #isReadable = true;
+  #isWritable = true;
+  /** Whether the protocol has said that the content has ended, and whether the thread was told. */
+  #isAtEnd = false;
+  #isEndTold = false;
+  #isDemanded = false;
   #gone: GoneReason | null = null;
-  #lost = false;
-  /** What has come of a text so far, and its kind. */
-  #text: Buffer | null = null;
-  #textKind = 0;
-  /** What the slot said of the response; null while it is there to be asked. */
-  #response: ResponseWords | null = null;
-  #looking = false;
-  #aborted = false;
-  /** Its handler has settled. */
-  #over = false;
+  #hasLostClient = false;
+  /** The part that has come of a text in several records, and its kind. */
+  #partialText: Buffer | null = null;
+  #partialKind = 0;
+  /** A copy of the slot's words on the response, made when the slot is given up; null before. */
+  #responseWords: ResponseWords | null = null;
+  #isLooking = false;
+  #isAborted = false;
+  /** The handler has settled. */
+  #hasSettled = false;
 
   constructor(exchange: Exchange, owner: ThreadRequestOwner) {
     this.exchange = exchange;
@@ -108,39 +112,39 @@ export class ThreadRequest implements Sink, ShutdownCaller {
     exchange.sink = this;
   }
 
-  /** How its client has gone; null while it is there. */
+  /** How the client has gone; null while it is there. */
   get gone(): GoneReason | null {
     return this.#gone;
   }
 
   /** The handler has broken its response off. */
   get aborted(): boolean {
-    return this.#aborted;
+    return this.#isAborted;
   }
 
-  /** The client has gone: there is nobody to send the response to. */
-  get lost(): boolean {
-    return this.#lost;
+  /** The client has gone altogether: no response can be sent. */
+  get hasLostClient(): boolean {
+    return this.#hasLostClient;
   }
 
-  /** Whether more of its content may come. */
-  get streams(): boolean {
-    return !this.#atEnd && this.#limit >= 0 && this.#gone?.canRespond !== true;
+  /** Whether more content may come. */
+  get isStreaming(): boolean {
+    return !this.#isAtEnd && this.#limit >= 0 && this.#gone?.canRespond !== true;
   }
 
-  /** When its handler was started, by `now`; 0 while it waits. */
+  /** When the handler was started, by `now`; 0 while the request waits. */
   get startedAt(): number {
     const { memory } = this.#owner;
     return this.slot < 0 ? 0 : memory.numbers[memory.numbersAt(this.slot) + STARTED];
   }
 
-  /** How long its handler has run, in milliseconds; of use when it has settled. */
+  /** How long the handler has run, in milliseconds; valid once it has settled. */
   get took(): number {
     const { memory } = this.#owner;
     return memory.numbers[memory.numbersAt(this.slot) + TOOK];
   }
 
-  /** The index of the thread that runs it, -1 where none does. */
+  /** The index of the thread that runs the request; -1 if none does. */
   get thread(): number {
     const { memory } = this.#owner;
     if (this.slot < 0) return -1;
@@ -148,17 +152,17 @@ export class ThreadRequest implements Sink, ShutdownCaller {
     return state < 0 ? -1 - state : -1;
   }
 
-  /** Whether its handler runs. */
+  /** Whether the handler runs. */
   get isRunning(): boolean {
     return this.thread >= 0 && this.#load(DONE) === 0;
   }
 
-  // Before a thread is given
+  // Before the request has a thread
 
-  /** Buffers content until all of it, or as much as is waited for, is here. A client that waits for a 100 (Continue) gets one. */
+  /** Buffers content, as much as `limitFor` says, and then is ready. If content is buffered, a client that waits for 100 (Continue) gets it. */
   begin(): void {
-    this.exchange.watch?.(); // whether the handler asks is known in its thread alone
-    if (this.exchange.bodyLength === 0) this.#atEnd = true;
+    this.exchange.watch?.(); // only the thread knows whether the handler wants to hear that the client has gone
+    if (this.exchange.bodyLength === 0) this.#isAtEnd = true;
     else this.#limit = this.#owner.limitFor(this.exchange);
     if (this.#limit <= 0) return this.#ready();
     this.#demand();
@@ -168,27 +172,27 @@ export class ThreadRequest implements Sink, ShutdownCaller {
   #bufferContent(): void {
     const { exchange } = this;
     const limit = this.#limit;
-    // What is whole already, as small content is, needs no memory of its own.
+    // Small content has often come whole already; then it needs no buffer of its own.
     let buffer = this.#content ?? this.#owner.scratch;
     while (this.#buffered < limit) {
       if (this.#buffered === buffer.length) buffer = this.#makeRoom();
       const n = exchange.readInto(buffer, this.#buffered, Math.min(limit, buffer.length) - this.#buffered);
-      if (this.#lost || !this.#buffering) return;
+      if (this.#hasLostClient || !this.#isBuffering) return;
       if (n === 0) {
         if (this.#content === null) this.#makeRoom();
         return;
       }
       if (n < 0) {
-        this.#atEnd = true;
+        this.#isAtEnd = true;
         break;
       }
       this.#buffered += n;
     }
-    if (this.#buffered === exchange.bodyLength) this.#atEnd = true;
+    if (this.#buffered === exchange.bodyLength) this.#isAtEnd = true;
     this.#ready();
   }
 
-  /** Gives memory of its own to what has been buffered, with room for more. */
+  /** Moves the buffered content to a larger buffer of its own. */
   #makeRoom(): Buffer {
     const buffer = Buffer.allocUnsafeSlow(Math.min(this.#limit, Math.max(1024, 2 * this.#buffered)));
     (this.#content ?? this.#owner.scratch).copy(buffer, 0, 0, this.#buffered);
@@ -196,17 +200,17 @@ export class ThreadRequest implements Sink, ShutdownCaller {
   }
 
   #ready(): void {
-    this.#buffering = false;
+    this.#isBuffering = false;
     this.#owner.requestReady(this);
   }
 
-  /** It must wait longer than this turn: what it has buffered gets memory of its own. */
+  /** The request waits for longer than this turn: moves its buffered content out of `scratch`, which other requests will use. */
   keepContent(): void {
     if (this.#buffered === 0 || this.#content !== null) return;
     this.#content = Buffer.from(this.#owner.scratch.subarray(0, this.#buffered));
   }
 
-  /** Moves to a slot, to be put into the queue. @returns false when its head does not fit */
+  /** Moves the request into a slot. @returns false if its head does not fit */
   enter(slot: number, route: Route | null): boolean {
     const { memory, scratch } = this.#owner;
     if (!writeHead(memory, slot, this.exchange, route)) return false;
@@ -219,34 +223,34 @@ export class ThreadRequest implements Sink, ShutdownCaller {
       const put = writeContent(memory, slot, content);
       this.#content = put < content.length ? Buffer.from(content.subarray(put)) : null;
     }
-    // Trailers take the place of the head, so they come when that has been read, and they are asked for.
-    if (this.#atEnd && this.#content === null && this.exchange.trailers === undefined) this.#tellEnd();
+    // Trailers overwrite the head, so they are written only when the thread has read the head and asks for content.
+    if (this.#isAtEnd && this.#content === null && this.exchange.trailers === undefined) this.#tellEnd();
     if (this.#gone !== null) this.#tellGone(this.#gone);
     return true;
   }
 
-  // While a thread has it
+  // While a thread has the request
 
   onReadable(): void {
-    this.#readable = true;
-    if (this.#buffering) this.#bufferContent();
+    this.#isReadable = true;
+    if (this.#isBuffering) this.#bufferContent();
     else if (this.slot >= 0) this.#fill();
   }
 
   onWritable(): void {
-    this.#writable = true;
+    this.#isWritable = true;
     this.look();
   }
 
   onGone(why: GoneReason): void {
     this.#gone = why;
-    if (this.#over) return; // the rest of its response is on its way still
+    if (this.#hasSettled) return; // a message with the last records of the response is still on its way
     if (why.canRespond === true) {
-      this.#readable = false;
-      // The handler's class responds, as to a fault that its handler meets.
-      if (this.#buffering) return this.#ready();
+      this.#isReadable = false;
+      // The handler's class sends the error response, as for errors that a handler meets while it reads.
+      if (this.#isBuffering) return this.#ready();
     } else if (why.kind !== "half-closed") {
-      this.#lost = this.#writable = true;
+      this.#hasLostClient = this.#isWritable = true;
       if (this.slot < 0 || this.#owner.memory.cancel(this.slot)) return this.#owner.requestDropped(this);
     }
     if (this.slot < 0) return;
@@ -259,36 +263,40 @@ export class ThreadRequest implements Sink, ShutdownCaller {
     this.#nudge();
   }
 
-  /** Moves what can be moved, both ways. */
+  /** Moves content to the thread and the response to the client, as far as there is room. */
   look(): void {
-    // To write into a full connection may call back into here, when there is room: `#looking` stops the second call.
-    if (this.slot < 0 || this.#looking) return;
-    this.#looking = true;
-    const done = this.#load(DONE); // first: behind it nothing is put
+    // Writing to the connection may call onWritable, and so this method again: `#isLooking` stops the second call.
+    if (this.slot < 0 || this.#isLooking) return;
+    this.#isLooking = true;
+    const done = this.#load(DONE); // is loaded first: after it is set, nothing more is put into the ring
     const drained = this.#takeResponse(done !== 0);
-    this.#looking = false;
+    this.#isLooking = false;
     if (done !== 0 && drained) {
-      this.#over = true;
-      if (done === 2) this.#response = this.#readResponse();
+      this.#hasSettled = true;
+      if (done === 2) this.#responseWords = this.#readResponse();
       this.#owner.requestDone(this, done === 2);
     } else if (this.slot >= 0) this.#fill();
   }
 
-  /** @param all whether to take it whatever the client takes: the handler has settled @returns whether all was taken */
+  /**
+   * Takes records of the response and gives them to the protocol.
+   * @param all whether to take all of them, however slowly the client reads: the handler has settled
+   * @returns whether all were taken
+   */
   #takeResponse(all: boolean): boolean {
     const reader = this.#rings!.response;
     const { bytes } = this.#owner.memory;
     let kind = 0;
     let took = false;
-    reader.look(); // what is put later is told of
-    while ((this.#writable || all) && (kind = reader.next()) !== 0) {
+    reader.look(); // the thread calls again for records that it puts later
+    while ((this.#isWritable || all) && (kind = reader.next()) !== 0) {
       this.#give(kind, bytes, reader.start, reader.start + reader.length);
       reader.take();
       took = true;
     }
     if (all) return true;
     if (took) reader.publish();
-    const drained = kind === 0 && this.#writable;
+    const drained = kind === 0 && this.#isWritable;
     if (drained && this.#load(OUT_FULL) === 1) {
       this.#store(OUT_FULL, 0);
       this.#nudge();
@@ -299,32 +307,32 @@ export class ThreadRequest implements Sink, ShutdownCaller {
   /** Gives a record to the protocol: what lies in bytes[start, end). */
   #give(kind: number, bytes: Buffer, start: number, end: number): void {
     const whole = kind & ~MORE;
-    // When the client leaves, a text that came in part is never completed. Lines of the log still come, each of them whole.
-    if (whole !== this.#textKind) this.#text = null;
+    // After the client has gone, a text that has come in part is never completed. Lines of the log still come, each of them whole.
+    if (whole !== this.#partialKind) this.#partialText = null;
     if (whole === DATA) {
-      if (!this.#aborted) this.#writable = this.exchange.write(bytes.subarray(start, end));
-    } else if (kind !== whole || this.#text !== null) {
-      const text = Buffer.concat([this.#text ?? NOTHING, bytes.subarray(start, end)]);
-      this.#text = kind === whole ? null : text;
-      this.#textKind = whole;
-      if (this.#text === null) this.#giveWhole(whole, text, 0, text.length);
+      if (!this.#isAborted) this.#isWritable = this.exchange.write(bytes.subarray(start, end));
+    } else if (kind !== whole || this.#partialText !== null) {
+      const text = Buffer.concat([this.#partialText ?? NOTHING, bytes.subarray(start, end)]);
+      this.#partialText = kind === whole ? null : text;
+      this.#partialKind = whole;
+      if (this.#partialText === null) this.#giveWhole(whole, text, 0, text.length);
     } else {
       this.#giveWhole(kind, bytes, start, end);
     }
   }
 
-  /** A thread has checked what it puts: nothing here throws. */
+  /** Gives a whole record to the protocol. The thread has checked it, so nothing here throws. */
   #giveWhole(kind: number, bytes: Buffer, start: number, end: number): void {
     if (kind === LOG) return this.#owner.log(bytes.toString("utf8", start, end));
-    if (this.#aborted) return;
+    if (this.#isAborted) return;
     const { exchange } = this;
     switch (kind) {
       case RESPOND: {
-        const { status, reasonLength, length } = this.#response ?? this.#readResponse();
+        const { status, reasonLength, length } = this.#responseWords ?? this.#readResponse();
         const text = latin1(bytes, start, end);
         const reason = reasonLength < 0 ? reasonOf(status) : text.slice(0, reasonLength);
         exchange.respond(status, reason, new FieldLines(text.slice(Math.max(0, reasonLength))), length);
-        if (opensTunnel(exchange.head.method, status)) this.#atEnd = this.#endTold = false;
+        if (opensTunnel(exchange.head.method, status)) this.#isAtEnd = this.#isEndTold = false;
         break;
       }
       case END:
@@ -337,13 +345,13 @@ export class ThreadRequest implements Sink, ShutdownCaller {
         exchange.closeConnection();
         break;
       case ABORT:
-        this.#aborted = true;
+        this.#isAborted = true;
         exchange.abort();
         break;
     }
   }
 
-  /** What the slot says of the response. */
+  /** Reads the slot's words on the response. */
   #readResponse(): ResponseWords {
     const { memory } = this.#owner;
     return {
@@ -353,51 +361,51 @@ export class ThreadRequest implements Sink, ShutdownCaller {
     };
   }
 
-  /** What did not fit into shared memory. */
-  giveRest(records: readonly Rest[]): void {
+  /** Gives the last records of a response to the protocol, which came in a message because the ring had no room. */
+  giveUnsent(records: readonly UnsentRecord[]): void {
     for (const { kind, bytes } of records)
       this.#give(kind, Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length), 0, bytes.length);
   }
 
   #tellEnd(): void {
-    this.#endTold = true;
+    this.#isEndTold = true;
     if (!writeEnd(this.#owner.memory, this.slot, this.exchange.trailers)) this.exchange.abort();
   }
 
   #demand(): void {
-    if (this.#demanded) return;
-    this.#demanded = true;
+    if (this.#isDemanded) return;
+    this.#isDemanded = true;
     this.exchange.demand();
   }
 
-  /** Reads content into shared memory, where the handler wants it and there is room. */
+  /** Moves content into shared memory, if the handler wants it and there is room. */
   #fill(): void {
-    if (this.#endTold || this.#lost || !this.#readable || this.#load(IN_WANTED) === 0) return;
+    if (this.#isEndTold || this.#hasLostClient || !this.#isReadable || this.#load(IN_WANTED) === 0) return;
     this.#demand();
     const ring = this.#rings!.content;
     let filled = false;
-    while (!this.#atEnd || this.#content !== null) {
+    while (!this.#isAtEnd || this.#content !== null) {
       if (ring.room === 0) {
         this.#store(IN_FULL, 1);
         if (ring.room === 0) break;
-        this.#store(IN_FULL, 0); // there is some now
+        this.#store(IN_FULL, 0); // the thread has just made room
       }
       const n = ring.fill(this.#content === null ? this.exchange : this.#bufferedRest);
-      if (this.#lost) return;
+      if (this.#hasLostClient) return;
       if (n === 0) {
-        this.#readable = false;
+        this.#isReadable = false;
         break;
       }
       if (n > 0) filled = true;
-      else this.#atEnd = true;
+      else this.#isAtEnd = true;
     }
-    const ended = this.#atEnd && this.#content === null;
+    const ended = this.#isAtEnd && this.#content === null;
     if (ended) this.#tellEnd();
     if ((filled || ended) && this.#load(IN_WAITING) === 1) this.#nudge();
-    if (ended && this.hasPlace) this.#owner.leavePlace(this);
+    if (ended && this.isAdmitted) this.#owner.leaveStreams(this);
   }
 
-  /** What was buffered and is not in the ring yet, to be read as an exchange is. */
+  /** Gives the buffered content that is not in the ring yet, with the `readInto` of an exchange. */
   get #bufferedRest(): Pick<Exchange, "readInto"> {
     return {
       readInto: (to, at, max) => {

@@ -1,47 +1,48 @@
-/** Who waits, in the order in which they came; one may leave from anywhere. */
+/** A first-in, first-out queue from whose middle elements can be removed. Taking the first element moves no others. */
 
-/** The places of those that were served are given up when there are so many of them. */
-const MANY = 1024;
+/** Empty places at the front are removed when there are more than this many. */
+const MAX_EMPTY = 1024;
 
 export class WaitingQueue<T> {
-  /** Those that were served are undefined, and come before all that wait. */
+  /** The elements, behind the empty places of those that were taken. */
   readonly #places: (T | undefined)[] = [];
+  /** The index of the first element. */
   #first = 0;
 
-  /** How many wait. */
+  /** How many elements there are. */
   get size(): number {
     return this.#places.length - this.#first;
   }
 
-  /** The one that has waited longest. */
+  /** The element that was added first. */
   get first(): T | undefined {
     return this.#places[this.#first];
   }
 
-  push(one: T): void {
-    this.#places.push(one);
+  push(element: T): void {
+    this.#places.push(element);
   }
 
-  /** Takes the one that has waited longest. */
+  /** Takes the element that was added first. */
   shift(): T | undefined {
     if (this.size === 0) return undefined;
-    const one = this.#places[this.#first];
+    const element = this.#places[this.#first];
     this.#places[this.#first++] = undefined;
-    if (this.size === 0 || this.#first > MANY) {
+    if (this.size === 0 || this.#first > MAX_EMPTY) {
       this.#places.splice(0, this.#first);
       this.#first = 0;
     }
-    return one;
+    return element;
   }
 
-  /** @returns whether it has waited here */
-  remove(one: T): boolean {
-    const at = this.#places.indexOf(one, this.#first);
+  /** Removes an element, wherever it is. @returns whether it was in the queue */
+  remove(element: T): boolean {
+    const at = this.#places.indexOf(element, this.#first);
     if (at >= 0) this.#places.splice(at, 1);
     return at >= 0;
   }
 
-  /** Takes all. */
+  /** Takes all elements. */
   clear(): T[] {
     const all = this.#places.slice(this.#first) as T[];
     this.#places.length = this.#first = 0;

@@ -1,4 +1,4 @@
-/** The head of a request in shared memory: one text of all its parts, and the places of names and values in it. */
+/** The head of a request in shared memory: one text of all its parts, and the positions of field names and values in it. */
 import { copy, latin1, writeLatin1 } from "../../protocol/bytes.ts";
 import type { ConnectionInfo, Exchange, RequestHead } from "../../protocol/exchange.ts";
 import { Fields } from "../../protocol/fields.ts";
@@ -20,31 +20,32 @@ import {
   TEXTS,
 } from "./memory.ts";
 
-/** Heads and trailers of up to so many bytes fit into a slot, where the limits allow them. A larger one is refused if it does not. */
-const MOST = 1024 * 1024;
+/** Heads and trailers of up to this many bytes fit into a slot, if the limits allow them. Larger ones may not fit, and are refused then. */
+const MAX_SIZE = 1024 * 1024;
 
-/** How many bytes a head may need within the limits. */
+/** How many bytes a slot needs for a head or trailers within the limits. */
 export function headSizeFor(limits: Limits): number {
-  // The text has the request line and all fields in it. The target, and the authority that may be a part of it, are there once more.
-  const size = Math.min(limits.maxHeadSize, MOST);
+  // The text of the fields is the whole head as it came. The method, target and version follow it once more, and then the authority, which
+  // may be a part of the target.
+  const size = Math.min(limits.maxHeadSize, MAX_SIZE);
   const head = 2 * size + Math.min(limits.maxTargetSize, size) + spansOf(limits.maxFields, size);
-  const trailerSize = Math.min(limits.maxTrailerSize, MOST);
+  const trailerSize = Math.min(limits.maxTrailerSize, MAX_SIZE);
   return (Math.max(head, trailerSize + spansOf(limits.maxTrailers, trailerSize)) + 4096) & ~7;
 }
 
-/** How much the places of names and values take: of so many fields, as far as so many bytes can hold them ("a:" and the line's end). */
+/** How many bytes the positions of names and values take. Each field takes at least 3 bytes of the text: "a:" and the line's end. */
 function spansOf(fields: number, size: number): number {
   return 16 * Math.min(fields, Math.ceil(size / 3));
 }
 
-/** What a router has found: the number of the class, and what its pattern has found in the path. */
+/** What a router has found: the index of the class, and the parameters that its pattern has found in the path. */
 export interface Route {
   readonly index: number;
   readonly params: Readonly<Record<string, string | undefined>> | undefined;
   readonly fallback: boolean;
 }
 
-/** Makes a slot ready for a request. @returns false when its head does not fit */
+/** Makes a slot ready for a request, and writes the head there. @returns false if the head does not fit */
 export function writeHead(memory: PoolMemory, slot: number, exchange: Exchange, route: Route | null): boolean {
   const { words, numbers } = memory;
   const { head, connection } = exchange;
@@ -70,13 +71,13 @@ export function writeHead(memory: PoolMemory, slot: number, exchange: Exchange, 
   return writeText(memory, slot, text + method + target + version + (authority ?? "") + host + found, spans);
 }
 
-/** A request's head as a thread has it: a copy of its text, from which parts are cut when somebody asks. */
+/** A request's head in a thread: a copy of its text, from which parts are cut when they are read. */
 export class ThreadHead implements RequestHead {
   readonly fields: Fields;
   readonly method: string;
   readonly target: string;
   readonly #text: string;
-  /** Where in the text its parts end. */
+  /** The positions in the text at which its parts end. */
   readonly #ends: readonly number[];
   readonly #hasAuthority: boolean;
   readonly #port: number;
@@ -116,7 +117,7 @@ export class ThreadHead implements RequestHead {
     return { clientAddress: [this.#part(5), this.#port], alpn: null };
   }
 
-  /** What a router elsewhere has found; null where there is none. */
+  /** What the router has found on the event loop; null if this thread finds the class itself, or no class is needed. */
   get route(): Route | null {
     if (this.#route < 0) return null;
     const [params, fallback] = JSON.parse(this.#part(6)) as [Route["params"], boolean];
@@ -128,7 +129,7 @@ export class ThreadHead implements RequestHead {
   }
 }
 
-/** Ends the content of a request. @returns false when its trailers do not fit */
+/** Ends the content of a request. @returns false if its trailers do not fit */
 export function writeEnd(memory: PoolMemory, slot: number, trailers: Fields | undefined): boolean {
   const at = memory.slotAt(slot);
   if (trailers !== undefined) {
@@ -145,7 +146,7 @@ export function readTrailers(memory: PoolMemory, slot: number): Fields {
   return new Fields(textAt(memory, slot, length), spansAt(memory, slot, length));
 }
 
-/** Content that has come already, as much of it as the ring holds. @returns how many bytes */
+/** Writes buffered content into the empty ring of a slot, as much as the ring holds. @returns how many bytes that was */
 export function writeContent(memory: PoolMemory, slot: number, content: Uint8Array): number {
   const n = Math.min(content.length, memory.layout.ringSize);
   copy(content, 0, n, memory.bytes, memory.inAt(slot));
@@ -178,7 +179,7 @@ function spansAt(memory: PoolMemory, slot: number, length: number): number[] {
   return spans;
 }
 
-/** JSON in ASCII: names of parameters may be of any script. */
+/** Escapes JSON to ASCII, since the text of a head is one byte a character, and parameters may have others. */
 function ascii(json: string): string {
   return json.replace(/[^\x20-\x7e]/g, (c) => "\\u" + c.charCodeAt(0).toString(16).padStart(4, "0"));
 }

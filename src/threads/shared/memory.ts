@@ -1,141 +1,142 @@
 /**
- * The memory that the event loop and its threads share, and nothing else of a request crosses between them: a queue of slots, and in
- * each slot one request and its response.
+ * The memory that the event loop and its threads share: a queue of slots, and in each slot one request and its response.
  *
- *   words    the queue; a bell, a mode and the like for each thread; what is known of each slot
+ *   words    the queue; for each thread a bell, a mode and the like; for each slot its state, positions and the like
  *   numbers  five for each slot
  *   slots    for each: the head of the request, a ring for its content, a ring for the response
  *
- * Everything in it is written by one side and read by the other. What was written is handed over by an atomic store of a position
- * or a state behind it, and found by an atomic load: sequentially consistent, as all of Atomics is. Who writes what:
+ * One side writes data, then hands it over by an atomic store of a position or a state. The other side finds it by an atomic load. All
+ * of Atomics is sequentially consistent. The sides that write each word:
  *
  *   the event loop   TAIL, the queue, ENDING; the head of a request, ROUTE, GONE, its content up to IN_PUT, IN_STATE, OUT_TAKEN
  *   the thread       the response up to OUT_PUT, its STATUS and the like; DONE, IN_TAKEN, IN_WAITING; its COUNT, SINCE, STARTED, TOOK
  *   both             HEAD: either side moves it past places whose request was taken or given up
- *                    STATE: the loop makes it a ticket and FREE again, the thread that takes the request its index
- *                    MODE: the thread says that it rests, and whoever makes that BUSY sees to it that it works
- *                    BELL, MAIL, LOOKING, the bits of ATTENTION: raised by who calls, lowered by who comes
- *                    IN_WANTED: raised by the thread; IN_STATE: lowered by it for a tunnel
- *                    IN_FULL, OUT_FULL: raised by who waits for room, lowered by who makes some
+ *                    STATE: the loop stores a ticket, and FREE at the end; the thread that takes the request stores -1 - its index
+ *                    MODE: the thread says that it is idle; the side that changes this to BUSY makes sure that the thread works
+ *                    BELL: the loop adds 1 to wake the thread
+ *                    MAIL, LOOKING, the bits of ATTENTION: set by the side that calls, cleared by the side that looks
+ *                    IN_WANTED: set by the thread; IN_STATE: the thread sets it back to 0 for a tunnel
+ *                    IN_FULL, OUT_FULL: set by the side that waits for room, cleared by the side that makes room
  *
- * A thread can be ended between any two of its stores. So a slot says who has it before the queue moves on, and what the thread
- * has handed over counts; what it was about to hand over has never been. LOOKING and ATTENTION need nobody to mend them: the loop
+ * A thread can be ended between any two of its stores. So a slot says which thread has it before the queue moves on. Data that the
+ * thread has handed over counts; data that it was about to hand over is lost. LOOKING and ATTENTION need no repair then, since the loop
  * looks at all slots of a thread that has ended.
  */
 import { Buffer } from "node:buffer";
 import { performance } from "node:perf_hooks";
 import process from "node:process";
 
-/** Words of two cache lines: what different threads write lies so far apart, or each write would take the line from the others. */
-const APART = 32;
+/** Two cache lines, in words. Words that different threads write lie this far apart, so that a write takes no line from other threads. */
+const SPACING = 32;
 
 // Words of the pool
-/** Where in the queue the next request is taken. */
+/** The position in the queue from which the next request is taken. */
 export const HEAD = 0;
-/** Where in the queue the next request is put; written by the event loop alone. */
-export const TAIL = APART;
-/** The event loop will look at the slots without being told again. */
-export const LOOKING = 2 * APART;
-/** A bit for each slot that the event loop should look at: as many words of them as it takes. */
-const ATTENTION = 3 * APART;
+/** The position in the queue to which the next request is put; only the event loop writes it. */
+export const TAIL = SPACING;
+/** 1: the event loop will look at the slots anyway, so threads need not send it a message. */
+export const LOOKING = 2 * SPACING;
+/** A bit for each slot, in one word for 32 slots: the event loop should look at the slot. */
+const ATTENTION = 3 * SPACING;
 /** The port that the server listens on, and the length of its host. */
-const PORT = 4 * APART;
+const PORT = 4 * SPACING;
 const HOST_LENGTH = PORT + 1;
-/** The server stops. */
+/** 1: the server stops. */
 const STOPPING = PORT + 2;
-/** What the server has done: see stats.ts. */
-export const STATS = 5 * APART;
-export const STATS_WORDS = 16 * APART;
+/** The server's statistics: see stats.ts. */
+export const STATS = 5 * SPACING;
+export const STATS_WORDS = 16 * SPACING;
 const QUEUE = STATS + STATS_WORDS;
 
 // Words of a thread
-/** Counts what has happened; a thread that blocks waits for it to change. */
+/** Counts the calls that wake the thread: a thread that blocks waits for a change. */
 export const BELL = 0;
-/** What the thread does, one of the modes below. */
+/** What the thread does: one of the modes below. */
 export const MODE = 1;
-/** A message to the thread is on its way. */
+/** 1: a message to the thread is on its way. */
 export const MAIL = 2;
-/** Counts the requests that it has taken. */
+/** Counts the requests that the thread has taken. */
 export const COUNT = 3;
-/** When it took the last one, by `now`: in microseconds, as far as a word holds them. */
+/** When the thread took its last request, by `now`: the low 32 bits of the time in microseconds. */
 export const SINCE = 4;
-/** The thread is to end: it takes no more requests. */
+/** 1: the thread is to end, and takes no more requests. */
 export const ENDING = 5;
-const THREAD_WORDS = APART;
+const THREAD_WORDS = SPACING;
 
 // Modes of a thread
-/** It runs, and looks at the queue before it rests. */
+/** The thread runs, and looks at the queue before it is idle. */
 export const BUSY = 0;
-/** It blocks for a moment: a change of its bell wakes it. */
+/** The thread is idle, and blocks for a moment: a change of its bell wakes it. */
 export const RESTING = 1;
-/** Its event loop runs: a message wakes it. */
+/** The thread is idle, and its event loop runs: a message wakes it. */
 export const PARKED = 2;
-/** A handler blocks in it: a change of its bell wakes it. */
+/** A handler blocks in the thread: a change of its bell wakes it. */
 export const BLOCKED = 3;
-/** It takes no more requests. */
+/** The thread takes no more requests. */
 export const LEAVING = 4;
 
 // Words of a slot
-/** FREE, the ticket of the request that waits in it, or -1 - the index of the thread that has taken it. */
+/** FREE, the ticket of the request that waits in the slot, or -1 - the index of the thread that has taken the request. */
 export const STATE = 0;
-/** The ticket of the request: a number that tells it from others before and after it. */
+/** The ticket of the request: a number that tells it from requests before and after it. */
 export const TICKET = 1;
-/** How the peer has gone: 1 + the kind, and 256 x (1 + the error); 0 while it is there. */
+/** How the client has gone, as gone_reason.ts encodes it; 0 while it is there. */
 export const GONE = 2;
 /** Lengths of the parts of the head's text: fields, method, target, version, authority (-1: null), host, route. */
 export const TEXTS = 3;
 export const TEXT_COUNT = 7;
-/** How many places of names and values follow the text. */
+/** How many positions of names and values follow the text. */
 export const SPANS = TEXTS + TEXT_COUNT;
+/** The client's port. */
 export const PEER_PORT = SPANS + 1;
-/** 1: the peer waits for 100 (Continue). */
+/** 1: the client waits for 100 (Continue). */
 export const FLAGS = SPANS + 2;
-/** Which of the server's classes the route has found; -1 where the thread finds the class itself. */
+/** The index of the class that the router has found; -1 if the thread finds the class itself, or no class is needed. */
 export const ROUTE = SPANS + 3;
-/** Positions in the ring of content: up to where it was put, and taken. */
+/** Positions in the ring of content: up to where bytes were put, and up to where they were taken. */
 export const IN_PUT = SPANS + 4;
 export const IN_TAKEN = SPANS + 5;
-/** Of the content: 0 more may come, 1 it has ended, 2 it has ended with trailers, which lie where the head was. */
+/** The state of the content: 0 more may come, 1 it has ended, 2 it has ended with trailers, which lie where the head was. */
 export const IN_STATE = SPANS + 6;
-/** The handler has asked for content that is not here. */
+/** 1: the handler has asked for content. */
 export const IN_WANTED = SPANS + 7;
-/** The thread waits for content; it alone changes this. */
+/** 1: the thread waits for content; only the thread changes this. */
 export const IN_WAITING = SPANS + 8;
-/** The event loop waits for room: it sets this, and the thread clears it when there is some. */
+/** 1: the event loop waits for room in the ring; the thread clears this when there is room. */
 export const IN_FULL = SPANS + 9;
-/** Positions in the ring of the response. */
+/** Positions in the ring of the response, as of content. */
 export const OUT_PUT = SPANS + 10;
 export const OUT_TAKEN = SPANS + 11;
-/** The thread waits for room: it sets this, and the event loop clears it when there is some. */
+/** 1: the thread waits for room in the ring; the event loop clears this when there is room. */
 export const OUT_FULL = SPANS + 12;
-/** The handler has settled: 1; 2 where a message brings the rest of the response. */
+/** 0 while the handler runs; 1: it has settled; 2: it has settled, and a message brings the last records of the response. */
 export const DONE = SPANS + 13;
-/** Of the response: its status, and the length of its reason phrase, -1 where that is the status' own. */
+/** The status of the response, and the length of its reason phrase; -1 for the usual phrase of the status. */
 export const STATUS = SPANS + 14;
 export const REASON = SPANS + 15;
-const SLOT_WORDS = APART;
+const SLOT_WORDS = SPACING;
 
 export const FREE = 0;
 
 // Numbers of a slot
 /** When the handler was started, by `now`. */
 export const STARTED = 0;
-/** How long it ran, in milliseconds. */
+/** How long the handler ran, in milliseconds. */
 export const TOOK = 1;
-/** The length of the content, -1 when not known. */
+/** The length of the request's content; -1 if it is not known. */
 export const BODY_LENGTH = 2;
-/** The length of the response's content, -1 when not known. */
+/** The length of the response's content; -1 if it is not known. */
 export const RESPONSE_LENGTH = 3;
-/** When the head of the request was complete, by `now`; 0 where nobody wants to know. */
+/** When the head of the request was complete, by `now`; 0 if neither the log nor `requestEnded` needs it. */
 export const BEGAN = 4;
 const SLOT_NUMBERS = 5;
 
 const HOST_SIZE = 512;
 
-/** Places in the bytes are counted in 31 bits. */
-const MOST_BYTES = 2 ** 31 - 1;
+/** Offsets into the memory are 32-bit integers with a sign. */
+const MAX_BYTES = 2 ** 31 - 1;
 
-/** How much of everything there is. */
+/** The sizes from which the layout of the memory follows. */
 export interface Layout {
   readonly threads: number;
   /** At most 256. */
@@ -151,11 +152,11 @@ export class PoolMemory {
   readonly buffer: SharedArrayBuffer;
   readonly words: Int32Array;
   readonly numbers: Float64Array;
-  /** All of it. */
+  /** The whole memory. */
   readonly bytes: Buffer;
   readonly #queueMask: number;
-  /** Where the queue's head was when that was of interest last. */
-  #headSeen = 0;
+  /** HEAD as `hasRoom` has last read it. */
+  #lastHead = 0;
   readonly #attentionWords: number;
   readonly #threads: number;
   readonly #slots: number;
@@ -164,8 +165,8 @@ export class PoolMemory {
   readonly #slotSize: number;
 
   /**
-   * @param buffer what another thread has; made when left out
-   * @throws {RangeError} where the layout needs more than can be shared
+   * @param buffer the memory of another thread's PoolMemory; allocated if left out
+   * @throws {RangeError} if the layout needs 2 GiB or more
    */
   constructor(layout: Layout, buffer?: SharedArrayBuffer) {
     const { threads, slots, headSize, ringSize } = layout;
@@ -181,66 +182,66 @@ export class PoolMemory {
     this.#bytesAt = this.#host + HOST_SIZE;
     this.#slotSize = headSize + 2 * ringSize;
     const size = this.#bytesAt + slots * this.#slotSize;
-    if (size > MOST_BYTES)
+    if (size > MAX_BYTES)
       throw new RangeError(
-        `${slots} requests with heads of the size that maxHeadSize and maxFields allow are more than threads can share, ${size} bytes:` +
-          " lower one of these, or threads.max",
+        `cannot share ${size} bytes with threads, at most ${MAX_BYTES}: that is what ${slots} requests take whose heads are as large as` +
+          " maxHeadSize and maxFields allow. Lower one of these, or threads.max",
       );
     this.buffer = buffer ?? new SharedArrayBuffer(size);
-    // The words of everything, the bytes' included: what is aligned in those can be read as words.
+    // `words` covers the bytes as well, so that aligned numbers in heads and records can be read as words.
     this.words = new Int32Array(this.buffer);
     this.numbers = new Float64Array(this.buffer, 4 * wordCount, slots * SLOT_NUMBERS);
     this.bytes = Buffer.from(this.buffer);
   }
 
-  /** Where the words of a thread begin. */
+  /** The index in `words` at which a thread's begin. */
   threadAt(index: number): number {
     return this.#threads + index * THREAD_WORDS;
   }
 
-  /** Where the words of a slot begin. */
+  /** The index in `words` at which a slot's begin. */
   slotAt(slot: number): number {
     return this.#slots + slot * SLOT_WORDS;
   }
 
-  /** Where the numbers of a slot begin. */
+  /** The index in `numbers` at which a slot's begin. */
   numbersAt(slot: number): number {
     return slot * SLOT_NUMBERS;
   }
 
-  /** Where in the bytes the head of a slot's request lies. */
+  /** The index in `bytes` at which the head of a slot's request begins. */
   headAt(slot: number): number {
     return this.#bytesAt + slot * this.#slotSize;
   }
 
-  /** Where in the bytes the ring of a slot's content lies. */
+  /** The index in `bytes` at which the ring of a slot's content begins. */
   inAt(slot: number): number {
     return this.headAt(slot) + this.layout.headSize;
   }
 
-  /** Where in the bytes the ring of a slot's response lies. */
+  /** The index in `bytes` at which the ring of a slot's response begins. */
   outAt(slot: number): number {
     return this.inAt(slot) + this.layout.ringSize;
   }
 
-  /** How many places of the queue are taken: requests that wait, and those that were given up meanwhile. */
+  /** How many places of the queue are taken: by requests that wait, and by requests that were given up meanwhile. */
   get queued(): number {
     const { words } = this;
     return (Atomics.load(words, TAIL) - Atomics.load(words, HEAD)) | 0;
   }
 
-  /** Whether the queue takes one more; for the event loop. */
+  /** Whether there is room in the queue for one more request; for the event loop. */
   get hasRoom(): boolean {
     const tail = this.words[TAIL];
-    if (((tail - this.#headSeen) | 0) <= this.#queueMask) return true;
-    void this.first; // lets go of places whose requests were given up
-    this.#headSeen = Atomics.load(this.words, HEAD);
-    return ((tail - this.#headSeen) | 0) <= this.#queueMask;
+    if (((tail - this.#lastHead) | 0) <= this.#queueMask) return true;
+    void this.first; // frees the places of requests that were given up
+    this.#lastHead = Atomics.load(this.words, HEAD);
+    return ((tail - this.#lastHead) | 0) <= this.#queueMask;
   }
 
   /**
-   * The slot that waits longest; undefined where none does. Moves the queue on over requests that were given up. For the event
-   * loop: nobody else puts anything into the places that it looks at.
+   * The slot that has waited longest; undefined if none waits. Moves HEAD past requests that were given up. For the event loop only: a
+   * thread could find that the event loop has meanwhile put another slot into the place.
    */
   get first(): number | undefined {
     const { words } = this;
@@ -255,7 +256,7 @@ export class PoolMemory {
 
   /**
    * Puts a slot at the end of the queue; for the event loop. `hasRoom` must be true.
-   * @returns the request's ticket, which no other one has for a long time
+   * @returns the request's ticket, which the next 2^30 - 1 requests do not have
    */
   push(slot: number): number {
     const { words } = this;
@@ -268,12 +269,12 @@ export class PoolMemory {
     return ticket;
   }
 
-  /** Nothing is in a slot any more. */
+  /** Marks a slot as free. */
   free(slot: number): void {
     Atomics.store(this.words, this.slotAt(slot) + STATE, FREE);
   }
 
-  /** Gives up a request that waits. @returns false when a thread has taken it */
+  /** Gives up a request that waits. @returns false if a thread has taken it */
   cancel(slot: number): boolean {
     const at = this.slotAt(slot);
     const ticket = this.words[at + TICKET];
@@ -281,26 +282,27 @@ export class PoolMemory {
   }
 
   /**
-   * Takes the slot that has waited longest; for threads, any number of them at once. The slot is marked before the queue moves on,
-   * so that a thread that is ended in between loses nothing.
-   * @returns -1 where none waits
+   * Takes the slot that has waited longest; for threads, any number of them at once. The slot is marked as this thread's before HEAD
+   * moves on, so that no request is lost if the thread is ended in between.
+   * @param thread the index of the thread
+   * @returns the slot; -1 if none waits
    */
   take(thread: number): number {
     const { words } = this;
     for (;;) {
       const head = Atomics.load(words, HEAD);
       if (head === Atomics.load(words, TAIL)) return -1;
-      const slot = words[QUEUE + (head & this.#queueMask)]; // of any time, but then its ticket is none of this place's
+      const slot = words[QUEUE + (head & this.#queueMask)]; // may be an old or a newer slot, but then its ticket is another
       const ticket = ticketOf(head);
       const state = this.slotAt(slot) + STATE;
       const taken = Atomics.compareExchange(words, state, ticket, -1 - thread) === ticket;
-      // Whoever has taken it, or given it up: the queue moves on, by one of those who look at it.
+      // Whether this thread has taken it, another one has, or it was given up: HEAD moves on, and only one of those that try moves it.
       Atomics.compareExchange(words, HEAD, head, (head + 1) | 0);
       if (taken) return slot;
     }
   }
 
-  /** Tells the event loop to look at a slot; for threads. @returns whether it must be woken for that */
+  /** Asks the event loop to look at a slot; for threads. @returns whether a message must wake the event loop */
   callFor(slot: number): boolean {
     Atomics.or(this.words, ATTENTION + (slot >> 5), 1 << (slot & 31));
     return Atomics.load(this.words, LOOKING) === 0 && Atomics.exchange(this.words, LOOKING, 1) === 0;
@@ -320,12 +322,12 @@ export class PoolMemory {
     return Atomics.load(this.words, STOPPING) === 1;
   }
 
-  /** The server stops; for the event loop. */
+  /** Says that the server stops; for the event loop. */
   stop(): void {
     Atomics.store(this.words, STOPPING, 1);
   }
 
-  /** Where the server listens. */
+  /** The address that the server listens on. */
   get address(): readonly [host: string, port: number] {
     const { words, bytes } = this;
     return [bytes.toString("utf8", this.#host, this.#host + words[HOST_LENGTH]), words[PORT]];
@@ -337,7 +339,7 @@ export class PoolMemory {
   }
 }
 
-/** What is said of a place in the queue: never FREE, never below. */
+/** The ticket of a request at a position in the queue: from 1 to 2^30, so never FREE, and never the mark of a thread. */
 function ticketOf(position: number): number {
   return (position & 0x3fffffff) + 1;
 }
@@ -348,19 +350,19 @@ const hrtimeOrigin = difference(
 );
 
 /**
- * What added to the time of `performance` gives one that is the same in all threads. Where `hrtime` begins anew in each thread, as on
- * Bun and Deno, all that threads have in common is the time of day.
+ * The difference between `now` and `performance.now` in this thread, in milliseconds. The clock that all threads share is `hrtime`. On
+ * Bun and Deno, `hrtime` begins anew in each thread, so the shared clock is the time of day.
  */
 export const origin = Math.abs(hrtimeOrigin) < 1 ? performance.timeOrigin : hrtimeOrigin;
 
-/** By how much a clock is ahead of another. What keeps this waiting between the two looks takes from that, so it looks often. */
+/** How far a clock is ahead of another. A pause between the two readings makes the difference smaller, so the largest of 10 counts. */
 export function difference(one: () => number, other: () => number): number {
   let most = -Infinity;
   for (let i = 0; i < 10; i++) most = Math.max(most, one() - other());
   return most;
 }
 
-/** Milliseconds by a clock that is the same in all threads. */
+/** The time in milliseconds, by a clock that all threads share. */
 export function now(): number {
   return performance.now() + origin;
 }

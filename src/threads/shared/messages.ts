@@ -1,56 +1,65 @@
-/** What is said in messages, because it is rare or large; the rest goes through shared memory. */
+/** The messages between the event loop and its threads. They are rare or large: all else goes through shared memory. */
 import type { BodyLimits } from "../../protocol/limits.ts";
 import type { Program } from "../../program/program_description.ts";
 import type { ReadyMessage } from "../../program/supervised_worker.ts";
 import type { ExecutorServices } from "../../handler/loop_executor.ts";
-import type { Rest } from "./rings.ts";
+import type { UnsentRecord } from "./rings.ts";
 import type { Layout } from "./memory.ts";
 import type { Settings, ThreadingOptions } from "./threading_options.ts";
 
-/** What a thread begins with. */
+/** The `workerData` of a handler thread. */
 export interface ThreadStart {
   readonly layout: Layout;
   readonly buffer: SharedArrayBuffer;
-  /** Which of the threads it is. */
+  /** The index of the thread, from 0 on. */
   readonly index: number;
   readonly program: Program;
-  /** How long it may take to find its handlers, in milliseconds. */
+  /** How long the thread may take to find its handlers, in milliseconds. */
   readonly startTimeout: number;
-  /** Whether the thread finds out which request an error is of that nobody catches, also where that costs time: see uncaught_errors.ts. */
+  /** Whether the thread finds out which request has caused an uncaught error, even where that costs time: see uncaught_errors.ts. */
   readonly isTracked: boolean;
-  /** Nobody would see a line of the log. */
+  /** The server logs nothing. */
   readonly silent: boolean;
   readonly threadData: unknown;
-  /** For a server that the thread constructs itself. */
+  /** Options for a server that the thread constructs itself. */
   readonly options: ThreadingOptions & BodyLimits;
 }
 
-/** To a thread: the server stops; a shutdown that was asked for is over; end. 0 says that there is something in shared memory. */
-export type ToThread = { readonly stopping: true } | { readonly down: number } | { readonly exit: true };
+/** A message to a thread. Besides these, 0 says that there is news in shared memory. */
+export type ToThread =
+  /** The server stops. */
+  | { readonly stopping: true }
+  /** A shutdown that the thread has asked for is complete: its number. */
+  | { readonly down: number }
+  /** The thread is to end. */
+  | { readonly exit: true };
 
-/** From a thread that takes requests. */
+/** A thread is ready to take requests. */
 export interface ThreadReady extends ReadyMessage {
-  /** It has no router of its own. */
+  /** Whether the thread has no router of its own, and so needs routes with its requests. */
   readonly needsRoutes: boolean;
 }
 
-/** From a thread, besides how its start went. */
+/** A message from a thread, besides those on how its start went. */
 export type FromThread =
-  /** Look at shared memory. */
+  /** There is news in shared memory. */
   | 0
-  /** What was written of a response and did not fit. */
-  | { readonly rest: readonly Rest[]; readonly ticket: number }
-  /** It ends by an error of the request that it runs, given by its ticket, and of no other. */
-  | { readonly own: number }
-  /** A line of the log: of no request, or behind content of one. */
+  /** The last records of a response, which the ring had no room for, and the ticket of the request. */
+  | { readonly unsent: readonly UnsentRecord[]; readonly ticket: number }
+  /** The thread ends by an error of the request that it runs: the request's ticket. */
+  | { readonly fault: number }
+  /** A line of the log that belongs to no request, or that must not wait behind the content of a response. */
   | { readonly log: string }
-  /** Shut the server down: its number among such wishes, and the request that asks for it, 0 for none. */
+  /**
+   * The thread asks for a shutdown of the server: its number among those that the thread has asked for; whether to call `serverClose`
+   * and not `shutdown`; and the ticket of the request whose handler asks, 0 for none.
+   */
   | { readonly shutdown: number; readonly atOnce: boolean; readonly ticket: number };
 
-/** What all threads of a server begin with. */
+/** The part of a ThreadStart that is the same for all threads of a server. */
 export type ThreadsStart = Omit<ThreadStart, "index" | "layout" | "buffer" | "isTracked">;
 
-/** @param options those of the server that are ThreadingMixIn's */
+/** Makes the part of a ThreadStart that is the same for all threads. @param options the server's options that are ThreadingMixIn's */
 export function startFor(
   program: Program,
   { log, limits }: ExecutorServices,

@@ -1,39 +1,39 @@
-/** The two rings of a slot: plain bytes for the content of a request, records for its response. Neither side waits in here. */
+/** The two ring buffers of a slot: plain bytes for the content of a request, records for its response. Nothing here blocks. */
 import { copy, writeLatin1 } from "../../protocol/bytes.ts";
 import type { Exchange } from "../../protocol/exchange.ts";
 import type { PoolMemory } from "./memory.ts";
 import { IN_PUT, IN_TAKEN, OUT_PUT, OUT_TAKEN } from "./memory.ts";
 
 // Kinds of records
-/** The head of the response: its reason phrase, where that is not the status' own, and its field lines; the rest is in the slot's words. */
+/** The head of the response: its reason phrase, unless it is the usual one, and its field lines. The slot's words have its status. */
 export const RESPOND = 1;
 /** Content of the response. */
 export const DATA = 2;
-/** The response has ended; its trailers, or nothing. */
+/** The end of the response: the field lines of its trailers, if it has any. */
 export const END = 3;
-/** An interim response: three digits of its status, its field lines. */
+/** An interim response: the three digits of its status, and its field lines. */
 export const INFORM = 4;
 /** A line of the log, as UTF-8. */
 export const LOG = 5;
-/** The connection shall end behind this response. */
+/** The connection is to be closed after this response. */
 export const CLOSE = 6;
-/** The response is given up. */
+/** The response is broken off. */
 export const ABORT = 7;
-/** Fills the end of the ring, where nothing else fits. */
+/** Fills the end of the ring, if only the head of a record fits there. */
 const PAD = 8;
-/** Added to a kind: what it holds goes on in the next record. */
+/** Added to a kind: the data goes on in the next record. */
 export const MORE = 16;
 
-/** Bytes of a record before what it holds: its kind and its length. */
+/** Bytes of a record before its data: its kind and its length. */
 const RECORD_HEAD = 8;
 
-/** A record that found no room in its ring. */
-export interface Rest {
+/** A record, or the end of one, that its ring had no room for. */
+export interface UnsentRecord {
   readonly kind: number;
   readonly bytes: Uint8Array;
 }
 
-/** Puts records into the ring of a response; for the thread. They are handed over by `publish`, and can be taken back before. */
+/** Puts records into the ring of a response; for the thread. `publish` hands them over; before that, they can be taken back. */
 export class RecordWriter {
   readonly #memory: PoolMemory;
   readonly #size: number;
@@ -48,19 +48,19 @@ export class RecordWriter {
     this.#size = memory.layout.ringSize;
   }
 
-  /** Begins with the empty ring of another slot. */
+  /** Begins to write into the ring of a slot, which must be empty. */
   open(slot: number): void {
     this.#words = this.#memory.slotAt(slot);
     this.#bytes = this.#memory.outAt(slot);
     this.#put = this.#taken = this.#published = 0;
   }
 
-  /** Where the next record goes. */
+  /** The position of the next record. */
   get position(): number {
     return this.#put;
   }
 
-  /** How many bytes have been put and not handed over. */
+  /** How many bytes have been put and not handed over yet. */
   get unpublished(): number {
     return (this.#put - this.#published) | 0;
   }
@@ -71,7 +71,7 @@ export class RecordWriter {
     Atomics.store(this.#memory.words, this.#words + OUT_PUT, this.#put);
   }
 
-  /** Takes back what was put from a position on. @returns false when it was handed over */
+  /** Takes back all records from a position on. @returns false if they were handed over already */
   retract(position: number): boolean {
     if (((position - this.#published) | 0) < 0) return false;
     this.#put = position;
@@ -79,8 +79,8 @@ export class RecordWriter {
   }
 
   /**
-   * Puts a record that holds bytes[from …], or as much of them as there is room for; then it is of the kind + MORE.
-   * @returns how many of the bytes were put; -1 where there is no room
+   * Puts a record of bytes[from …]. If there is not room for all of them, it puts the first part, as a record of the kind + MORE.
+   * @returns how many of the bytes were put; -1 if there is no room
    */
   put(kind: number, bytes: Uint8Array, from: number): number {
     const length = bytes.length - from;
@@ -92,7 +92,7 @@ export class RecordWriter {
     return n;
   }
 
-  /** Puts a record that holds text, one byte a character. @returns false where there is no room for all of it */
+  /** Puts a record of text, one byte a character. @returns false if there is no room for all of it */
   putText(kind: number, text: string): boolean {
     if (this.#room(text.length) < text.length) return false;
     if (text !== "") writeLatin1(this.#memory.bytes, this.#at(), text);
@@ -104,10 +104,10 @@ export class RecordWriter {
     return this.#bytes + (this.#put & (this.#size - 1)) + RECORD_HEAD;
   }
 
-  /** How much a record may hold; -1 where there is no room worth it. */
+  /** How many bytes of data a record may have now; -1 if there is too little room. */
   #room(wanted: number): number {
     const size = this.#size;
-    // Crumbs would cost more than they carry.
+    // Very small records cost more than it costs to wait for room.
     const least = Math.min(aligned(wanted), size >> 2) + RECORD_HEAD;
     if (size - ((this.#put - this.#taken) | 0) < least + RECORD_HEAD) {
       this.#taken = Atomics.load(this.#memory.words, this.#words + OUT_TAKEN);
@@ -138,7 +138,7 @@ export class RecordReader {
   readonly #mask: number;
   #taken = 0;
   #put = 0;
-  /** Where in the bytes of the memory the present record's lie, and how many there are. */
+  /** The index of the present record's data in the bytes of the memory, and its length. */
   start = 0;
   length = 0;
 
@@ -149,17 +149,17 @@ export class RecordReader {
     this.#mask = memory.layout.ringSize - 1;
   }
 
-  /** Begins with the empty ring of another request's. */
+  /** Begins to read the ring for another request. */
   open(): void {
     this.#taken = this.#put = 0;
   }
 
-  /** Sees what was handed over until now. */
+  /** Finds the records that were handed over until now. */
   look(): void {
     this.#put = Atomics.load(this.#memory.words, this.#words + OUT_PUT);
   }
 
-  /** The kind of the oldest record of those seen; 0 where there is none. */
+  /** The kind of the oldest record that `look` has found, which becomes the present one; 0 if there is none. */
   next(): number {
     const { words } = this.#memory;
     for (;;) {
@@ -172,18 +172,18 @@ export class RecordReader {
     }
   }
 
-  /** Lets go of the oldest record. */
+  /** Takes the present record out. */
   take(): void {
     this.#taken = (this.#taken + RECORD_HEAD + aligned(this.length)) | 0;
   }
 
-  /** Gives the room of what was taken back. */
+  /** Gives the room of the records that were taken back to the thread. */
   publish(): void {
     Atomics.store(this.#memory.words, this.#words + OUT_TAKEN, this.#taken);
   }
 }
 
-/** The ring of a request's content, as either side sees it. */
+/** The ring of a request's content. The event loop fills it, and the thread takes from it. */
 export class ContentRing {
   readonly #memory: PoolMemory;
   readonly #words: number;
@@ -197,20 +197,20 @@ export class ContentRing {
     this.#size = memory.layout.ringSize;
   }
 
-  /** How many bytes are in it. */
+  /** How many bytes are in the ring. */
   get length(): number {
     const { words } = this.#memory;
     return (Atomics.load(words, this.#words + IN_PUT) - Atomics.load(words, this.#words + IN_TAKEN)) | 0;
   }
 
-  /** How many bytes fit. */
+  /** How many more bytes fit. */
   get room(): number {
     return this.#size - this.length;
   }
 
   /**
-   * Fills what room there is in one piece.
-   * @returns as Exchange.readInto; 0 too where there is no room
+   * Reads content into the ring, as much as there is contiguous room for.
+   * @returns the same as Exchange.readInto; also 0 if there is no room
    */
   fill(exchange: Pick<Exchange, "readInto">): number {
     const { words, bytes } = this.#memory;

@@ -1,10 +1,9 @@
 /**
- * What a threading server does, and has done. It is kept in shared memory, so that threads can tell as well: the event loop writes it,
- * anybody reads it.
+ * The statistics of a threading server. The event loop writes them, into shared memory, so that handlers in threads can read them too.
  */
 import { DONE, type PoolMemory, STATE, STATS, STATS_WORDS } from "./memory.ts";
 
-/** What a threading server does, and has done. */
+/** The statistics of a threading server. */
 export interface ThreadingStats {
   /** Threads that take requests. */
   readonly threads: number;
@@ -14,11 +13,11 @@ export interface ThreadingStats {
   readonly waiting: number;
   /** Requests whose handlers have settled. */
   readonly done: number;
-  /** Requests whose threads have ended before. */
+  /** Requests whose threads were lost while their handlers ran. */
   readonly failed: number;
-  /** Threads that were started in place of others that were lost. */
+  /** Threads that were started in place of lost ones. */
   readonly replaced: number;
-  /** Threads that were ended and go on nevertheless: docs/THREADS.md says where that can be. They take no requests, nor others their place. */
+  /** Threads that go on after they were ended. They take no requests, and are not replaced. docs/THREADS.md says when that can happen. */
   readonly stuck: number;
   /** How long requests have waited for a thread. */
   readonly waitingTime: WaitingTime;
@@ -26,35 +25,36 @@ export interface ThreadingStats {
 
 /** How long requests have waited for a thread, in milliseconds; 0 while there were none. Exact to about a tenth. */
 export interface WaitingTime {
-  /** Half of them have waited so long at most. */
+  /** The median: half of all requests have waited no longer. */
   readonly p50: number;
-  /** Nine of ten. */
+  /** 90 % of all requests have waited no longer. */
   readonly p90: number;
-  /** All but one in a hundred. */
+  /** 99 % of all requests have waited no longer. */
   readonly p99: number;
-  /** All. */
+  /** The longest that any request has waited. */
   readonly max: number;
 }
 
-// Where the counts are
+// Indexes of the counts
 const THREADS = 0;
-const HELD = 1;
+const PENDING = 1;
 const SETTLED = 2;
 const FAILED = 3;
 const REPLACED = 4;
 const LONGEST = 5;
 const STUCK = 6;
 const KEPT = 7;
-/** Counts of waiting times by classes, so that any number of them takes the same little memory. */
+/** The histogram of waiting times begins here. Its size does not depend on the number of requests. */
 const TIMES = 8;
 
-/** Classes of times a doubling. */
+/** The histogram has this many classes for each doubling of the time. */
 const CLASSES = 8;
+/** log2 of CLASSES. */
 const BITS = 3;
-/** What times are counted in: an eighth of a microsecond, in milliseconds. */
+/** The unit of times: an eighth of a microsecond, in milliseconds. */
 const UNIT = 0.001 / CLASSES;
-/** The most units that are told from more: about four minutes. */
-const MOST = 2 ** 31 - 1;
+/** Longer times count as this many units, which is about four minutes. */
+const MAX_UNITS = 2 ** 31 - 1;
 
 /** Writes the statistics; for the event loop. */
 export class StatsRecorder {
@@ -66,7 +66,7 @@ export class StatsRecorder {
 
   /** A handler has settled. @param waited how long its request had waited, in milliseconds */
   done(waited: number): void {
-    const units = Math.min(MOST, Math.floor(waited / UNIT));
+    const units = Math.min(MAX_UNITS, Math.floor(waited / UNIT));
     this.#counts[SETTLED]++;
     this.#counts[TIMES + classOf(units)]++;
     if (units > this.#counts[LONGEST]) this.#counts[LONGEST] = units;
@@ -77,13 +77,13 @@ export class StatsRecorder {
     this.#counts[FAILED]++;
   }
 
-  /** So many requests run or wait, and so many got a response while their threads go on. */
-  holds(count: number, kept: number): void {
-    this.#counts[HELD] = count;
+  /** @param count how many requests run or wait @param kept how many got an error response while their threads go on */
+  pending(count: number, kept: number): void {
+    this.#counts[PENDING] = count;
     this.#counts[KEPT] = kept;
   }
 
-  /** So many threads take requests, so many were started in place of others, and so many go on behind their end. */
+  /** @param size how many threads take requests @param replaced how many were replaced so far @param stuck how many are stuck */
   pool(size: number, replaced: number, stuck: number): void {
     this.#counts[THREADS] = size;
     this.#counts[REPLACED] = replaced;
@@ -91,7 +91,7 @@ export class StatsRecorder {
   }
 }
 
-/** Reads the statistics, in whatever thread. */
+/** Reads the statistics, in any thread. */
 export function readStats(memory: PoolMemory): ThreadingStats {
   const counts = countsOf(memory);
   let busy = 0;
@@ -111,7 +111,7 @@ export function readStats(memory: PoolMemory): ThreadingStats {
   return {
     threads: counts[THREADS],
     busy,
-    waiting: Math.max(0, counts[HELD] - Math.max(0, busy - counts[KEPT])),
+    waiting: Math.max(0, counts[PENDING] - Math.max(0, busy - counts[KEPT])),
     done: counts[SETTLED],
     failed: counts[FAILED],
     replaced: counts[REPLACED],
@@ -120,7 +120,7 @@ export function readStats(memory: PoolMemory): ThreadingStats {
   };
 }
 
-/** Of a server that has run nothing. */
+/** The statistics of a server that has handled no request. */
 export const NO_STATS: ThreadingStats = Object.freeze({
   threads: 0,
   busy: 0,
@@ -136,22 +136,22 @@ function countsOf(memory: PoolMemory): Float64Array {
   return new Float64Array(memory.buffer, 4 * STATS, STATS_WORDS >> 1);
 }
 
-/** The number of the class that so many units fall into: one each, as long as they are few, then eight for each doubling. */
+/** The class of a number of units. Up to 15 units, each number is a class; above, there are eight classes for each doubling. */
 function classOf(units: number): number {
   const shift = Math.max(0, 31 - Math.clz32(units) - BITS);
   return shift * CLASSES + (units >> shift);
 }
 
-/** The first number of units behind a class. */
+/** The first number of units above a class. */
 function endOf(index: number): number {
   const shift = Math.max(0, Math.floor(index / CLASSES) - 1);
   return (index - shift * CLASSES + 1) * 2 ** shift;
 }
 
-/** The memory of the server whose handlers run in this thread; null elsewhere. */
+/** The memory of the server whose handlers run in this thread; null outside of handler threads. */
 let own: PoolMemory | null = null;
 
-/** Says whose handlers run in this thread. */
+/** Sets the memory that `ownStats` reads, in a handler thread. */
 export function runsFor(memory: PoolMemory): void {
   own = memory;
 }

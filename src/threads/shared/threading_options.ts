@@ -3,60 +3,60 @@ import { availableParallelism } from "node:os";
 import type { ResourceLimits } from "node:worker_threads";
 import { BYTES, checkNames, checkNumber, checkNumbers, COUNT, type NumberRule } from "../../option_checks.ts";
 import { quote } from "../../quote_value.ts";
-import { DEFAULTS as OF_SERVERS, MOST_THREADS, RULES as RULES_OF_SERVERS } from "../../server/server_options.ts";
+import { DEFAULTS as SERVER_DEFAULTS, MOST_THREADS, RULES as SERVER_RULES } from "../../server/server_options.ts";
 
-/** What ThreadingMixIn adds to a server's options. Sizes are in bytes, times in milliseconds. */
+/** The options that ThreadingMixIn adds to a server's. Sizes are in bytes, times in milliseconds. */
 export interface ThreadingOptions {
   /**
-   * How many threads there are: at least `min`, which are started with the server, and at most `max`. One more is started when a
-   * request has waited 5 ms, and ends when it has been idle for a while. A number sets both. Default: as many as there are cores, and
-   * the larger of 16 and four times as many.
+   * How many threads there are. `min` threads are started with the server. One more, up to `max`, is started when a request has waited
+   * 5 ms; a thread beyond `min` ends when it has been idle for 15 s. A number sets both. Default: `min` is the number of cores, or `max`
+   * if that is smaller; `max` is 16 or four times the number of cores, whichever is larger. At most 192.
    */
   readonly threads?: number | { readonly min?: number | undefined; readonly max?: number | undefined } | undefined;
   /**
-   * How many requests may wait for a thread when all are busy; one more gets 503, with Retry-After. Default 1,024.
+   * How many requests may wait for a thread when all are busy; a further one gets a 503 with Retry-After. Default 1,024.
    */
   readonly queue?: number | undefined;
   /**
-   * How long a handler may run, as HTTPServer has it. In threads, one that takes longer is ended with its thread, even in an endless
-   * loop. Default: as long as it likes.
+   * How long a handler may run, as for an HTTPServer. In threads, a handler that runs longer is ended together with its thread, even in
+   * an endless loop. Default: Infinity.
    */
   readonly handlerTimeout?: number | undefined;
   /**
-   * How long a thread may take to import the program and to find its server there, as HTTPServer has it. With one that takes longer,
+   * How long a thread may take to import the program and to find its server there, as for an HTTPServer. If a thread takes longer,
    * `serverActivate` rejects. Default 60 s.
    */
   readonly startTimeout?: number | undefined;
   /**
-   * What each thread is given when it starts, as `this.server.threadData`: anything that a structured clone can copy, or shared
-   * memory. Default undefined.
+   * Data that each thread gets when it starts, as `this.server.threadData`: anything that `structuredClone` can copy, or shared memory.
+   * Default undefined.
    */
   readonly threadData?: unknown;
   /**
-   * How much content of a request is waited for before a thread is given to it; where its class has a larger `bufferedBody`, that much.
-   * More than that passes through as it comes. With 0, nothing is waited for. As much of a response is taken from a thread at once, at
-   * least, whether or not its client reads. Up to 16 MiB. Default 64 KiB.
+   * How much content of a request is buffered before the request gets a thread. If its class has a larger `bufferedBody`, that holds
+   * instead. Further content passes to the thread as it comes. With 0, no content is buffered. A response up to this size is taken from
+   * its thread at once, however slowly its client reads. Up to 16 MiB. Default 64 KiB.
    */
   readonly threadBuffer?: number | undefined;
   /**
-   * How many threads, at most, may run requests whose content is still coming, because it is more than is waited for. Further ones wait
-   * until one of those has all its content; up to `queue` of them, and others get 503. Requests whose content is there pass
-   * them. From 1 to `threads.max`. Default: half of `threads.max`, at least 1.
+   * How many threads may run requests whose content is still coming, because it is longer than what is buffered. Further such requests
+   * wait until one of these has all its content. Up to `queue` of them wait; others get a 503. Requests whose content is there do not
+   * wait behind them. From 1 to `threads.max`. Default: half of `threads.max`, at least 1.
    */
   readonly streamingThreads?: number | undefined;
-  /** How many threads may be started in a second in place of those that were lost; Infinity for no limit. Default 10. */
+  /** How many lost threads may be replaced in a second; Infinity for no limit. Default 10. */
   readonly replacementRate?: number | undefined;
   /**
-   * How many threads may go on though they were ended, such as one that computes without end on Deno; with one more, for five seconds, the
-   * process ends itself for its supervisor to start it again: with status 70, on Node by SIGKILL. Such a thread keeps its place among
-   * `threads.max`. Default: Infinity, which is never.
+   * How many threads may be stuck. A thread is stuck if it goes on after it was ended, such as one that computes without end on Deno; it
+   * keeps its place among `threads.max`. If more threads are stuck for five seconds, the process ends, so that its supervisor starts it
+   * again: with status 70, on Node by SIGKILL. Default: Infinity.
    */
   readonly maxStuckThreads?: number | undefined;
-  /** How much memory a thread may take, as `worker_threads` has it. Default: Node's. */
+  /** How much memory a thread may take: the option of `worker_threads`. Default: Node's. */
   readonly resourceLimits?: ResourceLimits | undefined;
 }
 
-/** The options, and what stands in for those that are not there. */
+/** The options, checked, with defaults for those that were left out. */
 export interface Settings {
   readonly min: number;
   readonly max: number;
@@ -68,7 +68,7 @@ export interface Settings {
   readonly streamingThreads: number;
   /** Bytes of each ring, a power of two. */
   readonly ringSize: number;
-  /** Requests that are in shared memory at a time, at most 256. */
+  /** How many requests are in shared memory at a time, at most 256. */
   readonly slots: number;
   readonly replacementRate: number;
   readonly maxStuckThreads: number;
@@ -89,17 +89,17 @@ export const OPTION_NAMES: readonly (keyof ThreadingOptions)[] = [
 ];
 
 const LARGEST_BUFFER = 16 * 1024 * 1024;
-/** The least that a ring holds: with less, a thread through which much passes would sleep and be woken for little. */
+/** The smallest ring. With a smaller one, a thread that passes much content on would wait and be woken more often. */
 const SMALLEST_RING = 512 * 1024;
-/** Requests that are in shared memory beyond those that run, so that threads need not wait for the event loop. */
-const AHEAD = 64;
-/** Bytes of all rings: places in shared memory are counted in 31 bits, and there are heads as well. */
-const MOST_RINGS = 1024 * 1024 * 1024;
+/** How many requests are in shared memory beyond those that run, so that threads need not wait for the event loop. */
+const QUEUED_SLOTS = 64;
+/** Bytes of all rings together: offsets in shared memory have 31 bits, and heads are there as well. */
+const MAX_RINGS = 1024 * 1024 * 1024;
 
 const DEFAULTS = {
   queue: 1024,
-  handlerTimeout: OF_SERVERS.handlerTimeout,
-  startTimeout: OF_SERVERS.startTimeout,
+  handlerTimeout: SERVER_DEFAULTS.handlerTimeout,
+  startTimeout: SERVER_DEFAULTS.startTimeout,
   threadBuffer: 64 * 1024,
   replacementRate: 10,
   maxStuckThreads: Infinity,
@@ -107,19 +107,19 @@ const DEFAULTS = {
 
 const RULES: Readonly<Record<keyof typeof DEFAULTS, NumberRule>> = {
   queue: COUNT,
-  handlerTimeout: RULES_OF_SERVERS.handlerTimeout,
-  startTimeout: RULES_OF_SERVERS.startTimeout,
+  handlerTimeout: SERVER_RULES.handlerTimeout,
+  startTimeout: SERVER_RULES.startTimeout,
   threadBuffer: { ...BYTES, most: LARGEST_BUFFER },
   replacementRate: { more: true, unit: "threads a second" },
   maxStuckThreads: COUNT,
 };
 
-/** Those of a server's options that are ThreadingMixIn's. */
+/** Picks the options of ThreadingMixIn from a server's. */
 export function threadingOf(options: ThreadingOptions): ThreadingOptions {
   return Object.fromEntries(OPTION_NAMES.filter((name) => name in options).map((name) => [name, options[name]]));
 }
 
-/** @throws {TypeError} or {RangeError} for an option that is wrong */
+/** Checks options, and adds defaults. @throws {TypeError} or {RangeError} for an option that is wrong */
 export function settingsFrom(options: ThreadingOptions): Settings {
   const { threads } = options;
   let range: { readonly min?: number | undefined; readonly max?: number | undefined };
@@ -142,8 +142,8 @@ export function settingsFrom(options: ThreadingOptions): Settings {
   const { threadBuffer, ...numbers } = checkNumbers<keyof typeof DEFAULTS>(options, RULES, DEFAULTS);
   let ringSize = SMALLEST_RING;
   while (ringSize < threadBuffer) ringSize *= 2;
-  // What a ring does not hold of what was buffered waits in other memory.
-  while (ringSize > SMALLEST_RING && 2 * ringSize * (max + AHEAD) > MOST_RINGS) ringSize /= 2;
+  // Buffered content that a ring does not hold waits in memory of the event loop.
+  while (ringSize > SMALLEST_RING && 2 * ringSize * (max + QUEUED_SLOTS) > MAX_RINGS) ringSize /= 2;
   return {
     min,
     max,
@@ -152,12 +152,12 @@ export function settingsFrom(options: ThreadingOptions): Settings {
     threadBuffer,
     streamingThreads,
     ringSize,
-    slots: max + AHEAD,
+    slots: max + QUEUED_SLOTS,
     resourceLimits: checkResources(options.resourceLimits),
   };
 }
 
-/** @throws {TypeError} for what threads cannot be given */
+/** @throws {TypeError} for data that cannot be sent to a thread */
 export function checkData(threadData: unknown): void {
   try {
     structuredClone(threadData);
@@ -177,7 +177,7 @@ const RESOURCES: Readonly<Record<keyof Required<ResourceLimits>, NumberRule>> = 
   stackSizeMb: MEGABYTES,
 };
 
-/** @throws {TypeError} or {RangeError} for what `worker_threads` would not take, or take for something else */
+/** @throws {TypeError} or {RangeError} for values that `worker_threads` would reject, or misunderstand */
 function checkResources(limits: unknown): ResourceLimits | undefined {
   if (limits === undefined) return undefined;
   if (typeof limits !== "object" || limits === null)

@@ -1,6 +1,6 @@
-/** What a thread begins with: loads the library part by part, and then what finds the handlers and runs them. */
+/** The entry file of a handler thread: loads the library part by part, and then the program that finds handlers and runs them. */
 
-// Node 20 opens all files at once that a module needs. Loaded so, fewer file descriptors are enough where several threads start.
+// Node 20 opens all files that a module imports at once. In parts, threads that start together need fewer file descriptors.
 await import("../../protocol/mod.ts");
 await import("../../handler/handler.ts");
 await import("../../server/server.ts");

@@ -1,4 +1,4 @@
-/** The program of a thread: finds the handlers of its server, as program_description.ts says, and runs them. */
+/** The program of a handler thread: finds the handlers of its server, in the way that program_description.ts describes, and runs them. */
 import process from "node:process";
 import { parentPort, workerData } from "node:worker_threads";
 import type { RequestHead } from "../../protocol/exchange.ts";
@@ -33,13 +33,13 @@ class Thread implements HandlerThread {
   readonly threadData = start.threadData;
   readonly finder = new ServerFinder<HandlingServer>();
   readonly stopSignal = new StopSignal(new StartContext(), () => memory.isStopping);
-  readonly #downs: (() => void)[] = [];
+  readonly #shutdowns: (() => void)[] = [];
 
   readonly log = start.silent
     ? "none"
     : (line: string): void => {
         if (runLoop.current !== null) runLoop.current.log(line);
-        else tell({ log: line });
+        else send({ log: line });
       };
 
   get isHandling(): boolean {
@@ -65,18 +65,18 @@ class Thread implements HandlerThread {
   }
 
   shutdown(atOnce: boolean): Promise<void> {
-    tell({ shutdown: this.#downs.length, atOnce, ticket: runLoop.current?.ticket ?? 0 });
+    send({ shutdown: this.#shutdowns.length, atOnce, ticket: runLoop.current?.ticket ?? 0 });
     this.stopSignal.abort();
-    return new Promise((resolve) => this.#downs.push(resolve));
+    return new Promise((resolve) => this.#shutdowns.push(resolve));
   }
 
-  /** The shutdown that was asked for as the nth need not be waited for any more. */
-  isDown(nth: number): void {
-    this.#downs[nth]();
+  /** A shutdown of the server that this thread has asked for is complete. @param nth its number among those that it has asked for */
+  shutdownDone(nth: number): void {
+    this.#shutdowns[nth]();
   }
 }
 
-function tell(message: Exclude<FromThread, 0> | ThreadReady | FailedMessage): void {
+function send(message: Exclude<FromThread, 0> | ThreadReady | FailedMessage): void {
   port.postMessage({ plinth: message } satisfies Envelope<object>);
 }
 
@@ -89,7 +89,7 @@ port.on("message", (sent: unknown) => {
   if (message === undefined) return;
   if (message === 0) runLoop.look();
   else if ("stopping" in message) thread.stopSignal.abort();
-  else if ("down" in message) thread.isDown(message.down);
+  else if ("down" in message) thread.shutdownDone(message.down);
   else process.exit(0);
 });
 
@@ -98,27 +98,27 @@ try {
   guardSpawning(program.main, () => thread.isHandling);
   const found = await findHandlers();
   const services = found.services();
-  // What else the program has started may fail at once, such as listening on a port that the main thread has: waits two turns.
+  // Waits two turns: other things that the program has started may fail at once, such as listening on the main thread's port.
   await new Promise((resolve) => setImmediate(resolve));
   await new Promise((resolve) => setImmediate(resolve));
   const uncaughtErrors = uncaughtErrorsOf(services);
   runLoop.run(new LoopExecutor(uncaughtErrors.watch(services)), services.scheduler, uncaughtErrors);
-  tell({ ready: true, needsRoutes: found.needsRoutes });
+  send({ ready: true, needsRoutes: found.needsRoutes });
 } catch (error) {
-  tell({ failed: sendable(error) });
+  send({ failed: sendable(error) });
 }
 
-/** Watches for errors that nobody catches. Made behind the import of the program, because what that leaves behind is no request's. */
+/** Watches for errors that nobody catches. Made after the program was imported: errors of work that the import started are no request's. */
 function uncaughtErrorsOf({ logError }: ExecutorServices): UncaughtErrors {
   const owner = {
     get running() {
       return runLoop.current?.head ?? null;
     },
-    isOwn: () => tell({ own: runLoop.current!.ticket }),
-    isAnothers(error: unknown, { method, target }: RequestHead) {
+    onOwnError: () => send({ fault: runLoop.current!.ticket }),
+    onEarlierError(error: unknown, { method, target }: RequestHead) {
       const { head } = runLoop.current!;
       logError(
-        "%s %s, which is over, has left something behind that has failed: %s. Its thread ends when %s %s is over, too",
+        "%s %s has ended, but has left work behind that has failed: %s. Its thread ends when %s %s has ended, too",
         method,
         target,
         loggable(error),
@@ -130,7 +130,7 @@ function uncaughtErrorsOf({ logError }: ExecutorServices): UncaughtErrors {
   return new UncaughtErrors(owner, start.isTracked || isStorageCheap);
 }
 
-/** Finds the handlers. Rejects with what to write where they cannot be found. */
+/** Finds the handlers. Rejects with an error to be logged if they cannot be found. */
 async function findHandlers(): Promise<HandlingServer & { needsRoutes: boolean }> {
   if (isApart(program)) return constructHere((place) => load(place.module!, place));
   const key = keyOf(program.classes);
@@ -143,7 +143,7 @@ async function findHandlers(): Promise<HandlingServer & { needsRoutes: boolean }
   });
   const constructed = thread.finder.find(key, program.nth);
   if (constructed !== undefined) return { ...constructed, needsRoutes: false };
-  // It may serve only where it is not imported, as Python's programs do, and export the class.
+  // The program may construct its server only when it is not imported, as Python's programs do. Then it may export the class.
   return constructHere(async (place) => {
     if (isElsewhere(place, program.main)) return load(place.module!, place);
     const Handler = exports === null ? undefined : findClass(exports, place.name);
@@ -152,7 +152,7 @@ async function findHandlers(): Promise<HandlingServer & { needsRoutes: boolean }
   });
 }
 
-/** Constructs the server as this thread needs it, of classes that were found one by one. */
+/** Constructs a server in this thread, with classes that were found one by one. */
 async function constructHere(
   find: (place: ClassLocation) => Promise<RequestHandlerClass>,
 ): Promise<HandlingServer & { needsRoutes: boolean }> {
@@ -166,7 +166,7 @@ async function constructHere(
   return { ...thread.finder.find(key, nth)!, needsRoutes: program.isRouted };
 }
 
-/** A router that says what the one at the other end has found. */
+/** A router that returns the route which the user's router has found on the event loop; it comes with the request. */
 function routerOf(classes: readonly RequestHandlerClass[]): RequestRouter {
   return {
     handlers: classes,

@@ -1,10 +1,10 @@
-/** What a thread does all day: takes requests from the queue, one at a time, and runs their handlers. */
+/** The main loop of a handler thread: takes requests from the queue, one at a time, and runs their handlers. */
 import { performance } from "node:perf_hooks";
 import process from "node:process";
 import type { MessagePort } from "node:worker_threads";
 import type { Executor } from "../../protocol/exchange.ts";
 import type { FlushScheduler, FlushTask } from "../../loop/flush_scheduler.ts";
-import { type Desk, ThreadExchange } from "./thread_exchange.ts";
+import { type ThreadExchangeOwner, ThreadExchange } from "./thread_exchange.ts";
 import type { Route } from "../shared/heads.ts";
 import type { UncaughtErrors } from "./uncaught_errors.ts";
 import {
@@ -24,17 +24,17 @@ import {
   STARTED,
   TOOK,
 } from "../shared/memory.ts";
-import { ContentRing, RecordWriter, type Rest } from "../shared/rings.ts";
+import { ContentRing, RecordWriter, type UnsentRecord } from "../shared/rings.ts";
 
-/** How long a thread without work blocks, and can be woken cheaply, before it leaves that to its event loop. In milliseconds. */
-const REST = 0.2;
-/** How long a thread with work goes on before its event loop has a turn: for timers and sockets of the handlers'. In milliseconds. */
-const STRETCH = 1;
+/** How long a thread without work blocks before it lets its event loop run. A blocked thread is cheaper to wake. In milliseconds. */
+const IDLE_BLOCK = 0.2;
+/** How long a thread takes requests before its event loop has a turn, for the timers and sockets of handlers. In milliseconds. */
+const MAX_STRETCH = 1;
 
-export class RunLoop implements Desk {
+export class RunLoop implements ThreadExchangeOwner {
   readonly memory: PoolMemory;
   readonly writer: RecordWriter;
-  /** What runs now. */
+  /** The exchange of the request that runs; null between requests. */
   current: ThreadExchange | null = null;
   readonly #index: number;
   readonly #words: Int32Array;
@@ -45,16 +45,17 @@ export class RunLoop implements Desk {
   #executor: Executor | null = null;
   #scheduler: FlushScheduler | null = null;
   /** The loop of `#work` runs. */
-  #working = false;
-  /** The handler's first stretch runs; it may settle before it ends. */
-  #starting = false;
-  #task: FlushTask | null = null;
+  #isWorking = false;
+  /** The handler runs up to its first await. It may settle before that. */
+  #isStarting = false;
+  /** The exchange, if it has asked for the end of the turn while its handler was being started. */
+  #turnEndTask: FlushTask | null = null;
   #turnBegan = 0;
   /** When the handler was started. */
-  #began = 0;
-  /** When it settled, where that was just now; 0 elsewhere. */
+  #startedAt = 0;
+  /** When the handler settled, if that was just now: saves a reading of the clock. Otherwise 0. */
   #settledAt = 0;
-  #turnPlanned = false;
+  #isTurnPlanned = false;
   #uncaughtErrors: Pick<UncaughtErrors, "isEnding" | "end"> | null = null;
 
   constructor(memory: PoolMemory, index: number, port: MessagePort) {
@@ -66,12 +67,12 @@ export class RunLoop implements Desk {
     this.#port = port;
   }
 
-  /** The route of the request that runs, where a router elsewhere has found it. */
+  /** The route of the request that runs, if a router on the event loop has found it. */
   get route(): Route | null {
     return this.current?.head.route ?? null;
   }
 
-  /** Begins to take requests. @param leftovers says when the thread is to end behind the request that runs */
+  /** Begins to take requests. @param uncaughtErrors says when the thread is to end after the request that runs */
   run(executor: Executor, scheduler: FlushScheduler, uncaughtErrors: Pick<UncaughtErrors, "isEnding" | "end">): void {
     this.#executor = executor;
     this.#scheduler = scheduler;
@@ -79,7 +80,7 @@ export class RunLoop implements Desk {
     this.#work();
   }
 
-  /** A message says that there is something to look at. */
+  /** A message has come from the event loop: there is news of the request that runs, or a request in the queue. */
   look(): void {
     Atomics.store(this.#words, this.#at + MAIL, 0);
     this.#turnBegan = performance.now();
@@ -87,7 +88,7 @@ export class RunLoop implements Desk {
     else this.#work();
   }
 
-  // The desk of the exchange that runs
+  // What ThreadExchange asks of its owner
 
   contentOf(slot: number): ContentRing {
     return (this.#contents[slot] ??= new ContentRing(this.memory, slot));
@@ -98,7 +99,7 @@ export class RunLoop implements Desk {
   }
 
   atTurnEnd(task: FlushTask): void {
-    if (this.#starting) this.#task = task;
+    if (this.#isStarting) this.#turnEndTask = task;
     else this.#scheduler!.add(task);
   }
 
@@ -107,7 +108,7 @@ export class RunLoop implements Desk {
     const bell = this.#at + BELL;
     for (;;) {
       const rung = Atomics.load(words, bell);
-      // Who rings looks at the mode behind what it rings for: what comes after this look wakes.
+      // The event loop stores its news before it reads the mode. So news that `isReady` does not see yet finds BLOCKED, and rings the bell.
       Atomics.store(words, this.#at + MODE, BLOCKED);
       if (isReady()) break;
       this.#endIfAsked();
@@ -120,31 +121,31 @@ export class RunLoop implements Desk {
     this.#port.postMessage({ plinth: { log: line } });
   }
 
-  sendRest(ticket: number, records: readonly Rest[]): void {
+  sendUnsent(ticket: number, records: readonly UnsentRecord[]): void {
     this.#port.postMessage(
-      { plinth: { rest: records, ticket } },
+      { plinth: { unsent: records, ticket } },
       records.map(({ bytes }) => bytes.buffer as ArrayBuffer),
     );
   }
 
   settling(slot: number): void {
     this.#settledAt = performance.now();
-    this.memory.numbers[this.memory.numbersAt(slot) + TOOK] = this.#settledAt - this.#began;
+    this.memory.numbers[this.memory.numbersAt(slot) + TOOK] = this.#settledAt - this.#startedAt;
   }
 
   released(): void {
     this.current = null;
-    this.#task = null;
-    if (!this.#working) this.#work();
+    this.#turnEndTask = null;
+    if (!this.#isWorking) this.#work();
   }
 
   // Taking requests
 
   readonly #work = (): void => {
-    if (this.current !== null || this.#working) return;
+    if (this.current !== null || this.#isWorking) return;
     const mode = this.#at + MODE;
     if (Atomics.compareExchange(this.#words, mode, PARKED, BUSY) === LEAVING) return;
-    this.#working = true;
+    this.#isWorking = true;
     while (this.current === null) {
       this.#endIfAsked();
       if (this.#uncaughtErrors?.isEnding === true) {
@@ -153,60 +154,60 @@ export class RunLoop implements Desk {
       }
       const time = this.#settledAt === 0 ? performance.now() : this.#settledAt;
       this.#settledAt = 0;
-      if (time - this.#turnBegan > STRETCH) {
+      if (time - this.#turnBegan > MAX_STRETCH) {
         this.#planTurn();
         break;
       }
       const slot = this.memory.take(this.#index);
       if (slot >= 0) this.#start(slot, time);
-      else if (!this.#rest()) break;
+      else if (!this.#waitForWork()) break;
     }
-    this.#working = false;
+    this.#isWorking = false;
   };
 
-  /** Where a runtime does not end a thread from outside, it ends itself. */
+  /** Ends the thread if the event loop has asked for it: on Deno, a thread cannot be ended from outside. */
   #endIfAsked(): void {
     if (Atomics.load(this.#words, this.#at + ENDING) === 1) process.exit(0);
   }
 
   #planTurn(): void {
-    if (this.#turnPlanned) return;
-    this.#turnPlanned = true;
+    if (this.#isTurnPlanned) return;
+    this.#isTurnPlanned = true;
     setImmediate(() => {
-      this.#turnPlanned = false;
+      this.#isTurnPlanned = false;
       this.#turnBegan = performance.now();
       this.#work();
     });
   }
 
   #start(slot: number, time: number): void {
-    this.#began = time;
+    this.#startedAt = time;
     const started = time + origin;
     this.memory.numbers[this.memory.numbersAt(slot) + STARTED] = started;
     this.#words[this.#at + SINCE] = started * 1000;
     this.#words[this.#at + COUNT]++;
     const exchange = (this.current = new ThreadExchange(this, slot));
-    this.#starting = true;
+    this.#isStarting = true;
     this.#executor!.start(exchange);
-    this.#starting = false;
-    // It waits for something, so there will be an end of this turn.
+    this.#isStarting = false;
+    // The handler awaits something, so the turn will end before it settles.
     if (this.current === exchange) {
-      if (this.#task !== null) this.#scheduler!.add(this.#task);
+      if (this.#turnEndTask !== null) this.#scheduler!.add(this.#turnEndTask);
       exchange.poll();
     }
-    this.#task = null;
+    this.#turnEndTask = null;
   }
 
-  /** There is nothing to do. @returns whether there is again; else a message will say so */
-  #rest(): boolean {
+  /** The queue is empty: blocks for a moment. @returns whether to look at the queue again; otherwise a message will wake the thread */
+  #waitForWork(): boolean {
     const { memory } = this;
     const words = this.#words;
     const mode = this.#at + MODE;
     const bell = this.#at + BELL;
     const rung = Atomics.load(words, bell);
     Atomics.store(words, mode, RESTING);
-    if (memory.queued === 0) Atomics.wait(words, bell, rung, REST);
-    // Otherwise the event loop has counted on this thread.
+    if (memory.queued === 0) Atomics.wait(words, bell, rung, IDLE_BLOCK);
+    // If the mode is not RESTING any more, the event loop has woken this thread for a request.
     if (Atomics.compareExchange(words, mode, RESTING, PARKED) !== RESTING) return true;
     return memory.queued > 0 && Atomics.compareExchange(words, mode, PARKED, BUSY) !== LEAVING;
   }
