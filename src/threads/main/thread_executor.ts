@@ -5,13 +5,14 @@
 import { Buffer } from "node:buffer";
 import type { Exchange, Executor } from "../../protocol/exchange.ts";
 import { HTTPError } from "../../handler/errors.ts";
-import { type ExecutorServices, TOO_LONG } from "../../handler/loop_executor.ts";
+import type { ExecutorServices } from "../../handler/loop_executor.ts";
 import { loggable } from "../../loop/log.ts";
 import type { Handlers } from "../../handler/router_interface.ts";
 import type { Program } from "../../program/program_description.ts";
 import type { FlushTask } from "../../loop/flush_scheduler.ts";
 import { ThreadPool } from "./thread_pool.ts";
 import { BodyBuffering } from "./body_buffering.ts";
+import { LostRequests } from "./lost_requests.ts";
 import { headSizeFor, type Route } from "../shared/heads.ts";
 import { ThreadRequest, type ThreadRequestOwner, type Rings } from "./thread_request.ts";
 import { WaitingQueue } from "./waiting_queue.ts";
@@ -25,7 +26,7 @@ import { Slots } from "./slots.ts";
 import { StallWatch } from "./stall_watch.ts";
 import { StatsRecorder } from "../shared/stats.ts";
 import { StreamingRequests } from "./streaming_requests.ts";
-import { type ThreadHandle, loggableReason } from "./thread_handle.ts";
+import type { ThreadHandle } from "./thread_handle.ts";
 
 /** So many threads are woken that each is expected to have this much work. In milliseconds. */
 const BACKLOG_TIME = 0.5;
@@ -49,6 +50,7 @@ export class ThreadExecutor implements Executor, ThreadRequestOwner, FlushTask {
   /** Requests that run or wait in shared memory, by their slots. */
   readonly #requests: (ThreadRequest | null)[];
   readonly #slots: Slots;
+  readonly #lostRequests: LostRequests;
   readonly #rings: Rings[] = [];
   /** Requests for which there is no slot yet. */
   readonly #waiting = new WaitingQueue<ThreadRequest>();
@@ -96,6 +98,16 @@ export class ThreadExecutor implements Executor, ThreadRequestOwner, FlushTask {
     this.#routes = new RouteLookup(handlers, program);
     this.#requests = new Array<ThreadRequest | null>(slots).fill(null);
     this.#slots = new Slots(this.memory, slots);
+    const lostRequestsOwner = {
+      requests: this.#requests,
+      leave: (request: ThreadRequest, writer: number) => {
+        this.#stats.failed();
+        this.#leave(request, writer);
+      },
+      refuse: (request: ThreadRequest, error: HTTPError) => this.#refuse(request, error),
+      release: (request: ThreadRequest, why: Error) => this.#release(request, false, why),
+    };
+    this.#lostRequests = new LostRequests(lostRequestsOwner, services, settings.handlerTimeout);
     this.#pool = new ThreadPool(this.memory, settings, startFor(program, services, settings, options), {
       log: services.logError,
       admitsThread: () => services.admitsThread(),
@@ -105,8 +117,8 @@ export class ThreadExecutor implements Executor, ThreadRequestOwner, FlushTask {
         this.#lookLater();
       },
       onMessage: (thread, message) => this.#onMessage(thread, message),
-      onOverdue: (thread) => this.#giveUp(thread, thread.overdueTicket),
-      onStuck: (thread) => this.#giveUp(thread),
+      onOverdue: (thread) => this.#lostRequests.threadGoesOn(thread, thread.overdueTicket),
+      onStuck: (thread) => this.#lostRequests.threadGoesOn(thread),
       onEnd: (thread, why) => this.#lost(thread, why),
       onNone: () => this.#giveUpWaiting(),
       oldest: () => this.#oldest(),
@@ -385,16 +397,11 @@ export class ThreadExecutor implements Executor, ThreadRequestOwner, FlushTask {
     handling(null);
   }
 
-  /** A thread has ended: takes what it has handed over, and ends the request that it ran with an error response or a cut connection. */
+  /** A thread has ended: its request, and responses whose last records it had still to send, end as well. */
   #lost(thread: ThreadHandle, why: Error): void {
     this.#slots.threadEnded(thread.index);
     this.#look();
-    for (const request of this.#requests) {
-      if (request?.thread !== thread.index) continue;
-      request.look();
-      if (request.slot < 0) continue;
-      this.#fail(request, thread, why);
-    }
+    this.#lostRequests.threadEnded(thread, why);
     // All messages of the thread have come: the last records of these responses are lost.
     for (const [ticket, { request, thread: index }] of this.#unfinished) {
       if (index !== thread.index) continue;
@@ -402,34 +409,6 @@ export class ThreadExecutor implements Executor, ThreadRequestOwner, FlushTask {
       this.#release(request);
     }
     this.#lookLater();
-  }
-
-  /** Ends the request of a thread that goes on. @param ticket the request's; left out, the request is the one that the thread runs */
-  #giveUp(thread: ThreadHandle, ticket?: number): void {
-    for (const request of this.#requests) {
-      if (request?.thread !== thread.index || (ticket !== undefined && request.ticket !== ticket)) continue;
-      request.look();
-      if (request.slot >= 0) this.#fail(request, thread, thread.why ?? new Error("it was ended"), thread.index);
-    }
-  }
-
-  /** Ends a request whose thread is lost. @param writer the index of the thread if it goes on and may still write; otherwise -1 */
-  #fail(request: ThreadRequest, thread: ThreadHandle, why: Error, writer = -1): void {
-    const overdue = thread.overdueTicket === request.ticket;
-    if (!thread.isLeaving) {
-      const what = overdue ? `it took more than ${this.#settings.handlerTimeout} ms` : loggableReason(why);
-      const { method, target } = request.exchange.head;
-      const doubt = thread.doubtOf(request.ticket);
-      this.#services.logError("a thread was lost while it ran %s %s: %s%s", method, target, what, doubt);
-    }
-    this.#stats.failed();
-    this.#leave(request, writer);
-    if (!request.hasLostClient && request.exchange.retract()) {
-      this.#refuse(request, overdue ? new HTTPError(503, { detail: TOO_LONG }) : new HTTPError(500));
-    } else {
-      request.exchange.abort();
-      this.#release(request, false, why);
-    }
   }
 
   /** No thread takes requests, and none can be started now: refuses all waiting requests. */
