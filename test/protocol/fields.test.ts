@@ -1,7 +1,9 @@
 /** Fields as they came in and as they go out (RFC 9110 §5). */
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
+import * as fc from "fast-check";
 import { inspect } from "node:util";
+import { runs } from "../support/thorough.ts";
 import { Field, FieldList, Fields, knownField } from "../../src/protocol/fields.ts";
 import { FieldLines, fieldLines, sizeOfLines, writeFields } from "../../src/protocol/http1/field_writer.ts";
 
@@ -155,6 +157,30 @@ describe("fields to be sent", () => {
     for (const value of ["a\r\nX: y", "a\r\nX: y", null, {}])
       assert.throws(() => list.add(name, value as string), TypeError, "what was seen before makes nothing else right");
     assert.equal(fieldLines(list), `${name}: a\r\n`);
+  });
+
+  test("whatever was sent before, a list is written out as it is", () => {
+    const field = fc.record({
+      name: fc.constantFrom("Server", "Date", "Content-Type", "X-A", "X-B"),
+      value: fc.constantFrom<string | number>("a", "b", 1, "1", "", "é", "c".repeat(300)),
+    });
+    // Lists come again and again, as those of responses do, so that what is remembered of them is used.
+    const lists = fc.array(
+      fc.record({ list: fc.array(field, { maxLength: 12 }), times: fc.integer({ min: 1, max: 4 }) }),
+    );
+    fc.assert(
+      fc.property(lists, (lists) => {
+        for (const { list, times } of lists) {
+          const lines = list.map(({ name, value }) => `${name}: ${value}\r\n`).join("");
+          for (let i = 0; i < times; i++) {
+            const fields = new FieldList();
+            for (const { name, value } of list) fields.add(name, value);
+            assert.equal(written(fields), lines);
+          }
+        }
+      }),
+      { numRuns: runs(2000) },
+    );
   });
 
   test("however many there are, and whatever they are made of", () => {

@@ -1,5 +1,5 @@
 /** Field sections as HTTP/1 writes them (RFC 9112 §5): a line for each field, "name: value" CR LF. */
-import { latin1Bytes } from "../bytes.ts";
+import { latin1, latin1Bytes } from "../bytes.ts";
 import { Field, FieldList } from "../fields.ts";
 
 /** Where lines are written to, one after the other. */
@@ -68,10 +68,57 @@ export function sizeOfLines(fields: FieldList): number {
 /** What a line has besides a name and a value. */
 const AROUND = ": \r\n".length;
 
+/** Fields that begin many sections in this order, such as Server, Date and Content-Type: their lines are copied as one. */
+class Run {
+  /** The last of the fields; null of the run that has none. */
+  readonly field: Field | null;
+  readonly bytes: Uint8Array;
+  readonly length: number;
+  /** The run that has one field more. */
+  next: Run | null = null;
+  /** The field that came behind the run last, where it was not that of `next`. */
+  #candidate: Field | null = null;
+
+  constructor(field: Field | null, bytes: Uint8Array, length: number) {
+    this.field = field;
+    this.bytes = bytes;
+    this.length = length;
+  }
+
+  /** Another field than that of `next` comes behind the run: the second time in a row it takes that one's place. */
+  offer(field: Field): void {
+    if (field.slot < 0 || this.length === LONGEST_RUN) return;
+    if (field !== this.#candidate) this.#candidate = field;
+    else
+      this.next = new Run(
+        field,
+        latin1Bytes(latin1(this.bytes, 0, this.bytes.length) + lineOf(field)),
+        this.length + 1,
+      );
+  }
+}
+
+const LONGEST_RUN = 8;
+const NO_FIELDS = new Run(null, new Uint8Array(0), 0);
+
 /** Writes the lines of all fields. */
 export function writeFields(fields: FieldList, output: Output): void {
   if (fields instanceof FieldLines) return output.text(fields.text);
-  for (let i = 0; i < fields.length; i++) writeField(fields.at(i), output);
+  const { length } = fields;
+  let run = NO_FIELDS;
+  let i = 0;
+  while (i < length) {
+    const field = fields.at(i);
+    const { next } = run;
+    if (next === null || next.field !== field) {
+      run.offer(field);
+      break;
+    }
+    run = next;
+    i++;
+  }
+  if (i > 0) output.bytes(run.bytes);
+  for (; i < length; i++) writeField(fields.at(i), output);
 }
 
 function writeField(field: Field, output: Output): void {
