@@ -42,7 +42,7 @@ const denoInternals: NetInternals = {
     return handle.accept(client) === 0 ? client : undefined;
   },
 
-  /** If Deno cannot accept a connection since no file descriptor is left, it stops accepting without an error. So it is told again and again. */
+  /** If no file descriptor is left, Deno stops accepting without an error. So this makes it accept again every 250 ms. */
   listening(listening, backlog) {
     const handle = listening as DenoListenHandle;
     const timer = setInterval(() => handle.listen?.(backlog), RELISTEN_INTERVAL);
