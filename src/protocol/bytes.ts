@@ -1,11 +1,11 @@
-/** All that the protocol layer needs of Buffer. Everything else works on plain Uint8Arrays. */
+/** The functions of Buffer that the protocol layer needs. All other code there works on plain Uint8Arrays. */
 /// <reference types="node" preserve="true" />
 import { Buffer } from "node:buffer";
 import { move, writeLatin1 } from "#buffer";
 
 export { encode, writeLatin1 } from "#buffer";
 
-/** What Buffers have for one encoding, and their declarations do not: it spares looking the encoding up by its name. */
+/** A method of Buffer that its declarations lack. It is quicker than `toString`, which looks up the encoding by its name. */
 interface Latin1Buffer {
   latin1Slice(start: number, end: number): string;
 }
@@ -17,19 +17,19 @@ export function latin1(bytes: Uint8Array, start: number, end: number): string {
   return (buffer as unknown as Latin1Buffer).latin1Slice(start, end);
 }
 
-/** Memory that is not zeroed, of its own (not a slice of a shared pool). */
+/** Allocates memory that is not zeroed, and is no slice of Node's pool. */
 export function allocate(size: number): Buffer {
   return Buffer.allocUnsafeSlow(size);
 }
 
-/** The bytes of a text of characters up to U+00FF, one a character. */
+/** Encodes a text of characters up to U+00FF, one byte a character. */
 export function latin1Bytes(text: string): Uint8Array {
   const bytes = allocate(text.length);
   writeLatin1(bytes, 0, text);
   return bytes;
 }
 
-/** Copies all of `from` to `to`, from index `at` on: a whole array needs no view, and so `set` pays sooner than in `copy`. */
+/** Copies all of `from` to `to`, from index `at` on. `set` needs no view of a whole array, so it pays for shorter arrays than in `copy`. */
 export function copyAll(from: Uint8Array, to: Uint8Array, at: number): void {
   const n = from.length;
   if (n <= 24) for (let i = 0; i < n; i++) to[at++] = from[i];

@@ -1,18 +1,18 @@
 /**
- * What a peer can do wrong, in one table. A peer's fault is data, never thrown: a flood of bad requests should not pay for
- * stack traces. (A mistake of our own user is an Error and is thrown at the call.) docs/ERRORS.md shows this table; a test
- * holds the two together.
+ * All errors that a client can make, in one table. They are data and are never thrown, so that a flood of bad requests does not cost stack
+ * traces. A mistake of the program, in contrast, is an Error that is thrown at the call. docs/ERRORS.md shows this table, and a test
+ * compares the two.
  */
 
-/** One way of breaking the protocol, and what it gets. */
+/** One way of breaking the protocol, and the response to it. */
 export interface ProtocolError {
-  /** Its name, stable: programs and logs may match on it. */
+  /** The name of the error. It is stable: programs and logs may match on it. */
   readonly code: string;
   /** The status code of the response. */
   readonly status: number;
   /** What was wrong and what would be right, for the person who reads the response. */
   readonly message: string;
-  /** The rule that was broken. */
+  /** The section of the RFC that has the rule. */
   readonly source: string;
 }
 

@@ -1,200 +1,198 @@
 /**
- * The seam between protocols and handlers: everything on one side of this file may be exchanged without the other
- * noticing. A protocol (http1/, later http2/) makes one Exchange a request; an Executor runs a handler on it, on the event
- * loop, in a thread or on another machine. docs/ARCHITECTURE.md says why it has this shape. The seam between protocols and what
- * carries them is connection.ts.
+ * The interfaces between protocols and executors: either side can be replaced without the other noticing. A protocol (http1/, later
+ * http2/) makes one Exchange for each request. An Executor runs a handler on it, on the event loop, in a thread or on another machine.
+ * docs/ARCHITECTURE.md says why the interfaces have this shape. Those between a protocol and its carrier are in connection.ts.
  *
- * Everything here is synchronous and free of I/O: what can happen later is told through a Sink, never awaited.
+ * Everything here is synchronous and free of I/O: later events are reported by calls on a Sink, and never awaited.
  */
 import type { ProtocolError } from "./errors.ts";
 import type { FieldList, Fields } from "./fields.ts";
 import type { BodyLimits } from "./limits.ts";
 
-/** What a request says before its content (RFC 9110 §6.2). Owns what it shows: valid for as long as anyone keeps it. */
+/** The part of a request before its content (RFC 9110 §6.2). It owns its data, and stays valid for as long as it is kept. */
 export interface RequestHead {
-  /** The method token, letter for letter: methods are case-sensitive (RFC 9110 §9.1). */
+  /** The method token as it was sent: methods are case-sensitive (RFC 9110 §9.1). */
   readonly method: string;
   /** The request target as it was sent (RFC 9112 §3.2), one character a byte. */
   readonly target: string;
-  /** Who was asked: the authority of the target where it has one, else the Host field; null where both are empty (RFC 9110 §7.1). */
+  /** The host and port that the request is for (RFC 9110 §7.1): the target's authority, otherwise the Host field; null if both are empty. */
   readonly authority: string | null;
-  /** "HTTP/1.0", "HTTP/1.1", "HTTP/2". */
+  /** The protocol version: "HTTP/1.0", "HTTP/1.1" or "HTTP/2". */
   readonly version: string;
   /** The header section. */
   readonly fields: Fields;
 }
 
-/** What is known of the connection that a request comes by, before its first byte. */
+/** The properties of a connection that are known before its first byte. */
 export interface ConnectionInfo {
   /** The client's address and port. */
   readonly clientAddress: Peer;
-  /** The protocol that TLS has agreed on (ALPN, RFC 7301), such as "http/1.1"; null where it was not asked, or without TLS. */
+  /** The protocol that was negotiated in TLS (ALPN, RFC 7301), such as "http/1.1"; null if none was, or without TLS. */
   readonly alpn: string | null;
 }
 
 /**
- * A peer's address and port; ["", 0] where none is known: behind a Unix socket, and of a client that was gone when it was accepted.
- * IPv4 addresses are not mapped to IPv6.
+ * A client's address and port. It is ["", 0] if they are not known: on a Unix socket, and for a client that had gone when its connection
+ * was accepted. IPv4 addresses are not mapped to IPv6.
  */
 export type Peer = readonly [host: string, port: number];
 
 /** One request and its response. Made by a protocol, used by exactly one executor. */
 export interface Exchange {
-  /** The request, but for its content. */
+  /** The request without its content. */
   readonly head: RequestHead;
-  /** The connection that the request came by. */
+  /** The connection that the request came on. */
   readonly connection: ConnectionInfo;
-  /** When the head was complete, in milliseconds by `performance.now`; undefined where that was just now. */
+  /** When the head was complete, in milliseconds by `performance.now`; undefined if that was just now. */
   readonly began?: number | undefined;
-  /** Bytes of content: 0 none, > 0 counted beforehand, -1 not known. */
+  /** The length of the content in bytes: 0 for none; -1 if it is not known. */
   readonly bodyLength: number;
-  /** The peer sends its content only when it is told to, which `demand` does (100 Continue, RFC 9110 §10.1.1). */
+  /** Whether the client waits for 100 (Continue), which `demand` sends, before it sends its content (RFC 9110 §10.1.1). */
   readonly waitsForContinue: boolean;
-  /** The trailer section, once `readInto` has returned -1 and where there was one (RFC 9110 §6.5). */
+  /** The trailer section (RFC 9110 §6.5), once `readInto` has returned -1; undefined if there is none. */
   readonly trailers: Fields | undefined;
-  /** The status of the final response, as far as it was given and not taken back; 0 while there is none. */
+  /** The status of the final response; 0 before `respond`, after `retract`, and if the client had gone before `respond`. */
   readonly status: number;
-  /** Bytes of content that `readInto` has given. */
+  /** How many bytes of content `readInto` has returned. */
   readonly bytesReceived: number;
-  /** Bytes of content that were given to be sent; without those that can no longer leave, once that is known. */
+  /** How many bytes of content were written. Bytes that can no longer leave are subtracted once that is known. */
   readonly bytesSent: number;
-  /** Who is told when something happens. Set by the executor in `start`, before it returns. */
+  /** Is told of events. The executor sets it in `start`, before that returns. */
   sink: Sink;
 
-  /** Sets limits of its own for the content of this request. Comes before any of it is read, if at all. */
+  /** Sets other limits for the content of this request. May be called before any content is read. */
   limitBody(limits: BodyLimits): void;
-  /** Somebody wants the content: sends 100 Continue where it was asked for and is still owed, opens the window. */
+  /** The handler wants the content: sends 100 (Continue) if the client waits for it, or opens the window. */
   demand(): void;
   /**
-   * Copies at most `max` (> 0) bytes of content to `to`, from index `at` on. Only reading gives the peer credit to send more.
-   * @returns the number of bytes; 0 when there are none yet (`sink.onReadable` follows, or `onGone`); -1 at the end
+   * Copies at most `max` (> 0) bytes of content to `to`, from index `at` on. Only reading gives the client credit to send more.
+   * @returns the number of bytes; 0 if none have come yet (`sink.onReadable` follows, or `onGone`); -1 at the end
    */
   readInto(to: Uint8Array, at: number, max: number): number;
 
   /**
-   * Somebody wants to hear of the peer's going (`sink.onGone`) though nobody reads. It is heard of as long as less than 64 KiB of what
-   * the peer has sent lie unread; without this call it may be less.
+   * The handler wants to learn when the client goes (`sink.onGone`), even while it does not read. It learns that while less than 64 KiB of
+   * what the client has sent lie unread. Without this call, the bound may be lower.
    */
   watch?(): void;
 
-  // Lists of fields may be used again on return.
+  // A caller may reuse a FieldList as soon as one of these calls has returned.
 
   /**
-   * Sends an interim response, 100 to 199 but 101 (RFC 9110 §15.2), at once and in a write of its own. It is dropped where the peer
-   * cannot take one (HTTP/1.0), or shall get none; but the 100 that a peer waits for is always sent.
+   * Sends an interim response with a status from 100 to 199, but not 101 (RFC 9110 §15.2), at once and in a write of its own. It is
+   * dropped if the client cannot take one (HTTP/1.0), or if the server sends none. The 100 that a client waits for is always sent.
    */
   inform(status: number, fields: FieldList): void;
   /**
-   * Sends the head of the response. Framing is the protocol's: `fields` holds no Content-Length and no Transfer-Encoding. A version
-   * that has no connection-specific fields (Upgrade …) drops them.
-   * @param status 200 to 599
-   * @param reason the reason phrase; versions that have none drop it
-   * @param length bytes of content that will follow, -1 when not known yet. With HEAD, and with 304, the length the
-   *   content would have had
+   * Sends the head of the response. The protocol frames it: `fields` has no Content-Length and no Transfer-Encoding. A protocol version
+   * without connection-specific fields (Upgrade …) drops these.
+   * @param status from 200 to 599
+   * @param reason the reason phrase; protocol versions that have none drop it
+   * @param length how many bytes of content follow; -1 if that is not known yet. For HEAD and 304, the length that the content would have
    */
   respond(status: number, reason: string, fields: FieldList, length: number): void;
   /**
-   * Sends content, all of it; the bytes may be reused on return. Where the response has no content (HEAD, 204, 205, 304), and after
-   * the peer has gone, they are dropped without a word: whoever writes for a handler tells it (`ResponseBody.write`).
-   * @returns false when enough is waiting to leave: hold on until `sink.onWritable`
-   * @throws {Error} before `respond`, after `end`, or past the length announced: mistakes of the caller's
+   * Sends content, always all of it; the bytes may be reused when this returns. If the response has no content (HEAD, 204, 205, 304), or
+   * after the client has gone, they are dropped silently: ResponseBody reports that to the handler.
+   * @returns false if enough bytes wait to leave: write no more before `sink.onWritable`
+   * @throws {Error} before `respond`, after `end`, or past the length announced: these are mistakes of the caller
    */
   write(bytes: Uint8Array): boolean;
   /**
-   * As `write`, of much content that need not be copied. Not every exchange has it.
-   * @returns true: the bytes may be reused; false: they must stay as they are until `lender.returned`, and hold on as behind `write`;
-   *   null: nothing was done, `write` them
+   * Does the same as `write` for much content, without a copy. Not every exchange has it.
+   * @returns true: the bytes have left, and may be reused; false: they must not be changed before `lender.returned`, and write no more
+   *   before `sink.onWritable`; null: nothing was done, so call `write`
    */
   lend?(bytes: Uint8Array, lender: Lender): boolean | null;
   /** Ends the response. @throws {Error} before `respond`, twice, or short of the length announced */
   end(trailers?: FieldList): void;
-  /** Asks that what was given so far leaves now, not at the end of the turn. */
+  /** Sends now what was written so far, and not at the end of the turn. */
   flush(): void;
   /**
-   * Takes the response back, head and all, if no byte of it has left.
-   * @returns false when it is too late, or the protocol cannot
+   * Takes the whole response back, head included, if no byte of it has left.
+   * @returns false if it is too late, or the protocol cannot
    */
   retract(): boolean;
-  /** This connection takes no request after this one (Connection: close, GOAWAY). */
+  /** Makes the connection take no request after this one (Connection: close, GOAWAY). */
   closeConnection(): void;
-  /** Gives up so that the peer can tell: HTTP/1 cuts the connection, HTTP/2 resets the stream. The response has ended then. */
+  /** Breaks the response off so that the client can tell: HTTP/1 cuts the connection, HTTP/2 resets the stream. The response has ended then. */
   abort(): void;
   /**
-   * The handler has settled and will not touch the exchange again: only now is the slot free and the next request
-   * dispatched, maybe before this returns. A response that was not ended is aborted. The sink hears nothing any more.
-   * @param watcher who is told, once, when the response has left
+   * The handler has settled and will not use the exchange again. Only now can the connection start its next request, maybe before this
+   * returns. A response that has not ended is aborted. The sink is called no more.
+   * @param watcher is called once, when the response has left
    */
   release(watcher?: ResponseWatcher | null): void;
   /**
-   * Blocks until content, room or news of the peer has come, and tells the sink of it. Only exchanges have it that are handled in
-   * a thread of their own; nowhere else may a handler block.
+   * Blocks until content has come, there is room to write, or the client has gone, and calls the sink. Only exchanges in handler threads
+   * have it, since handlers may not block elsewhere.
    */
   block?(): void;
-  /** Tells the sink of what has come meanwhile, as `block`, without waiting for anything. */
+  /** Calls the sink for what has happened meanwhile, like `block`, but does not wait. */
   poll?(): void;
 }
 
 /**
- * What an executor hears of an exchange. Calls come one at a time, never from inside a call on the same exchange but
- * `readInto`, which may say `onGone`. Any call on the exchange may be made from inside them, `release` included.
+ * The calls by which an exchange reports events to its executor. They come one at a time, and never from inside a call on the same
+ * exchange, except that `readInto` may call `onGone`. Inside them, any method of the exchange may be called, `release` included.
  */
 export interface Sink {
-  /** `readInto` may have something new to say: bytes, the end. Comes at most once after each 0 that `readInto` returned. */
+  /** `readInto` can return bytes, or the end. Called at most once after each 0 that `readInto` has returned. */
   onReadable(): void;
   /** There is room again after `write` returned false. */
   onWritable(): void;
   /**
-   * The peer has gone, or was sent away. After any reason nothing more can be read but, after "half-closed", what is there. Where
-   * the peer can still get a response ("half-closed", and a reason with `canRespond`), writing goes on as before and `onWritable`
-   * still comes; after the others what is written is dropped, and an `onReadable` or `onWritable` that was still to come does not.
-   * May come again, with a reason after which there is no response.
+   * The client has gone, or was refused. Nothing more can be read, except, after "half-closed", content that has come already. If the
+   * client can still get a response ("half-closed", and a reason with `canRespond`), writing goes on as before, and `onWritable` is still
+   * called. After other reasons, all that is written is dropped, and `onReadable` and `onWritable` are called no more. May be called a
+   * second time, with a reason after which there is no response.
    */
   onGone(why: GoneReason): void;
 }
 
-/** The sink of an exchange that nobody has taken charge of, or that was released. */
+/** The sink of an exchange before it is started, and after it was released: does nothing. */
 export const NO_SINK: Sink = Object.freeze({ onReadable() {}, onWritable() {}, onGone() {} });
 
-/** Who is told when the response of a released exchange has left. */
+/** Is told when the response of a released exchange has left. */
 export interface ResponseWatcher {
   /**
-   * Comes once, maybe before `release` returns.
-   * @param whole true: everything was given to the transport; false: the connection ended before
+   * The response has left, or will not. Called once, maybe before `release` returns.
+   * @param whole true: the transport has taken the whole response; false: the connection ended before
    */
   onSent(whole: boolean): void;
 }
 
-/** Who lends bytes to an exchange. */
+/** The owner of bytes that are lent to an exchange. */
 export interface Lender {
-  /** They are needed no more. Comes once, whatever becomes of the exchange: behind `onGone` and `release`, too. */
+  /** The bytes are not needed any more. Called once in any case, maybe after `onGone` or `release`. */
   returned(): void;
 }
 
 /**
- * Why a peer is not there any more; `malformed` and `timeout` carry the protocol error. "cancelled" is for
- * protocols in which one request can go and its connection stay.
+ * Why a client has gone. "malformed" and "timeout" come with the protocol error. "cancelled" is for protocols in which a request can end
+ * while its connection goes on.
  */
 export interface GoneReason {
   /** What happened. */
   readonly kind: "half-closed" | "closed" | "cancelled" | "malformed" | "timeout" | "shutdown";
-  /** What the peer did wrong; only of "malformed" and "timeout". */
+  /** What the client has done wrong; only for "malformed" and "timeout". */
   readonly error?: ProtocolError;
-  /** Of "malformed" and "timeout": nothing of a response has left, so `error.status` can be sent. The connection closes behind it. */
+  /** For "malformed" and "timeout": no response has begun, so `error.status` can be sent. The connection closes after it. */
   readonly canRespond?: boolean;
 }
 
-/** Runs handlers. One a server. */
+/** Runs handlers. A server has one. */
 export interface Executor {
-  /** Gets ready, before the server listens. Rejects with what stands in the way; then `close` has no use. */
+  /** Gets ready, before the server listens. Rejects with an error that says why it cannot; `close` need not be called then. */
   open?(): Promise<void>;
-  /** Takes charge of an exchange: sets its sink, and some day calls `release`. Must not throw. */
+  /** Takes charge of an exchange: sets its sink, and calls `release` in the end. Must not throw. */
   start(exchange: Exchange): void;
   /** How many exchanges have been started and not released. */
   readonly running: number;
-  /** How many threads it may start: file descriptors are left for them. Default 0. */
+  /** How many threads the executor may start: the server leaves file descriptors for them. Default 0. */
   readonly mostThreads?: number;
   /** Resolves when no exchange is running any more. */
   drain(): Promise<void>;
-  /** Nothing will be started any more, and what still runs is of no interest: lets go of whatever it holds. */
+  /** Releases all resources. No exchange will be started any more, and those that still run are not waited for. */
   close(): void | Promise<void>;
 }

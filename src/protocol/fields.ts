@@ -1,27 +1,27 @@
-/** Header and trailer sections: `Fields` as they came in, `FieldList` as they go out (RFC 9110 §5). */
+/** Header and trailer sections (RFC 9110 §5): `Fields` for those received, `FieldList` for those to be sent. */
 import { equalsIgnoringCase, isFieldText, isToken } from "./grammar.ts";
 import { addElements } from "./list_elements.ts";
 import { quote } from "../quote_value.ts";
 
 /**
- * A header or trailer section that was received. Holds one string and the places of the names and values in it; nothing else
- * is made until somebody asks. Immutable, and independent of the buffers it was read from.
+ * A header or trailer section that was received. It holds one string, and the positions of names and values in it. Names and values are
+ * made when they are read. It is immutable, and independent of the buffers that it was read from.
  */
 export class Fields implements Iterable<[name: string, value: string]> {
   readonly #text: string;
-  /** Four places a field: where its name begins and ends, where its value begins and ends. */
+  /** Four positions for each field: the beginning and the end of its name, and of its value. */
   readonly #spans: readonly number[];
 
   /**
-   * @param text what the names and values are cut from, one character a byte
-   * @param spans four places in it for each field: where its name begins and ends, where its value begins and ends
+   * @param text the text that holds the names and values, one character a byte
+   * @param spans four positions in it for each field: the beginning and the end of its name, and of its value
    */
   constructor(text: string, spans: readonly number[]) {
     this.#text = text;
     this.#spans = spans;
   }
 
-  /** What a section is made of, for who sends it elsewhere: another one can be constructed from it. */
+  /** The two arguments of the constructor that make a copy of a section, for instance in another thread. */
   static parts(fields: Fields): readonly [text: string, spans: readonly number[]] {
     return [fields.#text, fields.#spans];
   }
@@ -32,15 +32,15 @@ export class Fields implements Iterable<[name: string, value: string]> {
   }
 
   /**
-   * The value of the first field of that name, whatever the case of its letters; null where there is none. One character a
-   * byte (ISO-8859-1), white space around it removed. `getAll` gives the others; of a field that is a list, `list` gives the elements.
+   * The value of the first field of that name, or null if there is none. Letters match in either case. The value has one character a byte
+   * (ISO-8859-1), without the white space around it. `getAll` returns the values of all such fields, `list` the elements of a list.
    */
   get(name: string): string | null {
     const at = this.#find(name, 0);
     return at < 0 ? null : this.#text.substring(this.#spans[at + 2], this.#spans[at + 3]);
   }
 
-  /** The values of every field of that name, in the order they came. */
+  /** The values of all fields of that name, in the order in which they came. */
   getAll(name: string): string[] {
     const values = [];
     for (let at = this.#find(name, 0); at >= 0; at = this.#find(name, at + 4)) {
@@ -50,9 +50,10 @@ export class Fields implements Iterable<[name: string, value: string]> {
   }
 
   /**
-   * The elements of a field that is a list, such as Accept, Vary or X-Forwarded-For: those of every field line of that name, in the
-   * order they came (RFC 9110 §5.6.1). White space around an element is removed, an empty one left out; commas in quoted strings
-   * separate nothing. Empty where there is none. Not for fields that have commas elsewhere, such as Date, Set-Cookie, or Link.
+   * The elements of a field that is a list, such as Accept, Vary or X-Forwarded-For, of all field lines of that name, in the order in
+   * which they came (RFC 9110 §5.6.1). White space around an element is removed, and empty elements are left out. Commas in quoted strings
+   * do not separate elements. The array is empty if there is no such field. Do not use it for fields whose values have other commas, such
+   * as Date, Set-Cookie or Link.
    * @example headers.list("X-Forwarded-For").at(-1) // the address that the nearest proxy has added
    */
   list(name: string): string[] {
@@ -68,7 +69,7 @@ export class Fields implements Iterable<[name: string, value: string]> {
     return this.#find(name, 0) >= 0;
   }
 
-  /** Every field in the order it came, its name as it was written. */
+  /** All fields in the order in which they came, with their names as they were sent. */
   *[Symbol.iterator](): IterableIterator<[name: string, value: string]> {
     const spans = this.#spans;
     for (let i = 0; i < spans.length; i += 4) {
@@ -76,12 +77,12 @@ export class Fields implements Iterable<[name: string, value: string]> {
     }
   }
 
-  /** Names and values, for JSON. */
+  /** The names and values, for `JSON.stringify`. */
   toJSON(): [name: string, value: string][] {
     return [...this];
   }
 
-  /** What Node's console shows. */
+  /** How `console.log` shows the section. */
   [Symbol.for("nodejs.util.inspect.custom")](
     _depth: number,
     options: object,
@@ -95,7 +96,7 @@ export class Fields implements Iterable<[name: string, value: string]> {
     let lower: string | null = null;
     for (let i = from; i < spans.length; i += 4) {
       if (spans[i + 1] - spans[i] !== name.length) continue;
-      // The exact case first: most peers write a name as the caller does.
+      // The exact case is tried first: most clients write a name as the caller does.
       if (this.#text.startsWith(name, spans[i])) return i;
       if (equalsIgnoringCase(this.#text, spans[i], spans[i + 1], (lower ??= name.toLowerCase()))) return i;
     }
@@ -104,8 +105,8 @@ export class Fields implements Iterable<[name: string, value: string]> {
 }
 
 /**
- * Message framing and routing may not come late (RFC 9110 §6.5.1). Other fields are kept apart and are the handler's to judge.
- * In lower case.
+ * The names, in lower case, of fields that a trailer section must not have, since they frame or route the message (RFC 9110 §6.5.1).
+ * Handlers judge other fields: trailers are kept apart from the header section.
  */
 export const NOT_IN_TRAILERS: readonly string[] = [
   "transfer-encoding",
@@ -122,12 +123,12 @@ export class Field {
   /** Text without control characters, one byte a character. */
   readonly value: string;
   /**
-   * The number of its name among those that are remembered; -1 where it is none of them, or its value is too long. A protocol keeps
-   * under this number what it has made of a field, to be used again while the name has the same field.
+   * The number of the name in the cache of names; -1 if the name is not there, or the value is too long. A protocol caches the encoded
+   * field under this number, for as long as the name has the same value.
    */
   readonly slot: number;
 
-  /** @param name and value, known to be right */
+  /** @param name a valid name @param value a valid value: neither is checked */
   constructor(name: string, value: string, slot = -1) {
     this.name = name;
     this.value = value;
@@ -135,27 +136,30 @@ export class Field {
   }
 }
 
-/** The value that a field of some name had last, as it was given, and the field. */
+/** The last value of the fields of one name, as it was given, and the field. */
 interface Last {
   value: string | number;
   field: Field;
 }
 
-/** By name, so that the usual dozen is checked once, and written out once. Bounded: names may come from anywhere. */
-const remembered = new Map<string, Last>();
-const MOST_REMEMBERED = 1000;
-/** The longest value that is remembered. */
-const LONGEST_REMEMBERED = 256;
+/**
+ * Cached fields by name, so that the usual dozen fields are checked once and encoded once. Its size is bounded, since a program may make
+ * names from what clients send.
+ */
+const cache = new Map<string, Last>();
+const MAX_CACHED = 1000;
+/** Longer values are not cached. In characters. */
+const MAX_CACHED_VALUE = 256;
 
-/** A list that is used again keeps room for so many fields, more than most responses have. */
-const MOST_KEPT = 16;
+/** A list that is cleared keeps room for this many fields, more than most responses have. */
+const KEPT_ROOM = 16;
 
 /**
- * Fields to be sent. What is in it has been checked: it cannot split a message (RFC 9110 §5.5), nor frame one, which is the
- * protocol's to do.
+ * Fields to be sent. All of them have been checked: they cannot split a message (RFC 9110 §5.5), and cannot frame one, which only the
+ * protocol does.
  */
 export class FieldList implements Iterable<[name: string, value: string]> {
-  /** The first `#length` are there. */
+  /** The fields: only the first `#length` count. */
   readonly #fields: (Field | null)[] = [null, null, null, null, null, null, null, null];
   #length = 0;
   #size = 0;
@@ -165,31 +169,32 @@ export class FieldList implements Iterable<[name: string, value: string]> {
     return this.#length;
   }
 
-  /** How many characters the names and values have together. */
+  /** The length of all names and values together, in characters. */
   get size(): number {
     return this.#size;
   }
 
-  /** Takes everything out, so that the list can be used again. */
+  /** Removes all fields, so that the list can be used again. */
   clear(): void {
     const fields = this.#fields;
-    if (fields.length > MOST_KEPT) fields.length = MOST_KEPT;
+    if (fields.length > KEPT_ROOM) fields.length = KEPT_ROOM;
     for (let i = 0; i < fields.length; i++) fields[i] = null;
     this.#length = this.#size = 0;
   }
 
-  /** The field of that number, from 0 on. */
+  /** The field at an index, from 0 on. */
   at(index: number): Field {
     return this.#fields[index]!;
   }
 
   /**
+   * Adds a field.
    * @param name a token
-   * @param value text without control characters, one byte a character; a number is written in decimal
-   * @throws {TypeError} when either could not be sent as it is, or when the field is Content-Length or Transfer-Encoding
+   * @param value text without control characters, one byte a character; a number is sent in decimal
+   * @throws {TypeError} if the name or the value cannot be sent as it is, or if the field is Content-Length or Transfer-Encoding
    */
   add(name: string, value: string | number): void {
-    const last = remembered.get(name);
+    const last = cache.get(name);
     if (last === undefined) checkName(name);
     else if (last.value === value) return this.addField(last.field);
     const text = typeof value === "number" ? String(value) : value;
@@ -202,13 +207,13 @@ export class FieldList implements Iterable<[name: string, value: string]> {
     this.addField(fieldOf(name, value, text, last));
   }
 
-  /** Adds a field that is known to be right, such as one that this program wrote itself. */
+  /** Adds a field without a check: it must be known to be valid. */
   addField(field: Field): void {
     this.#fields[this.#length++] = field;
     this.#size += field.name.length + field.value.length;
   }
 
-  /** Every field in the order it was added. */
+  /** All fields in the order in which they were added. */
   *[Symbol.iterator](): IterableIterator<[name: string, value: string]> {
     for (let i = 0; i < this.length; i++) {
       const { name, value } = this.at(i);
@@ -217,21 +222,21 @@ export class FieldList implements Iterable<[name: string, value: string]> {
   }
 }
 
-/** Makes a field that will be sent often, of a name and a value that are known to be right. */
+/** Makes a field that will be sent often, without a check: name and value must be known to be valid. */
 export function knownField(name: string, value: string): Field {
-  return fieldOf(name, value, value, remembered.get(name));
+  return fieldOf(name, value, value, cache.get(name));
 }
 
-/** Makes a field, and remembers it where that is worth it. */
+/** Makes a field, and caches it, unless the value is too long or the cache is full. */
 function fieldOf(name: string, value: string | number, text: string, last: Last | undefined): Field {
-  if (text.length > LONGEST_REMEMBERED) return new Field(name, text);
+  if (text.length > MAX_CACHED_VALUE) return new Field(name, text);
   if (last !== undefined) {
     last.value = value;
     return (last.field = new Field(name, text, last.field.slot));
   }
-  if (remembered.size >= MOST_REMEMBERED) return new Field(name, text);
-  const field = new Field(name, text, remembered.size);
-  remembered.set(name, { value, field });
+  if (cache.size >= MAX_CACHED) return new Field(name, text);
+  const field = new Field(name, text, cache.size);
+  cache.set(name, { value, field });
   return field;
 }
 

@@ -1,6 +1,6 @@
 /**
- * The character classes of HTTP (RFC 9110 §5.6, RFC 9112, RFC 3986), one table look-up a byte. Who looks at each byte takes what is in
- * here as constants of its own (`const { CLASS, CR } = grammar`): those the compiler knows, imported ones are looked up each time.
+ * The character classes of HTTP (RFC 9110 §5.6, RFC 9112, RFC 3986), one table look-up for each byte. Readers of single bytes make local
+ * constants (`const { CLASS, CR } = grammar`): the compiler inlines those, and loads imported ones each time.
  */
 
 export const HTAB = 0x09;
@@ -15,17 +15,17 @@ export const EQUALS = 0x3d;
 export const QUESTION = 0x3f;
 export const BACKSLASH = 0x5c;
 
-/** tchar: what a token is made of (RFC 9110 §5.6.2). */
+/** tchar: the bytes of a token (RFC 9110 §5.6.2). */
 export const TCHAR = 1;
-/** What may stand in the path of a request target, "?" apart. */
+/** The bytes that the path of a request target may have, without "?". */
 export const PATH = 2;
-/** What may stand in the query of a request target. */
+/** The bytes that the query of a request target may have. */
 export const QUERY = 4;
-/** What may stand inside a field value: VCHAR, obs-text, SP, HTAB (RFC 9110 §5.5). */
+/** The bytes that a field value may have: VCHAR, obs-text, SP, HTAB (RFC 9110 §5.5). */
 export const VALUE = 8;
-/** qdtext: what stands in a quoted string without a backslash (RFC 9110 §5.6.4). */
+/** qdtext: the bytes that a quoted string may have without a backslash (RFC 9110 §5.6.4). */
 export const QDTEXT = 16;
-/** reg-name, and the inside of an IP literal, percent signs included (RFC 3986 §3.2.2). */
+/** The bytes of a reg-name, percent signs included (RFC 3986 §3.2.2). */
 export const REG_NAME = 32;
 
 /** The classes of each byte, as bits. */
@@ -41,8 +41,8 @@ const UNRESERVED = ALPHA_DIGIT + "-._~";
 mark(TCHAR, ALPHA_DIGIT + "!#$%&'*+-.^_`|~");
 mark(PATH, UNRESERVED + SUB_DELIMS + ":@/%"); // pchar and "/"
 mark(QUERY, UNRESERVED + SUB_DELIMS + ":@/%?");
-// What RFC 3986 leaves out but the URL standard has every browser send as it is: a server that refused it could not be
-// reached from a page that filters by `?ids[]=1|2`.
+// RFC 3986 does not allow these characters, but by the URL standard, every browser sends them as they are. A server that refused them
+// could not be reached from a page that filters by `?ids[]=1|2`.
 mark(PATH | QUERY, "[]|^");
 mark(QUERY, "\\`{}");
 mark(REG_NAME, UNRESERVED + SUB_DELIMS + "%");
@@ -73,7 +73,7 @@ export function isFieldText(text: string): boolean {
   return VALUE_TEXT.test(text);
 }
 
-/** Whether text[start, end) is `lower`, which is given in lower case, whatever the case of its letters. */
+/** Whether text[start, end) equals `lower`, which must be in lower case, if the case of ASCII letters is ignored. */
 export function equalsIgnoringCase(text: string, start: number, end: number, lower: string): boolean {
   if (end - start !== lower.length) return false;
   for (let i = 0; i < lower.length; i++) {

@@ -1,44 +1,43 @@
-/** How much and how long a peer may take. Every limit of the protocol layer, and its default. */
+/** The limits of the protocol layer for what a client may send and how long it may take, with their defaults. */
 import { BYTE_RATE, BYTES, checkNumbers, COUNT, type NumberRule, SOME_TIME, TIME } from "../option_checks.ts";
 
 /**
- * What the content of one request may take. A handler class can have its own of each.
- * Sizes in bytes, times in milliseconds.
+ * The limits for the content of one request. A handler class can have its own value of each. Sizes are in bytes, times in milliseconds.
  */
 export interface BodyLimits {
-  /** Content, after the removal of chunks (413). Default 16 MiB. */
+  /** The most content that a request may have, without the framing of chunks (413). Default 16 MiB. */
   readonly maxBodySize: number;
   /**
-   * Content that is waited for must arrive at this rate (408), in bytes per second; `bodyTimeout` is how far it may fall behind.
-   * Default 500.
+   * The least rate at which content must arrive while the server waits for it (408), in bytes per second. `bodyTimeout` is how far it may
+   * fall behind. Default 500.
    */
   readonly minBodyRate: number;
-  /** How long content may be waited for in all, less the time that `minBodyRate` grants what arrived (408). Default 20 s. */
+  /** How long the server waits for content in all, besides the time that `minBodyRate` grants for what has arrived (408). Default 20 s. */
   readonly bodyTimeout: number;
 }
 
-/** Sizes in bytes, times in milliseconds. */
+/** All limits. Sizes are in bytes, times in milliseconds. A number in parentheses is the status of the response when a limit is exceeded. */
 export interface Limits extends BodyLimits {
-  /** The request target (414). RFC 9112 §3 asks for 8,000 at least. Default 8 KiB. */
+  /** The size of the request target (414). RFC 9112 §3 recommends at least 8,000. Default 8 KiB. */
   readonly maxTargetSize: number;
-  /** Request line and header section together, with empty lines before them (431). Default 32 KiB. */
+  /** The size of request line and header section together, with empty lines before them (431). Default 32 KiB. */
   readonly maxHeadSize: number;
-  /** Header fields (431). Default 100. */
+  /** The number of header fields (431). Default 100. */
   readonly maxFields: number;
-  /** All chunk extensions of one request together (413). Default 16 KiB. */
+  /** The size of all chunk extensions of one request together (413). Default 16 KiB. */
   readonly maxChunkExtensionSize: number;
-  /** The trailer section (431). Default 8 KiB. */
+  /** The size of the trailer section (431). Default 8 KiB. */
   readonly maxTrailerSize: number;
-  /** Trailer fields (431). Default 32. */
+  /** The number of trailer fields (431). Default 32. */
   readonly maxTrailers: number;
-  /** From the opening of a connection, or the first byte of a later request, to the end of the head (408). Default 20 s. */
+  /** The time from the opening of a connection, or the first byte of a later request, to the end of the head (408). Default 20 s. */
   readonly headTimeout: number;
-  /** Without any request on a connection that had one. Default 75 s. */
+  /** How long a connection that had a request may be idle. Default 75 s. */
   readonly keepAliveTimeout: number;
   /**
-   * Content that no handler read is read and dropped, so that the connection can be kept, where no more than this is left of its
-   * Content-Length. With more, the response says `Connection: close`. Content in chunks, whose length nobody knows, is dropped to
-   * its end. Default 64 KiB.
+   * Content that a handler leaves unread is dropped, so that the connection can take another request, if at most this much is left of its
+   * Content-Length. If more is left, the response says `Connection: close`. Content in chunks, whose length is not known, is always
+   * dropped to its end. Default 64 KiB.
    */
   readonly maxDrainSize: number;
   /** How long a head that has begun to arrive, or content that nobody reads, may take once the server shuts down. Default 2 s. */
@@ -62,7 +61,7 @@ export const DEFAULT_LIMITS: Limits = Object.freeze({
   drainTimeout: 2_000,
 });
 
-/** What each limit may be. */
+/** The values that each limit may have. */
 export const LIMIT_RULES: Readonly<Record<keyof Limits, NumberRule>> = {
   maxTargetSize: BYTES,
   maxHeadSize: BYTES,
@@ -80,8 +79,8 @@ export const LIMIT_RULES: Readonly<Record<keyof Limits, NumberRule>> = {
 };
 
 /**
- * The defaults, with what `options` names in their place. What is undefined, or no limit, is left alone.
- * @throws {TypeError} for what is no number; {RangeError} for one that the limit may not be
+ * The limits that `options` has, and the defaults of the others. Members that are undefined, or are no limits, are ignored.
+ * @throws {TypeError} for a limit that is not a number; {RangeError} for a number that the limit must not be
  */
 export function limitsFrom(options: Partial<Record<keyof Limits, number | undefined>>): Limits {
   return checkNumbers<keyof Limits>(options, LIMIT_RULES, { ...DEFAULT_LIMITS });

@@ -5,11 +5,11 @@ const COMMA = 0x2c;
 const BACKSLASH = 0x5c;
 
 /**
- * Adds the elements of a field value to a list: what stands between its commas, without the white space around it. Commas in quoted
- * strings separate nothing (§5.6.4). Elements that are empty are left out (§5.6.1.2).
+ * Splits a field value at its commas, and adds the elements to a list, without the white space around them. Commas in quoted strings do
+ * not separate elements (§5.6.4). Empty elements are left out (§5.6.1.2).
  *
- * A quotation mark that no other one closes begins no quoted string: whatever a client has sent, an address that a proxy appends to
- * it is an element of its own.
+ * A quotation mark without a closing one begins no quoted string. So an address that a proxy appends is an element of its own, whatever
+ * the client has sent before it.
  * @param value white space around it has been removed
  */
 export function addElements(value: string, elements: string[]): void {
@@ -22,7 +22,7 @@ export function addElements(value: string, elements: string[]): void {
       start = i + 1;
     } else if (c === QUOTE && mayQuote) {
       const end = endOfString(value, i + 1);
-      // Then none behind it is closed either, and is not looked for: the time is linear in the length.
+      // No later string is closed either, so none is looked for: the time stays linear in the length.
       if (end < 0) mayQuote = false;
       else i = end;
     }
@@ -36,7 +36,7 @@ function addElement(value: string, start: number, end: number, elements: string[
   if (start < end) elements.push(value.substring(start, end));
 }
 
-/** Where the quoted string ends that begins before `at`; -1 where it does not. */
+/** The index of the quotation mark that closes the quoted string whose text begins at `at`; -1 if there is none. */
 function endOfString(value: string, at: number): number {
   for (let i = at; i < value.length; i++) {
     const c = value.charCodeAt(i);
@@ -46,7 +46,7 @@ function endOfString(value: string, at: number): number {
   return -1;
 }
 
-/** Optional white space is spaces and tabs (§5.6.3); in particular no 0xA0, which `trim` would take for one. */
+/** Whether a character is optional white space: a space or a tab (§5.6.3). `trim` would remove 0xA0 as well. */
 function isSpace(c: number): boolean {
   return c === 0x20 || c === 0x09;
 }

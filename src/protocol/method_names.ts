@@ -1,11 +1,11 @@
 /** Method tokens (RFC 9110 §9.1). */
 import { latin1, latin1Bytes } from "./bytes.ts";
 
-/** The methods that most requests have: each is one string, which nobody need make anew, or hash. */
+/** The methods of most requests. Each is one constant string, so that it need not be made for each request. */
 const COMMON_METHODS = ["GET", "POST", "PUT", "HEAD", "QUERY", "PATCH", "DELETE", "OPTIONS"];
 const COMMON_METHODS_BYTES = COMMON_METHODS.map(latin1Bytes);
 
-/** The method in bytes[start, end). */
+/** Decodes the method in bytes[start, end). */
 export function methodOf(bytes: Uint8Array, start: number, end: number): string {
   const length = end - start;
   for (let m = 0; m < COMMON_METHODS.length; m++) {

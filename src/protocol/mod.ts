@@ -1,4 +1,4 @@
-/** The protocol layer by itself: for those who carry HTTP over something of their own. */
+/** The protocol layer by itself, for programs that carry HTTP over a transport of their own. */
 export * from "./errors.ts";
 export type * from "./connection.ts";
 export type * from "./exchange.ts";

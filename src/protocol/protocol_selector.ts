@@ -1,12 +1,12 @@
-/** Chooses the protocol of a connection: by ALPN where TLS has agreed on one, else by the first bytes. */
+/** Chooses the protocol of a connection: by ALPN if TLS has negotiated one, otherwise by the first bytes. */
 import type { Connection, Host } from "./connection.ts";
 import type { GoneReason } from "./exchange.ts";
 
 /** A protocol that a server speaks. */
 export interface Protocol {
-  /** What ALPN calls it (RFC 7301): "http/1.1". */
+  /** The name of the protocol in ALPN (RFC 7301), such as "http/1.1". */
   readonly alpn: string;
-  /** The bytes that every client of it sends first; null for the protocol that a connection has where none of these come. */
+  /** The bytes that every client of the protocol sends first; null for the protocol of connections that begin with no preface. */
   readonly preface: Uint8Array | null;
   /** Makes the protocol of one connection. */
   connect(host: Host): Connection;
@@ -14,46 +14,46 @@ export interface Protocol {
 
 export class ProtocolSelector {
   readonly #protocols: readonly Protocol[];
-  /** Of a connection whose first bytes tell nothing else. */
-  readonly #usual: Protocol;
+  /** The protocol of a connection that begins with no preface. */
+  readonly #fallback: Protocol;
 
-  /** @param protocols those that a server speaks, the preferred first; exactly one of them has no preface */
+  /** @param protocols the protocols that a server speaks, the preferred one first; exactly one of them has no preface */
   constructor(protocols: readonly Protocol[]) {
     this.#protocols = protocols;
-    this.#usual = protocols.find(({ preface }) => preface === null)!;
+    this.#fallback = protocols.find(({ preface }) => preface === null)!;
   }
 
   /** Makes the protocol of a connection. */
   connect(host: Host): Connection {
     const { alpn } = host.info;
-    if (alpn !== null) return (this.#protocols.find((one) => one.alpn === alpn) ?? this.#usual).connect(host);
-    if (this.#protocols.length === 1) return this.#usual.connect(host);
-    return new UndecidedConnection(host, this.#usual, this.#protocols);
+    if (alpn !== null) return (this.#protocols.find((one) => one.alpn === alpn) ?? this.#fallback).connect(host);
+    if (this.#protocols.length === 1) return this.#fallback.connect(host);
+    return new UndecidedConnection(host, this.#fallback, this.#protocols);
   }
 }
 
 const NOTHING = new Uint8Array(0);
 
 /**
- * A connection whose first bytes are still to come. Until then it is one of the usual protocol, so that its deadlines hold; it is given no
- * byte before it is known that no other protocol begins with those that have come.
+ * A connection whose protocol is not known before its first bytes have come. Until then, it has the protocol without a preface, so that
+ * its deadlines hold. That protocol gets no bytes before it is known that they begin no other protocol's preface.
  */
 class UndecidedConnection implements Connection {
   readonly #host: Host;
   #connection: Connection;
-  /** Those that the connection may still be one of. */
+  /** The protocols with a preface that the connection may still have. */
   #candidates: Protocol[];
   #first: Uint8Array = NOTHING;
   #isStopping = false;
 
-  constructor(host: Host, usual: Protocol, protocols: readonly Protocol[]) {
+  constructor(host: Host, fallback: Protocol, protocols: readonly Protocol[]) {
     this.#host = host;
-    this.#connection = usual.connect(host);
+    this.#connection = fallback.connect(host);
     this.#candidates = protocols.filter(({ preface }) => preface !== null);
   }
 
   receive(bytes: Uint8Array, length: number = bytes.length): void {
-    if (this.#connection.closing !== null) this.#candidates = []; // it was idle for too long, or the server stops
+    if (this.#connection.closing !== null) this.#candidates = []; // a deadline has passed, or the server stops
     if (this.#candidates.length === 0) return this.#connection.receive(bytes, length);
     const first = new Uint8Array(this.#first.length + length);
     first.set(this.#first);
@@ -77,7 +77,7 @@ class UndecidedConnection implements Connection {
   }
 
   receiveEnd(): void {
-    // Of a preface that has not come whole, the usual protocol says what is wrong with it.
+    // If only a part of a preface has come, the protocol without a preface responds to it with an error.
     this.#candidates = [];
     if (this.#first.length > 0) this.#forward(this.#first);
     this.#connection.receiveEnd();
@@ -122,7 +122,7 @@ class UndecidedConnection implements Connection {
   }
 }
 
-/** Whether what has come may be, or is, what a preface begins with. */
+/** Whether the bytes that have come agree with a preface, as far as both go. */
 function agrees(preface: Uint8Array, first: Uint8Array): boolean {
   const length = Math.min(preface.length, first.length);
   for (let i = 0; i < length; i++) if (preface[i] !== first[i]) return false;

@@ -1,29 +1,29 @@
-/** The bytes received and not yet used. They are borrowed while `receive` runs; what is left over after it is copied. */
+/** The bytes that were received and have not been read. While `receive` runs, they are borrowed. Bytes that are left over then are copied. */
 import { allocate, copy } from "./bytes.ts";
 
 const NOTHING = new Uint8Array(0);
 
-/** Bytes for a little, such as the beginning of a head. */
+/** The size of memory for a few bytes that are left over, such as the beginning of a head. */
 const SMALL = 512;
-/** Bytes for more, such as the rest of what came in one packet: used again, by the next connection that has so much left over. */
+/** The size of memory for more bytes, such as the rest of a packet. Connections pass it on to each other. */
 const SHARED = 4 * 1024;
-/** So many are kept: 256 KiB. */
-const MOST_SPARE = 64;
+/** How many of these are kept: 256 KiB in all. */
+const MAX_SPARE = 64;
 const spare: Uint8Array[] = [];
 
 export class ReceiveBuffer {
-  /** What is there stands in bytes[pos, end). Readers move `pos`. */
+  /** The unread bytes are bytes[pos, end). Readers move `pos`. */
   bytes: Uint8Array = NOTHING;
   pos = 0;
   end = 0;
-  /** Our own memory, when `bytes` is not borrowed. */
+  /** The buffer's own memory; null while `bytes` is borrowed. */
   #store: Uint8Array | null = null;
 
   get length(): number {
     return this.end - this.pos;
   }
 
-  /** Adds the first `length` bytes of these at the end, without a copy where nothing else is there. */
+  /** Adds the first `length` bytes of an array. If the buffer is empty, they are borrowed and not copied. */
   feed(bytes: Uint8Array, length: number = bytes.length): void {
     if (this.pos === this.end) {
       this.drop();
@@ -31,26 +31,26 @@ export class ReceiveBuffer {
       this.end = length;
       return;
     }
-    const store = this.#own(length);
+    const store = this.#moveToStore(length);
     copy(bytes, 0, length, store, this.end);
     this.end += length;
   }
 
-  /** The bytes fed last are about to be taken back: copies what has not been used. */
+  /** The bytes fed last will be overwritten: copies those that have not been read. */
   keep(): void {
     if (this.pos === this.end) this.drop();
-    else if (this.#store === null) this.#own(0);
+    else if (this.#store === null) this.#moveToStore(0);
   }
 
-  /** Forgets everything. */
+  /** Drops all bytes. */
   drop(): void {
     this.#release();
     this.bytes = NOTHING;
     this.pos = this.end = 0;
   }
 
-  /** Makes sure that the bytes are in our own memory, with room for `more`. Doubles, so that the cost stays linear. */
-  #own(more: number): Uint8Array {
+  /** Makes sure that the bytes are in the buffer's own memory, with room for `more`. The size doubles, so that the cost stays linear. */
+  #moveToStore(more: number): Uint8Array {
     const store = this.#store;
     const length = this.end - this.pos;
     if (store !== null && this.end + more <= store.length) return store;
@@ -72,11 +72,11 @@ export class ReceiveBuffer {
   #release(): void {
     const store = this.#store;
     this.#store = null;
-    if (store?.length === SHARED && spare.length < MOST_SPARE) spare.push(store);
+    if (store?.length === SHARED && spare.length < MAX_SPARE) spare.push(store);
   }
 }
 
-/** Memory for so many bytes, or more. */
+/** Takes memory of at least `size` bytes. */
 function take(size: number): Uint8Array {
   return size > SMALL && size <= SHARED ? (spare.pop() ?? allocate(SHARED)) : allocate(size);
 }

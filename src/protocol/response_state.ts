@@ -1,7 +1,7 @@
-/** What has been given so far: the account that every exchange keeps of its response, so that a mistake throws at the call. */
+/** The state of a response: each exchange keeps one, so that a handler's mistake throws at the call. */
 import { hasNoContent } from "./status.ts";
 
-// A request and its response run independently of each other; this is the response's state.
+// The response's state does not depend on how much of the request has come.
 //   IDLE --begin--> OPEN --finish--> ENDED,  any --breakOff--> ENDED,  OPEN | ENDED --takeBack--> IDLE
 const IDLE = 0;
 const OPEN = 1;
@@ -9,7 +9,7 @@ const ENDED = 2;
 
 export class ResponseState {
   #state = IDLE;
-  /** Bytes of content still to be written; -1 where no length was announced, or there is no content to be sent. */
+  /** How many bytes of content are still to be written; -1 if no length was announced, or no content is sent. */
   #left = -1;
 
   /** Whether the head of the response has been given, and not taken back. */
@@ -22,32 +22,32 @@ export class ResponseState {
     return this.#state === ENDED;
   }
 
-  /** @throws where an interim response with this status has no place */
+  /** @throws {Error} if the final response has begun; {RangeError} if the status is not one of an interim response */
   checkInterim(status: number): void {
     if (this.#state !== IDLE) throw new Error(`cannot send the interim response ${status}: the final one has begun`);
     if (!Number.isInteger(status) || status < 100 || status > 199 || status === 101) {
-      throw new RangeError(`an interim response has a status from 100 to 199, but not 101: ${status}`);
+      throw new RangeError(`an interim response has a status from 100 to 199, but not 101, and not ${status}`);
     }
   }
 
-  /** @throws where a response with this status and length cannot begin */
+  /** @throws {Error} if a response has begun; {RangeError} if the status or the length is wrong */
   checkBegin(status: number, length: number): void {
     if (this.#state !== IDLE) throw new Error(`cannot respond with ${status}: a response has begun already`);
     if (!Number.isInteger(status) || status < 200 || status > 599) {
-      throw new RangeError(`a response has a status from 200 to 599: ${status}`);
+      throw new RangeError(`a response has a status from 200 to 599, not ${status}`);
     }
     if (length !== -1 && !(Number.isSafeInteger(length) && length >= 0)) {
-      throw new RangeError(`a length is a number of bytes, or -1 when it is not known: ${length}`);
+      throw new RangeError(`the length of a response is a number of bytes, or -1 if it is not known, not ${length}`);
     }
   }
 
-  /** @param counted the length of the content, where so much must be written; -1 where nobody counts */
+  /** @param counted how many bytes of content must be written; -1 for any number */
   begin(counted: number): void {
     this.#state = OPEN;
     this.#left = counted;
   }
 
-  /** Counts content. @throws where it has no place */
+  /** Counts content. @throws {Error} before the head or after the end; {RangeError} past the length that was announced */
   count(bytes: number): void {
     if (this.#state !== OPEN) {
       throw new Error(
@@ -63,7 +63,7 @@ export class ResponseState {
     this.#left -= bytes;
   }
 
-  /** @throws where the response is not at its end */
+  /** Ends the response. @throws {Error} if it has not begun, has ended already, or is shorter than was announced */
   finish(): void {
     if (this.#state !== OPEN) {
       throw new Error(
@@ -87,12 +87,12 @@ export class ResponseState {
   }
 }
 
-/** Whether what is written as content of a response is not sent: only its head is (RFC 9110 §6.4.1). */
+/** Whether only the head of a response is sent: content that a handler writes is dropped (RFC 9110 §6.4.1). */
 export function isHeadOnly(method: string, status: number): boolean {
   return method === "HEAD" || hasNoContent(status) || status === 205;
 }
 
-/** "Any 2xx response" to CONNECT opens a tunnel (RFC 9110 §9.3.6). */
+/** Whether a final response opens a tunnel: "any 2xx response" to CONNECT does (RFC 9110 §9.3.6). */
 export function opensTunnel(method: string, status: number): boolean {
   return method === "CONNECT" && status < 300;
 }

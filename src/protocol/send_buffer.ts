@@ -1,19 +1,19 @@
-/** The bytes that wait to leave a connection, gathered so that what is ready together leaves in one batch. */
+/** The bytes that wait to leave a connection. They are collected in batches, so that bytes that are ready together leave in one write. */
 import type { Buffer } from "node:buffer";
 import type { Lender } from "./exchange.ts";
 import { allocate, copy, copyAll, writeLatin1 } from "./bytes.ts";
 
-const CHUNK = 16 * 1024;
-const PIECE = 64 * 1024;
+const CHUNK_SIZE = 16 * 1024;
+const PIECE_SIZE = 64 * 1024;
 
-/** How many spare chunks are kept of either size: a MiB of each. */
+/** How many spare chunks of either size are kept: 1 MiB of each. */
 const SPARE_CHUNKS = 64;
 const SPARE_PIECES = 16;
 
-/** Memory for what waits to leave. */
+/** Memory for bytes that wait to leave. */
 class Chunk {
   readonly bytes: Buffer;
-  /** The view made last: most responses are as long as the one before. */
+  /** The last view: most responses are as long as the one before, so it can often be used again. */
   #view: Buffer;
 
   constructor(size: number) {
@@ -27,53 +27,54 @@ class Chunk {
   }
 }
 
-/** Spare chunks, shared by the connections of one server: only those with something to say hold one. */
+/** Spare chunks, shared by the connections of one server. A connection takes a chunk only while it has bytes to send. */
 export class ChunkPool {
   readonly #chunks: Chunk[] = [];
   readonly #pieces: Chunk[] = [];
 
-  /** A chunk of 16 or 64 KiB, or of as many bytes as are needed where those are more. They are whatever they were. @internal */
+  /** Takes a chunk of 16 or 64 KiB, or of `needed` bytes if that is more. Its bytes are not zeroed. @internal */
   take(needed = 0): Chunk {
-    if (needed <= CHUNK) return this.#chunks.pop() ?? new Chunk(CHUNK);
-    if (needed <= PIECE) return this.#pieces.pop() ?? new Chunk(PIECE);
+    if (needed <= CHUNK_SIZE) return this.#chunks.pop() ?? new Chunk(CHUNK_SIZE);
+    if (needed <= PIECE_SIZE) return this.#pieces.pop() ?? new Chunk(PIECE_SIZE);
     return new Chunk(needed);
   }
 
-  /** Gives a chunk back; it must not be touched any more. @internal */
+  /** Gives a chunk back, which must not be used afterwards. @internal */
   give(chunk: Chunk): void {
     const size = chunk.bytes.length;
-    if (size === CHUNK && this.#chunks.length < SPARE_CHUNKS) this.#chunks.push(chunk);
-    if (size === PIECE && this.#pieces.length < SPARE_PIECES) this.#pieces.push(chunk);
+    if (size === CHUNK_SIZE && this.#chunks.length < SPARE_CHUNKS) this.#chunks.push(chunk);
+    if (size === PIECE_SIZE && this.#pieces.length < SPARE_PIECES) this.#pieces.push(chunk);
   }
 }
 
-/** A response whose end waits to leave. */
-export interface Departing {
-  /** Where it ends, counted from the first byte of the output; set by the output. */
+/** Is told when the end of a response has left the buffer. */
+export interface SendWatcher {
+  /** The position where the response ends, counted from the first byte of the output; set by `watch`. */
   endsAt: number;
-  /** The connection has ended, and so many bytes before its end have not left. */
+  /** The connection has ended, and the last `unsent` bytes of the response have not left. */
   cutOff(unsent: number): void;
-  /** It has left, or never will. Comes once. */
+  /** The response has left whole, or never will. Called once. */
   hasLeft(whole: boolean): void;
 }
 
 export class SendBuffer {
   /** How many bytes wait. */
   length = 0;
-  /** How many bytes have left. */
+  /** How many bytes were pulled so far. */
   pulled = 0;
   readonly #pool: ChunkPool;
-  /** Batches that are complete, and the chunks that they lie in; the last one is being filled. */
+  /** Complete batches, and the chunks that they lie in; null for batches in other memory. */
   readonly #full: Uint8Array[] = [];
   readonly #fullChunks: (Chunk | null)[] = [];
+  /** The chunk that is being filled, and how many of its bytes are used. */
   #tail: Chunk | null = null;
   #used = 0;
-  /** Bytes of somebody else's, which are needed still, and whose they are. */
+  /** Bytes that were lent and are still needed, how many they were, and their lender. */
   #lent: Uint8Array | null = null;
   #lentLength = 0;
   #lender: Lender | null = null;
-  readonly #watched: Departing[] = [];
-  /** What was pulled last, and the chunk it lies in. */
+  readonly #watchers: SendWatcher[] = [];
+  /** The last batch that was pulled, until it is recycled, and its chunk. */
   #leaving: Uint8Array | null = null;
   #leavingChunk: Chunk | null = null;
 
@@ -81,7 +82,7 @@ export class SendBuffer {
     this.#pool = pool;
   }
 
-  /** Whether something waits to leave, or was pulled and has not been recycled. */
+  /** Whether bytes wait to leave, or were pulled and have not been recycled. */
   get isLeaving(): boolean {
     return this.length > 0 || this.#leaving !== null;
   }
@@ -94,7 +95,7 @@ export class SendBuffer {
     this.length += text.length;
   }
 
-  /** Makes sure that so many bytes more stand in one piece. */
+  /** Makes sure that the next `count` bytes lie in one chunk. */
   reserve(count: number): void {
     this.#room(count);
   }
@@ -103,15 +104,15 @@ export class SendBuffer {
   bytes(bytes: Uint8Array): void {
     const tail = this.#tail;
     const count = bytes.length;
-    if (tail !== null && this.#used + count <= tail.bytes.length && count <= PIECE) {
+    if (tail !== null && this.#used + count <= tail.bytes.length && count <= PIECE_SIZE) {
       copyAll(bytes, tail.bytes, this.#used);
       this.#used += count;
       this.length += count;
       return;
     }
-    // In pieces, so that a carrier sees a slow reader's progress even inside one large write.
-    for (let at = 0; at < bytes.length; at += PIECE) {
-      const end = at + PIECE < bytes.length ? at + PIECE : bytes.length;
+    // A large write is split into several batches, so that the progress of a slow client can be seen.
+    for (let at = 0; at < bytes.length; at += PIECE_SIZE) {
+      const end = at + PIECE_SIZE < bytes.length ? at + PIECE_SIZE : bytes.length;
       const tail = this.#room(end - at);
       copy(bytes, at, end, tail, this.#used);
       this.#used += end - at;
@@ -119,7 +120,7 @@ export class SendBuffer {
     }
   }
 
-  /** Adds bytes without a copy: they must stay as they are for as long as `lends` is true. No others must be lent then. */
+  /** Adds bytes without a copy. They must not be changed, and no others lent, while `lends` is true. */
   lend(bytes: Uint8Array, lender: Lender): void {
     this.alone(bytes);
     this.#lent = bytes;
@@ -127,7 +128,7 @@ export class SendBuffer {
     this.#lender = lender;
   }
 
-  /** Adds bytes that are a batch of their own, and stay as they are until that has left. */
+  /** Adds bytes without a copy, as a batch of their own. They must not be changed before that has left. */
   alone(bytes: Uint8Array): void {
     if (this.#used > 0) this.#complete(this.#tail!);
     this.#full.push(bytes);
@@ -140,23 +141,23 @@ export class SendBuffer {
     return this.#lent !== null;
   }
 
-  /** How many bytes have not left, as far as is known: of the batch that was pulled last, nobody knows before it is recycled. */
+  /** How many bytes may not have left: a batch that was pulled counts until it is recycled. */
   get unsent(): number {
     return this.length + (this.#leaving?.length ?? 0);
   }
 
-  /** Tells when all that was added so far has left, or never will. */
-  watch(departing: Departing): void {
-    if (this.unsent === 0) return departing.hasLeft(true);
-    departing.endsAt = this.pulled + this.length;
-    this.#watched.push(departing);
+  /** Calls `hasLeft` when all bytes that were added so far have left, or never will. */
+  watch(watcher: SendWatcher): void {
+    if (this.unsent === 0) return watcher.hasLeft(true);
+    watcher.endsAt = this.pulled + this.length;
+    this.#watchers.push(watcher);
   }
 
-  /** The next batch to leave, null when there is none. It stays untouched until it is recycled. */
+  /** Takes the next batch to leave; null if there is none. Its bytes are not changed before it is recycled. */
   pull(): Uint8Array | null {
     if (this.#full.length > 0) {
       let batch = this.#full.shift()!;
-      // Memory that its owner has transferred elsewhere meanwhile is gone. What was announced must come all the same.
+      // The lender has transferred the memory to another thread, so it is empty here. Zeros are sent instead, since the length was announced.
       if (batch === this.#lent && batch.length < this.#lentLength)
         batch = this.#lent = new Uint8Array(this.#lentLength);
       this.#leaving = batch;
@@ -178,14 +179,14 @@ export class SendBuffer {
   }
 
   recycle(batch: Uint8Array): void {
-    if (batch === this.#lent) this.#giveBack();
+    if (batch === this.#lent) this.#returnLent();
     if (batch !== this.#leaving) return;
     if (this.#leavingChunk !== null) this.#pool.give(this.#leavingChunk);
     this.#leaving = this.#leavingChunk = null;
-    while (this.#watched.length > 0 && this.#watched[0].endsAt <= this.pulled) this.#watched.shift()!.hasLeft(true);
+    while (this.#watchers.length > 0 && this.#watchers[0].endsAt <= this.pulled) this.#watchers.shift()!.hasLeft(true);
   }
 
-  /** Takes back the last `count` bytes added. They must all be here still, and within one chunk. */
+  /** Takes back the last `count` bytes that were added. @returns false if they are not all in the chunk that is being filled */
   takeBack(count: number): boolean {
     if (count > this.#used) return false;
     this.#used -= count;
@@ -193,29 +194,29 @@ export class SendBuffer {
     return true;
   }
 
-  /** Drops everything. */
+  /** Drops all bytes, and tells watchers that they will not leave. */
   clear(): void {
     const left = this.pulled + this.length - this.unsent;
-    const watched = this.#watched.splice(0);
+    const watchers = this.#watchers.splice(0);
     if (this.#tail !== null) this.#pool.give(this.#tail);
     this.#full.length = this.#fullChunks.length = 0;
     this.#tail = null;
     this.#used = 0;
     this.length = 0;
-    this.#giveBack();
-    for (const departing of watched) {
-      departing.cutOff(departing.endsAt - left);
-      departing.hasLeft(false);
+    this.#returnLent();
+    for (const watcher of watchers) {
+      watcher.cutOff(watcher.endsAt - left);
+      watcher.hasLeft(false);
     }
   }
 
-  #giveBack(): void {
+  #returnLent(): void {
     const lender = this.#lender;
     this.#lent = this.#lender = null;
     lender?.returned();
   }
 
-  /** What has been filled so far is a batch. */
+  /** Makes a batch of the chunk that is being filled. */
   #complete(chunk: Chunk): void {
     this.#full.push(chunk.first(this.#used));
     this.#fullChunks.push(chunk);

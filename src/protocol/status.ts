@@ -65,22 +65,22 @@ export const REASONS: Readonly<Record<number, string>> = Object.freeze({
   511: "Network Authentication Required",
 });
 
-/** The same, as a list, which is quicker to look things up in. */
+/** The reason phrases as an array, in which a look-up is quicker. */
 const phrases: readonly string[] = Array.from({ length: 600 }, (_, status) => REASONS[status] ?? "");
 
-/** The reason phrase of a status code, "" where none is registered. */
+/** The reason phrase of a status code; "" if none is registered. */
 export function reasonOf(status: number): string {
   return phrases[status] ?? "";
 }
 
-/** Whether a response with this status code never has content, nor a Content-Length that announces some (RFC 9110 §6.4.1). */
+/** Whether a response with this status code never has content (RFC 9110 §6.4.1). */
 export function hasNoContent(status: number): boolean {
   return status === 204 || status === 304;
 }
 
 /**
- * What a cache may do with the response to an error, as the value of Cache-Control: nothing. A cache keeps responses by their targets
- * (RFC 9111 §2), and an error may come from any other part of a request: its content, the size of its fields. Kept, one client's error
- * would be everybody's response.
+ * The value of Cache-Control for error responses: no cache may store them. A cache finds responses by their targets (RFC 9111 §2), but an
+ * error may be due to another part of the request, such as its content or the size of its fields. If it were stored, all clients would
+ * get one client's error.
  */
 export const ERROR_CACHING = "no-store";

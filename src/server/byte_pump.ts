@@ -4,7 +4,7 @@ import type { ConnectionInfo } from "../protocol/exchange.ts";
 import type { ProtocolSelector } from "../protocol/protocol_selector.ts";
 import type { Socket, SocketHandler } from "../transport/transport.ts";
 import type { StartContext } from "../loop/async_context.ts";
-import type { Sender, KernelSendQueues } from "./kernel_send_queues.ts";
+import type { SendQueueObserver, KernelSendQueues } from "./kernel_send_queues.ts";
 import { type Carrier, ConnectionHost, type ConnectionHostOwner } from "./connection_host.ts";
 
 /** What all connections of a server share, and the calls by which they report to it. */
@@ -22,7 +22,7 @@ export interface BytePumpOwner extends ConnectionHostOwner {
   connectionClosed(pump: BytePump): void;
 }
 
-export class BytePump implements SocketHandler, Carrier, Sender {
+export class BytePump implements SocketHandler, Carrier, SendQueueObserver {
   readonly #owner: BytePumpOwner;
   readonly #socket: Socket;
   readonly #host: ConnectionHost;

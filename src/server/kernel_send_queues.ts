@@ -8,7 +8,7 @@ import { isIPv4, isIPv6 } from "node:net";
 import type { ConnectionInfo, Peer } from "../protocol/exchange.ts";
 
 /** A connection that asks for the size of its send queue. */
-export interface Sender {
+export interface SendQueueObserver {
   /** The connection's addresses. */
   readonly info: ConnectionInfo;
   /** Called with the number of bytes that the kernel holds and the client's kernel has not acknowledged; -1 if it cannot be known. */
@@ -24,7 +24,7 @@ const PAUSE_FACTOR = 4;
 export class KernelSendQueues {
   readonly #interval: number;
   readonly #read: (file: string) => Promise<string>;
-  #asked: Sender[] = [];
+  #asked: SendQueueObserver[] = [];
   #nextLook = -Infinity;
   /** Whether the files could be read; no look is tried after one has failed. */
   #canLook = true;
@@ -39,7 +39,7 @@ export class KernelSendQueues {
   }
 
   /** Asks for the size of a sender's queue, which it gets at the next look. It may ask several times before that. */
-  ask(sender: Sender): void {
+  ask(sender: SendQueueObserver): void {
     this.#asked.push(sender);
   }
 
@@ -52,7 +52,7 @@ export class KernelSendQueues {
    */
   async look(now: number, port: number): Promise<void> {
     if (this.#asked.length === 0) return;
-    const senders = new Map<string, Sender>();
+    const senders = new Map<string, SendQueueObserver>();
     for (const sender of this.#asked.splice(0)) {
       const addresses = this.#canLook ? addressesOf(sender.info.clientAddress) : [];
       for (const address of addresses) senders.set(address, sender);
@@ -69,7 +69,7 @@ export class KernelSendQueues {
 }
 
 /** Calls `sendQueueIs` of senders. @param senders by their clients' addresses, in the form that lines of the file have */
-function report(senders: Map<string, Sender>, port: number, text: string): void {
+function report(senders: Map<string, SendQueueObserver>, port: number, text: string): void {
   const unknown = new Set(senders.values());
   // "  12: local:port remote:port state queue:…", all of it in hexadecimal digits
   const line = new RegExp(`^ *\\d+: [0-9A-F]+:${hex(port, 4)} ([0-9A-F]+:[0-9A-F]{4}) .. ([0-9A-F]{8}):`, "gm");

@@ -4,10 +4,10 @@ import type { ConnectionInfo } from "../protocol/exchange.ts";
 import type { ListenAddress, Listener, ListenOptions, Socket, SocketHandler, Transport } from "./transport.ts";
 import { readDescriptors } from "./descriptor_limit.ts";
 import { peerOf } from "./peer.ts";
-import { overLitter } from "./unix.ts";
+import { removingDeadSockets } from "./unix.ts";
 
 export const transport: Transport = {
-  listen: overLitter(listen),
+  listen: removingDeadSockets(listen),
 
   endOfTurn(task) {
     setImmediate(task);
@@ -18,13 +18,14 @@ export const transport: Transport = {
   warning() {
     if (!process.execArgv.includes("--hot")) return null;
     return (
-      "bun --hot evaluates a changed program once more in this process, where this server goes on with the old handlers, and a top-level" +
-      " await that waits for it keeps Bun from that: run bun --watch, which starts the program anew"
+      "bun --hot does not replace the handlers of a running server: it evaluates a changed program again in this process, where this server" +
+      " goes on with the old handlers. A top-level await for the server keeps it even from that. Run bun --watch instead, which restarts" +
+      " the program"
     );
   },
 };
 
-// What this file knows of Bun: https://bun.com/reference/bun/listen
+// The parts of Bun's API that this file uses: https://bun.com/reference/bun/listen
 
 declare const Bun: { listen(options: BunListenOptions): BunListener };
 
@@ -32,7 +33,7 @@ interface BunListenOptions {
   readonly hostname?: string;
   readonly port?: number;
   readonly unix?: string;
-  /** A socket that listens already, or is bound. */
+  /** The file descriptor of a socket that is bound, or listens already. */
   readonly fd?: number;
   readonly allowHalfOpen: boolean;
   readonly reusePort?: boolean;
@@ -42,14 +43,14 @@ interface BunListenOptions {
     readonly end: (socket: BunSocket) => void;
     readonly drain: (socket: BunSocket) => void;
     readonly close: (socket: BunSocket) => void;
-    /** Is given what another of these has thrown. */
+    /** Called with errors that the other callbacks have thrown. */
     readonly error: (socket: BunSocket, error: unknown) => void;
   };
 }
 
 interface BunListener {
   readonly port: number;
-  /** Says where it listens; not documented. Of a Unix socket it says nothing. */
+  /** Sets the address that the listener is bound to; not documented. Sets nothing for a Unix socket. */
   getsockname?(to: { address?: string; port?: number }): void;
   stop(): void;
 }
@@ -58,9 +59,9 @@ interface BunSocket {
   data: Connection;
   readonly remoteAddress: string;
   readonly remotePort: number;
-  /** @returns how many bytes the kernel has taken; -1 when the socket is gone */
+  /** @returns how many bytes the kernel has taken; -1 if the socket is gone */
   write(bytes: Uint8Array): number;
-  /** Ends our side. */
+  /** Closes the server's side. */
   shutdown(): void;
   /** Closes both sides; "close" is called before it returns. */
   close(): void;
@@ -111,7 +112,7 @@ async function listen(
   return { address: [hostname, listener.port], look, close: () => listener.stop() };
 }
 
-/** Bun accepts all that wait, in a turn of its event loop; the first of these is the one that has begun. */
+/** Bun accepts all waiting connections in each turn of its event loop. The present turn may be past that, so this waits two turns. */
 function look(): Promise<void> {
   return new Promise((resolve) => setImmediate(() => setImmediate(resolve)));
 }
@@ -120,11 +121,11 @@ class Connection implements Socket {
   readonly info: ConnectionInfo;
   handler!: SocketHandler;
   readonly #socket: BunSocket;
-  /** What the kernel has not taken of the last write; `onDrain` is owed for it. */
-  #rest: Uint8Array | null = null;
-  /** How much that is. */
+  /** The bytes of the last write that the kernel has not taken; `onDrain` is still to be called for that write. */
+  #unsent: Uint8Array | null = null;
+  /** The length of `#unsent`. */
   waiting = 0;
-  #closed = false;
+  #isClosed = false;
 
   constructor(socket: BunSocket) {
     this.#socket = socket;
@@ -132,36 +133,36 @@ class Connection implements Socket {
   }
 
   received(bytes: Uint8Array): void {
-    if (!this.#closed) this.handler.onData(bytes, bytes.length);
+    if (!this.#isClosed) this.handler.onData(bytes, bytes.length);
   }
 
   peerEnded(): void {
-    if (!this.#closed) this.handler.onEnd();
+    if (!this.#isClosed) this.handler.onEnd();
   }
 
   drained(): void {
-    if (this.#rest === null || this.#closed) return; // Bun says so also when nothing has waited
-    const rest = this.#rest;
+    if (this.#unsent === null || this.#isClosed) return; // Bun also calls this when no bytes have waited
+    const rest = this.#unsent;
     const length = this.waiting;
-    this.#rest = null;
+    this.#unsent = null;
     this.waiting = 0;
-    // Its owner has transferred the memory elsewhere: what was announced cannot come any more.
+    // The owner has transferred the memory to another thread: the bytes that were announced cannot be sent any more.
     if (rest.length < length) this.destroy();
     else if (this.write(rest)) this.handler.onDrain();
   }
 
   gone(): void {
-    this.#closed = true;
+    this.#isClosed = true;
     queueMicrotask(() => this.handler.onClose());
   }
 
   write(bytes: Uint8Array): boolean {
     const taken = this.#socket.write(bytes);
-    if (taken === bytes.length || this.#closed) return true;
-    if (taken < 0) this.#socket.close(); // the peer has gone, which Bun itself would take for an end of its side
+    if (taken === bytes.length || this.#isClosed) return true;
+    if (taken < 0) this.#socket.close(); // the client has gone; Bun itself would only report that it has ended its side
     else {
-      this.#rest = taken > 0 ? bytes.subarray(taken) : bytes;
-      this.waiting = this.#rest.length;
+      this.#unsent = taken > 0 ? bytes.subarray(taken) : bytes;
+      this.waiting = this.#unsent.length;
     }
     return false;
   }

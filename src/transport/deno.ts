@@ -1,6 +1,6 @@
 /**
- * TCP and Unix sockets on Deno's `net`, which is Node's: on Deno's own sockets, where each read and each write is a promise, a request
- * costs more (docs/RUNTIMES.md).
+ * TCP and Unix sockets on Deno's implementation of Node's `net`. With Deno's own sockets, each read and each write is a promise, and a
+ * request costs more (docs/RUNTIMES.md).
  */
 import process from "node:process";
 import { readDescriptors } from "./descriptor_limit.ts";
@@ -10,31 +10,31 @@ import {
   type ListenHandle,
   nodeTransport,
   type NodeTransportOptions,
-  type Ways,
+  type NetInternals,
   type WriteRequest,
 } from "./node.ts";
 
 interface DenoListenHandle extends ListenHandle {
-  /** Its class is that of all handles. 0 is a socket. */
+  /** The class of all handles. The kind 0 is a socket. */
   readonly constructor: new (kind: 0) => ClientHandle;
-  /** Makes a handle that of a connection. @returns 0, or an error's number */
+  /** Accepts a connection into a handle. @returns 0, or an error's number */
   accept?(client: ClientHandle): number;
-  /** Listens, and accepts again where accepting has stopped. @returns 0, or an error's number */
+  /** Listens, and begins to accept again if that has stopped. @returns 0, or an error's number */
   listen?(backlog: number): number;
 }
 
-/** How often accepting is begun anew. In milliseconds. */
-const REVIVAL = 250;
+/** How often the listener is told to accept again. In milliseconds. */
+const RELISTEN_INTERVAL = 250;
 
-/** What `process.binding` has of streams. */
+/** The part of `process.binding("stream_wrap")` that this file uses. */
 interface StreamBinding {
-  /** Of the last write, among others, at [kLastWriteWasAsync]: whether there is a rest. */
+  /** At [kLastWriteWasAsync]: whether the kernel has not taken the last write whole. */
   readonly streamBaseState?: Int32Array;
   readonly kLastWriteWasAsync?: number;
 }
 
-/** Deno lets the listener accept, and says in memory of its own whether a write has left a rest. */
-const ofDeno: Ways = {
+/** On Deno, the listener accepts into a new handle, and `streamBaseState` says whether the kernel has taken a write whole. */
+const denoInternals: NetInternals = {
   accept(listening) {
     const handle = listening as DenoListenHandle;
     if (typeof handle.accept !== "function") return undefined;
@@ -42,10 +42,10 @@ const ofDeno: Ways = {
     return handle.accept(client) === 0 ? client : undefined;
   },
 
-  /** When Deno cannot accept a connection, since no file descriptor is left, it never accepts another, and does not say so. */
+  /** If no file descriptor is left, Deno stops accepting without an error. So this makes it accept again every 250 ms. */
   listening(listening, backlog) {
     const handle = listening as DenoListenHandle;
-    const timer = setInterval(() => handle.listen?.(backlog), REVIVAL);
+    const timer = setInterval(() => handle.listen?.(backlog), RELISTEN_INTERVAL);
     timer.unref();
     return () => clearInterval(timer);
   },
@@ -81,15 +81,15 @@ function mayRead(path: URL): boolean {
   return Deno.permissions.querySync({ name: "read", path }).state === "granted";
 }
 
-/** Deno lets /proc be read only where everything is allowed; anything less might ask the person at the terminal. */
+/** Whether all permissions are granted: Deno needs that to read /proc, and with fewer, it may ask the person at the terminal. */
 function mayReadAll(): boolean {
   const names = ["read", "write", "net", "env", "sys", "run", "ffi"];
   return names.every((name) => Deno.permissions.querySync({ name }).state === "granted");
 }
 
 /**
- * Deno opens what it needs for signals when it first needs it, and panics where no file descriptor is left then. So it is told of a
- * signal that does nothing.
+ * Makes Deno open its file descriptors for signals now, by a listener for a signal that does nothing. Otherwise Deno opens them for the
+ * first signal listener of the program, and panics if no descriptor is left then.
  */
 function prepareForSignals(): void {
   const ignore = (): void => {};
@@ -97,9 +97,9 @@ function prepareForSignals(): void {
   process.off("SIGURG", ignore);
 }
 
-/** Makes a transport on Deno's `net`. @param options as those of a transport on Node's */
+/** Makes a transport on Deno's `net`. @param options the option `direct` of `nodeTransport` */
 export function denoTransport({ direct = true }: Pick<NodeTransportOptions, "direct"> = {}): Transport {
-  const onNet = nodeTransport({ direct, ways: ofDeno });
+  const onNet = nodeTransport({ direct, internals: denoInternals });
   return {
     ...onNet,
 
@@ -108,7 +108,7 @@ export function denoTransport({ direct = true }: Pick<NodeTransportOptions, "dir
       try {
         return { ...(await onNet.listen(address, options, accept)), look };
       } catch (error) {
-        // What Deno calls an invalid argument: an address that is none of this machine's.
+        // For an address that is not one of this machine's, Deno reports an invalid argument.
         if (Array.isArray(address) && (error as NodeJS.ErrnoException).code === "EINVAL")
           Object.assign(error as Error, { code: "EADDRNOTAVAIL" });
         throw error;
@@ -117,18 +117,18 @@ export function denoTransport({ direct = true }: Pick<NodeTransportOptions, "dir
 
     descriptors() {
       if (mayReadAll()) return readDescriptors();
-      // Where this library's files may be read, which threads need, it can be found out at least that none is left.
-      const file = import.meta.url as string | undefined; // which some bundlers take away
+      // If this library's files may be read, DescriptorReserve can at least find out that no descriptor is left.
+      const file = import.meta.url as string | undefined; // undefined with some bundlers
       return file !== undefined && mayRead(new URL(file)) ? { limit: Infinity, open: 0 } : null;
     },
   };
 }
 
-/** Deno, while it has anything else to do, looks at its sockets only in every 61st turn of its event loop. */
-const TURNS = 64;
+/** While Deno has other work, it looks at its sockets only in every 61st turn of its event loop. */
+const LOOK_TURNS = 64;
 
 async function look(): Promise<void> {
-  for (let i = 0; i < TURNS; i++) await new Promise((resolve) => setImmediate(resolve));
+  for (let i = 0; i < LOOK_TURNS; i++) await new Promise((resolve) => setImmediate(resolve));
 }
 
 export const transport: Transport = denoTransport();

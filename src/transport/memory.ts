@@ -1,8 +1,8 @@
-/** Connections inside one process: for tests, and for running a request through a server without a socket. */
+/** Connections in memory, inside one process: for tests, and for `inject`. */
 import type { ConnectionInfo, Peer } from "../protocol/exchange.ts";
 import type { ListenAddress, Listener, ListenOptions, Socket, SocketHandler, Transport } from "./transport.ts";
 
-/** With so many bytes unread by the client, the server's side is asked to hold on. */
+/** While the client has at least this many bytes unread, the server is asked to wait. */
 const HIGH_WATER = 64 * 1024;
 
 /** A transport whose clients are in the same process. */
@@ -26,7 +26,7 @@ export class MemoryTransport implements Transport {
     setImmediate(task);
   }
 
-  /** Opens a connection. @throws {Error} when nobody listens */
+  /** Opens a connection. @throws {Error} if no server listens */
   connect(): MemoryClient {
     if (this.#accept === null) throw new Error("cannot connect: the server does not listen");
     const client = new MemoryClient(["memory", ++this.#port]);
@@ -39,7 +39,7 @@ export class MemoryTransport implements Transport {
 export class MemoryClient {
   /** The server has ended its side. */
   ended = false;
-  /** The connection is gone, from whichever side. */
+  /** The connection is closed, by either side. */
   closed = false;
   /** The server has reset the connection. */
   wasReset = false;
@@ -49,7 +49,7 @@ export class MemoryClient {
   #changed: (() => void)[] = [];
   #handler!: SocketHandler;
 
-  /** @internal @param clientAddress what the server takes for it */
+  /** @internal @param clientAddress the address that the server sees */
   constructor(clientAddress: Peer) {
     this.#socket = new MemorySocket(this, { clientAddress, alpn: null });
   }
@@ -63,7 +63,7 @@ export class MemoryClient {
 
   /** Sends bytes, or a string of one byte a character. Waits while the server does not read. */
   async send(data: Uint8Array | string): Promise<void> {
-    // A copy of its own that is wiped afterwards: whoever on the other side kept it, instead of copying, is found out.
+    // The server gets a copy that is set to zeros afterwards: tests find out if it has kept the array instead of copying it.
     const bytes = typeof data === "string" ? Uint8Array.from(data, (c) => c.charCodeAt(0)) : new Uint8Array(data);
     while (this.#socket.paused && !this.closed) await this.change();
     if (this.closed) return;
@@ -80,19 +80,19 @@ export class MemoryClient {
     this.#closeIfBothEnded();
   }
 
-  /** Breaks the connection. */
+  /** Closes the connection at once. */
   destroy(): void {
     this.close();
   }
 
-  /** What has been received and not taken, all of it, one byte a character. */
+  /** Takes all bytes that have been received, as a string of one byte a character. */
   take(): string {
     let text = "";
     for (const bytes of this.takeBytes()) for (const byte of bytes) text += String.fromCharCode(byte);
     return text;
   }
 
-  /** What has been received and not taken, in the pieces that it came in. */
+  /** Takes all bytes that have been received, in the pieces in which they came. */
   takeBytes(): Uint8Array<ArrayBuffer>[] {
     const received = this.#received.splice(0);
     const wasFull = this.#unread >= HIGH_WATER;
@@ -101,7 +101,7 @@ export class MemoryClient {
     return received;
   }
 
-  /** Resolves when something has happened: bytes, an end, room to send. */
+  /** Resolves at the next event: bytes have come, the server has ended its side, the connection has closed, or there is room to send. */
   change(): Promise<void> {
     return new Promise((resolve) => this.#changed.push(resolve));
   }
@@ -114,7 +114,7 @@ export class MemoryClient {
   /** @internal The server wrote. */
   receive(bytes: Uint8Array): boolean {
     if (this.closed) return true;
-    this.#received.push(new Uint8Array(bytes)); // a copy; a Buffer's own `slice` would be none
+    this.#received.push(new Uint8Array(bytes)); // a copy: `slice` of a Buffer would not copy
     this.#unread += bytes.length;
     this.notify();
     return this.#unread < HIGH_WATER;

@@ -5,50 +5,52 @@ import type { ConnectionInfo } from "../protocol/exchange.ts";
 import type { ListenAddress, Listener, ListenOptions, Socket, SocketHandler, Transport } from "./transport.ts";
 import { readDescriptors } from "./descriptor_limit.ts";
 import { peerOf } from "./peer.ts";
-import { overLitter } from "./unix.ts";
+import { removingDeadSockets } from "./unix.ts";
 
-/** How much one read may bring. */
+/** How many bytes one read may bring. */
 const READ_SIZE = 64 * 1024;
 
 /**
- * How much one write gives to what does not tell how far it has come. Less costs more system calls: a MiB takes half as much CPU time
- * again as it does in one write.
+ * If a handle does not say how much the kernel has taken, writes are split into slices of this size, so that progress can be seen. Smaller
+ * slices cost more system calls: 1 MiB in slices takes 1.5 times as much CPU time as in one write.
  */
-const SLICE = 256 * 1024;
+const SLICE_SIZE = 256 * 1024;
 
 export interface NodeTransportOptions {
   /**
-   * Read all connections into one buffer, and write past the stream that Node puts around a connection. It saves an allocation
-   * and a stream's bookkeeping each way, a fifth of the cost of a small request, but needs ways into Node that are not documented;
-   * where those are not as expected, or with false, reads come as "data" events, and writes are the stream's. Default true.
+   * Whether to read all connections into one buffer, and to write past the stream that Node puts around them. That saves an allocation
+   * and the work of a stream each way, a fifth of the cost of a small request. It needs undocumented parts of Node. If these are not as
+   * expected, or with false, reads come as "data" events, and writes go through the stream. Default true.
    */
   readonly direct?: boolean;
-  /** The ways into another runtime that has Node's `net`. Default: Node's. */
-  readonly ways?: Ways;
+  /** The undocumented parts of another runtime that has Node's `net`. Default: Node's. */
+  readonly internals?: NetInternals;
 }
 
-/** What is known of a runtime that is not documented. */
-export interface Ways {
+/** The undocumented parts of a runtime's `net` that this file uses. */
+export interface NetInternals {
   /**
-   * A listening handle tells of a connection.
-   * @param client its handle, where the runtime gives it
-   * @returns its handle; undefined where there is none to be had so
+   * A connection has come to a listening handle.
+   * @param client the connection's handle, if the runtime gives it
+   * @returns the connection's handle; undefined if there is none
    */
   accept(listening: ListenHandle, client: ClientHandle | undefined): ClientHandle | undefined;
-  /** A handle has begun to listen. @returns what is to be called when it stops */
+  /** A handle has begun to listen. @returns a function to call when it stops */
   listening?(handle: ListenHandle, backlog: number): () => void;
   /**
-   * How to write to a handle past its stream, learnt from a write of the stream's.
-   * @param request what the runtime has given with it
-   * @returns null where that is not what is known here
+   * Finds out how to write to a handle past its stream, from a write of the stream.
+   * @param request the request that the stream has passed to `writeBuffer`
+   * @returns the way to write; null if the runtime's way is not known here
    */
   writeLike(request: WriteRequest | null): Write | null;
 }
 
 /** Makes a transport on Node's `net`. */
-export function nodeTransport({ direct = true, ways = ofNode }: NodeTransportOptions = {}): Transport {
+export function nodeTransport({ direct = true, internals = nodeInternals }: NodeTransportOptions = {}): Transport {
   return {
-    listen: overLitter((address, options, accept) => listenOn(address, options, accept, direct ? ways : null)),
+    listen: removingDeadSockets((address, options, accept) =>
+      listenOn(address, options, accept, direct ? internals : null),
+    ),
 
     endOfTurn(task) {
       setImmediate(task);
@@ -60,7 +62,7 @@ export function nodeTransport({ direct = true, ways = ofNode }: NodeTransportOpt
 
 type Accept = (socket: Socket) => SocketHandler;
 
-/** Nodes before 22.12, and 23.0, take the option `reusePort` for nothing. */
+/** Node before 22.12, and 23.0, ignores the option `reusePort`. */
 const [major, minor] = process.versions.node.split(".").map(Number);
 const canSharePort = major > 23 || (major === 23 && minor >= 1) || (major === 22 && minor >= 12);
 
@@ -68,7 +70,7 @@ function listenOn(
   address: ListenAddress,
   options: ListenOptions,
   accept: Accept,
-  ways: Ways | null,
+  internals: NetInternals | null,
 ): Promise<Listener> {
   const server = net.createServer({ allowHalfOpen: true, noDelay: true }, (socket) => {
     const wrapped = new NodeSocket(socket);
@@ -81,7 +83,7 @@ function listenOn(
     const ready = () => {
       server.removeListener("error", reject);
       server.on("error", options.onError);
-      const stop = ways === null ? undefined : goDirect(server, accept, ways, options.backlog);
+      const stop = internals === null ? undefined : goDirect(server, accept, internals, options.backlog);
       const bound = server.address();
       resolve({
         address: bound === null || typeof bound === "string" ? (bound ?? "") : [bound.address, bound.port],
@@ -103,12 +105,12 @@ function listenOn(
       );
     }
     const [host, port] = address;
-    // Python's "" is every address; so is leaving the host out here.
+    // "" means every address, as in Python. Node's `listen` takes every address if the host is left out.
     server.listen({ ...(host === "" ? {} : { host }), port, backlog, ...(reusePort ? { reusePort } : {}) }, ready);
   });
 }
 
-/** Node accepts one connection in each turn of its event loop; the turn that has begun may have done so already. */
+/** Node accepts one connection in each turn of its event loop. It may have done so already in the present turn, so this waits two turns. */
 function look(): Promise<void> {
   return new Promise((resolve) => setImmediate(() => setImmediate(resolve)));
 }
@@ -121,42 +123,48 @@ export interface ClientHandle {
   useUserBuffer?: unknown;
   setNoDelay?: (on: boolean) => void;
   /**
-   * Gives the kernel what it takes at once. The rest follows, and then a request's `oncomplete` is called.
-   * @param request for the case that there is a rest; null where Node makes it
-   * @returns 0; an error's number; where Node makes the request, that
+   * Gives the kernel the bytes that it takes at once. If it has not taken all, the others follow, and then the request's `oncomplete` is
+   * called.
+   * @param request the request to use then; null if Node makes one itself
+   * @returns 0, an error's number, or the request that Node has made
    */
   writeBuffer?: (request: WriteRequest | null, bytes: Uint8Array) => number | WriteRequest | undefined;
-  /** How many bytes the kernel has not taken yet; undefined where the runtime does not tell. */
+  /** How many bytes the kernel has not taken yet; undefined if the runtime does not say. */
   readonly writeQueueSize?: number;
 }
 
-/** A write of which the kernel has not taken all at once. */
+/** The request of a write of which the kernel has not taken all bytes at once. */
 export interface WriteRequest {
-  /** -1 while there is no such write; in Node. */
+  /** On Node, -1 while the request is not used by a write. */
   getAsyncId(): number;
   oncomplete: (this: WriteRequest, status: number) => void;
-  /** For us: whose it is, and what must stay as it is until then. */
+  /** Set by this file: the socket of the write, and its bytes, which must not be changed or freed before `oncomplete`. */
   socket: NodeSocket;
   bytes: Uint8Array;
 }
 
 /**
- * Takes accepted connections from the listening handle itself, and makes sockets of them that are read into one buffer:
- * `net` has that for clients (its option `onread`), but not for servers.
- * @returns what is to be called when it stops to listen
+ * Takes accepted connections from the listening handle itself, and makes sockets of them that read into one shared buffer. `net` offers that
+ * for clients, by its option `onread`, but not for servers.
+ * @returns a function to call when the server stops listening; undefined if there is nothing to do
  */
-function goDirect(server: net.Server, accept: Accept, ways: Ways, backlog: number): (() => void) | undefined {
+function goDirect(
+  server: net.Server,
+  accept: Accept,
+  internals: NetInternals,
+  backlog: number,
+): (() => void) | undefined {
   const handle = (server as { _handle?: ListenHandle | null })._handle;
-  const usual = handle?.onconnection;
-  if (handle === undefined || handle === null || typeof usual !== "function") return undefined;
+  const original = handle?.onconnection;
+  if (handle === undefined || handle === null || typeof original !== "function") return undefined;
   const buffer = Buffer.allocUnsafeSlow(READ_SIZE);
-  handle.onconnection = function (this: ListenHandle, status, given) {
-    const client = status === 0 ? ways.accept(this, given) : undefined;
-    if (typeof client?.useUserBuffer !== "function") return usual.call(this, status, given);
+  handle.onconnection = function (this: ListenHandle, status, acceptedHandle) {
+    const client = status === 0 ? internals.accept(this, acceptedHandle) : undefined;
+    if (typeof client?.useUserBuffer !== "function") return original.call(this, status, acceptedHandle);
     const onread = {
       buffer,
       callback(length: number): boolean {
-        handler.onData(buffer, length); // nothing is read before this turn is over
+        handler.onData(buffer, length); // the buffer is not read into again before this returns
         return true;
       },
     };
@@ -166,30 +174,30 @@ function goDirect(server: net.Server, accept: Accept, ways: Ways, backlog: numbe
       onread,
     } as unknown as net.SocketConstructorOpts);
     client.setNoDelay?.(true);
-    const wrapped = new NodeSocket(socket, client, ways);
+    const wrapped = new NodeSocket(socket, client, internals);
     const handler = accept(wrapped);
     wrapped.attach(handler);
   };
-  return ways.listening?.(handle, backlog);
+  return internals.listening?.(handle, backlog);
 }
 
-/** Writes to a handle past its stream. @returns 0 when all is taken, the request that does the rest, or else an error's number */
+/** Writes to a handle past its stream. @returns 0 if the kernel has taken all bytes; the request that sends the others; or an error's number */
 export type Write = (handle: ClientHandle, bytes: Uint8Array) => number | WriteRequest | undefined;
 
-/** Undefined until the runtime was seen to write; null where it does that in a way that is not known here. */
+/** How to write past the stream. Undefined before the first write of a stream was seen; null if the runtime's way is not known here. */
 let writeToHandle: Write | null | undefined;
 
-/** Looks at how the stream writes to a handle, which it is about to do. */
-function watchWrite(handle: ClientHandle, ways: Ways): void {
+/** Watches how the stream writes to a handle in its next write, to learn how to write past it. */
+function watchWrite(handle: ClientHandle, internals: NetInternals): void {
   handle.writeBuffer = function (this: ClientHandle, request, bytes) {
-    delete this.writeBuffer; // its class has its own
-    writeToHandle = ways.writeLike(request);
+    delete this.writeBuffer; // uncovers the method of the class
+    writeToHandle = internals.writeLike(request);
     return this.writeBuffer!(request, bytes);
   };
 }
 
-/** Node makes a request only where there is a rest, or takes one of a class that it keeps to itself. */
-const ofNode: Ways = {
+/** Some versions of Node make the request themselves, if the kernel has not taken all. Others take one, of a class that is not exported. */
+const nodeInternals: NetInternals = {
   accept: (_listening, client) => client,
 
   writeLike(request) {
@@ -204,7 +212,7 @@ const ofNode: Ways = {
     let spare = new Request();
     return (handle, bytes) => {
       const error = handle.writeBuffer!(spare, bytes);
-      if (error !== 0 || spare.getAsyncId() < 0) return error; // it has not been touched, and can be used again
+      if (error !== 0 || spare.getAsyncId() < 0) return error; // the request was not used, and can be used again
       const busy = spare;
       spare = new Request();
       return busy;
@@ -217,26 +225,26 @@ export const transport: Transport = nodeTransport();
 class NodeSocket implements Socket {
   readonly info: ConnectionInfo;
   readonly #socket: net.Socket;
-  /** Where to write past the stream; null where that is not to be. */
+  /** The handle, to write past the stream; null if all writes go through the stream. */
   readonly #handle: ClientHandle | null;
-  readonly #ways: Ways | null;
+  readonly #internals: NetInternals | null;
   #handler!: SocketHandler;
-  /** What was given to the stream last has not been taken yet. */
-  #blocked = false;
-  /** What is to be given next, of a write that is given in slices, and how much that is. */
-  #rest: Uint8Array | null = null;
-  #restLength = 0;
-  /** Not Node's "drain", which comes only when more than its own mark has been waiting, and may never come for less. */
+  /** The stream has not taken the last write whole. */
+  #isBlocked = false;
+  /** The slices of a write that are still to be written, and their length. */
+  #nextSlices: Uint8Array | null = null;
+  #nextLength = 0;
+  /** Called when a write of the stream is complete. Node's "drain" cannot be used: it may not come if less than its high-water mark waits. */
   readonly #written = (error?: Error | null): void => {
-    // Of a socket that is gone, Node calls back without an error too.
-    if (!this.#blocked || error || this.#socket.destroyed || this.#socket.writableLength > 0) return;
-    this.#blocked = false;
+    // For a socket that is gone, Node may call back without an error.
+    if (!this.#isBlocked || error || this.#socket.destroyed || this.#socket.writableLength > 0) return;
+    this.#isBlocked = false;
     this.#taken();
   };
 
-  constructor(socket: net.Socket, handle: ClientHandle | null = null, ways: Ways | null = null) {
+  constructor(socket: net.Socket, handle: ClientHandle | null = null, internals: NetInternals | null = null) {
     this.#socket = socket;
-    this.#ways = ways;
+    this.#internals = internals;
     this.#handle = typeof handle?.writeBuffer === "function" ? handle : null;
     this.info = { clientAddress: peerOf(socket.remoteAddress, socket.remotePort), alpn: null };
   }
@@ -250,39 +258,42 @@ class NodeSocket implements Socket {
   }
 
   write(bytes: Uint8Array): boolean {
-    if (bytes.length <= SLICE || this.#handle?.writeQueueSize !== undefined) return this.#give(bytes);
-    for (let at = 0; at < bytes.length; at += SLICE) {
-      if (this.#give(bytes.subarray(at, at + SLICE))) continue;
-      const rest = bytes.subarray(at + SLICE);
-      this.#rest = rest.length > 0 ? rest : null;
-      this.#restLength = rest.length;
+    if (bytes.length <= SLICE_SIZE || this.#handle?.writeQueueSize !== undefined) return this.#give(bytes);
+    for (let at = 0; at < bytes.length; at += SLICE_SIZE) {
+      if (this.#give(bytes.subarray(at, at + SLICE_SIZE))) continue;
+      const rest = bytes.subarray(at + SLICE_SIZE);
+      this.#nextSlices = rest.length > 0 ? rest : null;
+      this.#nextLength = rest.length;
       return false;
     }
     return true;
   }
 
-  /** A handle calls in the context in which it was made. What a stream emits, it may emit in that of a handler that reads on. */
+  /**
+   * True if reads come from the handle, which calls in the context in which it was made. A stream may emit "data" in the context of a
+   * handler whose read makes the stream go on.
+   */
   get keepsContext(): boolean {
     return this.#handle !== null;
   }
 
   get waiting(): number {
-    return this.#handle?.writeQueueSize ?? this.#restLength;
+    return this.#handle?.writeQueueSize ?? this.#nextLength;
   }
 
-  /** @returns as `write` does */
+  /** Writes one slice. @returns the same as `write` */
   #give(bytes: Uint8Array): boolean {
     const socket = this.#socket;
-    // Gone, or about to be: then "close" follows, and whoever went on until then might never let that turn come.
+    // The socket is gone, or about to be. Before "close", false stops the writer: a loop that writes on might never let that turn come.
     if (!socket.writable) return socket.closed;
     const handle = this.#handle;
     if (handle !== null) {
       if (writeToHandle) return this.#writeDirectly(writeToHandle, handle, bytes);
-      if (writeToHandle === undefined) watchWrite(handle, this.#ways!);
+      if (writeToHandle === undefined) watchWrite(handle, this.#internals!);
     }
     socket.write(bytes, this.#written);
-    this.#blocked = socket.writableLength > 0; // otherwise the kernel has it all
-    return !this.#blocked;
+    this.#isBlocked = socket.writableLength > 0; // 0: the kernel has taken all bytes
+    return !this.#isBlocked;
   }
 
   #writeDirectly(write: Write, handle: ClientHandle, bytes: Uint8Array): boolean {
@@ -304,14 +315,14 @@ class NodeSocket implements Socket {
     if (!socket.#socket.destroyed) socket.#taken();
   }
 
-  /** What was given has been taken. */
+  /** The last slice has been taken: writes the next ones, or reports that all bytes have been taken. */
   #taken(): void {
-    const rest = this.#rest;
-    const length = this.#restLength;
-    this.#rest = null;
-    this.#restLength = 0;
+    const rest = this.#nextSlices;
+    const length = this.#nextLength;
+    this.#nextSlices = null;
+    this.#nextLength = 0;
     if (rest === null) this.#handler.onDrain();
-    // Its owner has transferred the memory elsewhere: what was announced cannot come any more.
+    // The owner has transferred the memory to another thread: the bytes that were announced cannot be sent any more.
     else if (rest.length < length) this.#socket.destroy();
     else if (this.write(rest)) this.#handler.onDrain();
   }

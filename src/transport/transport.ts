@@ -1,42 +1,42 @@
-/** What a runtime must offer to carry a server. One file a runtime implements it; package.json's "imports" picks the file. */
+/** The interfaces by which a server uses a runtime's sockets. Each runtime has one file; package.json's "imports" picks the file. */
 import type { ConnectionInfo } from "../protocol/exchange.ts";
 
-/** Where a server listens: [host, port], or the path of a Unix socket. */
+/** The address that a server listens on: [host, port], or the path of a Unix socket. */
 export type Address = readonly [host: string, port: number] | string;
 
-/** A listening socket that somebody else has bound, and that this process was started with. */
+/** A listening socket that another program has bound, and that this process was started with. */
 export interface InheritedSocket {
   /** Its file descriptor. */
   readonly fd: number;
 }
 
-/** What a server can be told to listen on. */
+/** An address to listen on, or an inherited socket. */
 export type ListenAddress = Address | InheritedSocket;
 
-/** Carries connections. */
+/** Accepts and carries connections. */
 export interface Transport {
   /**
    * Binds and listens.
-   * @param accept called for each connection that comes in; what it returns is told of everything that happens on it
-   * @throws the runtime's error, with its `code`, when the address cannot be had
+   * @param accept called for each connection that comes in; returns the handler of its events
+   * @returns rejects with the runtime's error, with its `code`, if the server cannot listen on the address
    */
   listen(address: ListenAddress, options: ListenOptions, accept: (socket: Socket) => SocketHandler): Promise<Listener>;
-  /** Runs `task` once, when the present turn of the event loop is over: behind all microtasks. */
+  /** Runs `task` once, when the present turn of the event loop is over, after all microtasks. */
   endOfTurn(task: () => void): void;
-  /** A warning for the log of a server that is activated: the process was started with an option that is of no use to a server. Or null. */
+  /** A warning that the server logs when it is activated, if the process was started with an option that harms servers; otherwise null. */
   warning?(): string | null;
   /**
-   * The file descriptors of the process, of which each connection takes one.
-   * @returns null where that cannot be told; a transport whose connections take none does not have this call
+   * Counts the file descriptors of the process; each connection takes one. A transport whose connections take none does not have this.
+   * @returns null if they cannot be counted
    */
   descriptors?(): Descriptors | null;
 }
 
 /** The file descriptors of the process. */
 export interface Descriptors {
-  /** How many it may have: its soft limit (`ulimit -n`); Infinity where that cannot be told. */
+  /** How many the process may have: its soft limit (`ulimit -n`); Infinity if that is not known. */
   readonly limit: number;
-  /** How many it has now. */
+  /** How many the process has now. */
   readonly open: number;
 }
 
@@ -44,61 +44,61 @@ export interface Descriptors {
 export interface ListenOptions {
   /** How many connections may wait to be accepted. */
   readonly backlog: number;
-  /** Whether others that say so too may listen on the same port, and share the connections (SO_REUSEPORT). */
+  /** Whether other sockets with the same option may listen on the same port, and share its connections (SO_REUSEPORT). */
   readonly reusePort?: boolean;
-  /** Told of an error of the listening socket itself. */
+  /** Called with errors of the listening socket itself. */
   readonly onError: (error: Error) => void;
 }
 
-/** What listens. */
+/** A listening socket. */
 export interface Listener {
-  /** The real address: port 0 has become a port. Of a Unix socket that somebody else has bound, "". */
+  /** The address that was bound, with the port that port 0 has become; "" for an inherited Unix socket. */
   readonly address: Address;
   /**
-   * Resolves when the runtime has looked for connections that wait to be accepted, and `accept` was called for at least one of them
-   * if there were any. Left out where none can wait.
+   * Resolves when the runtime has looked for connections that wait to be accepted. If any waited, `accept` has been called at least once.
+   * A transport on which no connections wait does not have this.
    */
   look?(): Promise<void>;
   /** Stops listening; connections go on. */
   close(): void;
 }
 
-/** One connection. Nothing here throws, also not on a connection that is gone. */
+/** One connection. Its methods do not throw, even if the connection is gone. */
 export interface Socket {
-  /** What is known of the connection: the other end's address, and what TLS has agreed on. */
+  /** The client's address, and the protocol that was negotiated in TLS. */
   readonly info: ConnectionInfo;
   /**
    * Sends bytes.
-   * @returns true when they have been taken and may be overwritten; false when they must stay as they are, and nothing more
-   * should be written, until `onDrain`
+   * @returns true: they have been taken, and may be overwritten; false: they must not be changed, and no more must be written, before
+   *   `onDrain`
    */
   write(bytes: Uint8Array): boolean;
   /**
-   * How many bytes of the last write the system has not taken yet. While that changes, the peer takes them. Where it is not told, only a
-   * write that was taken whole shows that.
+   * How many bytes of the last write the system has not taken yet; undefined if that is not known. While it changes, the client reads. If
+   * it is not known, only `onDrain` shows that the client reads.
    */
   readonly waiting?: number;
-  /** Whether `onData` is called by the event loop itself, each time in the same asynchronous context. Left out where it may not be. */
+  /** Whether the event loop itself calls `onData`, each time in the same asynchronous context; undefined if that is not sure. */
   readonly keepsContext?: boolean;
-  /** Ends our side (FIN) behind what was written. */
+  /** Closes the server's side (FIN) after all that was written. */
   end(): void;
   /** Closes both sides now. */
   destroy(): void;
-  /** Closes both sides now, and says so with a reset where that is possible. */
+  /** Closes both sides now, with a reset if that is possible. */
   reset(): void;
-  /** Stops reading; what has been read already may still come. */
+  /** Stops reading. Bytes that have been read already may still come. */
   pause(): void;
   /** Reads on. */
   resume(): void;
 }
 
-/** Told of what happens on a connection; never from inside a call on its socket. */
+/** Handles the events of a connection. Its methods are never called from inside a call on the socket. */
 export interface SocketHandler {
-  /** Bytes have come: the first `length` of these. They are lent until it returns. */
+  /** The first `length` of these bytes have come. They are lent until this returns. */
   onData(bytes: Uint8Array, length: number): void;
-  /** The peer has ended its side (FIN). */
+  /** The client has ended its side (FIN). */
   onEnd(): void;
-  /** What was written has left. */
+  /** All bytes that were written have been taken. */
   onDrain(): void;
   /** The connection is gone. The last call. */
   onClose(): void;

@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { Connection } from "../../src/protocol/connection.ts";
 import { BytePump, type BytePumpOwner } from "../../src/server/byte_pump.ts";
-import type { Sender } from "../../src/server/kernel_send_queues.ts";
+import type { SendQueueObserver } from "../../src/server/kernel_send_queues.ts";
 import type { Socket } from "../../src/transport/transport.ts";
 
 const TICK = 250;
@@ -15,7 +15,7 @@ class Rig {
   /** What was called on the socket. */
   readonly calls: string[] = [];
   /** Those that have asked the kernel. */
-  asked: Sender[] = [];
+  asked: SendQueueObserver[] = [];
   closing: Connection["closing"] = null;
   deadline = Infinity;
   readonly pump: BytePump;
@@ -30,7 +30,7 @@ class Rig {
       sendTimeout: 2_000,
       lingerTimeout: 1_000,
       maxLingerTime: 3_000,
-      kernelSendQueues: { ask: (sender: Sender) => this.asked.push(sender) },
+      kernelSendQueues: { ask: (sender: SendQueueObserver) => this.asked.push(sender) },
       connectionClosed() {},
       protocols: { connect: () => connection },
       ...options,

@@ -5,7 +5,7 @@ import type { ConnectionInfo } from "../../src/protocol/exchange.ts";
 import { networkInterfaces } from "node:os";
 import process from "node:process";
 import { test } from "node:test";
-import { type Sender, KernelSendQueues } from "../../src/server/kernel_send_queues.ts";
+import { type SendQueueObserver, KernelSendQueues } from "../../src/server/kernel_send_queues.ts";
 
 const HEAD =
   "  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode                                                     \n";
@@ -33,7 +33,7 @@ const TCP6 = [
   `   2: ${LOOPBACK}:1F90 ${address("B80D0120", "67452301", "00000000", "EFCDAB89")}:FFFF 01 00000030:00000000${REST}`,
 ].join("");
 
-class Client implements Sender {
+class Client implements SendQueueObserver {
   readonly info: ConnectionInfo;
   readonly told: number[] = [];
 

@@ -1,4 +1,4 @@
-/** What frames the content of a request: counted, chunked (chunked_reader.ts), or nothing (RFC 9112 §6.3). */
+/** Readers of a request's content, one for each framing: counted, chunked (chunked_reader.ts), or none (RFC 9112 §6.3). */
 import { copy } from "../bytes.ts";
 import { BODY_TOO_LARGE, type ProtocolError } from "../errors.ts";
 import type { Fields } from "../fields.ts";
@@ -12,18 +12,18 @@ export const FAULT = -2;
 export interface BodyReader {
   readonly error: ProtocolError | null;
   readonly trailers: Fields | undefined;
-  /** Bytes still to come, -1 when not known. */
+  /** How many bytes are still to come; -1 if that is not known. */
   readonly remaining: number;
-  /** More content than this is a fault for who reads it; it can be dropped all the same. */
+  /** Makes `read` return FAULT for content longer than this. Content of any length can be dropped. */
   limit(maxBodySize: number): void;
   /**
-   * Takes content from `input`, at most `max` bytes, to `to` from `at` on; nowhere when `to` is null.
-   * @returns how many bytes; 0 when there are none yet; END; FAULT
+   * Moves at most `max` bytes of content from `input` to `to`, from index `at` on. If `to` is null, drops them.
+   * @returns how many bytes; 0 if none have come yet; END; FAULT
    */
   read(input: ReceiveBuffer, to: Uint8Array | null, at: number, max: number): number;
 }
 
-/** Content of a length said beforehand; of length Infinity, what follows until the peer closes (a tunnel). */
+/** Reads content whose length is announced. With the length Infinity, reads until the client closes its side, for a tunnel. */
 export class CountedReader implements BodyReader {
   error: ProtocolError | null = null;
   readonly trailers: undefined = undefined;

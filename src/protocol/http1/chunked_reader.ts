@@ -1,4 +1,4 @@
-/** The chunked transfer coding, read (RFC 9112 §7.1): sizes, extensions by their full grammar, data, trailer section. */
+/** Reads the chunked transfer coding (RFC 9112 §7.1): sizes, extensions by their full grammar, data, and the trailer section. */
 import { copy, latin1 } from "../bytes.ts";
 import {
   BODY_TOO_LARGE,
@@ -22,7 +22,7 @@ const { BACKSLASH, CLASS, CR, DQUOTE, EQUALS, HEX, HTAB, LF, QDTEXT, SEMICOLON, 
 
 // States. A chunk is: size, extensions, CR LF, data, CR LF; BWS is "bad" white space, which the grammar allows.
 const SIZE = 0;
-const AFTER_SIZE = 1; // BWS behind the size or a quoted value: only ";" may follow
+const AFTER_SIZE = 1; // BWS behind the size or a value: only ";" may follow
 const EXT_START = 2; // behind ";": BWS, then a name
 const EXT_NAME = 3;
 const AFTER_NAME = 4; // BWS behind a name: "=" or ";" must follow
@@ -67,7 +67,7 @@ export class ChunkedReader implements BodyReader {
 
   read(input: ReceiveBuffer, to: Uint8Array | null, at: number, max: number): number {
     if (this.error !== null) return FAULT;
-    if (to === null) this.#maxBodySize = Infinity; // what is dropped takes no memory
+    if (to === null) this.#maxBodySize = Infinity; // content that is dropped takes no memory
     const start = at;
     const stop = at + max;
     for (;;) {
@@ -84,16 +84,16 @@ export class ChunkedReader implements BodyReader {
         this.#state = DATA_CR;
       }
       if (this.#state === TRAILERS) {
-        if (at > start) return at - start; // the end is said by itself, the next time
+        if (at > start) return at - start; // the next call returns END
         return this.#readTrailers(input);
       }
       if (this.#state === DONE) return END;
-      // What came before a fault is given away first, however the bytes were split.
+      // Data before a fault is returned first, and FAULT by the next call, however the bytes were split.
       if (!this.#readLine(input)) return this.error !== null && at === start ? FAULT : at - start;
     }
   }
 
-  /** Reads what stands between data and data. @returns whether it came to data or the trailers */
+  /** Reads from the end of one chunk's data to the next chunk's data. @returns whether it has reached data or the trailers */
   #readLine(input: ReceiveBuffer): boolean {
     const { bytes, end } = input;
     let i = input.pos;
@@ -115,7 +115,7 @@ export class ChunkedReader implements BodyReader {
           const digit = HEX[c];
           if (digit >= 0) {
             if (++this.#digits > 16) return this.#fail(CHUNK_SIZE_INVALID);
-            this.#size = this.#size * 16 + digit; // inexact from 2^53 on, where it is over every limit anyway
+            this.#size = this.#size * 16 + digit; // inexact from 2^53 on, where a size is above every limit anyway
             continue;
           }
           if (this.#digits === 0) return this.#fail(CHUNK_SIZE_INVALID);
@@ -180,7 +180,7 @@ export class ChunkedReader implements BodyReader {
           state = VALUE_QUOTED;
           break;
       }
-      // Everything that breaks out of the switch is a byte of an extension, or the CR behind it.
+      // A byte that breaks out of the switch belongs to an extension, or is the CR behind it.
       if (state !== SIZE_LF && ++this.#extensions > this.#limits.maxChunkExtensionSize) {
         return this.#fail(CHUNK_EXTENSIONS_TOO_LARGE);
       }
@@ -195,7 +195,7 @@ export class ChunkedReader implements BodyReader {
       this.#lines = new FieldLinesReader(this.#limits.maxTrailers, TRAILERS_TOO_LARGE);
       this.#lines.reset(0);
     }
-    const limit = input.pos + this.#limits.maxTrailerSize + 2; // the empty line is no trailer
+    const limit = input.pos + this.#limits.maxTrailerSize + 2; // the empty line does not count
     const length = this.#lines.read(input.bytes, input.pos, limit < input.end ? limit : input.end);
     if (length < 0) return this.#fault(this.#lines.error!);
     if (length === 0) return input.end >= limit ? this.#fault(TRAILERS_TOO_LARGE) : 0;

@@ -1,11 +1,11 @@
 /**
- * One HTTP/1.0 or HTTP/1.1 connection (RFC 9112): heads are read, exchanges dispatched one at a time and in order, content is
- * read as fast as handlers want it, and whatever is malformed is refused. No I/O and no clock of its own: see exchange.ts.
+ * One HTTP/1.0 or HTTP/1.1 connection (RFC 9112). It reads heads, starts exchanges one at a time and in order, reads content as fast as
+ * handlers want it, and refuses what is malformed. It does no I/O and has no clock of its own: see ../connection.ts.
  *
  *   HEAD ──head complete──► EXCHANGE ──handler settled──► DRAIN ──content read or dropped──► HEAD
  *     any ──fault, timeout, Connection: close, shutdown──► CLOSING
  *
- * Bytes that arrive while an exchange runs wait in `input`, as many as `wantsRead` allows: its content, and maybe later requests.
+ * Bytes that arrive while an exchange runs wait in `input`: its content, and maybe later requests. `wantsRead` limits how many.
  */
 import { BODY_INCOMPLETE, BODY_TIMEOUT, HEAD_INCOMPLETE, HEAD_TIMEOUT, type ProtocolError } from "../errors.ts";
 import type { Connection, Host } from "../connection.ts";
@@ -24,16 +24,16 @@ const EXCHANGE = 1;
 const DRAIN = 2;
 const CLOSING = 3;
 
-/** With so many bytes ready to leave, they leave without waiting for the end of the turn. */
+/** Output of at least this size leaves at once, and does not wait for the end of the turn. In bytes. */
 const BATCH = 16 * 1024;
-/** With so many bytes waiting to leave, writers are asked to hold on, and no further request is dispatched. */
+/** While output of at least this size waits to leave, writers are asked to wait, and no further request is started. In bytes. */
 const HIGH_WATER = 64 * 1024;
 
-/** The protocol of one HTTP/1 connection. What it offers its carrier is in `Connection`; the rest is for its exchanges. */
+/** The protocol of one HTTP/1 connection. Its carrier uses the members of `Connection`; the others are for its exchanges. */
 export class Http1Connection implements Connection {
   /** @internal */
   readonly output: SendBuffer;
-  /** The peer has ended its side. @internal */
+  /** The client has ended its side. @internal */
   ended = false;
   /** @internal */
   stopping = false;
@@ -44,28 +44,28 @@ export class Http1Connection implements Connection {
   readonly #host: Host;
   readonly #limits: Limits;
   readonly #input = new ReceiveBuffer();
-  /** Of a head that has begun to come. */
+  /** The reader of a head that has come in part; null otherwise. */
   #reader: HeadReader | null = null;
   #phase = HEAD;
   #exchange: Http1Exchange | null = null;
-  #advancing = false;
-  /** An exchange was released and its response should leave. */
+  #isAdvancing = false;
+  /** An exchange was released, and its response should leave. */
   #responseComplete = false;
-  /** Something is to leave by the end of the turn. */
-  #wakes = false;
+  /** `Host.wake` is to be called when `#advance` ends. */
+  #wakesHost = false;
   /** The next request waits for earlier responses to leave. */
-  #stalled = false;
-  /** How long the connection may wait for its next request. */
+  #isStalled = false;
+  /** How long the connection may be idle before its next request, in milliseconds. */
   #idleTime: number;
-  /** When the phase's deadline comes. */
+  /** The deadline of the present phase, by the host's clock. */
   #deadline: number;
-  /** The deadline is a head's, no longer that of an idle connection. The first head's runs from the connection's opening. */
-  #headBegun = true;
+  /** The deadline is that of a head, not of an idle connection. The deadline of the first head runs from the connection's opening. */
+  #hasHeadBegun = true;
 
   /**
-   * @param host who carries it; its `start` is given the exchanges
-   * @param pool spare chunks for the output; one may serve many connections
-   * @param sendsInformational whether interim responses (1xx) are sent, other than the 100 that a client asks for
+   * @param host carries the connection; its `start` is called with each exchange
+   * @param pool spare chunks for the output, shared by any number of connections
+   * @param sendsInformational whether interim responses (1xx) are sent, besides the 100 (Continue) that a client waits for
    */
   constructor(host: Host, limits: Limits, pool: ChunkPool, sendsInformational: boolean = true) {
     this.#host = host;
@@ -82,26 +82,26 @@ export class Http1Connection implements Connection {
 
   get wantsRead(): boolean {
     if (this.ended) return false;
-    if (this.#phase === HEAD) return !this.#stalled;
+    if (this.#phase === HEAD) return !this.#isStalled;
     if (this.#phase !== EXCHANGE || this.#exchange!.refused) return true;
-    // A handler that waits needs more than there is, however much lies in the input: an incomplete trailer section stays there.
+    // A handler that waits needs more than has come, even if the input is not empty: an incomplete trailer section stays there.
     const exchange = this.#exchange!;
     return exchange.waiting || this.#input.length < exchange.lookAhead;
   }
 
   get deadline(): number {
-    if (this.#phase === HEAD && !this.#headBegun && this.output.isLeaving) return Infinity; // not idle yet
+    if (this.#phase === HEAD && !this.#hasHeadBegun && this.output.isLeaving) return Infinity; // not idle yet
     if (this.#phase !== EXCHANGE) return this.#deadline;
-    // A tunnel may be silent for as long as its ends like.
+    // A tunnel may be silent for any time.
     const exchange = this.#exchange!;
     return exchange.waiting && !exchange.tunnel ? exchange.waitingSince + exchange.bodyBudget : Infinity;
   }
 
   receive(bytes: Uint8Array, length: number = bytes.length): void {
-    // Read and dropped, so that our last response is not lost to a reset (§9.6).
+    // The bytes are read and dropped, so that a reset does not overtake the last response (§9.6).
     if (this.#phase === CLOSING || this.#exchange?.refused === true) return;
     this.#input.feed(bytes, length);
-    if (this.#exchange?.waiting === true) this.#arrived(this.#exchange);
+    if (this.#exchange?.waiting === true) this.#contentArrived(this.#exchange);
     this.#advance();
     this.#input.keep();
   }
@@ -111,7 +111,7 @@ export class Http1Connection implements Connection {
     this.ended = true;
     const exchange = this.#exchange;
     if (exchange !== null) {
-      if (exchange.waiting) this.#arrived(exchange);
+      if (exchange.waiting) this.#contentArrived(exchange);
       else if (!exchange.refused) exchange.sink.onGone({ kind: "half-closed" });
     }
     this.#advance();
@@ -124,7 +124,7 @@ export class Http1Connection implements Connection {
     this.#input.drop();
     this.#exchange?.cutOff(this.output.unsent);
     this.output.clear();
-    this.#tell(why);
+    this.#reportGone(why);
   }
 
   pull(): Uint8Array | null {
@@ -135,12 +135,12 @@ export class Http1Connection implements Connection {
         exchange.full = false;
         exchange.sink.onWritable();
       }
-      if (this.#stalled) {
-        this.#stalled = false;
+      if (this.#isStalled) {
+        this.#isStalled = false;
         this.#advance();
         this.#input.keep();
       }
-      // Where bytes that were lent were the last of the output, there was no batch: advancing may have made one.
+      // There may have been no batch, if bytes that were lent were the last of the output. Advancing may have made one.
       batch ??= this.output.pull();
     }
     return batch;
@@ -148,15 +148,15 @@ export class Http1Connection implements Connection {
 
   recycle(batch: Uint8Array): void {
     this.output.recycle(batch);
-    if (this.#phase === HEAD && !this.#headBegun) this.#deadline = this.#host.now + this.#idleTime;
+    if (this.#phase === HEAD && !this.#hasHeadBegun) this.#deadline = this.#host.now + this.#idleTime;
   }
 
   tick(): void {
     if (this.#host.now < this.deadline) return;
     switch (this.#phase) {
       case HEAD:
-        // An idle connection is closed without a word; a head begun and not finished gets one.
-        if (this.#headStarted) this.#refuse(HEAD_TIMEOUT);
+        // An idle connection is closed without a response. A head that has begun and is not complete gets one.
+        if (this.#hasRequestLineBegun) this.#refuse(HEAD_TIMEOUT);
         else this.close("end");
         break;
       case EXCHANGE:
@@ -179,22 +179,22 @@ export class Http1Connection implements Connection {
     const { now } = this.#host;
     const { drainTimeout, keepAliveTimeout } = this.#limits;
     this.#idleTime = Math.min(grace, keepAliveTimeout);
-    const isIdle = this.#phase === HEAD && !this.#headStarted;
+    const isIdle = this.#phase === HEAD && !this.#hasRequestLineBegun;
     if (grace === 0 && (isIdle || this.#phase === DRAIN)) this.close("end");
-    else if (isIdle && !this.#stalled) {
-      this.#headBegun = false;
+    else if (isIdle && !this.#isStalled) {
+      this.#hasHeadBegun = false;
       this.#deadline = Math.min(this.#deadline, now + grace);
     }
-    // What has begun may still be finished, but not at leisure: a head, or content that nobody reads.
+    // A head that has begun, or content that is being dropped, may still come to its end, but only for `drainTimeout`.
     else if (this.#phase !== EXCHANGE) this.#deadline = Math.min(this.#deadline, now + drainTimeout);
   }
 
-  // What follows is for the exchange, whose owner this is: see ExchangeOwner in exchange.ts.
+  // The members of ExchangeOwner, for exchanges: see exchange.ts.
 
   /** @internal */
   wake(now: boolean): void {
-    // Where a handler settles in the very call that it was started in, one word for all of its response will do.
-    if (!now && this.#advancing) this.#wakes = true;
+    // While advancing, one call at the end is enough: a handler may respond and settle in the call that starts it.
+    if (!now && this.#isAdvancing) this.#wakesHost = true;
     else this.#host.wake(now);
   }
 
@@ -210,7 +210,7 @@ export class Http1Connection implements Connection {
 
   /** @internal */
   readBody(exchange: Http1Exchange, to: Uint8Array, at: number, max: number): number {
-    if (this.#phase === CLOSING || exchange.refused) return 0; // the handler gave up, or the content is at fault
+    if (this.#phase === CLOSING || exchange.refused) return 0; // the handler has given up, or the content is malformed
     const input = this.#input;
     const before = input.length;
     const n = exchange.body.read(input, to, at, max);
@@ -224,12 +224,12 @@ export class Http1Connection implements Connection {
       return 0;
     } else if (n === 0) {
       if (this.ended) {
-        if (exchange.tunnel) return END; // its content ends with the connection
+        if (exchange.tunnel) return END; // the content of a tunnel ends when the client ends its side
         this.#refuse(BODY_INCOMPLETE);
       } else if (!exchange.waiting) {
         exchange.waiting = true;
         exchange.waitingSince = this.#host.now;
-        if (input.length >= bound) this.#host.wake(false); // more is read all the same
+        if (input.length >= bound) this.#host.wake(false); // `wantsRead` has become true
       }
     }
     return n;
@@ -240,11 +240,11 @@ export class Http1Connection implements Connection {
     if (this.#input.length >= LOOK_AHEAD) this.#host.wake(false);
   }
 
-  /** The response says so, and it is kept: see `#drain`. @internal */
+  /** If this is true, the response does not say `Connection: close`, and `#drain` keeps the promise. @internal */
   canDrain(body: BodyReader, continueOwed: boolean): boolean {
     const { remaining } = body;
     if (remaining === 0) return true;
-    // A client that still waits for 100 (Continue) may send its content now, or not at all (RFC 9110 §10.1.1).
+    // A client that still waits for 100 (Continue) may send its content now, or not at all (RFC 9110 §10.1.1): all of it must be here.
     if (continueOwed) return remaining > 0 && remaining <= this.#input.length;
     return remaining <= this.#limits.maxDrainSize;
   }
@@ -253,7 +253,7 @@ export class Http1Connection implements Connection {
   close(how: "end" | "cut" | "reset"): void {
     if (this.#phase === CLOSING && this.closing !== "end") return;
     this.#phase = CLOSING;
-    this.#stalled = false;
+    this.#isStalled = false;
     this.closing = how;
     this.#deadline = Infinity;
     this.#input.drop();
@@ -267,25 +267,25 @@ export class Http1Connection implements Connection {
     if (this.#phase === CLOSING) this.#exchange = null;
     if (exchange.hasWatcher) this.output.watch(exchange);
     this.#responseComplete = true;
-    if (!this.#advancing) {
+    if (!this.#isAdvancing) {
       this.#advance();
       this.#input.keep();
     }
   }
 
-  /** Goes on as far as the bytes and the handlers allow. */
+  /** Goes from phase to phase as far as the bytes and the handlers allow. */
   #advance(): void {
-    if (this.#advancing) return;
-    this.#advancing = true;
+    if (this.#isAdvancing) return;
+    this.#isAdvancing = true;
     while (this.#step());
-    this.#advancing = false;
-    const wakes = this.#wakes || this.#responseComplete;
-    this.#wakes = false;
+    this.#isAdvancing = false;
+    const wakes = this.#wakesHost || this.#responseComplete;
+    this.#wakesHost = false;
     if (this.#responseComplete && this.#phase !== EXCHANGE) {
       this.#responseComplete = false;
       this.#host.responseComplete();
     } else if (wakes) {
-      // While another request of the same batch runs, its response may travel with this one: at the end of the turn at the latest.
+      // Another request of the same batch runs: this response waits for that one, until the end of the turn at most.
       this.#responseComplete = false;
       this.#host.wake(false);
     }
@@ -300,7 +300,7 @@ export class Http1Connection implements Connection {
         const exchange = this.#exchange!;
         if (!exchange.done) return false;
         if (exchange.body.remaining === 0 && exchange.persistent && (this.#idleTime > 0 || !this.stopping)) {
-          this.#awaitHead(); // the usual end: there is nothing to drop
+          this.#awaitHead(); // the usual case: no content is left to drop
           return true;
         }
         this.#phase = DRAIN;
@@ -323,7 +323,7 @@ export class Http1Connection implements Connection {
       return false;
     }
     if (this.output.length >= HIGH_WATER) {
-      this.#stalled = true;
+      this.#isStalled = true;
       return false;
     }
     const reader = this.#reader ?? takeReader(this.#limits);
@@ -333,9 +333,9 @@ export class Http1Connection implements Connection {
       if (this.ended) {
         if (reader.started) this.#refuse(HEAD_INCOMPLETE);
         else this.close("end");
-      } else if (!this.#headBegun) {
-        // From its first byte on, be it an empty line's, a head has an absolute deadline: dripping does not put it off.
-        this.#headBegun = true;
+      } else if (!this.#hasHeadBegun) {
+        // The deadline runs from the head's first byte, even if that is an empty line's. Further bytes do not postpone it.
+        this.#hasHeadBegun = true;
         this.#deadline = this.#host.now + (this.stopping ? this.#limits.drainTimeout : this.#limits.headTimeout);
       }
       return false;
@@ -358,18 +358,18 @@ export class Http1Connection implements Connection {
     this.#exchange = exchange;
     this.#phase = EXCHANGE;
     this.#host.start(exchange);
-    // The client had ended its side before this request was read: its handler is told as well.
+    // If the client had ended its side before this request was read, its handler is told as well.
     if (this.ended && this.#exchange === exchange && !exchange.done && !exchange.refused)
       exchange.sink.onGone({ kind: "half-closed" });
     return true;
   }
 
-  /** Whether more than empty lines has come of the next head. */
-  get #headStarted(): boolean {
+  /** Whether the request line of the next head has begun to come; empty lines before it do not count. */
+  get #hasRequestLineBegun(): boolean {
     return this.#reader?.started === true;
   }
 
-  /** Drops what the handler left unread of the content, so that none of it is ever taken for a request. */
+  /** Drops content that the handler has not read, so that it is never taken for a request. */
   #drain(): boolean {
     const exchange = this.#exchange!;
     if (!exchange.persistent || (this.stopping && this.#idleTime === 0)) {
@@ -382,13 +382,13 @@ export class Http1Connection implements Connection {
       return true;
     }
     if (n === FAULT || (n === 0 && this.ended)) {
-      // Its response is out already, or nothing more will come: the connection is of no use any more.
+      // The response has been sent, and the rest of the content is malformed or will not come: the connection cannot go on.
       if (n === FAULT) this.#host.refused(exchange.body.error!, null);
       this.close("end");
       return true;
     }
     if (n > 0 && !this.stopping) {
-      // The peer has as much time as where a handler waits for the content.
+      // The client has as much time as if a handler waited for the content.
       exchange.bodyBudget = this.#deadline - this.#host.now;
       exchange.earn(n);
       this.#deadline = this.#host.now + exchange.bodyBudget;
@@ -399,18 +399,18 @@ export class Http1Connection implements Connection {
   #awaitHead(): void {
     this.#exchange = null;
     this.#phase = HEAD;
-    this.#headBegun = false;
+    this.#hasHeadBegun = false;
     this.#deadline = this.#host.now + this.#idleTime;
   }
 
-  /** Something came for an exchange whose handler waits. */
-  #arrived(exchange: Http1Exchange): void {
+  /** Content, or the end of the client's side, has come for an exchange whose handler waits. */
+  #contentArrived(exchange: Http1Exchange): void {
     exchange.bodyBudget -= this.#host.now - exchange.waitingSince;
     exchange.waiting = false;
     exchange.sink.onReadable();
   }
 
-  /** The peer is at fault: it gets a response that says so, if it can, and the connection closes. */
+  /** The client has broken the protocol, or is too slow: it gets an error response, if none has begun, and the connection closes. */
   #refuse(error: ProtocolError): void {
     const exchange = this.#exchange;
     if (exchange === null) {
@@ -423,18 +423,18 @@ export class Http1Connection implements Connection {
     this.#host.refused(error, exchange);
     const kind = error.status === 408 ? "timeout" : "malformed";
     if (!exchange.hasBegun) {
-      // The response is the executor's: it goes the way of all responses of its handler's class.
+      // The executor sends the response, so that the handler's class can shape it.
       exchange.refuse();
       this.#input.drop();
       exchange.sink.onGone({ kind, error, canRespond: true });
     } else {
       this.close(exchange.howToBreakOff);
-      this.#tell({ kind, error });
+      this.#reportGone({ kind, error });
     }
   }
 
-  /** Tells a running exchange, once and last of all, that its peer is gone. */
-  #tell(why: GoneReason): void {
+  /** Tells a running exchange, as its last call, that its client is gone. */
+  #reportGone(why: GoneReason): void {
     const exchange = this.#exchange;
     this.#exchange = null;
     if (exchange === null || exchange.gone !== null) return;

@@ -1,10 +1,10 @@
-/** The response that a connection sends by itself, to a request whose head cannot be read: a problem document (RFC 9457). */
+/** The response to a request whose head is malformed, which no handler can send: a problem document (RFC 9457). */
 import { encode } from "../bytes.ts";
 import type { ProtocolError } from "../errors.ts";
 import type { SendBuffer } from "../send_buffer.ts";
 import { ERROR_CACHING, reasonOf } from "../status.ts";
 
-/** @param headOnly the request was a HEAD, as far as can be told */
+/** Writes the response. @param headOnly whether the request's method, as far as it was read, is HEAD: its response has no content */
 export function writeErrorResponse(output: SendBuffer, error: ProtocolError, date: string, headOnly: boolean): void {
   const { status, code, message } = error;
   const title = reasonOf(status);

@@ -1,4 +1,4 @@
-/** One HTTP/1 request and its response: what goes out, and when. The connection does the reading. */
+/** One HTTP/1 request and its response: frames the response, and decides whether the connection goes on. The connection reads requests. */
 import { ResponseState, isHeadOnly, opensTunnel } from "../response_state.ts";
 import {
   type ConnectionInfo,
@@ -13,7 +13,7 @@ import { latin1Bytes } from "../bytes.ts";
 import type { FieldList, Fields } from "../fields.ts";
 import { isFieldText } from "../grammar.ts";
 import type { BodyLimits } from "../limits.ts";
-import type { Departing, SendBuffer } from "../send_buffer.ts";
+import type { SendWatcher, SendBuffer } from "../send_buffer.ts";
 import { quote } from "../../quote_value.ts";
 import { reasonOf } from "../status.ts";
 import { type BodyReader, CountedReader } from "./body_reader.ts";
@@ -26,41 +26,44 @@ const CHUNKED = 1;
 const UNTIL_CLOSE = 2;
 const NONE = 3;
 
-/** "HTTP/1.1 200 OK" CR LF, made once each. The version is ours, not the request's (RFC 9110 §2.5). */
+/** Status lines such as "HTTP/1.1 200 OK" CR LF, by status. The version is the server's, not the request's (RFC 9110 §2.5). */
 const statusLines: Uint8Array[] = [];
 
 const CRLF = latin1Bytes("\r\n");
 const IN_CHUNKS = latin1Bytes("Transfer-Encoding: chunked\r\n");
 const CLOSES = latin1Bytes("Connection: close\r\n");
-const STAYS = latin1Bytes("Connection: keep-alive\r\n");
-/** No less than these take together. */
-const MOST_FRAMING = 100;
+const KEEPS_ALIVE = latin1Bytes("Connection: keep-alive\r\n");
+/** An upper bound for the length of the fields above, of Content-Length and of the empty line. In bytes. */
+const MAX_FRAMING = 100;
 
-/** With so many bytes read ahead of the handler, no more are read. The peer's end stands behind them, and is not seen then either. */
+/**
+ * How many bytes are read before the handler wants them. While more lie unread, the server does not learn either that the client has ended
+ * its side.
+ */
 export const LOOK_AHEAD = 16 * 1024;
-/** The same for a handler that wants to hear of its peer's end. */
+/** The same for a handler that wants to learn when its client goes. */
 const WATCHED_AHEAD = 64 * 1024;
 
-/** What an exchange asks of its connection. */
+/** What an exchange needs of its connection. */
 export interface ExchangeOwner {
   readonly info: ConnectionInfo;
-  /** What waits to leave. */
+  /** The bytes that wait to leave. */
   readonly output: SendBuffer;
   /** The server stops: each response says that it is the last. */
   readonly stopping: boolean;
-  /** Whether interim responses are sent that no client has asked for. */
+  /** Whether interim responses are sent that the client does not wait for. */
   readonly sendsInformational: boolean;
   /** How the connection closes; null while it goes on. */
   readonly closing: "end" | "cut" | "reset" | null;
-  /** Output, or what depends on it, has changed. @param now as `Host.wake` has it */
+  /** Output, or a state that depends on it, has changed. @param now the parameter of `Host.wake` */
   wake(now: boolean): void;
   /** Content was added to the output. @returns whether it is full */
   wrote(): boolean;
-  /** Reads content for the handler. @returns as `Exchange.readInto` does */
+  /** Reads content for the handler. @returns the same as `Exchange.readInto` */
   readBody(exchange: Http1Exchange, to: Uint8Array, at: number, max: number): number;
-  /** The handler wants to hear of its peer's end, so more is read ahead of it. */
+  /** The handler wants to learn when its client goes, so more is read ahead. */
   watched(): void;
-  /** Whether the connection goes on behind what a handler leaves unread. @param continueOwed the client waits for a 100 */
+  /** Whether the connection can drop content that the handler leaves unread, and go on. @param continueOwed the client waits for 100 */
   canDrain(body: BodyReader, continueOwed: boolean): boolean;
   /** Ends the connection once the output has left. */
   close(how: "end" | "cut" | "reset"): void;
@@ -68,22 +71,22 @@ export interface ExchangeOwner {
   released(exchange: Http1Exchange): void;
 }
 
-export class Http1Exchange implements Exchange, Departing {
+export class Http1Exchange implements Exchange, SendWatcher {
   readonly head: Http1Head;
   sink: Sink = NO_SINK;
-  /** `readInto` said 0, and nothing has come since. */
+  /** `readInto` has returned 0, and nothing has come since. */
   waiting = false;
-  /** `write` said false, and there has been no room since. */
+  /** `write` has returned false, and there has been no room since. */
   full = false;
   gone: GoneReason | null = null;
-  /** Somebody wants to hear of the peer's end. */
+  /** The handler wants to learn when its client goes. */
   watched = false;
   body: BodyReader;
-  /** CONNECT got 2xx: from then on, content is what comes, and what goes, until the connection ends. */
+  /** CONNECT got a 2xx: all further bytes are content, in both directions, until the connection ends. */
   tunnel = false;
   /** The connection takes another request after this one. */
   persistent: boolean;
-  /** Its content is at fault: nothing more of it is read. */
+  /** The content is malformed or too slow: no more of it is read. */
   refused = false;
   limits: BodyLimits;
   status = 0;
@@ -91,18 +94,18 @@ export class Http1Exchange implements Exchange, Departing {
   bytesSent = 0;
   endsAt = 0;
 
-  /** Milliseconds that the peer has left to deliver content in, and since when the handler waits for it. */
+  /** How many milliseconds the client has left to deliver content, and since when the handler waits for it, by the host's clock. */
   bodyBudget: number;
   waitingSince = 0;
 
   readonly #owner: ExchangeOwner;
   readonly #response = new ResponseState();
   #framing = NONE;
-  /** Where in the connection's output the response begins. */
-  #mark = 0;
-  #close = false;
-  #continued: boolean;
-  #released = false;
+  /** The position in the connection's output where the response begins. */
+  #responseStart = 0;
+  #closesConnection = false;
+  #hasContinued: boolean;
+  #isReleased = false;
   #watcher: ResponseWatcher | null = null;
 
   constructor(owner: ExchangeOwner, head: Http1Head, body: BodyReader, limits: BodyLimits) {
@@ -112,16 +115,16 @@ export class Http1Exchange implements Exchange, Departing {
     this.limits = limits;
     this.bodyBudget = limits.bodyTimeout;
     this.persistent = head.persistent;
-    this.#continued = !head.expectsContinue;
+    this.#hasContinued = !head.expectsContinue;
   }
 
-  /** How much is read ahead of the handler. */
+  /** How many bytes are read before the handler wants them. */
   get lookAhead(): number {
     return this.watched ? WATCHED_AHEAD : LOOK_AHEAD;
   }
 
   get waitsForContinue(): boolean {
-    return !this.#continued && this.body.remaining !== 0;
+    return !this.#hasContinued && this.body.remaining !== 0;
   }
 
   get bodyLength(): number {
@@ -136,10 +139,10 @@ export class Http1Exchange implements Exchange, Departing {
     return this.body.trailers;
   }
 
-  /** How to close so that the peer can tell whether it got the whole response. */
+  /** How to close so that the client can tell whether it got the whole response. */
   get howToBreakOff(): "end" | "cut" | "reset" {
     if (this.#response.ended) return "end";
-    // Content that only the close ends would look complete after an orderly one.
+    // If the content ends where the connection closes, an orderly close would make it look complete.
     return this.#response.hasBegun && this.#framing === UNTIL_CLOSE ? "reset" : "cut";
   }
 
@@ -150,7 +153,7 @@ export class Http1Exchange implements Exchange, Departing {
 
   /** Whether the handler has settled. */
   get done(): boolean {
-    return this.#released;
+    return this.#isReleased;
   }
 
   limitBody(limits: BodyLimits): void {
@@ -159,7 +162,7 @@ export class Http1Exchange implements Exchange, Departing {
     this.bodyBudget = limits.bodyTimeout;
   }
 
-  /** What arrives earns time, but no more than the peer began with: a fast start must not pay for a long silence. */
+  /** Bytes that arrive earn time, up to `bodyTimeout` in all: a fast start must not pay for a long silence. */
   earn(bytes: number): void {
     const { bodyTimeout, minBodyRate } = this.limits;
     this.bodyBudget = Math.min(bodyTimeout, this.bodyBudget + (bytes * 1000) / minBodyRate);
@@ -167,8 +170,8 @@ export class Http1Exchange implements Exchange, Departing {
 
   demand(): void {
     // "A server MUST NOT send a 100 (Continue) … if it has already sent a final status" (RFC 9110 §10.1.1)
-    if (this.#continued || this.#response.hasBegun || this.gone !== null) return;
-    this.#continued = true;
+    if (this.#hasContinued || this.#response.hasBegun || this.gone !== null) return;
+    this.#hasContinued = true;
     if (this.body.remaining !== 0) this.#sendInterim("HTTP/1.1 100 Continue\r\n\r\n");
   }
 
@@ -186,14 +189,14 @@ export class Http1Exchange implements Exchange, Departing {
   inform(status: number, fields: FieldList): void {
     this.#response.checkInterim(status);
     const isAskedFor = status === 100 && this.waitsForContinue;
-    if (status === 100) this.#continued = true;
+    if (status === 100) this.#hasContinued = true;
     // HTTP/1.0 has no 1xx: "a server MUST NOT send a 1xx response to an HTTP/1.0 client" (RFC 9110 §15.2)
     if (this.gone !== null || this.head.minor === 0) return;
     if (isAskedFor || this.#owner.sendsInformational)
       this.#sendInterim(`HTTP/1.1 ${status} ${reasonOf(status)}\r\n${fieldLines(fields)}\r\n`);
   }
 
-  /** Sends an interim response in a write of its own: some proxies lose what comes in the same one (HAProxy 2.6 does). */
+  /** Sends an interim response in a write of its own: some proxies, such as HAProxy 2.6, lose a response that comes in the same one. */
   #sendInterim(text: string): void {
     this.#owner.output.alone(latin1Bytes(text));
     this.#owner.wake(true);
@@ -207,7 +210,7 @@ export class Http1Exchange implements Exchange, Departing {
     if (connect && this.body.remaining !== 0) {
       throw new Error("cannot open the tunnel: the request has content, which must be read to its end first");
     }
-    /** What Content-Length says, -1 where it says nothing. */
+    /** The value of Content-Length; -1 if the field is not sent. */
     let announced = -1;
     if (connect) {
       // "Any 2xx response indicates that the sender … will switch to tunnel mode immediately after" it (RFC 9110 §9.3.6)
@@ -233,15 +236,14 @@ export class Http1Exchange implements Exchange, Departing {
     if (this.gone !== null) return;
     this.status = status;
 
-    // A client that was not told to send its content may or may not send it now, and one that has much left to send will
-    // not be heard to the end: say so (RFC 9110 §10.1.1, RFC 9112 §9.3, §9.6). The handler might still read all of it, but then it
-    // is too late to say otherwise.
-    if (this.persistent && !this.#owner.canDrain(this.body, !this.#continued)) this.persistent = false;
+    // The connection must end if the client may or may not send its content now, since it was not told to, or if too much is left to
+    // drop. The response has to say so (RFC 9110 §10.1.1, RFC 9112 §9.3, §9.6), although the handler might still read all of it.
+    if (this.persistent && !this.#owner.canDrain(this.body, !this.#hasContinued)) this.persistent = false;
     if (this.#owner.stopping) this.persistent = false;
 
     const output = this.#owner.output;
-    output.reserve(line.length + sizeOfLines(fields) + MOST_FRAMING); // in one piece, so that it can be taken back
-    this.#mark = output.pulled + output.length;
+    output.reserve(line.length + sizeOfLines(fields) + MAX_FRAMING); // one contiguous piece can be taken back
+    this.#responseStart = output.pulled + output.length;
     output.bytes(line);
     writeFields(fields, output);
     if (announced >= 0) {
@@ -251,7 +253,7 @@ export class Http1Exchange implements Exchange, Departing {
     }
     if (!connect) {
       if (!this.persistent) output.bytes(CLOSES);
-      else if (this.head.minor === 0) output.bytes(STAYS);
+      else if (this.head.minor === 0) output.bytes(KEEPS_ALIVE);
     }
     output.bytes(CRLF);
     this.#owner.wake(false);
@@ -276,7 +278,7 @@ export class Http1Exchange implements Exchange, Departing {
 
   lend(bytes: Uint8Array, lender: Lender): boolean | null {
     const { output } = this.#owner;
-    // Behind others that are lent, or between the marks of a chunk, it would take more writes than a copy costs.
+    // After other lent bytes, or inside a chunk, lending would need more writes, which cost more than a copy.
     if (this.#framing !== COUNTED || this.gone !== null || output.lends) return null;
     this.#response.count(bytes.length);
     this.bytesSent += bytes.length;
@@ -288,7 +290,7 @@ export class Http1Exchange implements Exchange, Departing {
     this.#response.finish();
     if (this.gone !== null) return;
     if (this.#framing === CHUNKED) {
-      // Trailers need the chunked coding; elsewhere they are dropped, as RFC 9110 §6.5.1 allows.
+      // Without the chunked coding, trailers are dropped, as RFC 9110 §6.5.1 allows.
       this.#owner.output.text(trailers === undefined ? "0\r\n\r\n" : "0\r\n" + fieldLines(trailers) + "\r\n");
     }
     this.#owner.wake(false);
@@ -301,15 +303,16 @@ export class Http1Exchange implements Exchange, Departing {
   retract(): boolean {
     if (!this.#response.hasBegun) return true;
     const output = this.#owner.output;
-    if (this.gone !== null || this.tunnel || this.#owner.closing !== null || output.pulled > this.#mark) return false;
-    if (!output.takeBack(output.pulled + output.length - this.#mark)) return false;
+    if (this.gone !== null || this.tunnel || this.#owner.closing !== null || output.pulled > this.#responseStart)
+      return false;
+    if (!output.takeBack(output.pulled + output.length - this.#responseStart)) return false;
     this.#response.takeBack();
     this.status = this.bytesSent = 0;
-    this.persistent = this.head.persistent && !this.#close;
+    this.persistent = this.head.persistent && !this.#closesConnection;
     return true;
   }
 
-  /** The peer's content is at fault: nothing more of it is read, and no other request behind it. */
+  /** The content is malformed or too slow: no more of it is read, and no further request. */
   refuse(): void {
     this.refused = true;
     this.waiting = false;
@@ -317,7 +320,7 @@ export class Http1Exchange implements Exchange, Departing {
   }
 
   closeConnection(): void {
-    this.#close = true;
+    this.#closesConnection = true;
     this.persistent = false;
   }
 
@@ -329,16 +332,16 @@ export class Http1Exchange implements Exchange, Departing {
   }
 
   release(watcher: ResponseWatcher | null = null): void {
-    if (this.#released) return;
-    this.#released = true;
+    if (this.#isReleased) return;
+    this.#isReleased = true;
     this.sink = NO_SINK;
     this.abort(); // does nothing when the response has ended
     this.#watcher = watcher;
     this.#owner.released(this);
-    if (this.gone !== null) this.hasLeft(false); // the connection does not know it any more
+    if (this.gone !== null) this.hasLeft(false); // the connection does not know this exchange any more
   }
 
-  /** Whether somebody wants to know when the response has left. */
+  /** Whether a watcher is to be told when the response has left. */
   get hasWatcher(): boolean {
     return this.#watcher !== null;
   }
@@ -354,17 +357,20 @@ export class Http1Exchange implements Exchange, Departing {
   }
 }
 
-/** "Content-Length: 9" CR LF, of the short ones made once each. */
+/** Lines such as "Content-Length: 9" CR LF, by length; those below CACHED_LENGTHS are encoded once. */
 const lengthLines: Uint8Array[] = [];
-const SHORT = 1024;
+const CACHED_LENGTHS = 1024;
 
 function lengthLine(length: number): Uint8Array {
-  if (length >= SHORT) return latin1Bytes(`Content-Length: ${length}\r\n`);
+  if (length >= CACHED_LENGTHS) return latin1Bytes(`Content-Length: ${length}\r\n`);
   return (lengthLines[length] ??= latin1Bytes(`Content-Length: ${length}\r\n`));
 }
 
 function statusLine(status: number, reason: string): Uint8Array {
   if (reason === reasonOf(status)) return (statusLines[status] ??= latin1Bytes(`HTTP/1.1 ${status} ${reason}\r\n`));
-  if (!isFieldText(reason)) throw new TypeError(`a reason phrase has no control characters: ${quote(reason)}`);
+  if (!isFieldText(reason))
+    throw new TypeError(
+      `cannot send the reason phrase ${quote(reason)}: it must have no control characters, and none above U+00FF`,
+    );
   return latin1Bytes(`HTTP/1.1 ${status} ${reason}\r\n`);
 }

@@ -1,6 +1,6 @@
 /**
- * A header or trailer section: field lines up to the empty one (RFC 9112 §5). One pass, resumable anywhere; places are relative
- * to the first byte of the message, as in request_line.ts.
+ * Reads a header or trailer section: field lines up to the empty line (RFC 9112 §5). It takes one pass, and can stop and go on at any
+ * byte. Positions are relative to the first byte of the message, as in request_line.ts.
  */
 import {
   FIELD_FOLDED,
@@ -25,8 +25,8 @@ const LAST_LF = 5;
 export class FieldLinesReader {
   error: ProtocolError | null = null;
   /**
-   * Four places a field: where its name begins and ends, where its value begins and ends. The first `used` of them: what stands
-   * behind is left from a section before, so that the array need not grow anew.
+   * Four positions for each field: the beginning and the end of its name, and of its value. Only the first `used` count. Those behind are
+   * of an earlier section, and are kept so that the array need not grow again.
    */
   readonly places: number[] = [];
   used = 0;
@@ -44,7 +44,7 @@ export class FieldLinesReader {
     this.#tooMany = tooMany;
   }
 
-  /** @param at where the section begins */
+  /** Begins a section. @param at the position where the section begins */
   reset(at: number): void {
     this.#state = LINE_START;
     this.#at = at;
@@ -52,14 +52,16 @@ export class FieldLinesReader {
     this.error = null;
   }
 
-  /** The places as an array of their own. */
+  /** A copy of the positions that count. */
   get spans(): number[] {
     return this.places.slice(0, this.used);
   }
 
   /**
-   * @param base index of the message's first byte
-   * @returns where the section has ended, behind the empty line; 0 when more bytes are needed; -1 for `error`
+   * Reads on.
+   * @param base the index of the message's first byte in `bytes`
+   * @param end the index behind the last byte that has come
+   * @returns the position behind the empty line that ends the section; 0 if more bytes are needed; -1 if `error` says what is wrong
    */
   read(bytes: Uint8Array, base: number, end: number): number {
     const { places } = this;

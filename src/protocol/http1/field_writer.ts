@@ -1,8 +1,8 @@
-/** Field sections as HTTP/1 writes them (RFC 9112 §5): a line for each field, "name: value" CR LF. */
+/** Writes field sections in HTTP/1 (RFC 9112 §5): a line for each field, "name: value" CR LF. */
 import { latin1, latin1Bytes } from "../bytes.ts";
 import { Field, FieldList } from "../fields.ts";
 
-/** Where lines are written to, one after the other. */
+/** The buffer that lines are written to. */
 interface Output {
   /** Adds text, one byte a character. */
   text(text: string): void;
@@ -13,23 +13,23 @@ interface Output {
 /** The line of a field that was sent before. */
 interface Line {
   field: Field;
-  /** Null until it is sent for the second time. */
+  /** Null until the field is sent for the second time. */
   bytes: Uint8Array | null;
 }
 
-/** By the slots of fields: most responses have the same fields as those before, so their lines are copied and not put together anew. */
+/** Cached lines, by `Field.slot`. Most responses have the same fields as earlier ones, and copying a line is quicker than encoding it. */
 const lines: Line[] = [];
 
 /**
- * A list of fields that came as lines, such as those of a handler in another thread. HTTP/1 writes the lines as they are; for others
- * they are taken apart when somebody asks.
+ * A list of fields that comes as lines, from a handler in another thread. HTTP/1 writes the lines as they are. They are parsed when a
+ * field is read.
  */
 export class FieldLines extends FieldList {
   /** The lines, one character a byte. */
   readonly text: string;
   #isRead = false;
 
-  /** @param text lines as `fieldLines` gives them */
+  /** @param text lines, as `fieldLines` returns them */
   constructor(text: string) {
     super();
     this.text = text;
@@ -62,11 +62,11 @@ export class FieldLines extends FieldList {
 
 /** How many bytes the lines of all fields have. */
 export function sizeOfLines(fields: FieldList): number {
-  return fields instanceof FieldLines ? fields.text.length : fields.size + AROUND * fields.length;
+  return fields instanceof FieldLines ? fields.text.length : fields.size + LINE_OVERHEAD * fields.length;
 }
 
-/** What a line has besides a name and a value. */
-const AROUND = ": \r\n".length;
+/** How many bytes a line has besides a name and a value. */
+const LINE_OVERHEAD = ": \r\n".length;
 
 /** Fields that begin many sections in this order, such as Server, Date and Content-Type: their lines are copied as one. */
 class Run {

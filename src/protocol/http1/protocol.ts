@@ -1,13 +1,13 @@
-/** HTTP/1 as a protocol among others that a server speaks. */
+/** HTTP/1, for the protocol selector of a server. */
 import type { Limits } from "../limits.ts";
 import type { Protocol } from "../protocol_selector.ts";
 import type { ChunkPool } from "../send_buffer.ts";
 import { Http1Connection } from "./connection.ts";
 
 /**
- * HTTP/1.0 and HTTP/1.1, as one of the protocols that a server speaks.
+ * Makes the entry of HTTP/1.0 and HTTP/1.1 for a ProtocolSelector.
  * @param pool spare chunks for the output of all connections
- * @param sendsInformational as Http1Connection has it
+ * @param sendsInformational the parameter of Http1Connection
  */
 export function http1(limits: Limits, pool: ChunkPool, sendsInformational: boolean): Protocol {
   return {

@@ -1,4 +1,4 @@
-/** A request's head: request line and header section, and what its fields say about the message (RFC 9112 §3, §6, §9). */
+/** Reads a request's head: request line, header section, and the fields that frame or route the message (RFC 9112 §3, §6, §9). */
 import { latin1, latin1Bytes } from "../bytes.ts";
 import {
   BODY_TOO_LARGE,
@@ -33,17 +33,17 @@ const KEEP_ALIVE = latin1Bytes("keep-alive");
 const CONTENT_LENGTH = latin1Bytes("content-length");
 const TRANSFER_ENCODING = latin1Bytes("transfer-encoding");
 
-/** The head of one HTTP/1 request. One string owns its bytes; everything else is cut from it on demand. */
+/** The head of one HTTP/1 request. One string holds the whole head; all parts are cut from it when they are read. */
 export class Http1Head implements RequestHead {
-  /** Minor version: 0 or 1. */
+  /** The minor version: 0 or 1. */
   readonly minor: number;
   readonly method: string;
-  /** The Content-Length, or -1 where there is none. */
+  /** The Content-Length; -1 if there is none. */
   readonly contentLength: number;
   readonly chunked: boolean;
-  /** Whether the client would send another request on this connection (RFC 9112 §9.3). */
+  /** Whether the client may send another request on this connection (RFC 9112 §9.3). */
   readonly persistent: boolean;
-  /** Whether it waits for 100 before it sends the content (RFC 9110 §10.1.1). */
+  /** Whether the client waits for 100 (Continue) before it sends the content (RFC 9110 §10.1.1). */
   readonly expectsContinue: boolean;
   readonly #text: string;
   readonly #targetStart: number;
@@ -66,7 +66,7 @@ export class Http1Head implements RequestHead {
     this.#authority = meaning.authority;
     this.contentLength = meaning.contentLength;
     this.chunked = meaning.chunked;
-    this.persistent = !meaning.close && (line.minor === 1 || meaning.processHold);
+    this.persistent = !meaning.close && (line.minor === 1 || meaning.keepAlive);
     this.expectsContinue = meaning.expectsContinue;
   }
 
@@ -89,12 +89,12 @@ export class Http1Head implements RequestHead {
   }
 }
 
-/** What a head says about its message. */
+/** What a head says about how its message is framed, routed and kept alive. */
 class Meaning {
   method = "";
-  /** Of the target, where that has one. */
+  /** The authority of the target, if it has one. */
   authority: string | null = null;
-  /** Where the Host field's value stands; -1 where there is none. */
+  /** The position of the Host field's value; -1 if there is no such field. */
   hostStart = -1;
   hostEnd = -1;
   /** The values of Transfer-Encoding, joined. */
@@ -102,26 +102,26 @@ class Meaning {
   contentLength = -1;
   chunked = false;
   close = false;
-  processHold = false;
+  keepAlive = false;
   expectsContinue = false;
 
   clear(): void {
     this.authority = this.codings = null;
     this.hostStart = this.hostEnd = this.contentLength = -1;
-    this.chunked = this.close = this.processHold = this.expectsContinue = false;
+    this.chunked = this.close = this.keepAlive = this.expectsContinue = false;
   }
 }
 
-/** Reads heads, one after the other: `read` until it returns a length, then `take`. */
+/** Reads heads, one after the other: call `read` until it returns a length, then `take`. */
 export class HeadReader {
-  /** What was wrong, after `read` returned -1. */
+  /** What is wrong, after `read` has returned -1. */
   error: ProtocolError | null = null;
   readonly limits: Limits;
   readonly #line: RequestLineReader;
   readonly #lines: FieldLinesReader;
   readonly #meaning = new Meaning();
   #inFields = false;
-  /** How much of the fields' places has been understood. */
+  /** How many positions of fields have been interpreted. */
   #understood = 0;
 
   constructor(limits: Limits) {
@@ -139,20 +139,22 @@ export class HeadReader {
     this.#line.reset();
   }
 
-  /** Whether more than empty lines has been read of the next head. */
+  /** Whether the request line of the next head has begun: empty lines before it do not count. */
   get started(): boolean {
     return this.#line.started;
   }
 
-  /** The method, when the request line has come that far; for responding to a request whose head is wrong. */
+  /** The method, if it has been read, otherwise ""; for the error response to a malformed head. */
   method(bytes: Uint8Array, base: number): string {
     const { methodStart, methodEnd } = this.#line;
     return latin1(bytes, base + methodStart, base + methodEnd);
   }
 
   /**
-   * @param base index of the head's first byte, which must stay in front of the bytes until the head is complete
-   * @returns the head's length; 0 when more bytes are needed; -1 for `error`
+   * Reads on.
+   * @param base the index of the head's first byte; all bytes of the head must stay until it is complete
+   * @param end the index behind the last byte that has come
+   * @returns the head's length; 0 if more bytes are needed; -1 if `error` says what is wrong
    */
   read(bytes: Uint8Array, base: number, end: number): number {
     const limit = base + this.limits.maxHeadSize;
@@ -165,8 +167,8 @@ export class HeadReader {
       this.#lines.reset(length);
     }
     const length = this.#lines.read(bytes, base, stop);
-    // What a line says counts before what is wrong in a later one, and at once: which error it is, and when, must not depend
-    // on how the bytes were split.
+    // Each line is interpreted before an error in a later line is reported. So it does not depend on how the bytes were split which error
+    // is reported, and when.
     const error = this.#understand(bytes, base);
     if (error !== null) return this.#fail(error);
     if (length < 0) return this.#fail(this.#lines.error!);
@@ -175,7 +177,7 @@ export class HeadReader {
     return wrong === null ? length : this.#fail(wrong);
   }
 
-  /** What was read, once `read` has returned a length: made of the same bytes. Gets ready for the next head. */
+  /** Makes the head, once `read` has returned a length; takes the same bytes. Then gets ready for the next head. */
   take(bytes: Uint8Array, base: number, length: number): Http1Head {
     const text = latin1(bytes, base, base + length);
     const head = new Http1Head(text, this.#line, this.#lines.spans, this.#meaning);
@@ -188,49 +190,49 @@ export class HeadReader {
     return -1;
   }
 
-  /** Takes in what the fields say that were not understood yet. */
+  /** Interprets the fields that were read since the last call. */
   #understand(bytes: Uint8Array, base: number): ProtocolError | null {
     const { places, used } = this.#lines;
     const meaning = this.#meaning;
     for (let i = this.#understood; i < used; i += 4) {
       const name = base + places[i];
-      // Only five names matter here, each of a length of its own: everything else costs one comparison.
+      // Only five names matter here. Each has another length, so any other field costs one comparison.
       switch (places[i + 1] - places[i]) {
         case 4:
-          if (stands(HOST, bytes, name)) {
+          if (equalsName(HOST, bytes, name)) {
             if (meaning.hostStart >= 0) return HOST_REPEATED;
             meaning.hostStart = places[i + 2];
             meaning.hostEnd = places[i + 3];
-            // "http" URIs have no empty host (RFC 9110 §4.2.1), and origin-form has none but this. HTTP/1.0 needs none.
+            // "http" URIs have no empty host (RFC 9110 §4.2.1), and a target in origin-form has no other. HTTP/1.0 needs none.
             if (meaning.hostStart === meaning.hostEnd) {
               if (this.#line.originForm && this.#line.minor === 1) return HOST_INVALID;
             } else if (!isHostField(bytes, base + meaning.hostStart, base + meaning.hostEnd)) return HOST_INVALID;
           }
           break;
         case 6:
-          if (stands(EXPECT, bytes, name) && this.#line.minor === 1) {
+          if (equalsName(EXPECT, bytes, name) && this.#line.minor === 1) {
             // HTTP/1.0 has no expectations: there the field is to be ignored (RFC 9110 §10.1.1)
             if (!readExpect(latin1(bytes, base + places[i + 2], base + places[i + 3]), meaning))
               return EXPECTATION_FAILED;
           }
           break;
         case 10:
-          if (stands(CONNECTION, bytes, name)) {
+          if (equalsName(CONNECTION, bytes, name)) {
             if (!readConnection(bytes, base + places[i + 2], base + places[i + 3], meaning)) return CONNECTION_INVALID;
           }
           break;
         case 14:
-          if (stands(CONTENT_LENGTH, bytes, name)) {
-            // Two that agree, or a list that does, could be repaired (RFC 9112 §6.3): nobody honest sends them.
+          if (equalsName(CONTENT_LENGTH, bytes, name)) {
+            // Two equal fields, or a list of equal lengths, could be repaired (RFC 9112 §6.3). But no honest client sends them.
             if (meaning.contentLength >= 0) return CONTENT_LENGTH_REPEATED;
             meaning.contentLength = digits(bytes, base + places[i + 2], base + places[i + 3]);
             if (meaning.contentLength < 0) return CONTENT_LENGTH_INVALID;
-            // More than can be counted is more than anybody takes. Any other limit may be the handler class's own.
+            // A length beyond 2^53 - 1 is above every limit. Other lengths are judged later: the handler class may have a limit of its own.
             if (meaning.contentLength === Infinity) return BODY_TOO_LARGE;
           }
           break;
         case 17:
-          if (stands(TRANSFER_ENCODING, bytes, name)) {
+          if (equalsName(TRANSFER_ENCODING, bytes, name)) {
             const value = latin1(bytes, base + places[i + 2], base + places[i + 3]);
             meaning.codings = meaning.codings === null ? value : meaning.codings + "," + value;
           }
@@ -241,7 +243,7 @@ export class HeadReader {
     return null;
   }
 
-  /** Now that the head is complete: what its parts say together. */
+  /** Checks the complete head: its fields together, and the target. */
   #conclude(bytes: Uint8Array, base: number): ProtocolError | null {
     const line = this.#line;
     const meaning = this.#meaning;
@@ -271,11 +273,12 @@ export class HeadReader {
 }
 
 /**
- * A reader that nobody needs at the moment. Most heads come whole: then one reader serves all connections, and one that is idle
- * has none.
+ * A reader that no connection uses at the moment. Most heads come whole, so one reader serves all connections, and idle connections hold
+ * none.
  */
 let spareReader: HeadReader | null = null;
 
+/** Takes the spare reader, or makes one. */
 export function takeReader(limits: Limits): HeadReader {
   const reader = spareReader;
   if (reader === null || reader.limits !== limits) return new HeadReader(limits);
@@ -289,15 +292,15 @@ export function giveReader(reader: HeadReader): void {
 }
 
 /**
- * Whether `lower`, letters and hyphens, stands at `at`, in either case. The bit makes letters small and leaves a hyphen; the only
- * other byte that it makes a hyphen of is CR, which is in no name and no value.
+ * Whether the bytes from `at` on are `lower`, which has letters in lower case and hyphens, in either case. Setting the bit 0x20 makes
+ * letters lower case and keeps a hyphen. The only other byte that becomes a hyphen is CR, which is in no name and no value.
  */
-function stands(lower: Uint8Array, bytes: Uint8Array, at: number): boolean {
+function equalsName(lower: Uint8Array, bytes: Uint8Array, at: number): boolean {
   for (let i = 0; i < lower.length; i++) if ((bytes[at + i] | 0x20) !== lower[i]) return false;
   return true;
 }
 
-/** 1*DIGIT as a number; -1 for anything else. Beyond 2^53 - 1 it is Infinity: larger than every limit but never wrong. */
+/** The value of 1*DIGIT; -1 for anything else. Above 2^53 - 1 it is Infinity, which is above every limit, and not a wrong number. */
 function digits(bytes: Uint8Array, start: number, end: number): number {
   if (start === end) return -1;
   let value = 0;
@@ -311,13 +314,13 @@ function digits(bytes: Uint8Array, start: number, end: number): number {
 
 /** Connection = #connection-option (RFC 9110 §7.6.1). */
 function readConnection(bytes: Uint8Array, start: number, end: number, meaning: Meaning): boolean {
-  if (end - start === 10 && stands(KEEP_ALIVE, bytes, start)) {
-    meaning.processHold = true; // nearly everyone's, by itself
+  if (end - start === 10 && equalsName(KEEP_ALIVE, bytes, start)) {
+    meaning.keepAlive = true; // by far the most frequent value
     return true;
   }
   for (const option of elements(latin1(bytes, start, end))) {
     if (option === "close") meaning.close = true;
-    else if (option === "keep-alive") meaning.processHold = true;
+    else if (option === "keep-alive") meaning.keepAlive = true;
     else if (!isToken(option)) return false;
   }
   return true;
@@ -339,16 +342,16 @@ function readCodings(codings: string): ProtocolError | null {
   return names.length === 1 ? null : TRANSFER_CODING_UNKNOWN;
 }
 
-/** The elements of a list of names that are the same in either case, in lower case. Empty ones are allowed (RFC 9110 §5.6.1.2). */
+/** The elements of a list whose elements are the same in either case, in lower case. Empty ones are left out (RFC 9110 §5.6.1.2). */
 function elements(list: string): string[] {
-  if (!list.includes(",")) return list === "" ? [] : [list.toLowerCase()]; // what nearly everyone sends
+  if (!list.includes(",")) return list === "" ? [] : [list.toLowerCase()]; // the most frequent case
   return list
     .split(",")
     .map((element) => trimOWS(element).toLowerCase())
     .filter((element) => element !== "");
 }
 
-/** By hand: a regular expression would try every space of a long run as the first of the last ones. */
+/** Trims without a regular expression, which would take quadratic time for a long run of spaces inside the text. */
 function trimOWS(text: string): string {
   let start = 0;
   let end = text.length;

@@ -1,7 +1,7 @@
 /**
- * The request line (RFC 9112 §3): method SP request-target SP HTTP-version CRLF, and the empty lines that may come before it.
- * Reads what there is, remembers where it stopped, and never looks at a byte twice. All places are relative to the first
- * byte of the head, so that they stay right when the bytes move.
+ * Reads the request line (RFC 9112 §3), method SP request-target SP HTTP-version CRLF, and the empty lines that may come before it.
+ * The reader takes the bytes that have come, remembers where it has stopped, and goes on from there. All positions are relative to the
+ * first byte of the head, so that they stay right when the bytes are moved.
  */
 import {
   LINE_ENDING_INVALID,
@@ -17,8 +17,8 @@ import * as grammar from "../grammar.ts";
 const { CLASS, CR, LF, PATH, QUERY, QUESTION, SLASH, SP, TCHAR } = grammar;
 
 // States, in the order a request line passes through them.
-const BEFORE = 0;
-const BEFORE_LF = 1;
+const BEFORE_METHOD = 0;
+const EMPTY_LINE_LF = 1;
 const METHOD = 2;
 const TARGET_START = 3;
 const TARGET_PATH = 4;
@@ -40,13 +40,13 @@ export class RequestLineReader {
   methodEnd = 0;
   targetStart = 0;
   targetEnd = 0;
-  /** Whether the target begins with a slash; otherwise only its characters have been looked at. */
+  /** Whether the target begins with a slash. If not, only its characters have been checked, and not its form. */
   originForm = false;
-  /** The minor version: 0, or 1 for everything above. */
+  /** The minor version: 0, or 1 for 1 to 9. */
   minor = 1;
 
   readonly #maxTarget: number;
-  #state = BEFORE;
+  #state = BEFORE_METHOD;
   #at = 0;
   #inVersion = 0;
   #major = 0;
@@ -56,20 +56,22 @@ export class RequestLineReader {
   }
 
   reset(): void {
-    this.#state = BEFORE;
+    this.#state = BEFORE_METHOD;
     this.#at = 0;
     this.methodStart = this.methodEnd = 0;
     this.error = null;
   }
 
-  /** Whether more than empty lines has been read. */
+  /** Whether the request line has begun: empty lines before it do not count. */
   get started(): boolean {
     return this.#state >= METHOD;
   }
 
   /**
-   * @param base index of the head's first byte
-   * @returns the length of everything up to and with the line's end; 0 when more bytes are needed; -1 for `error`
+   * Reads on.
+   * @param base the index of the head's first byte in `bytes`
+   * @param end the index behind the last byte that has come
+   * @returns the length up to and including the line's end; 0 if more bytes are needed; -1 if `error` says what is wrong
    */
   read(bytes: Uint8Array, base: number, end: number): number {
     let i = base + this.#at;
@@ -77,10 +79,10 @@ export class RequestLineReader {
     while (i < end) {
       const c = bytes[i];
       switch (state) {
-        case BEFORE:
+        case BEFORE_METHOD:
           // "a server SHOULD ignore at least one empty line (CRLF) received prior to the request-line" (§2.2)
           if (c === CR) {
-            state = BEFORE_LF;
+            state = EMPTY_LINE_LF;
             i++;
             continue;
           }
@@ -120,7 +122,7 @@ export class RequestLineReader {
             continue;
           }
           if (i === limit && (CLASS[bytes[i]] & (PATH | QUERY)) !== 0) return this.#fail(TARGET_TOO_LONG);
-          // A line that ends here is HTTP/0.9, which nobody speaks any more.
+          // A line that ends here is HTTP/0.9, which this server does not speak.
           return this.#fail(bytes[i] === CR || bytes[i] === LF ? VERSION_INVALID : TARGET_INVALID);
         }
         case VERSION:
@@ -136,9 +138,9 @@ export class RequestLineReader {
           if (this.#inVersion < 10) continue;
           this.#state = state;
           return i - base;
-        default: // BEFORE_LF
+        default: // EMPTY_LINE_LF
           if (c !== LF) return this.#fail(LINE_ENDING_INVALID);
-          state = BEFORE;
+          state = BEFORE_METHOD;
           i++;
           continue;
       }
@@ -168,7 +170,7 @@ export class RequestLineReader {
   }
 }
 
-/** Whether "HTTP/1." DIGIT CR LF stands at `at`, all of it: what nearly everyone sends. */
+/** Whether all of "HTTP/1." DIGIT CR LF stands at `at`: nearly every client sends that. */
 function isVersion1(bytes: Uint8Array, at: number): boolean {
   const minor = bytes[at + 7] - DIGIT_0;
   return (

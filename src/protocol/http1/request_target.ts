@@ -4,11 +4,11 @@ import * as grammar from "../grammar.ts";
 
 const { CLASS, COLON, HEX, REG_NAME } = grammar;
 
-/** What a target in absolute-form or authority-form names; null when it is neither. */
+/** The authority of a target in absolute-form or authority-form; null if it has neither form. @param connect the method is CONNECT */
 export function authorityOf(target: string, connect: boolean): string | null {
   if (connect) {
     // authority-form: host and port, both (§3.2.3). "A server MUST reject a CONNECT request that targets an empty or invalid
-    // port number" (RFC 9110 §9.3.6). The colons of an IPv6 address are no port's.
+    // port number" (RFC 9110 §9.3.6). `isHost` keeps the colons of an IPv6 address apart from a port's.
     const port = /^.+:([0-9]+)$/.exec(target);
     return port !== null && Number(port[1]) <= 65_535 && isHost(target) ? target : null;
   }
@@ -17,17 +17,17 @@ export function authorityOf(target: string, connect: boolean): string | null {
   const rest = target.slice(scheme[0].length);
   const authority = rest.slice(0, rest.search(/[/?]|$/));
   // "a recipient of an http URI with an empty host MUST reject it", and user information is an error (RFC 9110 §4.2)
-  return authority !== "" && isHost(authority) && goodPath(rest.slice(authority.length)) ? authority : null;
+  return authority !== "" && isHost(authority) && isPath(rest.slice(authority.length)) ? authority : null;
 }
 
-/** The reader let pass what a path or a query may hold; here the parts are known, and "?" is already behind. */
-function goodPath(rest: string): boolean {
+/** Whether the path before "?" has none of the characters that only a query may have. The request line's reader has checked all others. */
+function isPath(rest: string): boolean {
   const question = rest.indexOf("?");
   const path = question < 0 ? rest : rest.slice(0, question);
   return !/[\\`{}]/.test(path);
 }
 
-/** Whether bytes[start, end) is what `isHost` says of a text. A plain name or IPv4 address, with or without a port, need not become one. */
+/** Does the same as `isHost` for bytes[start, end). A plain name or IPv4 address, with or without a port, is checked without a string. */
 export function isHostField(bytes: Uint8Array, start: number, end: number): boolean {
   let i = start;
   while (i < end && (CLASS[bytes[i]] & REG_NAME) !== 0 && bytes[i] !== PERCENT) i++;
@@ -41,8 +41,8 @@ export function isHostField(bytes: Uint8Array, start: number, end: number): bool
 const PERCENT = 0x25;
 
 /**
- * Whether `text` is uri-host [ ":" port ] (RFC 9110 §7.2; RFC 3986 §3.2.2, §3.2.3). The empty string is: it is what a client sends
- * for a target that has no authority.
+ * Whether `text` is uri-host [ ":" port ] (RFC 9110 §7.2; RFC 3986 §3.2.2, §3.2.3). True for the empty string, which a client sends if
+ * the target has no authority.
  */
 export function isHost(text: string): boolean {
   let i = 0;
@@ -71,7 +71,7 @@ function hex(text: string, at: number): boolean {
   return at < text.length && HEX[text.charCodeAt(at) & 0xff] >= 0;
 }
 
-/** An IPv6 address or an IPvFuture (RFC 3986 §3.2.2); no zone identifier, which means nothing to another machine. */
+/** Whether `text` is an IPv6 address or an IPvFuture (RFC 3986 §3.2.2). Zone identifiers are refused: another machine cannot use them. */
 function isIPLiteral(text: string): boolean {
   if (/^v[0-9a-f]+\.[-a-z0-9._~!$&'()*+,;=:]+$/i.test(text)) return true;
   const halves = text.split("::");

@@ -1,10 +1,10 @@
-/** What happens to the request of a thread that has ended under it, or that goes on though it was ended. */
+/** Ends the request of a thread that has ended while it ran the request, or that goes on after it was ended. */
 import { HTTPError } from "../../handler/errors.ts";
 import { type ExecutorServices, TOO_LONG } from "../../handler/loop_executor.ts";
 import { loggableReason, type ThreadHandle } from "./thread_handle.ts";
 import type { ThreadRequest } from "./thread_request.ts";
 
-/** Who has the requests. */
+/** What LostRequests needs of the executor. */
 export interface LostRequestsOwner {
   /** The requests in shared memory, by their slots. */
   readonly requests: readonly (ThreadRequest | null)[];

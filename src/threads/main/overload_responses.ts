@@ -66,7 +66,7 @@ export class OverloadResponses {
    * Makes the watcher that reports to the server how a request ended, and to the log if no thread has logged the request.
    * @param handled the handler has settled in its thread, which has logged how the request ended
    * @param why the error by which the thread was lost
-   * @returns null if nobody wants the report
+   * @returns null if neither the server nor the log wants the report
    */
   watcherOf(request: ThreadRequest, handled: boolean, why: Error | undefined): RequestContext | null {
     const services = this.#services;

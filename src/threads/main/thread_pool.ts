@@ -17,7 +17,7 @@ const WAKE_DELAY = 2;
 const GROWTH_PAUSE = 250;
 /** How often the slots of running requests are looked at although no thread has asked for it. In milliseconds. */
 const LOOK_INTERVAL = 250;
-/** How often idle threads are looked for, in milliseconds; and a thread ends when so many checks in a row have found it idle. */
+/** How often idle threads are looked for, in milliseconds. A thread ends when IDLE_CHECKS such checks in a row have found it idle. */
 const IDLE_CHECK = 1_000;
 const IDLE_CHECKS = 15;
 /** The process ends if there are still too many stuck threads this long after that was found. In milliseconds. */
