@@ -1,7 +1,7 @@
 /** Header and trailer sections (RFC 9110 §5): `Fields` for those received, `FieldList` for those to be sent. */
-import { equalsIgnoringCase, isFieldText, isToken } from "./grammar.ts";
+import { checkFieldName, checkFieldValue } from "./field_checks.ts";
+import { equalsIgnoringCase } from "./grammar.ts";
 import { addElements } from "./list_elements.ts";
-import { quote } from "../quote_value.ts";
 
 /**
  * A header or trailer section that was received. It holds one string, and the positions of names and values in it. Names and values are
@@ -195,16 +195,9 @@ export class FieldList implements Iterable<[name: string, value: string]> {
    */
   add(name: string, value: string | number): void {
     const last = cache.get(name);
-    if (last === undefined) checkName(name);
+    if (last === undefined) checkFieldName(name);
     else if (last.value === value) return this.addField(last.field);
-    const text = typeof value === "number" ? String(value) : value;
-    if (typeof text !== "string" || !isFieldText(text)) {
-      throw new TypeError(
-        `cannot send the field ${name} with the value ${quote(text)}: a value is a number, or a string without control characters such as CR and LF, ` +
-          "each character at most U+00FF (encode others, for example with encodeURIComponent)",
-      );
-    }
-    this.addField(fieldOf(name, value, text, last));
+    this.addField(fieldOf(name, value, checkFieldValue(name, value), last));
   }
 
   /** Adds a field without a check: it must be known to be valid. */
@@ -238,16 +231,4 @@ function fieldOf(name: string, value: string | number, text: string, last: Last 
   const field = new Field(name, text, cache.size);
   cache.set(name, { value, field });
   return field;
-}
-
-function checkName(name: string): void {
-  if (typeof name !== "string" || !isToken(name)) {
-    throw new TypeError(
-      `cannot send a field named ${quote(name)}: a name is a token, such as Content-Type (RFC 9110 §5.1)`,
-    );
-  }
-  const lower = name.toLowerCase();
-  if (lower === "content-length" || lower === "transfer-encoding") {
-    throw new TypeError(`cannot send ${name} as a field: the protocol frames the message from the length it is told`);
-  }
 }
