@@ -42,6 +42,9 @@ async function read(t, files) {
     tsconfig: path.join(folder, "tsconfig.json"),
     readme: "none",
     excludeInternal: true,
+    // Where the sources are published is nothing to judge here, and a clone has any remote.
+    disableGit: true,
+    sourceLinkTemplate: "{path}",
     requiredToBeDocumented: DOCUMENTED,
     validation: { notDocumented: true, notExported: true, invalidLink: true, rewrittenLink: true },
   });

@@ -124,7 +124,13 @@ export function build() {
     // messages come out as they would in place.
     for (const file of [...settings, ...sources]) copyInto(aside, ".", file);
     const tsc = inRoot("node_modules", "typescript", "bin", "tsc");
-    const { status, error, stdout, stderr } = spawnSync(process.execPath, [tsc], { cwd: aside, encoding: "utf8" });
+    const run = () => spawnSync(process.execPath, [tsc], { cwd: aside, encoding: "utf8" });
+    let { status, error, stdout, stderr } = run();
+    // tsc does not see that an output is gone which it made before.
+    if (status === 0 && sources.some((file) => !fs.existsSync(path.join(dist, file.replace(/ts$/, "js"))))) {
+      fs.rmSync(dist, { recursive: true });
+      ({ status, error, stdout, stderr } = run());
+    }
     if (status !== 0) return () => fail(error ? error.message : `${stdout}${stderr}`, "The build failed.");
     removeOrphans(dist, sources);
     openDeclarations(path.join(dist, "src"));

@@ -48,3 +48,25 @@ test("there are pages, and links in them", () => {
     assert.ok(pages.includes(page), page);
   assert.ok(headingsOf("docs/GUIDE.md").includes("behind-a-proxy"));
 });
+
+test("files that tables of docs/ARCHITECTURE.md and docs/RUNTIMES.md name are there", () => {
+  const dead: string[] = [];
+  for (const page of ["docs/ARCHITECTURE.md", "docs/RUNTIMES.md"])
+    for (const row of textOf(page).match(/^\|.*\|$/gm) ?? []) {
+      // The first file of a row has its whole path; the others may be named from its folder, or from src/.
+      let folder = "";
+      for (const [, file] of row.matchAll(/`([\w/]+\.(?:test\.)?ts)`/g)) {
+        const places = [
+          file,
+          `test/${file}`,
+          `src/${file}`,
+          `${folder}/${file}`,
+          `${path.posix.dirname(folder)}/${file}`,
+        ];
+        const found = places.find((place) => existsSync(path.join(root, place)));
+        if (found === undefined) dead.push(`${page}: ${file}`);
+        else folder = path.posix.dirname(found);
+      }
+    }
+  assert.deepEqual(dead, []);
+});

@@ -175,6 +175,12 @@ test("a build does again what depends on a change, forgets what has no source, a
       [],
     );
 
+    // What somebody has removed comes back with the next build, though its source has not changed.
+    writeFileSync(path.join(folder, "src/third.ts"), "export const third: number = 3;\n");
+    rmSync(path.join(folder, "dist/src/other.js"));
+    assert.equal(build().status, 0);
+    assert.match(read("dist/src/other.js"), /22/);
+
     // Other settings may build everything in another way.
     appendFileSync(path.join(folder, "dist/src/other.js"), "// as it was\n");
     appendFileSync(path.join(folder, "tsconfig.json"), "\n");

@@ -3,8 +3,8 @@
 import type { RequestOutcome } from "./request_outcome.ts";
 
 /**
- * The server of a handler: an HTTPServer, or an object of a class that extends it. A handler that needs more members declares the
- * class: `declare readonly server: HTTPServer`.
+ * The server of a handler: an HTTPServer, or an object of a class that extends it. A handler that needs more members says of
+ * which class its server is: `override get server() { return super.server as HTTPServer; }`.
  */
 export interface Server {
   /** Where the server listens: `[host, port]`. @source Python's `server_address` */

@@ -5,15 +5,13 @@ import { startThread, watchStart } from "./start_thread.ts";
 
 /**
  * Wraps the messages between this library and its threads, since the program may send messages there itself, which the library ignores.
- * Only the message 0 is sent without an envelope.
  */
 export interface Envelope<Message> {
   readonly plinth: Message;
 }
 
 /** @returns the message that this library has sent; undefined if the program has sent it */
-export function openEnvelope<Message>(sent: unknown): Message | 0 | undefined {
-  if (sent === 0) return 0;
+export function openEnvelope<Message>(sent: unknown): Message | undefined {
   return typeof sent === "object" && sent !== null ? (sent as Partial<Envelope<Message>>).plinth : undefined;
 }
 
@@ -35,11 +33,13 @@ export interface SupervisedWorkerOwner<Ready extends ReadyMessage, Message> {
   onFailed(): void;
   /** The thread has sent another message. */
   onMessage(message: Message): void;
+  /** The thread has sent 0: there is something to look at. Left out where threads send no 0; the program may. */
+  onNudge?(): void;
   /** The thread has ended. `why` has the reason, if there is one. */
   onExit(code: number): void;
 }
 
-/** @template Message the messages that do not report on the start; 0 is one of them */
+/** @template Message the messages that do not report on the start */
 export class SupervisedWorker<Ready extends ReadyMessage, Message> {
   /** The thread has reported that it is ready. */
   ready = false;
@@ -68,13 +68,14 @@ export class SupervisedWorker<Ready extends ReadyMessage, Message> {
     };
     const stopWatch = watchStart(startTimeout, (late) => failed(this.why ?? late));
     this.#worker.on("message", (sent: unknown) => {
+      if (sent === 0) return owner.onNudge?.();
       const message = openEnvelope<object>(sent);
-      if (message === undefined) return;
-      if (message !== 0 && "ready" in message) {
+      if (typeof message !== "object" || message === null) return;
+      if ("ready" in message) {
         stopWatch();
         this.ready = true;
         owner.onReady(message as Ready);
-      } else if (message !== 0 && "failed" in message) {
+      } else if ("failed" in message) {
         stopWatch();
         failed((message as FailedMessage).failed);
       } else {
@@ -89,15 +90,19 @@ export class SupervisedWorker<Ready extends ReadyMessage, Message> {
     });
   }
 
-  /** Sends a message to the thread. The message 0 says only that there is something to look at. */
-  post(message: object | 0): void {
-    this.#worker.postMessage(message === 0 ? 0 : ({ plinth: message } satisfies Envelope<object>));
+  /** Sends a message to the thread. */
+  post(message: object): void {
+    this.#worker.postMessage({ plinth: message } satisfies Envelope<object>);
   }
 
-  /** Whether this thread keeps the process alive. (Adding a listener for a worker's messages refs the worker again.) */
-  set isHolding(isHolding: boolean) {
-    if (isHolding) this.#worker.ref();
-    else this.#worker.unref();
+  /** Tells the thread that there is something to look at. */
+  nudge(): void {
+    this.#worker.postMessage(0);
+  }
+
+  /** Lets the process end while this thread runs. */
+  unref(): void {
+    this.#worker.unref();
   }
 
   /** Ends the thread, whatever it is doing, as far as the runtime can. */

@@ -76,10 +76,14 @@ class UndecidedConnection implements Connection {
     this.#connection.receive(first, first.length);
   }
 
-  receiveEnd(): void {
-    // If only a part of a preface has come, the protocol without a preface responds to it with an error.
+  /** Only a part of a preface has come: the protocol without a preface responds to it with an error. */
+  #giveUp(): void {
     this.#candidates = [];
     if (this.#first.length > 0) this.#forward(this.#first);
+  }
+
+  receiveEnd(): void {
+    this.#giveUp();
     this.#connection.receiveEnd();
   }
 
@@ -108,6 +112,8 @@ class UndecidedConnection implements Connection {
   }
 
   tick(): void {
+    // A client that stops in the middle of a preface gets the response that the protocol without a preface has for it.
+    if (this.#host.now >= this.deadline) this.#giveUp();
     this.#connection.tick();
   }
 

@@ -8,6 +8,6 @@ export const OWN_OPTIONS: unique symbol = Symbol("ownOptions");
 /** Makes the executor, which runs the handlers. */
 export const MAKE_EXECUTOR: unique symbol = Symbol("makeExecutor");
 /** The protocols that the server speaks. */
-export const PROTOCOLS: unique symbol = Symbol("protocols");
+export const MAKE_PROTOCOLS: unique symbol = Symbol("makeProtocols");
 /** Makes the services that handlers and executors get from the server. */
 export const MAKE_SERVICES: unique symbol = Symbol("makeServices");

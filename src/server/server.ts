@@ -33,7 +33,7 @@ import { callSafely, type RequestOutcome } from "../handler/request_outcome.ts";
 import { type ListenerThread, threadContext } from "../program/thread_context.ts";
 import { type HTTPServerOptions, serverSettings, type ServerSettings } from "./server_options.ts";
 import { KernelSendQueues } from "./kernel_send_queues.ts";
-import { MAKE_EXECUTOR, MAKE_SERVICES, OWN_OPTIONS, PROTOCOLS } from "./internal_members.ts";
+import { MAKE_EXECUTOR, MAKE_SERVICES, OWN_OPTIONS, MAKE_PROTOCOLS } from "./internal_members.ts";
 import { StopSignal } from "./stop_signal.ts";
 import { FlushScheduler } from "../loop/flush_scheduler.ts";
 
@@ -259,7 +259,7 @@ export class HTTPServer implements Server {
   }
 
   /** @internal */
-  get [PROTOCOLS](): readonly Protocol[] {
+  [MAKE_PROTOCOLS](): readonly Protocol[] {
     return [http1(this.#limits, new ChunkPool(), this.#options.informational === "always")];
   }
 
@@ -382,7 +382,7 @@ export class HTTPServer implements Server {
       lingerTimeout: this.#options.lingerTimeout,
       maxLingerTime: this.#options.maxLingerTime,
       kernelSendQueues: this.#kernelSendQueues,
-      protocols: new ProtocolSelector(this[PROTOCOLS]),
+      protocols: new ProtocolSelector(this[MAKE_PROTOCOLS]()),
       requestRefused: ({ clientAddress }, error) =>
         this.#report("%s refused: %s, %d. %s", loggedAddress(clientAddress), error.code, error.status, error.message),
       connectionClosed: (connection) => {

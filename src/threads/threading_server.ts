@@ -33,6 +33,11 @@ export interface ThreadingServer {
   stats(): ThreadingStats;
 }
 
+/** This thread, where it runs handlers; null on the event loop, where the server listens. The constructor of a base may ask for it. */
+function handlerThread(): HandlerThread | null {
+  return threadContext.role === "handlers" ? threadContext : null;
+}
+
 /** A class of servers: HTTPServer, or one that extends it. */
 export type ServerClass = new (...args: any[]) => HTTPServer;
 
@@ -73,8 +78,6 @@ export function ThreadingMixIn<Base extends ServerClass>(Base: Base): ThreadingS
     readonly #program: Program | null;
     readonly #options: ThreadingOptions;
     #executor: ThreadExecutor | null = null;
-    /** In a handler thread: that thread. Null on the event loop, where the server listens. */
-    readonly #thread: HandlerThread | null = threadContext.role === "handlers" ? threadContext : null;
 
     constructor(...args: any[]) {
       const [address, handlers, options = {}] = args as [ListenAddress, Handlers, ThreadingHTTPServerOptions?];
@@ -88,39 +91,45 @@ export function ThreadingMixIn<Base extends ServerClass>(Base: Base): ThreadingS
       this.#settings = settingsFrom(threading);
       this.#options = threading;
       this.#handlers = handlers;
-      if (this.#thread === null) {
+      const thread = handlerThread();
+      if (thread === null) {
         checkData(threading.threadData);
         this.#program = describeProgram(handlers, count(keyOf(classesOf(handlers))));
       } else {
         this.#program = null;
-        this.#thread.constructed({ server: this, handlers, services: () => this[MAKE_SERVICES]() });
+        thread.constructed({ server: this, handlers, services: () => this[MAKE_SERVICES]() });
       }
     }
 
     get threadData(): unknown {
-      return this.#thread === null ? this.#settings.threadData : this.#thread.threadData;
+      const thread = handlerThread();
+      return thread === null ? this.#settings.threadData : thread.threadData;
     }
 
     override get serverAddress(): readonly [host: string, port: number] {
-      return this.#thread === null ? super.serverAddress : this.#thread.serverAddress;
+      const thread = handlerThread();
+      return thread === null ? super.serverAddress : thread.serverAddress;
     }
 
     stats(): ThreadingStats {
-      if (this.#thread !== null) return ownStats();
+      if (handlerThread() !== null) return ownStats();
       return this.#executor === null ? NO_STATS : readStats(this.#executor.memory);
     }
 
     override get stopping(): AbortSignal {
-      return this.#thread === null ? super.stopping : this.#thread.stopping;
+      const thread = handlerThread();
+      return thread === null ? super.stopping : thread.stopping;
     }
 
     override shutdown(): Promise<void> {
-      return this.#thread === null ? super.shutdown() : this.#thread.shutdown(false);
+      const thread = handlerThread();
+      return thread === null ? super.shutdown() : thread.shutdown(false);
     }
 
     override serverClose(): void {
-      if (this.#thread === null) super.serverClose();
-      else void this.#thread.shutdown(true);
+      const thread = handlerThread();
+      if (thread === null) super.serverClose();
+      else void thread.shutdown(true);
     }
 
     override get [OWN_OPTIONS](): readonly string[] {

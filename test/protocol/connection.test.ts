@@ -365,7 +365,7 @@ describe("shutdown", () => {
     assert.deepEqual([driver.calls.length, driver.connection.closing], [1, "end"]);
   });
 
-  test("lets a request whose head has begun come in, and responds it", () => {
+  test("lets a request whose head has begun come in, and responds to it", () => {
     for (let begun = 1; begun < GET.length; begun++) {
       for (const split of ["whole", "bytes"] as const) {
         const driver = new Driver({}, (call) => call.response("last"));

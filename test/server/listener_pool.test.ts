@@ -253,6 +253,17 @@ if (!sharesPorts) {
       assert.deepEqual(await runProgram(t, { "main.js": main }), ["1 true"]);
     });
 
+    test("what the program says in its threads is nobody's business here", async (t) => {
+      const main = `${PROGRAM}
+        const { parentPort } = await import("node:worker_threads");
+        for (const message of [0, null, "text", {}, { plinth: 0 }, [1]]) parentPort?.postMessage(message);
+        const httpd = make({ listeners: 2 });
+        await httpd.serverActivate();
+        console.log((await askElsewhere(httpd)).length, log.filter((line) => !line.includes("GET")).join());
+        await httpd.shutdown();`;
+      assert.deepEqual(await runProgram(t, { "main.js": main }), ["2 "]);
+    });
+
     test("one that ends is told in the log, and replaced; the others go on", async (t) => {
       const main = `${PROGRAM}
         if (isMainThread) process.on("uncaughtException", () => {});

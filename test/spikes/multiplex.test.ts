@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { afterEach, beforeEach, test } from "node:test";
 import { BaseHTTPRequestHandler, HTTPServer, MemoryTransport, type PeerGoneError } from "plinth";
 import type { Protocol } from "../../src/protocol/protocol_selector.ts";
-import { PROTOCOLS } from "../../src/server/internal_members.ts";
+import { MAKE_PROTOCOLS } from "../../src/server/internal_members.ts";
 import type { MemoryClient } from "../../src/transport/memory.ts";
 import * as mux from "./multiplex.ts";
 import { limited, startPatience, turn } from "./turn.ts";
@@ -91,8 +91,8 @@ class Handler extends BaseHTTPRequestHandler {
 }
 
 class MuxServer extends HTTPServer {
-  override get [PROTOCOLS](): readonly Protocol[] {
-    return [mux.protocol, ...super[PROTOCOLS]];
+  override [MAKE_PROTOCOLS](): readonly Protocol[] {
+    return [mux.protocol, ...super[MAKE_PROTOCOLS]()];
   }
 }
 

@@ -330,7 +330,7 @@ export class Loop implements Side, ThreadRequestOwner {
   }
 
   #hear(sent: unknown): void {
-    const message = openEnvelope<FromThread>(sent);
+    const message = sent === 0 ? 0 : openEnvelope<FromThread>(sent);
     this.#look();
     if (message === 0) return this.#lookLater();
     const { unsent, ticket } = message as unknown as { unsent: { kind: number; bytes: number[] }[]; ticket: number };

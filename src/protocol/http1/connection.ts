@@ -76,6 +76,7 @@ export class Http1Connection implements Connection {
     this.#idleTime = limits.keepAliveTimeout;
   }
 
+  /** What is known of the connection before its first byte: what its host says. */
   get info(): ConnectionInfo {
     return this.#host.info;
   }

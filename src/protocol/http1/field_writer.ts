@@ -1,5 +1,5 @@
 /** Writes field sections in HTTP/1 (RFC 9112 §5): a line for each field, "name: value" CR LF. */
-import { latin1, latin1Bytes } from "../bytes.ts";
+import { latin1Bytes } from "../bytes.ts";
 import { Field, FieldList } from "../fields.ts";
 
 /** The buffer that lines are written to. */
@@ -70,48 +70,71 @@ const LINE_OVERHEAD = ": \r\n".length;
 
 /** Fields that begin many sections in this order, such as Server, Date and Content-Type: their lines are copied as one. */
 class Run {
-  /** The last of the fields; null of the run that has none. */
+  /** The run that has one field less; null for the run without fields. */
+  readonly #before: Run | null;
+  /** The last of the fields; null for the run without fields. */
   readonly field: Field | null;
-  readonly bytes: Uint8Array;
-  readonly length: number;
-  /** The run that has one field more. */
-  next: Run | null = null;
-  /** The field that came behind the run last, where it was not that of `next`. */
-  #candidate: Field | null = null;
+  readonly #depth: number;
+  /** The runs that have one field more, of those that came last. */
+  readonly #next: Run[] = [];
+  #oldest = 0;
+  #bytes: Uint8Array | null = null;
 
-  constructor(field: Field | null, bytes: Uint8Array, length: number) {
+  constructor(before: Run | null, field: Field | null) {
+    this.#before = before;
     this.field = field;
-    this.bytes = bytes;
-    this.length = length;
+    this.#depth = before === null ? 0 : before.#depth + 1;
   }
 
-  /** Another field than that of `next` comes behind the run: the second time in a row it takes that one's place. */
-  offer(field: Field): void {
-    if (field.slot < 0 || this.length === LONGEST_RUN) return;
-    if (field !== this.#candidate) this.#candidate = field;
-    else
-      this.next = new Run(
-        field,
-        latin1Bytes(latin1(this.bytes, 0, this.bytes.length) + lineOf(field)),
-        this.length + 1,
-      );
+  /** The lines of the fields. Made when they are first wanted: the second time that they come. */
+  get bytes(): Uint8Array {
+    return (this.#bytes ??= latin1Bytes(this.#lines));
+  }
+
+  get #lines(): string {
+    return this.#before === null ? "" : this.#before.#lines + lineOf(this.field!);
+  }
+
+  /** The run that has this field more; null if it is not known. */
+  with(field: Field): Run | null {
+    const next = this.#next;
+    for (let i = 0; i < next.length; i++) if (next[i].field === field) return next[i];
+    return null;
+  }
+
+  /** The field has come behind the run. */
+  learn(field: Field): void {
+    if (field.slot < 0 || this.#depth === LONGEST_RUN) return;
+    const run = new Run(this, field);
+    if (this.#next.length < MOST_NEXT) this.#next.push(run);
+    else {
+      this.#next[this.#oldest] = run;
+      this.#oldest = (this.#oldest + 1) % MOST_NEXT;
+    }
+    if (++learned < MOST_RUNS) return;
+    learned = 0;
+    noFields = new Run(null, null);
   }
 }
 
 const LONGEST_RUN = 8;
-const NO_FIELDS = new Run(null, new Uint8Array(0), 0);
+const MOST_NEXT = 4;
+/** When so many runs have been learned, all are forgotten: a Date is of no use after its second. */
+const MOST_RUNS = 1024;
+let learned = 0;
+let noFields = new Run(null, null);
 
 /** Writes the lines of all fields. */
 export function writeFields(fields: FieldList, output: Output): void {
   if (fields instanceof FieldLines) return output.text(fields.text);
   const { length } = fields;
-  let run = NO_FIELDS;
+  let run = noFields;
   let i = 0;
   while (i < length) {
     const field = fields.at(i);
-    const { next } = run;
-    if (next === null || next.field !== field) {
-      run.offer(field);
+    const next = run.with(field);
+    if (next === null) {
+      run.learn(field);
       break;
     }
     run = next;

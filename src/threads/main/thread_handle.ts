@@ -59,7 +59,7 @@ export class ThreadHandle {
   readonly #memory: PoolMemory;
   readonly #at: number;
   readonly #owner: ThreadHandleOwner;
-  readonly #worker: SupervisedWorker<ThreadReady, FromThread>;
+  readonly #worker: SupervisedWorker<ThreadReady, Exclude<FromThread, 0>>;
   /** How many requests it had taken at the last check. */
   #checkedCount = 0;
   /** How many of the requests that it has taken are settled. */
@@ -80,16 +80,22 @@ export class ThreadHandle {
       name: `plinth ${start.index}`,
       ...(resourceLimits === undefined ? {} : { resourceLimits }),
     };
-    this.#worker = new SupervisedWorker<ThreadReady, FromThread>("threads/worker/main", options, start.startTimeout, {
-      onReady: (message) => {
-        this.ready = true;
-        owner.onReady(this, message);
+    this.#worker = new SupervisedWorker<ThreadReady, Exclude<FromThread, 0>>(
+      "threads/worker/main",
+      options,
+      start.startTimeout,
+      {
+        onReady: (message) => {
+          this.ready = true;
+          owner.onReady(this, message);
+        },
+        onFailed: () => this.end(),
+        onMessage: (message) => owner.onMessage(this, message),
+        onNudge: () => owner.onMessage(this, 0),
+        onExit: (code) => this.#exited(code),
       },
-      onFailed: () => this.end(),
-      onMessage: (message) => owner.onMessage(this, message),
-      onExit: (code) => this.#exited(code),
-    });
-    this.#worker.isHolding = false; // ThreadPool keeps the process alive where that is needed
+    );
+    this.#worker.unref(); // ThreadPool keeps the process alive where that is needed
   }
 
   /** Whether the thread has failed to start and has said why itself. */
@@ -170,7 +176,8 @@ export class ThreadHandle {
   }
 
   post(message: ToThread | 0): void {
-    this.#worker.post(message);
+    if (message === 0) this.#worker.nudge();
+    else this.#worker.post(message);
   }
 
   /** Whether the thread has taken no request since the last call, and is idle now. */

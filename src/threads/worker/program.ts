@@ -85,10 +85,10 @@ enterThread(thread);
 runsFor(memory);
 
 port.on("message", (sent: unknown) => {
+  if (sent === 0) return runLoop.look();
   const message = openEnvelope<ToThread>(sent);
   if (message === undefined) return;
-  if (message === 0) runLoop.look();
-  else if ("stopping" in message) thread.stopSignal.abort();
+  if ("stopping" in message) thread.stopSignal.abort();
   else if ("down" in message) thread.shutdownDone(message.down);
   else process.exit(0);
 });

@@ -240,7 +240,7 @@ export function responses(mode: Mode, test: Register, testEarly: Register): void
     }
   });
 
-  test("without it the connection goes on, and responds one request after the other", async (t) => {
+  test("without it the connection goes on, and responds to one request after the other", async (t) => {
     const client = await connect(t, mode, Answering);
     for (let i = 0; i < 100; i++) {
       const [path, content] = i % 2 === 0 ? ["/turn", "hello"] : ["/computed", "hello €!"];
