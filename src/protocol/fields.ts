@@ -178,7 +178,7 @@ export class FieldList implements Iterable<[name: string, value: string]> {
   clear(): void {
     const fields = this.#fields;
     if (fields.length > KEPT_ROOM) fields.length = KEPT_ROOM;
-    for (let i = 0; i < fields.length; i++) fields[i] = null;
+    for (let i = Math.min(this.#length, fields.length) - 1; i >= 0; i--) fields[i] = null;
     this.#length = this.#size = 0;
   }
 

@@ -70,47 +70,48 @@ const LINE_OVERHEAD = ": \r\n".length;
 
 /** Fields that begin many sections in this order, such as Server, Date and Content-Type: their lines are copied as one. */
 class Run {
-  /** The run that has one field less; null for the run without fields. */
-  readonly #before: Run | null;
   /** The last of the fields; null for the run without fields. */
   readonly field: Field | null;
-  readonly #depth: number;
-  /** The runs that have one field more, of those that came last. */
-  readonly #next: Run[] = [];
+  /** How many fields there are. */
+  readonly length: number;
+  /** The run with one field more that was found last. */
+  next: Run | null = null;
+  /** The run that has one field less; null for the run without fields. */
+  readonly #before: Run | null;
+  /** The runs with one field more, of those that came last. */
+  readonly #known: Run[] = [];
   #oldest = 0;
+  #text: string | null = null;
   #bytes: Uint8Array | null = null;
 
   constructor(before: Run | null, field: Field | null) {
     this.#before = before;
     this.field = field;
-    this.#depth = before === null ? 0 : before.#depth + 1;
+    this.length = before === null ? 0 : before.length + 1;
   }
 
-  /** The lines of the fields. Made when they are first wanted: the second time that they come. */
+  /** The lines of the fields, one character a byte. Made when they are first wanted: the second time that the fields come. */
+  get text(): string {
+    return (this.#text ??= this.#before === null ? "" : this.#before.text + lineOf(this.field!));
+  }
+
+  /** The lines of the fields, as bytes. */
   get bytes(): Uint8Array {
-    return (this.#bytes ??= latin1Bytes(this.#lines));
-  }
-
-  get #lines(): string {
-    return this.#before === null ? "" : this.#before.#lines + lineOf(this.field!);
+    return (this.#bytes ??= latin1Bytes(this.text));
   }
 
   /** The run that has this field more; null if it is not known. */
-  with(field: Field): Run | null {
-    const next = this.#next;
-    for (let i = 0; i < next.length; i++) if (next[i].field === field) return next[i];
+  find(field: Field): Run | null {
+    for (const run of this.#known) if (run.field === field) return (this.next = run);
     return null;
   }
 
   /** The field has come behind the run. */
   learn(field: Field): void {
-    if (field.slot < 0 || this.#depth === LONGEST_RUN) return;
-    const run = new Run(this, field);
-    if (this.#next.length < MOST_NEXT) this.#next.push(run);
-    else {
-      this.#next[this.#oldest] = run;
-      this.#oldest = (this.#oldest + 1) % MOST_NEXT;
-    }
+    if (field.slot < 0 || this.length === LONGEST_RUN) return;
+    this.next = new Run(this, field);
+    this.#known[this.#oldest] = this.next;
+    this.#oldest = (this.#oldest + 1) % MOST_KNOWN;
     if (++learned < MOST_RUNS) return;
     learned = 0;
     noFields = new Run(null, null);
@@ -118,30 +119,35 @@ class Run {
 }
 
 const LONGEST_RUN = 8;
-const MOST_NEXT = 4;
+const MOST_KNOWN = 4;
 /** When so many runs have been learned, all are forgotten: a Date is of no use after its second. */
 const MOST_RUNS = 1024;
 let learned = 0;
 let noFields = new Run(null, null);
 
-/** Writes the lines of all fields. */
-export function writeFields(fields: FieldList, output: Output): void {
-  if (fields instanceof FieldLines) return output.text(fields.text);
+/** The longest known run that a list begins with. What comes behind it is learned. */
+function runOf(fields: FieldList): Run {
   const { length } = fields;
   let run = noFields;
-  let i = 0;
-  while (i < length) {
+  for (let i = 0; i < length; i++) {
     const field = fields.at(i);
-    const next = run.with(field);
+    let { next } = run;
+    if (next === null || next.field !== field) next = run.find(field);
     if (next === null) {
       run.learn(field);
       break;
     }
     run = next;
-    i++;
   }
-  if (i > 0) output.bytes(run.bytes);
-  for (; i < length; i++) writeField(fields.at(i), output);
+  return run;
+}
+
+/** Writes the lines of all fields. */
+export function writeFields(fields: FieldList, output: Output): void {
+  if (fields instanceof FieldLines) return output.text(fields.text);
+  const run = runOf(fields);
+  if (run.length > 0) output.bytes(run.bytes);
+  for (let i = run.length; i < fields.length; i++) writeField(fields.at(i), output);
 }
 
 function writeField(field: Field, output: Output): void {
@@ -161,8 +167,9 @@ function writeField(field: Field, output: Output): void {
 /** The lines of all fields, one character a byte. */
 export function fieldLines(fields: FieldList): string {
   if (fields instanceof FieldLines) return fields.text;
-  let text = "";
-  for (let i = 0; i < fields.length; i++) text += lineOf(fields.at(i));
+  const run = runOf(fields);
+  let { text } = run;
+  for (let i = run.length; i < fields.length; i++) text += lineOf(fields.at(i));
   return text;
 }
 
