@@ -5,6 +5,7 @@ import { once } from "node:events";
 import net from "node:net";
 import type { TestContext } from "node:test";
 import { BaseHTTPRequestHandler, HTTPServer } from "plinth";
+import { freePort } from "../support/free_port.ts";
 import { programFile } from "../support/places.ts";
 
 const PROGRAM = programFile("examples/seed");
@@ -34,15 +35,6 @@ export async function startSeed(t: TestContext): Promise<Seed> {
     // Somebody may have taken the port in between.
     assert.ok(tries < 3, `examples/seed.ts does not start: ${log}`);
   }
-}
-
-async function freePort(): Promise<number> {
-  const server = net.createServer().listen(0, "127.0.0.1");
-  await once(server, "listening");
-  const { port } = server.address() as net.AddressInfo;
-  server.close();
-  await once(server, "close");
-  return port;
 }
 
 /** Waits until the program accepts connections, or has ended. */

@@ -9,6 +9,7 @@ import path from "node:path";
 import process from "node:process";
 import { test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
+import { freePort } from "../support/free_port.ts";
 import { root } from "../support/places.ts";
 import { runtime } from "../support/runtime.ts";
 import { requireProgram } from "../support/system.ts";
@@ -26,16 +27,6 @@ async function readSection(): Promise<{ pasted: string; asked: string; text: str
 
 /** How the section says that each runtime starts the file. */
 const START = { node: "node server.mjs", bun: "bun server.mjs", deno: "deno run --allow-net server.mjs" };
-
-/** A port that was free a moment ago. */
-async function freePort(): Promise<number> {
-  const server = net.createServer().listen(0, "127.0.0.1");
-  await once(server, "listening");
-  const { port } = server.address() as net.AddressInfo;
-  server.close();
-  await once(server, "close");
-  return port;
-}
 
 function isListening(port: number): Promise<boolean> {
   return new Promise((resolve) => {

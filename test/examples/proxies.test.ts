@@ -11,6 +11,7 @@ import path from "node:path";
 import process from "node:process";
 import { test, type TestContext } from "node:test";
 import { promisify } from "node:util";
+import { freePort } from "../support/free_port.ts";
 import { fromSources, root } from "../support/places.ts";
 import { readResponses } from "../support/responses.ts";
 import { requireProgram } from "../support/system.ts";
@@ -54,16 +55,6 @@ async function startHandler(t: TestContext, folder: string): Promise<Program> {
   const options = "--ignoreConfig --module nodenext --target es2022 --lib es2023 --types node".split(" ");
   await promisify(execFile)(process.execPath, [compiler, ...options, file], { cwd: folder });
   return startProgram(t, path.join(folder, "server.js"));
-}
-
-/** A port that is free just now: neither proxy can say which one it has taken by itself. */
-async function freePort(): Promise<number> {
-  const server = net.createServer().listen(0, "127.0.0.1");
-  await once(server, "listening");
-  const { port } = server.address() as net.AddressInfo;
-  server.close();
-  await once(server, "close");
-  return port;
 }
 
 /** Starts a proxy, which stays in the foreground, and waits until it listens. It ends with the test. */

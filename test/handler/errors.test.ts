@@ -2,7 +2,19 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { BaseHTTPRequestHandler, HTTPError, type HTTPErrorOptions, type RequestHandlerClass } from "plinth";
-import { beside, Gate, GET, inMemory, microtask, onSocket, post, request, turn, until } from "../server/support.ts";
+import {
+  beside,
+  Gate,
+  GET,
+  inMemory,
+  leaveDuring,
+  microtask,
+  onSocket,
+  post,
+  request,
+  turn,
+  until,
+} from "../server/support.ts";
 import { takeResponses } from "../support/responses.ts";
 
 const SECRET = "the password is swordfish";
@@ -351,11 +363,7 @@ test("a handler that throws with a response half made, its peer gone, harms nobo
     this.signal.throwIfAborted();
   });
   const server = await inMemory(t, Handler);
-  const peer = server.connect();
-  await peer.send(GET);
-  await turn();
-  peer.destroy();
-  await gate.opened;
+  await leaveDuring(server, gate);
   await turn(); // an uncaught exception would fail this test
   assert.deepEqual(
     server.log.filter((line) => line.includes("Error")),
@@ -371,11 +379,7 @@ test("a handler that gives up quietly because its peer is gone is no fault eithe
     gate.open();
   });
   const server = await inMemory(t, Handler);
-  const peer = server.connect();
-  await peer.send(GET);
-  await turn();
-  peer.destroy();
-  await gate.opened;
+  await leaveDuring(server, gate);
   await turn();
   assert.deepEqual(beside(server.log), []);
 });
@@ -388,11 +392,7 @@ test("a real fault is logged even when the peer is gone", async (t) => {
     throw new TypeError("a bug");
   });
   const server = await inMemory(t, Handler);
-  const peer = server.connect();
-  await peer.send(GET);
-  await turn();
-  peer.destroy();
-  await gate.opened;
+  await leaveDuring(server, gate);
   await until(() => server.log.some((line) => line.includes("a bug")), "the log has it");
 });
 

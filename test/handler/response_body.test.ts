@@ -4,7 +4,7 @@ import { createHash } from "node:crypto";
 import process from "node:process";
 import { test } from "node:test";
 import { BaseHTTPRequestHandler, HTTPError, HTTPServer, PeerGoneError, type ResponseBody } from "plinth";
-import { beside, Gate, GET, inMemory, onSocket, post, request, turn, until } from "../server/support.ts";
+import { beside, Gate, GET, inMemory, leaveDuring, onSocket, post, request, turn, until } from "../server/support.ts";
 
 /** Twice what may wait to leave a connection. */
 const MUCH = 128 * 1024;
@@ -230,11 +230,7 @@ test("mistakes throw at the call, though the peer has left", async (t) => {
     }
   }
   const server = await inMemory(t, Handler);
-  const peer = server.connect();
-  await peer.send(GET);
-  await turn();
-  peer.destroy();
-  await gate.opened;
+  await leaveDuring(server, gate);
   assert.equal(seen[0], seen[1], "those of one turn share a promise");
   for (const result of seen[2] as PromiseSettledResult<void>[])
     assert.ok(result.status === "rejected" && result.reason instanceof PeerGoneError);

@@ -226,3 +226,12 @@ export function microtask(): Promise<void> {
 export function beside(log: readonly string[]): string[] {
   return log.filter((line) => !/" (?:\d{3}|-) (?:\d+|-)(?: \w+)?$/.test(line));
 }
+
+/** Sends a request, closes the connection while the handler waits, and waits until the handler has opened the gate. */
+export async function leaveDuring(server: Served<MemoryClient>, gate: Gate): Promise<void> {
+  const peer = server.connect();
+  await peer.send(GET);
+  await turn();
+  peer.destroy();
+  await gate.opened;
+}
