@@ -6,9 +6,9 @@ import { filesIn, root } from "./prepare.mjs";
 const reporter = new URL("./reporter.mjs", import.meta.url);
 
 // So many files run at a time: two, which leaves each the core that its deadlines count on. Those of the short run wait for most of their
-// time, so three of them keep two cores busy.
+// time, so five of them keep two cores busy.
 const LANES = 2;
-const SHORT_LANES = 3;
+const SHORT_LANES = 5;
 
 // In milliseconds, what a whole file of tests may take; from Node 24 on, what one test may take. There a file that leaves
 // something open is waited for, so the whole run has a limit too. (Node's --test-force-exit loses what a file has just said.)

@@ -68,7 +68,7 @@ test("a failure is told with its file, its name and its error, and what its file
   assert.equal(status, 1);
 });
 
-test("a skipped test is told with its reason, and is a failure where everything is required", () => {
+thoroughly(test)("a skipped test is told with its reason, and is a failure where everything is required", () => {
   const files = { one: `test("needs curl", { skip: "curl is not installed" }, () => {}); test("plain", () => {});` };
 
   const allowed = runFiles(files);
@@ -104,12 +104,15 @@ const brokenFiles: Record<string, { text: string; says: RegExp; lastLine: string
 };
 
 for (const [what, { text, says, lastLine }] of Object.entries(brokenFiles)) {
-  test(`a file that ${what} is a failure, beside one that is well`, () => {
-    const result = runFiles({ broken: text, well: `test("left out", { skip: "for this test" });` });
-    assert.match(result.stdout, says);
-    assert.equal(result.lastLine, lastLine.replace("0 skipped", "1 skipped"));
-    assert.equal(result.status, 1);
-  });
+  (what.startsWith("ends") ? test : thoroughly(test))(
+    `a file that ${what} is a failure, beside one that is well`,
+    () => {
+      const result = runFiles({ broken: text, well: `test("left out", { skip: "for this test" });` });
+      assert.match(result.stdout, says);
+      assert.equal(result.lastLine, lastLine.replace("0 skipped", "1 skipped"));
+      assert.equal(result.status, 1);
+    },
+  );
 }
 
 thoroughly(test)("the slowest files are named before the count, ten at most", () => {

@@ -4,10 +4,15 @@ import { overTcp } from "./local.ts";
 import { behaviour, ending, responding } from "./suite.ts";
 import { thorough } from "../support/thorough.ts";
 
-const mode = overTcp("HTTP/1.1 over TCP");
-describe(mode.name, () => behaviour(mode, (name, run) => void test(name, run)));
+// The short run has what depends on the transport: the rest is the same in memory, and over TCP in threads.
+const { reading, streaming } = responding;
+const { leaving, shutdown } = ending;
 
-// Where Node does not let connections be read into one buffer. The short run has of it what is about reading, and about the end of it.
+const mode = overTcp("HTTP/1.1 over TCP");
+const topicsOfTcp = thorough ? undefined : { reading, streaming, leaving, shutdown };
+describe(mode.name, () => behaviour(mode, (name, run) => void test(name, run), topicsOfTcp));
+
+// Where Node does not let connections be read into one buffer.
 const byEvents = overTcp('HTTP/1.1 over TCP, read by "data" events', nodeTransport({ direct: false }));
-const topics = thorough ? undefined : { reading: responding.reading, leaving: ending.leaving };
+const topics = thorough ? undefined : { leaving };
 describe(byEvents.name, () => behaviour(byEvents, (name, run) => void test(name, run), topics));

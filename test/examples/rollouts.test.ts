@@ -340,7 +340,7 @@ async function impostor(
 /** As a machine that loses its power. */
 const die = (handler: BaseHTTPRequestHandler): void => handler.server.serverClose();
 
-testRollout("what a lost actor leaves, the others play, and the curve is the same", async (t) => {
+thoroughly(testRollout)("what a lost actor leaves, the others play, and the curve is the same", async (t) => {
   const { origin } = await serve(t, 2);
   const expected = await curveOf(playHere, QUICK, 3);
   const responses: Record<string, (handler: BaseHTTPRequestHandler) => void> = {
@@ -386,7 +386,7 @@ testRollout("what is lost when all else is done is played all the same", async (
   assert.equal(responded, 10);
 });
 
-testRollout(
+thoroughly(testRollout)(
   "an actor that does not answer is given up where another can take its place, and waited for where none can",
   async (t) => {
     const late: BaseHTTPRequestHandler[] = [];
@@ -579,7 +579,7 @@ function run(cwd: string, ...args: string[]): Promise<{ status: unknown; stdout:
   });
 }
 
-testRollout("the program says how it goes, and draws its plot", async (t) => {
+thoroughly(testRollout)("the program says how it goes, and draws its plot", async (t) => {
   const cwd = await folderOf(t);
   const { status, stdout, stderr } = await run(cwd, "--threads", "2", "--generations", "3", "--seed", "5");
   assert.equal(status, 0, stderr);
@@ -631,7 +631,7 @@ thoroughly(testRollout)("the actors may be elsewhere", async (t) => {
   assert.ok(failed.stderr.startsWith(`rollouts: there is no actor left: ${nobody} does not answer: `), failed.stderr);
 });
 
-test("what is wrong on the command line is said in a line", async (t) => {
+thoroughly(test)("what is wrong on the command line is said in a line", async (t) => {
   const cwd = await folderOf(t);
   const taken = await serve(t, 1);
   const cases: [args: string[], says: RegExp][] = [

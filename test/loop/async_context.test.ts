@@ -24,6 +24,7 @@ import {
   WAYS_AROUND,
 } from "./contexts.ts";
 import { connect, Gate, MemoryClient, request, type SocketClient, turn, until } from "../server/support.ts";
+import { thoroughly } from "../support/thorough.ts";
 
 /** A client, over TCP or in memory. */
 type Peer = SocketClient | MemoryClient;
@@ -97,6 +98,8 @@ function seenIn(body: string): Seen {
 }
 
 for (const place of PLACES) {
+  // The short run has one thread and the event loop over TCP.
+  const testHere = place.name === "in several threads" || place.name.endsWith("in memory") ? thoroughly(test) : test;
   describe(place.name, () => {
     /** What a request must have seen. @param began where that is not as at the start */
     const check = (seen: Seen, way: string, client: string): void => {
@@ -110,7 +113,7 @@ for (const place of PLACES) {
       ["a class", Entering, WAYS],
       ["a class with setup and finish", EnteringAround, [...WAYS, ...WAYS_AROUND]],
     ] as const) {
-      test(`${name}: on one connection, one request after the other`, async (t) => {
+      testHere(`${name}: on one connection, one request after the other`, async (t) => {
         const peer = await (await place.serve(t, Handler))();
         for (const [i, way] of ways.entries()) {
           check(await ask(peer, way, `client ${i}`.replace(" ", "-")), way, `client-${i}`);
@@ -118,7 +121,7 @@ for (const place of PLACES) {
         }
       });
 
-      test(`${name}: on one connection, sent together`, async (t) => {
+      testHere(`${name}: on one connection, sent together`, async (t) => {
         const peer = await (await place.serve(t, Handler))();
         const all = ways.flatMap((way) => [way, "nothing"]);
         await peer.send(all.map((way, i) => piecesOf(way, `client-${i}`).join("")).join(""));
@@ -126,7 +129,7 @@ for (const place of PLACES) {
         for (const [i, way] of all.entries()) check(seenIn(responses[i].body), way, `client-${i}`);
       });
 
-      test(`${name}: on connections of their own, one after the other and at once`, async (t) => {
+      testHere(`${name}: on connections of their own, one after the other and at once`, async (t) => {
         const another = await place.serve(t, Handler);
         for (const way of ways) {
           check(await ask(await another(), way, "alice"), way, "alice");

@@ -9,6 +9,7 @@ import process from "node:process";
 import { describe, test } from "node:test";
 import { runtime, sharesPorts, testOn } from "../support/runtime.ts";
 import { folderWith } from "../threads/support.ts";
+import { thoroughly } from "../support/thorough.ts";
 
 /** Where the handlers of a server run, and how it is constructed. */
 const servers: Record<string, string> = {
@@ -89,8 +90,10 @@ function start(folder: string, stderr: "pipe" | number) {
 }
 
 for (const [where, server] of Object.entries(servers)) {
+  // The short run has all of it on the event loop.
+  const testHere = where === "the event loop" ? test : thoroughly(test);
   describe(`on ${where}`, () => {
-    test("who reads stderr goes away, and the server goes on", async (t) => {
+    testHere("who reads stderr goes away, and the server goes on", async (t) => {
       const then = `
         say(await ask("GET"));
         await told();
@@ -104,7 +107,7 @@ for (const [where, server] of Object.entries(servers)) {
       assert.deepEqual(await run.end(), { status: 0, lines: ["200", "200 x 30", "200 x 2", "500 x 3", "ended"] });
     });
 
-    test("the other side of a pipe in a shell, which has seen enough with its first line", async (t) => {
+    thoroughly(test)("the other side of a pipe in a shell, which has seen enough with its first line", async (t) => {
       const folder = folderWith(t, { "main.js": program(server, 'say(await askOften("GET", 50));') });
       const command = `${JSON.stringify(process.execPath)} ${runtime === "deno" ? "run -A " : ""}main.js`;
       const { stdout, stderr } = spawnSync("sh", ["-c", `exec 3>&1; ${command} 2>&1 >&3 3>&- | head -n 1 >&2`], {
@@ -118,7 +121,7 @@ for (const [where, server] of Object.entries(servers)) {
     });
 
     const full = { skip: existsSync("/dev/full") ? false : "this system has no /dev/full" };
-    test("the disk is full, and the server goes on", full, async (t) => {
+    thoroughly(test)("the disk is full, and the server goes on", full, async (t) => {
       const then = 'say(await askOften("GET", 30)); say(await askOften("POST", 2));';
       const disk = openSync("/dev/full", "w");
       t.after(() => closeSync(disk));
@@ -128,7 +131,7 @@ for (const [where, server] of Object.entries(servers)) {
     });
 
     // Deno waits for the reader, as Python does.
-    testOn("node", "bun")(
+    (where === "the event loop" ? testOn("node", "bun") : thoroughly(testOn("node", "bun")))(
       "who reads stderr stands still: lines wait up to a bound, others are dropped and counted, and it goes on",
       async (t) => {
         const then = `

@@ -14,6 +14,7 @@ import { runtime, sharesPorts, testOn } from "../support/runtime.ts";
 import { sendSignal } from "../support/system.ts";
 import { folderWith } from "../threads/support.ts";
 import { until } from "./support.ts";
+import { thoroughly } from "../support/thorough.ts";
 
 /** Where the limit can be read: elsewhere connections are not bounded by it. */
 const system = { skip: existsSync("/proc/self/limits") ? false : "this system does not say its limits in /proc" };
@@ -180,57 +181,69 @@ const WARNING =
   /\] maxConnections is 16384, but this process may have only (\d+) file descriptors \(ulimit -n\): at most (\d+) connections are open at a time( on each of 2 event loops)?$/;
 
 for (const [where, { server, limit, loops }] of Object.entries(servers)) {
+  // The short run has one event loop.
+  const testHere = where === "one event loop" ? test : thoroughly(test);
   describe(`with few file descriptors, ${where}`, { ...system, concurrency: 2 }, () => {
-    test("more clients than descriptors: as many as there may be are served, the others closed, and it is said once", async (t) => {
-      const run = await runWith(t, limit, server);
-      await until(() => run.log().length > 0, "a warning");
-      const [, told, most] = WARNING.exec(run.log()[0]) ?? assert.fail(run.log().join("\n"));
-      assert.equal(Number(told), limit);
-      const all = Number(most) * loops;
-      assert.ok(all > 20 && all < limit - 20, most);
+    testHere(
+      "more clients than descriptors: as many as there may be are served, the others closed, and it is said once",
+      async (t) => {
+        const run = await runWith(t, limit, server);
+        await until(() => run.log().length > 0, "a warning");
+        const [, told, most] = WARNING.exec(run.log()[0]) ?? assert.fail(run.log().join("\n"));
+        assert.equal(Number(told), limit);
+        const all = Number(most) * loops;
+        assert.ok(all > 20 && all < limit - 20, most);
 
-      const crowd = new Crowd(t, run.port, 300);
-      await until(() => crowd.served + crowd.closed === 300, "a response or an end for each", 30_000);
-      assert.ok(crowd.served <= all, `${crowd.served} of ${all}`);
-      // Which event loop a connection comes to is the kernel's to say.
-      assert.ok(crowd.served > all / 2, `${crowd.served} of ${all}`);
-      await doesNotSpin(run);
-      const told2 = run.log().filter((line) => line.includes("too many connections"));
-      assert.equal(told2.length, 1, told2.join("\n"));
-      assert.match(
-        told2[0],
-        new RegExp(`\\] too many connections: with ${most} open, further ones are closed at once$`),
-      );
+        const crowd = new Crowd(t, run.port, 300);
+        await until(() => crowd.served + crowd.closed === 300, "a response or an end for each", 30_000);
+        assert.ok(crowd.served <= all, `${crowd.served} of ${all}`);
+        // Which event loop a connection comes to is the kernel's to say.
+        assert.ok(crowd.served > all / 2, `${crowd.served} of ${all}`);
+        await doesNotSpin(run);
+        const told2 = run.log().filter((line) => line.includes("too many connections"));
+        assert.equal(told2.length, 1, told2.join("\n"));
+        assert.match(
+          told2[0],
+          new RegExp(`\\] too many connections: with ${most} open, further ones are closed at once$`),
+        );
 
-      crowd.leave();
-      await isServedAgain(run);
-      await ends(run);
-      const others = run.log().filter((line) => !line.endsWith(' "GET / HTTP/1.1" 200 6'));
-      assert.deepEqual(
-        others.filter((line) => !WARNING.test(line) && !told2.includes(line) && !/extra certs/.test(line)),
-        [],
-      );
-    });
+        crowd.leave();
+        await isServedAgain(run);
+        await ends(run);
+        const others = run.log().filter((line) => !line.endsWith(' "GET / HTTP/1.1" 200 6'));
+        assert.deepEqual(
+          others.filter((line) => !WARNING.test(line) && !told2.includes(line) && !/extra certs/.test(line)),
+          [],
+        );
+      },
+    );
 
-    test("the program itself takes all descriptors: connections are closed, that is said once, and it recovers", async (t) => {
-      const run = await runWith(t, limit, server);
-      assert.ok(await isServed(run.port));
-      sendSignal(run.child, "SIGUSR2");
-      await until(() => run.said().includes("all are taken"), "the descriptors");
-      await until(() => run.log().some((line) => line.includes("no file descriptor is left")), "a line of the log");
-      const crowd = new Crowd(t, run.port, 100);
-      await until(() => crowd.served + crowd.closed === 100, "a response or an end for each", 30_000);
-      await doesNotSpin(run);
-      await until(() => run.said().includes("all are given back"), "the descriptors");
-      crowd.leave();
-      await isServedAgain(run);
-      await ends(run);
-      assert.equal(run.log().filter((line) => /no file descriptor is left/.test(line)).length, 1, run.log().join("\n"));
-    });
+    testHere(
+      "the program itself takes all descriptors: connections are closed, that is said once, and it recovers",
+      async (t) => {
+        const run = await runWith(t, limit, server);
+        assert.ok(await isServed(run.port));
+        sendSignal(run.child, "SIGUSR2");
+        await until(() => run.said().includes("all are taken"), "the descriptors");
+        await until(() => run.log().some((line) => line.includes("no file descriptor is left")), "a line of the log");
+        const crowd = new Crowd(t, run.port, 100);
+        await until(() => crowd.served + crowd.closed === 100, "a response or an end for each", 30_000);
+        await doesNotSpin(run);
+        await until(() => run.said().includes("all are given back"), "the descriptors");
+        crowd.leave();
+        await isServedAgain(run);
+        await ends(run);
+        assert.equal(
+          run.log().filter((line) => /no file descriptor is left/.test(line)).length,
+          1,
+          run.log().join("\n"),
+        );
+      },
+    );
   });
 }
 
-test("no thread is started while all descriptors are taken, and the process goes on", system, async (t) => {
+thoroughly(test)("no thread is started while all descriptors are taken, and the process goes on", system, async (t) => {
   const server = 'new ThreadingHTTPServer(["127.0.0.1", 0], Handler, { threads: { min: 1, max: 6 } })';
   const run = await runWith(t, 140, server);
   const sockets = Array.from({ length: 6 }, () => net.connect(run.port, "127.0.0.1"));

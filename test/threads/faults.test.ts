@@ -63,7 +63,7 @@ describe("a handler that", { concurrency: 3 }, () => {
     ["waits", "503", /a thread was lost while it ran GET \/waits: it took more than 2500 ms/],
   ];
   // Those that the short run leaves out end a thread in ways that others of the list end it in, or take long for it.
-  const long = ["exitsLater", "timerThrowsAnything", "heap", "waits"];
+  const long = ["exitsLater", "timerThrowsAnything", "heap", "loops", "waits"];
   for (const [path, outcome, log] of early) {
     // Bun sets no limit to a thread's memory; a thread of Deno's that reaches it behind an await stops, and tells nobody.
     const testHere = path === "heap" ? testOnNode : test;
@@ -74,8 +74,8 @@ describe("a handler that", { concurrency: 3 }, () => {
     });
   }
 
-  const late = ["throws", "exits", "rejection", "blocks"];
-  if (thorough) late.push("rejects", "exitsLater", "timer", "loops", "waits");
+  const late = ["throws", "exits", "blocks"];
+  if (thorough) late.push("rejects", "rejection", "exitsLater", "timer", "loops", "waits");
   for (const path of late) {
     test(`${path} behind the head of its response is cut off, so that its client can tell`, async () => {
       assert.equal(await meet(`/${path}/late`), "cut behind the beginning");
@@ -196,7 +196,7 @@ describe("a server that ends", () => {
       .sort()
       .join();
 
-  test("leaves nothing behind, however often one is opened and closed, and whatever it ran", async (t) => {
+  thoroughly(test)("leaves nothing behind, however often one is opened and closed, and whatever it ran", async (t) => {
     const before = open();
     for (let round = 0; round < runs(4, 1); round++) {
       const servers: Threaded[] = await Promise.all(

@@ -73,7 +73,7 @@ describe("programs without handlers", { concurrency: 2 }, () => {
     assert.equal(await run({ "main.js": late }), "it serves");
   });
 
-  test("a program that does at once, in a thread as well, what only one can do", async () => {
+  thoroughly(test)("a program that does at once, in a thread as well, what only one can do", async () => {
     const main = `${IMPORTS}${CLASS}
       import http from "node:http";
       const other = http.createServer().listen(isMainThread ? 0 : Number(process.env.PLINTH_OF_TEST), "127.0.0.1", async () => {
@@ -90,7 +90,7 @@ describe("programs without handlers", { concurrency: 2 }, () => {
     );
   });
 
-  test("a program whose top level never ends in a thread", async () => {
+  thoroughly(test)("a program whose top level never ends in a thread", async () => {
     const options = 'startTimeout: 300, threads: 1, log: "none"';
     const own = server().replace('log: "none", threads: { min: 2, max: 4 }', options);
     const late = `${IMPORTS}${CLASS} if (!isMainThread) await new Promise((resolve) => setInterval(resolve, 2 ** 30)); ${own} ${TRY}`;
@@ -132,23 +132,26 @@ describe("programs without handlers", { concurrency: 2 }, () => {
     );
   });
 
-  test("a program that cannot be imported once more: what it has thrown is told, whatever that is", async () => {
-    const thrown = {
-      'new RangeError("only once")': "RangeError: only once",
-      'Object.assign(new Error("own"), { help() {} })': "Error: own",
-      'new Error("why", { cause: { help() {} } })': "Error: why",
-      "{ help() {} }": "{ help: [Function: help] }",
-      "{ toString: null }": "{ toString: null }",
-      undefined: "undefined",
-    };
-    for (const [expression, told] of Object.entries(thrown).slice(0, runs(6, 2))) {
-      const main = `${IMPORTS}${CLASS} if (!isMainThread) throw ${expression}; ${server()}${TRY}`;
-      const why = await run({ "main.js": main });
-      assert.ok(why.startsWith(`a thread has failed to import file:///main.js: ${told}. Each thread imports`), why);
-    }
-    const injected = `${IMPORTS}${CLASS} if (!isMainThread) process.exit(3); ${server()}${TRY}`;
-    assert.match(await run({ "main.js": injected }), /exit code 3/);
-  });
+  thoroughly(test)(
+    "a program that cannot be imported once more: what it has thrown is told, whatever that is",
+    async () => {
+      const thrown = {
+        'new RangeError("only once")': "RangeError: only once",
+        'Object.assign(new Error("own"), { help() {} })': "Error: own",
+        'new Error("why", { cause: { help() {} } })': "Error: why",
+        "{ help() {} }": "{ help: [Function: help] }",
+        "{ toString: null }": "{ toString: null }",
+        undefined: "undefined",
+      };
+      for (const [expression, told] of Object.entries(thrown).slice(0, runs(6, 2))) {
+        const main = `${IMPORTS}${CLASS} if (!isMainThread) throw ${expression}; ${server()}${TRY}`;
+        const why = await run({ "main.js": main });
+        assert.ok(why.startsWith(`a thread has failed to import file:///main.js: ${told}. Each thread imports`), why);
+      }
+      const injected = `${IMPORTS}${CLASS} if (!isMainThread) process.exit(3); ${server()}${TRY}`;
+      assert.match(await run({ "main.js": injected }), /exit code 3/);
+    },
+  );
 
   test("a file that a class names, and that does not have it", async () => {
     const light = `import { BaseHTTPRequestHandler } from "plinth";

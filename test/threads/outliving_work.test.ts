@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { runtime } from "../support/runtime.ts";
 import { folderWith, runIn, runProgram } from "./support.ts";
+import { thoroughly } from "../support/thorough.ts";
 
 const IMPORTS = `import { BaseHTTPRequestHandler, HTTPServer, ThreadingHTTPServer } from "plinth";
 import net from "node:net";
@@ -65,8 +66,10 @@ describe("afterwards", { concurrency: 2 }, () => {
     ["TIMER", runtime !== "deno"],
     ["REJECTION", runtime !== "bun"],
   ] as const)
-    test(`${method}: what a request leaves behind and nobody catches ends no other request where it is known whose it is`, async (t) => {
-      const main = `import process from "node:process"; ${IMPORTS}${HANDLER}
+    (method === "TIMER" ? test : thoroughly(test))(
+      `${method}: what a request leaves behind and nobody catches ends no other request where it is known whose it is`,
+      async (t) => {
+        const main = `import process from "node:process"; ${IMPORTS}${HANDLER}
         // Node 20 and 22 begin to look whose such errors are when they have met the first.
         await ask("${method}");
         await ask("WAITS");
@@ -81,43 +84,47 @@ describe("afterwards", { concurrency: 2 }, () => {
         console.log(await ask("THROWS"), await ask("GET"));
         console.log(JSON.stringify(log));
         process.exit();`;
-      const { lines } = await runIn(folderWith(t, { "main.js": main }), ["main.js"], { NODE_V8_COVERAGE: "" });
-      const log = (JSON.parse(lines[3]) as string[]).join("\n");
-      assert.deepEqual(
-        lines.slice(0, 3),
-        [`200 ${method.toLowerCase()}`, isKnown ? "200 waits" : "500 ", "200 fine 2"],
-        log,
-      );
-      if (isKnown) {
-        assert.match(
+        const { lines } = await runIn(folderWith(t, { "main.js": main }), ["main.js"], { NODE_V8_COVERAGE: "" });
+        const log = (JSON.parse(lines[3]) as string[]).join("\n");
+        assert.deepEqual(
+          lines.slice(0, 3),
+          [`200 ${method.toLowerCase()}`, isKnown ? "200 waits" : "500 ", "200 fine 2"],
           log,
-          new RegExp(
-            `${method} / has ended, but has left work behind that has failed: [^]*left behind[^]*\\. Its thread ends when WAITS / has ended, too`,
-          ),
         );
-        assert.doesNotMatch(log, /was lost while it ran/);
-        // What is thrown by the request that runs meanwhile is not lost behind that.
-        assert.equal(lines[4], "500  200 fine");
-        assert.match((JSON.parse(lines[5]) as string[]).join("\n"), /was lost while it ran THROWS \/: [^]*own, too/);
-      } else {
-        assert.match(log, new RegExp(`a thread was lost while it ran WAITS /: [^]*left behind[^]*\\. ${NOT_KNOWN}`));
-      }
-    });
+        if (isKnown) {
+          assert.match(
+            log,
+            new RegExp(
+              `${method} / has ended, but has left work behind that has failed: [^]*left behind[^]*\\. Its thread ends when WAITS / has ended, too`,
+            ),
+          );
+          assert.doesNotMatch(log, /was lost while it ran/);
+          // What is thrown by the request that runs meanwhile is not lost behind that.
+          assert.equal(lines[4], "500  200 fine");
+          assert.match((JSON.parse(lines[5]) as string[]).join("\n"), /was lost while it ran THROWS \/: [^]*own, too/);
+        } else {
+          assert.match(log, new RegExp(`a thread was lost while it ran WAITS /: [^]*left behind[^]*\\. ${NOT_KNOWN}`));
+        }
+      },
+    );
 
-  test("where the request itself has caused it, the log says so; elsewhere that it is not known", async (t) => {
-    const main = `import process from "node:process"; ${IMPORTS}${HANDLER}
+  thoroughly(test)(
+    "where the request itself has caused it, the log says so; elsewhere that it is not known",
+    async (t) => {
+      const main = `import process from "node:process"; ${IMPORTS}${HANDLER}
       await ask("OWN");
       log.length = 0;
       console.log(await ask("OWN"), await ask("EXITS"), await ask("GET"));
       console.log(JSON.stringify(log));
       process.exit();`;
-    const { lines } = await runIn(folderWith(t, { "main.js": main }), ["main.js"], { NODE_V8_COVERAGE: "" });
-    assert.equal(lines[0], "500  500  200 fine");
-    const log = (JSON.parse(lines[1]) as string[]).join("\n");
-    const [own, exits] = log.split("a thread was lost while it ran ").slice(1);
-    assert.equal(own.includes(NOT_KNOWN), runtime === "deno", own);
-    assert.ok(exits.startsWith("EXITS /: ") && exits.includes(NOT_KNOWN), exits);
-  });
+      const { lines } = await runIn(folderWith(t, { "main.js": main }), ["main.js"], { NODE_V8_COVERAGE: "" });
+      assert.equal(lines[0], "500  500  200 fine");
+      const log = (JSON.parse(lines[1]) as string[]).join("\n");
+      const [own, exits] = log.split("a thread was lost while it ran ").slice(1);
+      assert.equal(own.includes(NOT_KNOWN), runtime === "deno", own);
+      assert.ok(exits.startsWith("EXITS /: ") && exits.includes(NOT_KNOWN), exits);
+    },
+  );
 
   test("between requests, the thread ends, and another takes its place; a program that listens itself keeps it", async (t) => {
     for (const listens of [false, runtime === "node"]) {
@@ -154,7 +161,7 @@ describe("afterwards", { concurrency: 2 }, () => {
     assert.deepEqual(await runProgram(t, { "main.js": main }), Array<string>(3).fill("3000000 small"));
   });
 
-  test("messages that the program sends itself neither stop the server nor hurt it", async (t) => {
+  thoroughly(test)("messages that the program sends itself neither stop the server nor hurt it", async (t) => {
     const main = `${IMPORTS}
       class Handler extends BaseHTTPRequestHandler {
         do_GET() {
@@ -169,7 +176,7 @@ describe("afterwards", { concurrency: 2 }, () => {
     assert.deepEqual(await runProgram(t, { "main.js": main }), ["said", "said"]);
   });
 
-  test("a tunnel opens behind content that was read, as on the event loop", async (t) => {
+  thoroughly(test)("a tunnel opens behind content that was read, as on the event loop", async (t) => {
     const main = `${IMPORTS}
       class Handler extends BaseHTTPRequestHandler {
         async do_CONNECT() {
@@ -199,8 +206,10 @@ describe("afterwards", { concurrency: 2 }, () => {
     assert.deepEqual(await runProgram(t, { "main.js": main }), Array<string>(6).fill("HTTP/1.1 200 OK there and back"));
   });
 
-  test("a response without much of its content read says that the connection ends, as on the event loop", async (t) => {
-    const main = `${IMPORTS}
+  thoroughly(test)(
+    "a response without much of its content read says that the connection ends, as on the event loop",
+    async (t) => {
+      const main = `${IMPORTS}
       class Handler extends BaseHTTPRequestHandler {
         do_POST() { this.sendText("enough"); }
       }
@@ -212,6 +221,7 @@ describe("afterwards", { concurrency: 2 }, () => {
         console.log(said.join());
         await httpd.shutdown();
       }`;
-    assert.deepEqual(await runProgram(t, { "main.js": main }), ["kept,close,close", "kept,kept,close"]);
-  });
+      assert.deepEqual(await runProgram(t, { "main.js": main }), ["kept,close,close", "kept,kept,close"]);
+    },
+  );
 });

@@ -5,6 +5,7 @@ import { once } from "node:events";
 import { describe, test } from "node:test";
 import { sendSignal } from "../support/system.ts";
 import { folderWith, runIn, runProgram } from "./support.ts";
+import { thoroughly } from "../support/thorough.ts";
 
 const PROGRAM = `import { BaseHTTPRequestHandler, HTTPServer, ThreadingHTTPServer } from "plinth";
 import { getEventListeners } from "node:events";
@@ -128,14 +129,22 @@ describe("programs end", { concurrency: 2 }, () => {
       ["exit"],
     ],
   };
+  // Each is a program of its own. The short run leaves out those whose parts other tests have.
+  const long = [
+    "behind serveForever, too",
+    "nor does one that is not even asked",
+    "serverClose does so at once",
+    "a server that is only injected into keeps no program",
+    "an activation that fails leaves nothing that waits for the stop",
+  ];
   for (const [name, [main, lines]] of Object.entries(programs)) {
-    test(name, async (t) => {
+    (long.includes(name) ? thoroughly(test) : test)(name, async (t) => {
       const files = { "main.js": `${PROGRAM} if (isMainThread) { ${main} }` };
       assert.deepEqual((await runProgram(t, files)).sort(), lines.sort());
     });
   }
 
-  test("a program that a signal shuts down goes on behind serveForever", async (t) => {
+  thoroughly(test)("a program that a signal shuts down goes on behind serveForever", async (t) => {
     const main = `${PROGRAM}
       const httpd = make();
       process.on("SIGTERM", () => void httpd.shutdown());

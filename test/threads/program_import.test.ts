@@ -132,7 +132,7 @@ describe("programs", { concurrency: 2 }, () => {
     ]);
   });
 
-  test("a file that a class has only inherited is not where it is", async (t) => {
+  thoroughly(test)("a file that a class has only inherited is not where it is", async (t) => {
     const light = `import { BaseHTTPRequestHandler } from "plinth";
       export class Handler extends BaseHTTPRequestHandler {
         static module = import.meta.url;
@@ -199,7 +199,7 @@ describe("programs", { concurrency: 2 }, () => {
     }
   });
 
-  test("a Router in threads responds 404, 405, 501 and OPTIONS as it does on the event loop", async (t) => {
+  thoroughly(test)("a Router in threads responds 404, 405, 501 and OPTIONS as it does on the event loop", async (t) => {
     const light = `import { BaseHTTPRequestHandler } from "plinth";
       export class Light extends BaseHTTPRequestHandler {
         static module = import.meta.url;
@@ -265,7 +265,7 @@ describe("programs", { concurrency: 2 }, () => {
     ]);
   });
 
-  test("arguments, environment and options of Node are those of the program", async (t) => {
+  thoroughly(test)("arguments, environment and options of Node are those of the program", async (t) => {
     const main = `${IMPORTS}${ASK}
       class Handler extends BaseHTTPRequestHandler {
         do_GET() { this.sendText(JSON.stringify([process.argv, process.env.PLINTH_OF_TEST, process.execArgv])); }
@@ -283,8 +283,10 @@ describe("programs", { concurrency: 2 }, () => {
     assert.deepEqual(lines.sort(), [`/ 200 ${expected}`, expected, expected].sort());
   });
 
-  test("this.server in a thread: where it listens, what threads were given, what they do; and nothing that only the other end can do", async (t) => {
-    const main = `${IMPORTS}${ASK}
+  thoroughly(test)(
+    "this.server in a thread: where it listens, what threads were given, what they do; and nothing that only the other end can do",
+    async (t) => {
+      const main = `${IMPORTS}${ASK}
       class Handler extends BaseHTTPRequestHandler {
         async do_GET() {
           const { server } = this;
@@ -306,13 +308,14 @@ describe("programs", { concurrency: 2 }, () => {
       for (let i = 0; i < 2; i++) console.log((await httpd.inject({ path })).text());
       console.log(new Int32Array(shared)[0], threadData.own, httpd.threadData === threadData, httpd.stats().done);
       await httpd.shutdown();`;
-    const said = "a server that was constructed in a thread of handlers does not serve|1 busy";
-    assert.deepEqual(await runProgram(t, { "main.js": main }), [
-      `127.0.0.1|true|1|b|${said}|true`,
-      `127.0.0.1|true|2|b|${said}|true`,
-      "2 0 true 2",
-    ]);
-  });
+      const said = "a server that was constructed in a thread of handlers does not serve|1 busy";
+      assert.deepEqual(await runProgram(t, { "main.js": main }), [
+        `127.0.0.1|true|1|b|${said}|true`,
+        `127.0.0.1|true|2|b|${said}|true`,
+        "2 0 true 2",
+      ]);
+    },
+  );
 
   // Deno wants a file's whole name.
   testOn("node", "bun")("a program is found as Node finds it: without its extension, or by its folder", async (t) => {

@@ -6,6 +6,7 @@ import { ThreadingHTTPServer } from "plinth";
 import { GET, type MemoryClient, post, postChunks, request, turn, until } from "../server/support.ts";
 import { BEGUN, ENDED, NOTED, NOTES, pattern, Queued } from "./handlers.ts";
 import { serve, type Threaded } from "./support.ts";
+import { thoroughly } from "../support/thorough.ts";
 
 /** One thread, shared by the tests that need no more; each leaves it free. */
 const one = await serve({ after }, Queued, { threads: 1, queue: 5000 });
@@ -307,7 +308,7 @@ test("who asks before it sends more than that is heard at its head, and told to 
   assert.deepEqual([response.status, response.get("connection"), client.text], [200, "close", ""]);
 });
 
-test("and must send then: the body rate's deadline ends its read, and the thread is free", async (t) => {
+thoroughly(test)("and must send then: the body rate's deadline ends its read, and the thread is free", async (t) => {
   const server = await serve(t, Queued, { threads: 1, bodyTimeout: 200 });
   const head = asking("/asksSync", 70_000);
   const client = server.connect();
@@ -339,17 +340,21 @@ test("a server that has not begun has no threads, and counts nothing", () => {
   assert.deepEqual(waitingTime, { p50: 0, p90: 0, p99: 0, max: 0 });
 });
 
-test("heads of up to 1 MiB come to a thread where the limits allow them; much larger ones do not", async (t) => {
-  const limits = { maxHeadSize: Infinity, maxTargetSize: Infinity, maxFields: Infinity };
-  const own = await serve(t, Queued, { threads: 1, ...limits });
-  const long = (size: number): string => request("GET", `/quick?${"x".repeat(size)}`);
-  const many = (size: number): string => request("GET", "/quick").replace(/\r\n$/, "a:\r\n".repeat(size / 4) + "\r\n");
-  for (const [head, status] of [
-    [long(600_000), 200],
-    [long(1_000_000), 200],
-    [many(300_000), 200],
-    [many(1_000_000), 200],
-    [long(10_000_000), 431],
-  ] as const)
-    assert.equal((await own.connect().ask(head)).status, status, `${head.length} bytes`);
-});
+thoroughly(test)(
+  "heads of up to 1 MiB come to a thread where the limits allow them; much larger ones do not",
+  async (t) => {
+    const limits = { maxHeadSize: Infinity, maxTargetSize: Infinity, maxFields: Infinity };
+    const own = await serve(t, Queued, { threads: 1, ...limits });
+    const long = (size: number): string => request("GET", `/quick?${"x".repeat(size)}`);
+    const many = (size: number): string =>
+      request("GET", "/quick").replace(/\r\n$/, "a:\r\n".repeat(size / 4) + "\r\n");
+    for (const [head, status] of [
+      [long(600_000), 200],
+      [long(1_000_000), 200],
+      [many(300_000), 200],
+      [many(1_000_000), 200],
+      [long(10_000_000), 431],
+    ] as const)
+      assert.equal((await own.connect().ask(head)).status, status, `${head.length} bytes`);
+  },
+);

@@ -16,7 +16,7 @@ import {
 import { BEGUN, Blocking, Buffering, digest, ENDED, NOTES, pattern, Queued } from "./handlers.ts";
 import { serve, type Threaded } from "./support.ts";
 import { EchoHandler } from "./echo_handler.ts";
-import { runs } from "../support/thorough.ts";
+import { runs, thoroughly } from "../support/thorough.ts";
 
 const SUM = '{"val_a": 3, "val_b": 4}';
 const LARGE = 100_000;
@@ -59,28 +59,31 @@ describe("content that is gathered", () => {
     return httpd;
   }
 
-  test("four clients that are to be told to send their content, and then do not, hold up nobody", async (t) => {
-    const httpd = await add(t);
-    const silent: SocketClient[] = [];
-    for (let i = 0; i < 4; i++) {
-      const client = await connect(t, httpd.serverAddress);
-      await client.send(head("/", SUM.length, EXPECT));
-      silent.push(client);
-    }
-    await until(() => silent.every((client) => statuses(client).join() === "100"), "100 Continue");
-    assert.equal(httpd.stats().busy, 0);
-    const others = await Promise.all(Array.from({ length: 8 }, () => connect(t, httpd.serverAddress)));
-    const began = performance.now();
-    const responses = await Promise.all(others.map((client) => client.ask(post(SUM))));
-    assert.ok(performance.now() - began < 3000, "as soon as ever");
-    for (const { body } of responses) assert.deepEqual(JSON.parse(body), { sum: 7 });
-    for (const client of silent) {
-      await client.send(SUM);
-      assert.deepEqual(JSON.parse((await client.responses(1))[0].body), { sum: 7 });
-    }
-  });
+  thoroughly(test)(
+    "four clients that are to be told to send their content, and then do not, hold up nobody",
+    async (t) => {
+      const httpd = await add(t);
+      const silent: SocketClient[] = [];
+      for (let i = 0; i < 4; i++) {
+        const client = await connect(t, httpd.serverAddress);
+        await client.send(head("/", SUM.length, EXPECT));
+        silent.push(client);
+      }
+      await until(() => silent.every((client) => statuses(client).join() === "100"), "100 Continue");
+      assert.equal(httpd.stats().busy, 0);
+      const others = await Promise.all(Array.from({ length: 8 }, () => connect(t, httpd.serverAddress)));
+      const began = performance.now();
+      const responses = await Promise.all(others.map((client) => client.ask(post(SUM))));
+      assert.ok(performance.now() - began < 3000, "as soon as ever");
+      for (const { body } of responses) assert.deepEqual(JSON.parse(body), { sum: 7 });
+      for (const client of silent) {
+        await client.send(SUM);
+        assert.deepEqual(JSON.parse((await client.responses(1))[0].body), { sum: 7 });
+      }
+    },
+  );
 
-  test("nobody waits for a hundred slow clients of every kind", async (t) => {
+  thoroughly(test)("nobody waits for a hundred slow clients of every kind", async (t) => {
     const httpd = await add(t, { maxBodySize: Infinity });
     const rest = "x".repeat(65_536 - 600);
     const kinds = [
@@ -153,36 +156,39 @@ describe("content that is gathered", () => {
     assert.equal((await client.response("POST")).body, "1002");
   });
 
-  test("what a class wants to be there is waited for, though it is more than threadBuffer, and more than a ring holds", async (t) => {
-    const router = new Router().add("/buffering", Buffering).add("/blocking", Blocking);
-    for (const handlers of [Buffering, router]) {
-      const server = await serve(t, handlers as typeof Buffering, { threads: 1, threadBuffer: 1000 });
-      for (const size of [1001, 600_000, Buffering.bufferedBody]) {
-        const content = pattern(size);
-        for (const whole of [true, false]) {
-          for (const asks of [true, false]) {
-            const client = server.connect();
-            const fields = asks ? EXPECT : "";
-            const text = whole
-              ? head("/buffering", size, fields) + latin1(content)
-              : postChunks([latin1(content)])
-                  .replace("/", "/buffering")
-                  .replace("Host: a\r\n", `Host: a\r\n${fields}`);
-            const end = whole ? text.length - 1 : text.length - 5;
-            for (let at = 0; at < end; at += 50_000) await client.send(text.slice(at, Math.min(end, at + 50_000)));
-            assert.deepEqual([server.httpd.stats().busy, server.httpd.stats().waiting], [0, 0]);
-            await client.send(text.slice(end));
-            assert.equal((await client.responses(1))[0].body, `${size} ${digest(content)}`);
-            assert.deepEqual(statuses(client), asks ? [100, 200] : [200]);
+  thoroughly(test)(
+    "what a class wants to be there is waited for, though it is more than threadBuffer, and more than a ring holds",
+    async (t) => {
+      const router = new Router().add("/buffering", Buffering).add("/blocking", Blocking);
+      for (const handlers of [Buffering, router]) {
+        const server = await serve(t, handlers as typeof Buffering, { threads: 1, threadBuffer: 1000 });
+        for (const size of [1001, 600_000, Buffering.bufferedBody]) {
+          const content = pattern(size);
+          for (const whole of [true, false]) {
+            for (const asks of [true, false]) {
+              const client = server.connect();
+              const fields = asks ? EXPECT : "";
+              const text = whole
+                ? head("/buffering", size, fields) + latin1(content)
+                : postChunks([latin1(content)])
+                    .replace("/", "/buffering")
+                    .replace("Host: a\r\n", `Host: a\r\n${fields}`);
+              const end = whole ? text.length - 1 : text.length - 5;
+              for (let at = 0; at < end; at += 50_000) await client.send(text.slice(at, Math.min(end, at + 50_000)));
+              assert.deepEqual([server.httpd.stats().busy, server.httpd.stats().waiting], [0, 0]);
+              await client.send(text.slice(end));
+              assert.equal((await client.responses(1))[0].body, `${size} ${digest(content)}`);
+              assert.deepEqual(statuses(client), asks ? [100, 200] : [200]);
+            }
           }
         }
+        const client = server.connect();
+        await client.send(head("/buffering", Buffering.bufferedBody + 1, EXPECT));
+        assert.equal((await client.response("POST")).status, 413);
+        assert.equal(client.text, "", "its client was not told to send it");
       }
-      const client = server.connect();
-      await client.send(head("/buffering", Buffering.bufferedBody + 1, EXPECT));
-      assert.equal((await client.response("POST")).status, 413);
-      assert.equal(client.text, "", "its client was not told to send it");
-    }
-  });
+    },
+  );
 });
 
 describe("content that streams", () => {
@@ -267,7 +273,7 @@ describe("content that streams", () => {
     assert.equal((await again.response("POST")).body, String(LARGE), "there is room again");
   });
 
-  test("who leaves while it waits, or while it has a thread, leaves no place taken", async (t) => {
+  thoroughly(test)("who leaves while it waits, or while it has a thread, leaves no place taken", async (t) => {
     const server = await serve(t, Blocking, { threads: 2 });
     for (let round = 0; round < runs(5, 2); round++) {
       server.reset();
@@ -284,24 +290,27 @@ describe("content that streams", () => {
     assert.match((await client.response("POST")).body, new RegExp(`^${LARGE} `));
   });
 
-  test("asked for before it is sent, it has its handler's response; and no more threads than the others", async (t) => {
-    const server = await serve(t, Queued, { threads: 4 });
-    const silent: MemoryClient[] = [];
-    for (let i = 0; i < 4; i++) {
-      const client = server.connect();
-      await client.send(head("/asksSync", LARGE, EXPECT));
-      silent.push(client);
-    }
-    await begun(server, 2);
-    await until(() => silent.filter((client) => statuses(client).length > 0).length === 2, "those to be told");
-    for (let i = 0; i < 5; i++) assert.equal((await server.get("/quick")).body, "quick");
-    assert.deepEqual([server.httpd.stats().busy, server.httpd.stats().waiting], [2, 2]);
-    for (const client of silent) {
-      await until(() => statuses(client).join() === "100", "100 Continue");
-      await client.send("x".repeat(LARGE));
-      assert.equal((await client.responses(1))[0].body.length, LARGE);
-    }
-  });
+  thoroughly(test)(
+    "asked for before it is sent, it has its handler's response; and no more threads than the others",
+    async (t) => {
+      const server = await serve(t, Queued, { threads: 4 });
+      const silent: MemoryClient[] = [];
+      for (let i = 0; i < 4; i++) {
+        const client = server.connect();
+        await client.send(head("/asksSync", LARGE, EXPECT));
+        silent.push(client);
+      }
+      await begun(server, 2);
+      await until(() => silent.filter((client) => statuses(client).length > 0).length === 2, "those to be told");
+      for (let i = 0; i < 5; i++) assert.equal((await server.get("/quick")).body, "quick");
+      assert.deepEqual([server.httpd.stats().busy, server.httpd.stats().waiting], [2, 2]);
+      for (const client of silent) {
+        await until(() => statuses(client).join() === "100", "100 Continue");
+        await client.send("x".repeat(LARGE));
+        assert.equal((await client.responses(1))[0].body.length, LARGE);
+      }
+    },
+  );
 
   test("with one thread it has that one", async (t) => {
     const server = await serve(t, Queued, { threads: 1 });
@@ -315,22 +324,25 @@ describe("content that streams", () => {
     assert.equal((await waiting.response()).body, "quick");
   });
 
-  test("with threadBuffer 0 all content streams, however little, and however much of it is there", async (t) => {
-    const server = await serve(t, Queued, { threads: 4, threadBuffer: 0, streamingThreads: 3 });
-    const clients: MemoryClient[] = [];
-    for (let i = 0; i < 5; i++) {
-      const client = server.connect();
-      await client.send(post("content").replace("/", "/asks").slice(0, -1));
-      clients.push(client);
-    }
-    await begun(server, 3);
-    assert.equal((await server.get("/quick")).body, "quick");
-    assert.deepEqual([server.httpd.stats().busy, server.httpd.stats().waiting], [3, 2]);
-    for (const client of clients) {
-      await client.send("t");
-      assert.equal((await client.response("POST")).body, "content");
-    }
-  });
+  thoroughly(test)(
+    "with threadBuffer 0 all content streams, however little, and however much of it is there",
+    async (t) => {
+      const server = await serve(t, Queued, { threads: 4, threadBuffer: 0, streamingThreads: 3 });
+      const clients: MemoryClient[] = [];
+      for (let i = 0; i < 5; i++) {
+        const client = server.connect();
+        await client.send(post("content").replace("/", "/asks").slice(0, -1));
+        clients.push(client);
+      }
+      await begun(server, 3);
+      assert.equal((await server.get("/quick")).body, "quick");
+      assert.deepEqual([server.httpd.stats().busy, server.httpd.stats().waiting], [3, 2]);
+      for (const client of clients) {
+        await client.send("t");
+        assert.equal((await client.response("POST")).body, "content");
+      }
+    },
+  );
 
   test("a server that shuts down responses those that wait, too", async (t) => {
     const server = await serve(t, Queued, { threads: 2 });

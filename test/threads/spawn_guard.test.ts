@@ -6,6 +6,7 @@ import { describe, test } from "node:test";
 import { runtime, sharesPorts, testOn } from "../support/runtime.ts";
 
 import { type Files, folderWith, runIn } from "./support.ts";
+import { thoroughly } from "../support/thorough.ts";
 
 /** Each process and thread that runs the program's top level says so in a file. */
 const IMPORTS = `import { appendFileSync } from "node:fs";
@@ -95,7 +96,7 @@ describe("no thread starts the program once more", { concurrency: 2 }, () => {
     }
   });
 
-  test("a handler may, and a program may start another", async (t) => {
+  thoroughly(test)("a handler may, and a program may start another", async (t) => {
     const main = `${IMPORTS}import { execFile, execFileSync } from "node:child_process";
       const start = (file) => new Promise((resolve) => execFile(process.execPath, [${runtime === "deno" ? '"run", "-A", ' : ""}file], { env: { ...process.env, CHILD: "1" } }, (_, out) => resolve(out)));
       class Handler extends BaseHTTPRequestHandler {
@@ -138,7 +139,7 @@ describe("threads import the program, not what has imported it", { concurrency: 
     console.log("launched");
     await import(pathToFileURL(process.env.APP ?? process.env.pm_exec_path).href);`;
 
-  test("behind a launcher, such as a test runner: it is an installed package's", async (t) => {
+  thoroughly(test)("behind a launcher, such as a test runner: it is an installed package's", async (t) => {
     const { lines, threads } = await launch(t, "cli.js", LAUNCHER);
     assert.deepEqual([lines, threads], [["launched", "true"], 1]);
   });

@@ -85,7 +85,7 @@ describe("a thread that goes on though it was ended", { concurrency: 3 }, () => 
     console.log(JSON.stringify({ responses, stuck: httpd.stats().stuck }));
     process.exit();`;
 
-  test("loops without end take no more threads than there may be", async (t) => {
+  thoroughly(test)("loops without end take no more threads than there may be", async (t) => {
     const { status, lines } = await runIn(folderWith(t, { "main.js": PROGRAM }), ["main.js"], {
       OPTIONS: "{}",
       NODE_V8_COVERAGE: "",
