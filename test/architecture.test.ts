@@ -67,7 +67,7 @@ test("the reader of imports finds them all", () => {
   assert.equal(of("src/server/server.ts", "#transport")?.typeOnly, false);
   assert.equal(of("src/server/server.ts", "src/transport/transport.ts")?.typeOnly, true);
   assert.equal(of("src/protocol/http1/exchange.ts", "src/protocol/http1/body_reader.ts")?.typeOnly, false);
-  assert.equal(of("src/threads/worker/main.ts", "src/threads/worker/program.ts")?.typeOnly, false, "import()");
+  assert.equal(of("src/threads/worker/main.ts", "src/threads/worker/handler_thread.ts")?.typeOnly, false, "import()");
   assert.equal(of("src/mod.ts", "src/loop/log.ts")?.typeOnly, true);
   assert.equal(of("src/mod.ts", "src/server/server.ts")?.typeOnly, false);
 });

@@ -125,7 +125,7 @@ export class HandledRequest {
 
   /** The server. @source Python's `server` */
   get server(): Server {
-    return this.#request.services.serverFor(this.#request);
+    return this.#request.services.serverReadBy(this.#request);
   }
 
   /**

@@ -356,7 +356,7 @@ function hasOwnLog(handler: RequestHandler): boolean {
 }
 
 /** Whether a handler overrides `requestEnded` or the log, so that the end of its request is reported although the server logs nothing. */
-export function isWatched(handler: RequestHandler | null): boolean {
+export function reportsEnd(handler: RequestHandler | null): boolean {
   return handler !== null && (handler.requestEnded !== requestEnded || hasOwnLog(handler));
 }
 

@@ -6,7 +6,7 @@ import type { BodyLimits, Limits } from "../protocol/limits.ts";
 import { AbandonedExchange } from "./abandoned_exchange.ts";
 import { Deadlines } from "./handler_deadlines.ts";
 import { HTTPError, PeerGoneError } from "./errors.ts";
-import { BaseHTTPRequestHandler, isWatched, type RequestHandlerClass } from "./handler.ts";
+import { BaseHTTPRequestHandler, reportsEnd, type RequestHandlerClass } from "./handler.ts";
 import { loggable } from "../loop/log.ts";
 import type { Services, ShutdownCaller } from "./services.ts";
 import { LONGEST_TIMER } from "../loop/clock.ts";
@@ -29,9 +29,9 @@ export interface ExecutorServices extends Services {
 /** The members of a `MethodDispatcher` that executors use. */
 export interface RequestDispatcher {
   /** Whether a class overrides `requestEnded` or the log, so that the end of requests is reported although the server logs nothing. */
-  readonly watched: boolean;
+  readonly reportsEnds: boolean;
   /** Whether a class has limits of its own for content. */
-  readonly limited: boolean;
+  readonly hasOwnLimits: boolean;
   /** The content limits of the class that a request is for; null: the server's limits apply. */
   limitsFor(head: RequestHead): BodyLimits | null;
   /**
@@ -61,8 +61,8 @@ export class LoopExecutor implements Executor {
   /** @param handlerTimeout how long a handler may run, in milliseconds */
   constructor(services: ExecutorServices, handlerTimeout: number = Infinity) {
     this.#services = services;
-    this.#reportsEach = services.watched || !services.log.silent;
-    this.#timed = this.#reportsEach || services.dispatcher.watched;
+    this.#reportsEach = services.reportsEnds || !services.log.silent;
+    this.#timed = this.#reportsEach || services.dispatcher.reportsEnds;
     if (handlerTimeout <= LONGEST_TIMER)
       this.#deadlines = new Deadlines(handlerTimeout, services.context, (request) =>
         this.#overdue(request, handlerTimeout),
@@ -79,7 +79,7 @@ export class LoopExecutor implements Executor {
     const began = this.#began ?? exchange.began;
     const request = new RequestContext(exchange, this.#services);
     exchange.sink = request;
-    request.watched = this.#timed;
+    request.reportsEnd = this.#timed;
     request.began = this.#timed ? (began ?? performance.now()) : this.#services.clock.now;
     this.running++;
     const deadlines = this.#deadlines;
@@ -201,7 +201,7 @@ export class LoopExecutor implements Executor {
     const late = new RequestContext(exchange, this.#services);
     exchange.sink = late;
     late.isLate = true;
-    late.watched = request.watched;
+    late.reportsEnd = request.reportsEnd;
     late.began = request.began;
     late.error = reason;
     this.running++;
@@ -242,7 +242,7 @@ export class LoopExecutor implements Executor {
     this.#deadlines?.remove(request);
     request.response.seal();
     request.settle();
-    const watcher = this.#reportsEach || isWatched(request.handler) ? request : null;
+    const watcher = this.#reportsEach || reportsEnd(request.handler) ? request : null;
     watcher?.handlerEnds();
     request.exchange.release(watcher);
     if (--this.running > 0 || this.#drained.length === 0) return;

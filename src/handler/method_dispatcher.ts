@@ -5,7 +5,7 @@ import { quote } from "../quote_value.ts";
 import { ofAnotherCopy } from "../runtime/library_copies.ts";
 import { bufferedBodyOf, checkBodySize, classLimitsOf } from "./class_limits.ts";
 import { HTTPError } from "./errors.ts";
-import { BaseHTTPRequestHandler, isWatched, type RequestHandlerClass } from "./handler.ts";
+import { BaseHTTPRequestHandler, reportsEnd, type RequestHandlerClass } from "./handler.ts";
 import { loggable } from "../loop/log.ts";
 import { allowed, checkFields, type MethodFunction, methodsOf, STANDARD_METHODS } from "./handler_methods.ts";
 import type { RequestContext } from "./request_context.ts";
@@ -33,9 +33,9 @@ export class MethodDispatcher {
   readonly #only: Profile | null;
   readonly #profiles = new Map<RequestHandlerClass, Profile>();
   /** Whether a class overrides `requestEnded` or the log, so that the end of requests is reported although the server logs nothing. */
-  readonly watched: boolean;
+  readonly reportsEnds: boolean;
   /** Whether a class has limits of its own for content. */
-  readonly limited: boolean;
+  readonly hasOwnLimits: boolean;
   /** The methods that at least one class has. */
   readonly #known = new Set<string>();
 
@@ -49,8 +49,8 @@ export class MethodDispatcher {
     for (const Handler of classesOf(handlers)) this.#add(Handler);
     this.#only = isRouter(handlers) ? null : this.#profiles.get(handlers)!;
     const profiles = [...this.#profiles.values()];
-    this.watched = profiles.some(({ Handler }) => isWatched(Handler.prototype as BaseHTTPRequestHandler));
-    this.limited = profiles.some(({ limits }) => limits !== null);
+    this.reportsEnds = profiles.some(({ Handler }) => reportsEnd(Handler.prototype as BaseHTTPRequestHandler));
+    this.hasOwnLimits = profiles.some(({ limits }) => limits !== null);
   }
 
   /**
@@ -58,7 +58,7 @@ export class MethodDispatcher {
    * starts the handler.
    */
   limitsFor({ target }: RequestHead): BodyLimits | null {
-    if (!this.limited) return null;
+    if (!this.hasOwnLimits) return null;
     if (this.#only !== null) return this.#only.limits;
     try {
       const route = target === "*" ? undefined : this.#router!.find(pathOf(target));

@@ -52,7 +52,7 @@ export class RequestContext implements Sink, ResponseWatcher, ResponseOwner {
   /** The parameters that the route's pattern found in the path, not decoded; null where no route was looked for. */
   routeParams: RouteParams | null = null;
   /** The end of the request is reported. */
-  watched = false;
+  reportsEnd = false;
   #reader: RequestBodyReader | null = null;
   #signals: RequestSignals | null = null;
   /** The async context in which the response began; null if the end of the request is not reported. */
@@ -151,7 +151,7 @@ export class RequestContext implements Sink, ResponseWatcher, ResponseOwner {
 
   /** A response begins. The end of the request will be reported in the present async context. */
   responseBegins(): void {
-    if (this.watched) this.#context = presentContext();
+    if (this.reportsEnd) this.#context = presentContext();
   }
 
   /** The handler ends. If it has sent no response, the end of the request will be reported in the present async context. */
@@ -171,8 +171,8 @@ export class RequestContext implements Sink, ResponseWatcher, ResponseOwner {
     const duration = performance.now() - this.began;
     const { code } = this.fault ?? this.gone?.error ?? {};
     const outcome = outcomeOf(this.exchange, { duration, reason: this.#reason, code, error });
-    if (this.handler !== null) services.told(() => this.handler!.requestEnded(outcome));
-    if (services.watched) services.told(() => services.server.requestEnded(outcome));
+    if (this.handler !== null) services.callHook(() => this.handler!.requestEnded(outcome));
+    if (services.reportsEnds) services.callHook(() => services.server.requestEnded(outcome));
   }
 
   get #reason(): OutcomeReason {

@@ -11,13 +11,13 @@ export interface Services {
   readonly scheduler: FlushScheduler;
   readonly log: Log;
   /** Whether the server's own `requestEnded` is to be called here. */
-  readonly watched: boolean;
+  readonly reportsEnds: boolean;
   /** Calls a user's `requestEnded`. An error that it throws is logged, and has no other effect. */
-  told(call: () => unknown): void;
+  callHook(call: () => unknown): void;
   /** The async context in which requests begin, and in which everything is called that belongs to no request. */
   readonly context: StartContext;
   /** The server, for a handler that reads `this.server`. If a call of `shutdown` follows at once, it counts as this handler's. */
-  serverFor(caller: ShutdownCaller): Server;
+  serverReadBy(caller: ShutdownCaller): Server;
 }
 
 /** A handler that may call its server's `shutdown`, which then does not wait for that handler. */

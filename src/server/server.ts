@@ -359,12 +359,12 @@ export class HTTPServer implements Server {
       clock: this.#clock,
       scheduler: this.#scheduler,
       log: this.#log,
-      watched: this.#thread.role !== "handlers" && this.requestEnded !== HTTPServer.prototype.requestEnded,
-      told: (call) => callSafely(call, (error) => this.#report("requestEnded has failed: %s", loggable(error))),
+      reportsEnds: this.#thread.role !== "handlers" && this.requestEnded !== HTTPServer.prototype.requestEnded,
+      callHook: (call) => callSafely(call, (error) => this.#report("requestEnded has failed: %s", loggable(error))),
       context: this.#context,
       logError: (message, ...args) => this.#report(message, ...args),
       admitsThread: () => this.#admission.admitsThread,
-      serverFor: (request) => {
+      serverReadBy: (request) => {
         this.#shutdownCallers.hasServer(request);
         return this;
       },

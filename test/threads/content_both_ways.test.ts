@@ -6,7 +6,7 @@ import type { Exchange, Sink } from "../../src/protocol/exchange.ts";
 import { Fields } from "../../src/protocol/fields.ts";
 import { type ThreadExchangeOwner, ThreadExchange } from "../../src/threads/worker/thread_exchange.ts";
 import { ThreadRequest, type ThreadRequestOwner } from "../../src/threads/main/thread_request.ts";
-import { PoolMemory } from "../../src/threads/shared/memory.ts";
+import { PoolMemory } from "../../src/threads/shared/pool_memory.ts";
 import { ContentRing, RecordReader, RecordWriter } from "../../src/threads/shared/rings.ts";
 
 const SLOT = 0;

@@ -30,7 +30,7 @@ import {
   OUT_TAKEN,
   PoolMemory,
   STARTED,
-} from "../../src/threads/shared/memory.ts";
+} from "../../src/threads/shared/pool_memory.ts";
 import { ContentRing } from "../../src/threads/shared/rings.ts";
 
 const SLOT = 1;

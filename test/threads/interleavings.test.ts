@@ -19,7 +19,7 @@ import {
   RESTING,
   PoolMemory,
   TAIL,
-} from "../../src/threads/shared/memory.ts";
+} from "../../src/threads/shared/pool_memory.ts";
 import { Handling } from "./simulated_thread.ts";
 import { ATTENTION, layoutOf, Loop, ownWords, type Play, threadsFor } from "./simulated_event_loop.ts";
 

@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import * as fc from "fast-check";
 import type { Exchange } from "../../src/protocol/exchange.ts";
-import { IN_PUT, IN_TAKEN, type Layout, PoolMemory } from "../../src/threads/shared/memory.ts";
+import { IN_PUT, IN_TAKEN, type Layout, PoolMemory } from "../../src/threads/shared/pool_memory.ts";
 import { ContentRing, DATA, END, LOG, MORE, RecordReader, RecordWriter } from "../../src/threads/shared/rings.ts";
 import { runs } from "../support/thorough.ts";
 

@@ -15,7 +15,7 @@ import {
   STATE,
   TAIL,
   TICKET,
-} from "../../src/threads/shared/memory.ts";
+} from "../../src/threads/shared/pool_memory.ts";
 import { programFile } from "../support/places.ts";
 import { runs } from "../support/thorough.ts";
 

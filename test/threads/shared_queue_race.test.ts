@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { once } from "node:events";
 import { test } from "node:test";
 import { Worker } from "node:worker_threads";
-import { FREE, PoolMemory, STATE } from "../../src/threads/shared/memory.ts";
+import { FREE, PoolMemory, STATE } from "../../src/threads/shared/pool_memory.ts";
 import { programFile } from "../support/places.ts";
 import { runs } from "../support/thorough.ts";
 

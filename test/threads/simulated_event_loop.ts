@@ -21,7 +21,7 @@ import {
   OUT_TAKEN,
   PoolMemory,
   TAIL,
-} from "../../src/threads/shared/memory.ts";
+} from "../../src/threads/shared/pool_memory.ts";
 import type { FromThread } from "../../src/threads/shared/messages.ts";
 import { openEnvelope } from "../../src/program/supervised_worker.ts";
 import { ContentRing, RecordReader } from "../../src/threads/shared/rings.ts";

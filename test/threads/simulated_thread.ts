@@ -13,7 +13,7 @@ import {
   PoolMemory,
   TAIL,
   TICKET,
-} from "../../src/threads/shared/memory.ts";
+} from "../../src/threads/shared/pool_memory.ts";
 import { RecordWriter } from "../../src/threads/shared/rings.ts";
 import { RunLoop } from "../../src/threads/worker/run_loop.ts";
 import type { Operation, Reach, Side } from "../support/explorer.ts";

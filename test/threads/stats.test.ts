@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import * as fc from "fast-check";
-import { DONE, PoolMemory, STATE } from "../../src/threads/shared/memory.ts";
+import { DONE, PoolMemory, STATE } from "../../src/threads/shared/pool_memory.ts";
 import { StatsRecorder, readStats } from "../../src/threads/shared/stats.ts";
 
 const LAYOUT = { threads: 2, slots: 4, headSize: 64, ringSize: 64 };

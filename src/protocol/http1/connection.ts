@@ -237,7 +237,7 @@ export class Http1Connection implements Connection {
   }
 
   /** @internal */
-  watched(): void {
+  peerWatched(): void {
     if (this.#input.length >= LOOK_AHEAD) this.#host.wake(false);
   }
 

@@ -62,7 +62,7 @@ export interface ExchangeOwner {
   /** Reads content for the handler. @returns the same as `Exchange.readInto` */
   readBody(exchange: Http1Exchange, to: Uint8Array, at: number, max: number): number;
   /** The handler wants to learn when its client goes, so more is read ahead. */
-  watched(): void;
+  peerWatched(): void;
   /** Whether the connection can drop content that the handler leaves unread, and go on. @param continueOwed the client waits for 100 */
   canDrain(body: BodyReader, continueOwed: boolean): boolean;
   /** Ends the connection once the output has left. */
@@ -80,7 +80,7 @@ export class Http1Exchange implements Exchange, SendWatcher {
   full = false;
   gone: GoneReason | null = null;
   /** The handler wants to learn when its client goes. */
-  watched = false;
+  isPeerWatched = false;
   body: BodyReader;
   /** CONNECT got a 2xx: all further bytes are content, in both directions, until the connection ends. */
   tunnel = false;
@@ -120,7 +120,7 @@ export class Http1Exchange implements Exchange, SendWatcher {
 
   /** How many bytes are read before the handler wants them. */
   get lookAhead(): number {
-    return this.watched ? WATCHED_AHEAD : LOOK_AHEAD;
+    return this.isPeerWatched ? WATCHED_AHEAD : LOOK_AHEAD;
   }
 
   get waitsForContinue(): boolean {
@@ -181,9 +181,9 @@ export class Http1Exchange implements Exchange, SendWatcher {
   }
 
   watch(): void {
-    if (this.watched || this.gone !== null) return;
-    this.watched = true;
-    this.#owner.watched();
+    if (this.isPeerWatched || this.gone !== null) return;
+    this.isPeerWatched = true;
+    this.#owner.peerWatched();
   }
 
   inform(status: number, fields: FieldList): void {

@@ -35,7 +35,7 @@ export class BodyBuffering {
    */
   limitFor(exchange: Exchange): number {
     const { context, dispatcher, limits } = this.#services;
-    const own = dispatcher.limited ? context.run(this.#limitsOf, exchange) : null;
+    const own = dispatcher.hasOwnLimits ? context.run(this.#limitsOf, exchange) : null;
     if (own !== null) exchange.limitBody(own);
     if (exchange.bodyLength > (own ?? limits).maxBodySize) return -1;
     const { bodyLength, waitsForContinue } = exchange;

@@ -4,7 +4,7 @@ import { type ExecutorServices, LoopExecutor } from "../../handler/loop_executor
 import { BaseHTTPRequestHandler } from "../../handler/handler.ts";
 import { RequestContext } from "../../handler/request_context.ts";
 import type { ThreadRequest } from "./thread_request.ts";
-import { origin } from "../shared/memory.ts";
+import { origin } from "../shared/pool_memory.ts";
 import type { Settings } from "../shared/threading_options.ts";
 
 export class OverloadResponses {
@@ -18,8 +18,8 @@ export class OverloadResponses {
     this.#services = services;
     this.#settings = settings;
     const dispatcher = {
-      watched: services.dispatcher.watched,
-      limited: false,
+      reportsEnds: services.dispatcher.reportsEnds,
+      hasOwnLimits: false,
       limitsFor: () => null,
       dispatch: () => {
         throw this.#error ?? new HTTPError(500);
@@ -70,7 +70,7 @@ export class OverloadResponses {
    */
   watcherOf(request: ThreadRequest, handled: boolean, why: Error | undefined): RequestContext | null {
     const services = this.#services;
-    if (!services.watched && (handled || services.log.silent)) return null;
+    if (!services.reportsEnds && (handled || services.log.silent)) return null;
     const context = new RequestContext(request.exchange, services);
     if (!handled) context.handler = new BaseHTTPRequestHandler(context);
     if (request.gone !== null) context.onGone(request.gone);

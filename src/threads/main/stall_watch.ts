@@ -3,7 +3,7 @@
  * send requests to their own server, and would then wait for ever.
  */
 import type { ThreadRequest } from "./thread_request.ts";
-import { now } from "../shared/memory.ts";
+import { now } from "../shared/pool_memory.ts";
 import type { Settings } from "../shared/threading_options.ts";
 import type { StreamingRequests } from "./streaming_requests.ts";
 

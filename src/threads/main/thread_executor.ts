@@ -16,13 +16,13 @@ import { LostRequests } from "./lost_requests.ts";
 import { headSizeFor, type Route } from "../shared/heads.ts";
 import { ThreadRequest, type ThreadRequestOwner, type Rings } from "./thread_request.ts";
 import { WaitingQueue } from "./waiting_queue.ts";
-import { LOOKING, now, PoolMemory } from "../shared/memory.ts";
+import { LOOKING, now, PoolMemory } from "../shared/pool_memory.ts";
 import { type FromThread, startFor } from "../shared/messages.ts";
 import { OverloadResponses } from "./overload_responses.ts";
 import { RouteLookup } from "./route_lookup.ts";
 import { ContentRing, RecordReader } from "../shared/rings.ts";
 import type { Settings, ThreadingOptions } from "../shared/threading_options.ts";
-import { Slots } from "./slots.ts";
+import { RequestSlots } from "./request_slots.ts";
 import { StallWatch } from "./stall_watch.ts";
 import { StatsRecorder } from "../shared/stats.ts";
 import { StreamingRequests } from "./streaming_requests.ts";
@@ -49,7 +49,7 @@ export class ThreadExecutor implements Executor, ThreadRequestOwner, FlushTask {
   readonly #routes: RouteLookup;
   /** Requests that run or wait in shared memory, by their slots. */
   readonly #requests: (ThreadRequest | null)[];
-  readonly #slots: Slots;
+  readonly #slots: RequestSlots;
   readonly #lostRequests: LostRequests;
   readonly #rings: Rings[] = [];
   /** Requests for which there is no slot yet. */
@@ -87,7 +87,7 @@ export class ThreadExecutor implements Executor, ThreadRequestOwner, FlushTask {
     const headSize = headSizeFor(services.limits);
     this.memory = new PoolMemory({ threads: max, slots, headSize, ringSize });
     this.#stats = new StatsRecorder(this.memory);
-    this.#isTimed = services.watched || services.dispatcher.watched || !services.log.silent;
+    this.#isTimed = services.reportsEnds || services.dispatcher.reportsEnds || !services.log.silent;
     this.scratch = Buffer.allocUnsafeSlow(settings.threadBuffer + 1); // the last byte shows that content is longer than threadBuffer
     this.#streams = new StreamingRequests(settings.streamingThreads, settings.queue);
     this.#buffering = new BodyBuffering(settings.threadBuffer, handlers, services);
@@ -97,7 +97,7 @@ export class ThreadExecutor implements Executor, ThreadRequestOwner, FlushTask {
     this.#settings = settings;
     this.#routes = new RouteLookup(handlers, program);
     this.#requests = new Array<ThreadRequest | null>(slots).fill(null);
-    this.#slots = new Slots(this.memory, slots);
+    this.#slots = new RequestSlots(this.memory, slots);
     const lostRequestsOwner = {
       requests: this.#requests,
       leave: (request: ThreadRequest, writer: number) => {

@@ -15,7 +15,7 @@ import {
   type PoolMemory,
   RESTING,
   SINCE,
-} from "../shared/memory.ts";
+} from "../shared/pool_memory.ts";
 import type { FromThread, ThreadReady, ThreadStart, ToThread } from "../shared/messages.ts";
 
 /** A thread that has not ended this long after it was asked to is ended by force. In milliseconds. */

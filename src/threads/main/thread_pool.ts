@@ -1,7 +1,7 @@
 /** The threads of one server: how many there are, which are woken, and when lost threads are replaced. */
 import { endProcess } from "./end_process.ts";
 import type { ThreadRequest } from "./thread_request.ts";
-import { now, type PoolMemory } from "../shared/memory.ts";
+import { now, type PoolMemory } from "../shared/pool_memory.ts";
 import type { FromThread, ThreadReady, ThreadsStart } from "../shared/messages.ts";
 import { describe } from "../../loop/log.ts";
 import { ProcessHold } from "../../program/process_hold.ts";

@@ -23,7 +23,7 @@ import {
   STATE,
   STATUS,
   TOOK,
-} from "../shared/memory.ts";
+} from "../shared/pool_memory.ts";
 import type { ContentRing, RecordReader, UnsentRecord } from "../shared/rings.ts";
 import { ABORT, CLOSE, DATA, END, INFORM, LOG, MORE, RESPOND } from "../shared/rings.ts";
 

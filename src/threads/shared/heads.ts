@@ -18,7 +18,7 @@ import {
   STARTED,
   TEXT_COUNT,
   TEXTS,
-} from "./memory.ts";
+} from "./pool_memory.ts";
 
 /** Heads and trailers of up to this many bytes fit into a slot, if the limits allow them. Larger ones may not fit, and are refused then. */
 const MAX_SIZE = 1024 * 1024;

@@ -4,7 +4,7 @@ import type { Program } from "../../program/program_description.ts";
 import type { ReadyMessage } from "../../program/supervised_worker.ts";
 import type { ExecutorServices } from "../../handler/loop_executor.ts";
 import type { UnsentRecord } from "./rings.ts";
-import type { Layout } from "./memory.ts";
+import type { Layout } from "./pool_memory.ts";
 import type { Settings, ThreadingOptions } from "./threading_options.ts";
 
 /** The `workerData` of a handler thread. */

@@ -1,8 +1,8 @@
 /** The two ring buffers of a slot: plain bytes for the content of a request, records for its response. Nothing here blocks. */
 import { copy, writeLatin1 } from "../../protocol/bytes.ts";
 import type { Exchange } from "../../protocol/exchange.ts";
-import type { PoolMemory } from "./memory.ts";
-import { IN_PUT, IN_TAKEN, OUT_PUT, OUT_TAKEN } from "./memory.ts";
+import type { PoolMemory } from "./pool_memory.ts";
+import { IN_PUT, IN_TAKEN, OUT_PUT, OUT_TAKEN } from "./pool_memory.ts";
 
 // Kinds of records
 /** The head of the response: its reason phrase, unless it is the usual one, and its field lines. The slot's words have its status. */

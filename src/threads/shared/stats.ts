@@ -1,7 +1,7 @@
 /**
  * The statistics of a threading server. The event loop writes them, into shared memory, so that handlers in threads can read them too.
  */
-import { DONE, type PoolMemory, STATE, STATS, STATS_WORDS } from "./memory.ts";
+import { DONE, type PoolMemory, STATE, STATS, STATS_WORDS } from "./pool_memory.ts";
 
 /** The statistics of a threading server. */
 export interface ThreadingStats {

@@ -5,4 +5,4 @@ await import("../../protocol/mod.ts");
 await import("../../handler/handler.ts");
 await import("../../server/server.ts");
 await import("../threading_server.ts");
-await import("./program.ts");
+await import("./handler_thread.ts");

@@ -23,7 +23,7 @@ import {
   SINCE,
   STARTED,
   TOOK,
-} from "../shared/memory.ts";
+} from "../shared/pool_memory.ts";
 import { ContentRing, RecordWriter, type UnsentRecord } from "../shared/rings.ts";
 
 /** How long a thread without work blocks before it lets its event loop run. A blocked thread is cheaper to wake. In milliseconds. */

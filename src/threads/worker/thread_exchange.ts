@@ -30,7 +30,7 @@ import {
   REASON,
   STATUS,
   TICKET,
-} from "../shared/memory.ts";
+} from "../shared/pool_memory.ts";
 import { decodeGone } from "../shared/gone_reason.ts";
 import {
   ABORT,

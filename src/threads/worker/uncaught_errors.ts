@@ -40,13 +40,13 @@ export class UncaughtErrors {
   watch(services: ExecutorServices): ExecutorServices {
     if (!this.#isTracked) return services;
     const { dispatcher, ...others } = services;
-    const { watched, limited } = dispatcher;
+    const { reportsEnds, hasOwnLimits } = dispatcher;
     const dispatch = (request: RequestContext): unknown => dispatcher.dispatch(request);
     return {
       ...others,
       dispatcher: {
-        watched,
-        limited,
+        reportsEnds,
+        hasOwnLimits,
         limitsFor: (head) => dispatcher.limitsFor(head),
         dispatch: (request) => this.#storage.run(request.exchange.head, dispatch, request),
       },

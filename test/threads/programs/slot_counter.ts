@@ -1,6 +1,6 @@
 /** A thread that takes slots from a queue until it is told to end, and counts them. */
 import { parentPort, workerData } from "node:worker_threads";
-import { FREE, type Layout, PoolMemory, STATE } from "../../../src/threads/shared/memory.ts";
+import { FREE, type Layout, PoolMemory, STATE } from "../../../src/threads/shared/pool_memory.ts";
 
 const { layout, buffer, index, stop } = workerData as {
   layout: Layout;

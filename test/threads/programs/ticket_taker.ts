@@ -1,6 +1,6 @@
 /** A thread that takes whatever it finds in a queue, and says what it took: tickets and slots by turns, in the order of taking. */
 import { parentPort, workerData } from "node:worker_threads";
-import { type Layout, PoolMemory, TICKET } from "../../../src/threads/shared/memory.ts";
+import { type Layout, PoolMemory, TICKET } from "../../../src/threads/shared/pool_memory.ts";
 
 const { layout, buffer, index, control } = workerData as {
   readonly layout: Layout;

@@ -15,7 +15,7 @@ import { type Envelope, type FailedMessage, openEnvelope } from "../../program/s
 import { guardSpawning } from "../../program/spawn_guard.ts";
 import { StopSignal } from "../../server/stop_signal.ts";
 import { UncaughtErrors } from "./uncaught_errors.ts";
-import { PoolMemory } from "../shared/memory.ts";
+import { PoolMemory } from "../shared/pool_memory.ts";
 import type { FromThread, ThreadReady, ThreadStart, ToThread } from "../shared/messages.ts";
 import { ThreadingHTTPServer } from "../threading_server.ts";
 import { RunLoop } from "./run_loop.ts";

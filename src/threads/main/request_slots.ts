@@ -2,9 +2,9 @@
  * Which slots are free, and which are kept. A slot is kept when its request got an error response while its thread goes on: the thread
  * may still write into the slot, so no other request may use it.
  */
-import type { PoolMemory } from "../shared/memory.ts";
+import type { PoolMemory } from "../shared/pool_memory.ts";
 
-export class Slots {
+export class RequestSlots {
   readonly #memory: PoolMemory;
   readonly #free: number[];
   /** The kept slots, by the index of the thread that may write into them. */
