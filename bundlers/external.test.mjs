@@ -17,6 +17,6 @@ for (const [name, make] of Object.entries(bundlers)) {
     assert.equal(loop[0], '200 {"sum":3,"apart":false}');
     assert.equal(threads[0], '200 {"sum":3,"apart":true}');
     assert.match(String(listeners[0]), /^200 \{"sum":3,/);
-    for (const answers of [loop, threads, listeners]) assert.match(answers[1], /^422 .*no number/);
+    for (const responses of [loop, threads, listeners]) assert.match(responses[1], /^422 .*no number/);
   });
 }

@@ -76,4 +76,4 @@ export function checkBundled({ loop, threads, listeners }) {
   assert.match(String(listeners), new RegExp(`^Error: cannot listen on 127\\.0\\.0\\.1:0: ${ADVICE.source}`));
 }
 
-const statusOf = (answer) => answer.slice(0, 3);
+const statusOf = (response) => response.slice(0, 3);

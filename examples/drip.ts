@@ -1,5 +1,5 @@
 /**
- * Streaming: the answer is on its way before all of it is written. A line comes every 200 ms; how many, and how often, the query
+ * Streaming: the response is on its way before all of it is written. A line comes every 200 ms; how many, and how often, the query
  * says. When the client leaves, or the server stops, the handler comes to its end.
  *
  *   node scripts/run.mjs dist/examples/drip.js          (or with a port: … drip.js 8080)

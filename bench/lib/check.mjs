@@ -1,4 +1,4 @@
-// Whether a server's answers are right: statuses, types and contents of a sample, before anything is counted and after it.
+// Whether a server's responses are right: statuses, types and contents of a sample, before anything is counted and after it.
 import { converse } from "../load/conversation.mjs";
 
 /** Exchanges that are tried of a workload that has many. */
@@ -8,36 +8,37 @@ const SAMPLE = 64;
  * @param {{ port: number }} server
  * @param {readonly { bytes: Uint8Array, sums?: readonly number[], lengths?: readonly number[] }[]} exchanges
  * @param {boolean} ends the server must end the connection behind each
- * @returns the mean length of an answer, in bytes, with its head
- * @throws {Error} says which answer was wrong
+ * @returns the mean length of a response, in bytes, with its head
+ * @throws {Error} says which response was wrong
  */
-export async function checkAnswers(server, exchanges, ends = false) {
+export async function checkResponses(server, exchanges, ends = false) {
   const step = Math.max(1, Math.floor(exchanges.length / SAMPLE));
   const sample = exchanges.filter((_, i) => i % step === 0);
   const wanted = sample.map(wantedOf);
-  const answers = await converse(
+  const responses = await converse(
     server.port,
     sample.map(({ bytes }, i) => ({ bytes, count: wanted[i].length })),
     ends,
   );
   const all = wanted.flat();
-  answers.forEach((answer, i) => {
-    const why = fault(answer, all[i]);
+  responses.forEach((response, i) => {
+    const why = fault(response, all[i]);
     if (why !== undefined) throw new Error(why);
   });
-  return answers.reduce((sum, { length }) => sum + length, 0) / answers.length;
+  return responses.reduce((sum, { length }) => sum + length, 0) / responses.length;
 }
 
-/** What each answer of an exchange must say. */
+/** What each response of an exchange must say. */
 function wantedOf({ sums, lengths }) {
   return sums === undefined ? lengths.map((length) => ({ length })) : sums.map((sum) => ({ sum }));
 }
 
-/** What is wrong with an answer: it must be 200, JSON, and say this and nothing else. */
+/** What is wrong with a response: it must be 200, JSON, and say this and nothing else. */
 export function fault({ status, type, body }, wanted) {
-  const told = `it has answered ${status} ${JSON.stringify(body.slice(0, 80))} where 200 ${JSON.stringify(wanted)} was right`;
+  const told = `it has responded ${status} ${JSON.stringify(body.slice(0, 80))} where 200 ${JSON.stringify(wanted)} was right`;
   if (status !== 200) return told;
-  if (!/^application\/json\b/i.test(type)) return `its answer is of type ${JSON.stringify(type)}, not application/json`;
+  if (!/^application\/json\b/i.test(type))
+    return `its response is of type ${JSON.stringify(type)}, not application/json`;
   try {
     const said = JSON.parse(body);
     const names = Object.keys(wanted);

@@ -1,5 +1,5 @@
 // Peers beside each other under the same load: each is started, tried and warmed, and they take turns, round for round.
-import { checkAnswers } from "./check.mjs";
+import { checkResponses } from "./check.mjs";
 import { versionLabel } from "./peers.mjs";
 import { ownCores } from "./processes.mjs";
 import { writeRequests } from "./requests_file.mjs";
@@ -7,7 +7,7 @@ import { start } from "./servers.mjs";
 import { memoryOf } from "./usage.mjs";
 import { wrk } from "./wrk.mjs";
 
-/** Answers under load are as long as those of the sample; in a workload of many different ones the means differ a little. */
+/** Responses under load are as long as those of the sample; in a workload of many different ones the means differ a little. */
 const AS_LONG = 0.05;
 
 /** Seconds of warming up for each peer. */
@@ -23,7 +23,7 @@ const START = 0.15;
  * @property {readonly import("./requests.mjs").Exchange[]} exchanges sent in turns
  * @property {number} connections
  * @property {number} [depth] requests at a time on each
- * @property {boolean} [ends] the server ends each connection behind its answer
+ * @property {boolean} [ends] the server ends each connection behind its response
  * @property {number} [warm] seconds of warming up
  * @property {Readonly<Record<string, unknown>>} [key] what tells it from the other loads of a measure; goes into its rows
  *
@@ -98,16 +98,16 @@ export async function contest(context, { peers, loads, seconds, rounds, anew = f
       context.leaveOut(`${nameOf(entry.peer)}${titleOf(entry.load)}`, firstLine(error));
     }
   };
-  const check = ({ server, load }) => checkAnswers(server, load.exchanges, load.ends);
+  const check = ({ server, load }) => checkResponses(server, load.exchanges, load.ends);
   const warmUp = async (entry) => {
     const { server, load } = entry;
-    entry.answerBytes = await check(entry);
+    entry.responseBytes = await check(entry);
     await ask(server, load, files.get(load), load.warm ?? WARM);
   };
-  const run = async ({ server, load, answerBytes, runs }) => {
-    const { answerBytes: length, broken: _, ...found } = await ask(server, load, files.get(load), seconds);
-    if (Math.abs(length / answerBytes - 1) > AS_LONG)
-      throw new Error(`answers under load have ${Math.round(length)} bytes, not ${answerBytes}`);
+  const run = async ({ server, load, responseBytes, runs }) => {
+    const { responseBytes: length, broken: _, ...found } = await ask(server, load, files.get(load), seconds);
+    if (Math.abs(length / responseBytes - 1) > AS_LONG)
+      throw new Error(`responses under load have ${Math.round(length)} bytes, not ${responseBytes}`);
     runs.push({ ...found, memory: memoryOf(server.pid) });
   };
   const runAnew = async (entry) => {
@@ -138,7 +138,7 @@ export async function contest(context, { peers, loads, seconds, rounds, anew = f
 
 /** Puts a load on one server that is started already: for a profile. @returns what wrk says of it */
 export async function applyLoad(server, load, seconds) {
-  await checkAnswers(server, load.exchanges, load.ends);
+  await checkResponses(server, load.exchanges, load.ends);
   return ask(server, load, writeRequests(load.exchanges.map(({ bytes }) => bytes)), seconds);
 }
 

@@ -10,7 +10,7 @@ const file = fileURLToPath(new URL("../load/open.mjs", import.meta.url));
  * Connects to a server, to ask it for sums at a rate (requests a second).
  * @param {{ port: number }} server
  * @param {{ rate: number, seconds?: number, connections: number, patience?: number }} what `seconds`: for how long; left out: until
- * `stop`. `patience`: how long answers are waited for behind the last request, in seconds
+ * `stop`. `patience`: how long responses are waited for behind the last request, in seconds
  */
 export async function openLoop({ port }, { rate, seconds = 0, connections, patience = 15 }) {
   const { path, body, expect } = ADDITION;
@@ -26,7 +26,7 @@ export async function openLoop({ port }, { rate, seconds = 0, connections, patie
     stop() {
       child.say("stop");
     },
-    /** @returns once `run` is over and the answers are there: how many were sent and failed, latency and lag in milliseconds */
+    /** @returns once `run` is over and the responses are there: how many were sent and failed, latency and lag in milliseconds */
     async result() {
       const result = JSON.parse(await child.line());
       await child.exited;

@@ -12,7 +12,7 @@ import { findProgram, isMissing } from "./programs.mjs";
 
 /**
  * A server with a program of its own in bench/peers, which prints `listens PORT` when it does, on 127.0.0.1, and ends when its input
- * ends. Answers are to be compared as JSON: Python's have a space, and the addition app's a line feed behind them.
+ * ends. Responses are to be compared as JSON: Python's have a space, and the addition app's a line feed behind them.
  * @typedef {object} Peer
  * @property {string} name for --peers; all its variants and runtimes
  * @property {string} variant "" where there is but one; `name-variant` selects it

@@ -1,9 +1,9 @@
-// The requests that workloads send, made beforehand: each with the sum that its answer must have.
+// The requests that workloads send, made beforehand: each with the sum that its response must have.
 
 /**
  * @typedef {object} Exchange
  * @property {Uint8Array} bytes a whole request, or several that are sent at once
- * @property {readonly number[]} sums what each of its answers must say
+ * @property {readonly number[]} sums what each of its responses must say
  */
 
 const JSON_TYPE = ["Content-Type", "application/json"];
@@ -152,7 +152,7 @@ export function grownHead(size) {
   return addition(more);
 }
 
-/** An upload of so many bytes; its answer says how many came. */
+/** An upload of so many bytes; its response says how many came. */
 export function upload(size) {
   const fields = [
     ["Host", "127.0.0.1"],

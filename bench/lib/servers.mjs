@@ -1,4 +1,4 @@
-// The servers that measures are made on: how each is started, and that it answers what it should before anything is counted.
+// The servers that measures are made on: how each is started, and that it responds as it should before anything is counted.
 import process from "node:process";
 import { fileURLToPath } from "node:url";
 import { root } from "../../scripts/prepare.mjs";
@@ -10,7 +10,7 @@ import { findProgram, isMissing } from "./programs.mjs";
 
 const fileOf = (name) => fileURLToPath(new URL(`../servers/${name}`, import.meta.url));
 
-/** The addition: what is asked, and what an answer looks like, as JavaScript, Python and the addition app write it. */
+/** The addition: what is asked, and what a response looks like, as JavaScript, Python and the addition app write it. */
 export const ADDITION = { method: "POST", path: "/", body: '{"val_a":3,"val_b":4}', expect: '^\\{"sum": ?7\\}\\s*$' };
 
 /**
@@ -78,7 +78,7 @@ export async function start(server, { units = 0, cores } = {}) {
   const [, port] = /^listens (\d+)$/.exec(await child.line()) ?? [];
   const { status, body } = await ask(Number(port), format(ADDITION.method, ADDITION.path, ADDITION.body));
   if (status !== 200 || !new RegExp(ADDITION.expect).test(body))
-    throw new Error(`${server.name} has answered ${status} ${JSON.stringify(body)}\n${child.errors}`);
+    throw new Error(`${server.name} has responded ${status} ${JSON.stringify(body)}\n${child.errors}`);
   return { name: server.name, pid: child.pid, port: Number(port), child, stop: () => child.stop() };
 }
 

@@ -16,8 +16,8 @@ export const FULL = 0.95;
  * body; `seconds`: a whole number; `lenient`: failed connections are counted, and are no error;
  * `ends`: the server ends each connection, and one that does not announce that is what wrk calls a failed read: those are no error
  * @returns requests a second, seconds on a core for one (all threads), the latencies that wrk saw, in milliseconds, the mean length of an
- * answer in bytes, and `loadBusy`: how much of a core wrk itself took
- * @throws {Error} when an answer was not 200, or a connection failed
+ * response in bytes, and `loadBusy`: how much of a core wrk itself took
+ * @throws {Error} when a response was not 200, or a connection failed
  */
 export async function wrk(
   server,
@@ -50,7 +50,7 @@ export async function wrk(
   const broken = connect + (ends ? 0 : read) + write + timeout;
   if (requests === 0 || status > 0 || (broken > 0 && !lenient)) {
     throw new Error(
-      `${server.name}: of ${requests} requests ${status} were not answered 200, and ${broken} connections failed (connect ${connect}, read ${read}, write ${write}, timeout ${timeout})`,
+      `${server.name}: of ${requests} requests ${status} did not get a 200, and ${broken} connections failed (connect ${connect}, read ${read}, write ${write}, timeout ${timeout})`,
     );
   }
   return {
@@ -59,7 +59,7 @@ export async function wrk(
     p50,
     p99,
     broken,
-    answerBytes: result.bytes / requests,
+    responseBytes: result.bytes / requests,
     loadBusy: result.busy / result.seconds,
   };
 }

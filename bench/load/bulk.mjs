@@ -53,10 +53,10 @@ const socket = net.connect({
 function read() {
   if (hasFailed) return;
   if (!hasHead) {
-    const answer = oracle.readHead("POST");
-    if (answer === null) return;
-    if (answer.status !== 200) return fail(`it has answered ${answer.status} ${answer.reason}`);
-    if (answer.length !== size) return fail(`another Content-Length: ${answer.length}`);
+    const response = oracle.readHead("POST");
+    if (response === null) return;
+    if (response.status !== 200) return fail(`it has responded ${response.status} ${response.reason}`);
+    if (response.length !== size) return fail(`another Content-Length: ${response.length}`);
     hasHead = true;
   }
   for (let piece; (piece = oracle.readContent()) !== null;) {
@@ -65,7 +65,7 @@ function read() {
     received += piece.length;
   }
   if (!oracle.isWhole) return;
-  if (oracle.rest.length > 0) return fail("bytes behind the answer");
+  if (oracle.rest.length > 0) return fail("bytes behind the response");
   const seconds = (performance.now() - started) / 1000;
   process.stdout.write(`${JSON.stringify({ seconds })}\n`, () => process.exit());
 }

@@ -8,7 +8,7 @@ export function format(method, path, body = "", fields = "") {
   return Buffer.from(`${method} ${path} HTTP/1.1\r\nHost: 127.0.0.1\r\n${type}${fields}\r\n${body}`);
 }
 
-/** Seconds after which an answer does not come any more. */
+/** Seconds after which a response does not come any more. */
 const PATIENCE = 30;
 
 export class Connection {
@@ -16,7 +16,7 @@ export class Connection {
   #oracle = new ResponseOracle("any server");
   #head = null;
   #pieces = [];
-  #onAnswer = null;
+  #onResponse = null;
   #onClose;
   closed = false;
 
@@ -34,22 +34,22 @@ export class Connection {
     this.#socket.setTimeout(PATIENCE * 1000, () => {
       if (!this.busy) return;
       this.#socket.destroy();
-      this.#fail(`no answer in ${PATIENCE} s`);
+      this.#fail(`no response in ${PATIENCE} s`);
     });
   }
 
-  /** Whether a request waits for its answer. */
+  /** Whether a request waits for its response. */
   get busy() {
-    return this.#onAnswer !== null;
+    return this.#onResponse !== null;
   }
 
   /**
    * @param {Uint8Array} bytes a whole request
-   * @param {(error: string | null, status: number, body: string) => void} onAnswer
+   * @param {(error: string | null, status: number, body: string) => void} onResponse
    */
-  send(bytes, onAnswer) {
-    this.#onAnswer = onAnswer;
-    if (this.closed) this.#answer("closed", 0, "");
+  send(bytes, onResponse) {
+    this.#onResponse = onResponse;
+    if (this.closed) this.#respond("closed", 0, "");
     else this.#socket.write(bytes);
   }
 
@@ -83,46 +83,46 @@ export class Connection {
       this.closed = true;
       this.#socket.destroy();
     }
-    this.#answer(null, status, body.toString());
+    this.#respond(null, status, body.toString());
   }
 
-  #answer(error, status, body) {
-    const onAnswer = this.#onAnswer;
-    this.#onAnswer = null;
-    onAnswer?.(error, status, body);
+  #respond(error, status, body) {
+    const onResponse = this.#onResponse;
+    this.#onResponse = null;
+    onResponse?.(error, status, body);
   }
 
   #fail(why) {
     this.closed = true;
-    this.#answer(why, 0, "");
+    this.#respond(why, 0, "");
     const onClose = this.#onClose;
     this.#onClose = () => {};
     onClose(this);
   }
 }
 
-/** Asks once, on a connection of its own. Rejects where no answer comes. */
+/** Asks once, on a connection of its own. Rejects where no response comes. */
 export function ask(port, bytes) {
   return new Promise((resolve, reject) => {
     const connection = new Connection(port);
     connection.send(bytes, (error, status, body) => {
       connection.close();
       if (error === null) resolve({ status, body });
-      else reject(new Error(`no answer on port ${port}: ${error}`));
+      else reject(new Error(`no response on port ${port}: ${error}`));
     });
   });
 }
 
 /**
- * Keeps `count` requests under way, each connection's next when it has its answer, until `stop()` is called, which waits for those
- * under way and gives how many were answered 200 while it went, and what else came.
+ * Keeps `count` requests under way, each connection's next when it has its response, until `stop()` is called, which waits for those
+ * under way and gives how many got a 200 while it went, and what else came.
  * @param {() => Uint8Array} nextRequest
  */
 export function keepAsking(port, count, nextRequest) {
   const started = performance.now();
-  const answers = new Map();
+  const responses = new Map();
   let stopping = false;
-  let answered = 0;
+  let responded = 0;
   const loops = Array.from({ length: count }, async () => {
     let connection = new Connection(port);
     while (!stopping) {
@@ -132,8 +132,8 @@ export function keepAsking(port, count, nextRequest) {
       const what = await new Promise((resolve) => {
         connection.send(bytes, (error, status) => resolve(error ?? String(status)));
       });
-      if (!stopping || what !== "200") answers.set(what, (answers.get(what) ?? 0) + 1);
-      if (!stopping && what === "200") answered++;
+      if (!stopping || what !== "200") responses.set(what, (responses.get(what) ?? 0) + 1);
+      if (!stopping && what === "200") responded++;
     }
     connection.close();
   });
@@ -143,9 +143,9 @@ export function keepAsking(port, count, nextRequest) {
     async stop() {
       stopping = true;
       const seconds = (performance.now() - started) / 1000;
-      const result = { answered, seconds, answers: Object.fromEntries(answers) };
+      const result = { responded, seconds, responses: Object.fromEntries(responses) };
       await done;
-      return { ...result, answers: Object.fromEntries(answers) };
+      return { ...result, responses: Object.fromEntries(responses) };
     },
   };
 }

@@ -9,13 +9,13 @@ const PATIENCE = 15;
  * Takes the responses that are whole from the front of what has come. Interim ones (1xx) are left out.
  * @param {Buffer} received
  * @param {boolean} ended nothing comes any more: it may be the end of a response without a length
- * @returns {{ answers: { status: number, type: string, body: string, length: number, closes: boolean }[], used: number }} `length`: in bytes,
+ * @returns {{ responses: { status: number, type: string, body: string, length: number, closes: boolean }[], used: number }} `length`: in bytes,
  * with the head; `closes`: the connection ends with it
  * @throws {MalformedResponse}
  */
-export function takeAnswers(received, ended = false) {
-  const { responses, rest } = takeResponses(received, { ended, sender: "any server" });
-  const answers = responses
+export function takeFinalResponses(received, ended = false) {
+  const all = takeResponses(received, { ended, sender: "any server" });
+  const responses = all.responses
     .filter(({ status }) => status >= 200)
     .map(({ status, fields, content, size, closes }) => ({
       status,
@@ -24,15 +24,15 @@ export function takeAnswers(received, ended = false) {
       length: size,
       closes,
     }));
-  return { answers, used: received.length - rest.length };
+  return { responses, used: received.length - all.rest.length };
 }
 
 /**
- * Sends one piece after another, each when all answers to the one before are there, on one connection as long as the server keeps it.
+ * Sends one piece after another, each when all responses to the one before are there, on one connection as long as the server keeps it.
  * @param {number} port
  * @param {readonly { bytes: Uint8Array, count: number }[]} pieces `count`: of the requests in it
- * @param {boolean} ends each answer must be the last one of its connection, whether it says so or not
- * @returns all answers, in their order
+ * @param {boolean} ends each response must be the last one of its connection, whether it says so or not
+ * @returns all responses, in their order
  */
 export async function converse(port, pieces, ends = false) {
   const all = [];
@@ -40,10 +40,10 @@ export async function converse(port, pieces, ends = false) {
   try {
     for (const { bytes, count } of pieces) {
       connection ??= new Conversation(port);
-      const answers = await connection.ask(bytes, count);
-      all.push(...answers);
-      if (ends && !answers.at(-1).closes) await connection.ended();
-      if (ends || answers.at(-1).closes) {
+      const responses = await connection.ask(bytes, count);
+      all.push(...responses);
+      if (ends && !responses.at(-1).closes) await connection.ended();
+      if (ends || responses.at(-1).closes) {
         connection.close();
         connection = undefined;
       }
@@ -62,7 +62,7 @@ class Conversation {
 
   constructor(port) {
     this.#socket = net.connect({ host: "127.0.0.1", port, noDelay: true });
-    this.#socket.setTimeout(PATIENCE * 1000, () => this.#end(`no answer in ${PATIENCE} s`));
+    this.#socket.setTimeout(PATIENCE * 1000, () => this.#end(`no response in ${PATIENCE} s`));
     this.#socket.on("data", (bytes) => {
       this.#received = Buffer.concat([this.#received, bytes]);
       this.#look(false);
@@ -96,17 +96,17 @@ class Conversation {
     const { count, resolve, reject } = this.#waiting;
     let taken;
     try {
-      taken = takeAnswers(this.#received, ended);
+      taken = takeFinalResponses(this.#received, ended);
     } catch (error) {
       this.#waiting = null;
       return reject(error);
     }
-    const { answers, used } = taken;
-    if (answers.length < count) return;
+    const { responses, used } = taken;
+    if (responses.length < count) return;
     this.#received = this.#received.subarray(used);
     this.#waiting = null;
-    if (answers.length === count) resolve(answers);
-    else reject(new Error(`${answers.length} answers to ${count} requests`));
+    if (responses.length === count) resolve(responses);
+    else reject(new Error(`${responses.length} responses to ${count} requests`));
   }
 
   #end(why) {

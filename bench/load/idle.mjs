@@ -1,7 +1,7 @@
 // Connections that stay open and say nothing more after one request each. A process of its own; its orders are its first argument:
 //
 //     it says            when
-//     {"open":N}         each has had its answer; also when it is told "count"
+//     {"open":N}         each has had its response; also when it is told "count"
 import process from "node:process";
 import { createInterface } from "node:readline";
 import { Connection, format } from "./client.mjs";
@@ -22,7 +22,7 @@ function one() {
     open++;
     const connection = new Connection(port, () => open--);
     connection.send(bytes, (error, status, content) => {
-      const why = error ?? (status === 200 && expected.test(content) ? undefined : `answered ${status}`);
+      const why = error ?? (status === 200 && expected.test(content) ? undefined : `status ${status}`);
       if (why !== undefined) failures[why] = (failures[why] ?? 0) + 1;
       resolve();
     });

@@ -1,12 +1,12 @@
-// Open loop: requests leave at times that were fixed beforehand, whatever has become of those before, and an answer's latency
+// Open loop: requests leave at times that were fixed beforehand, whatever has become of those before, and a response's latency
 // counts from that time on. So a server that stalls is charged for every request that came in the meantime (a loop that waits for
-// its answers would stop asking just then). A process of its own; its orders are its first argument, and then:
+// its responses would stop asking just then). A process of its own; its orders are its first argument, and then:
 //
 //     it says          when
-//     ready            each connection has had an answer
+//     ready            each connection has had a response
 //     (it is told go)
 //     sent             the last request has left; also made so by "stop"
-//     {…}              all answers are there, or `patience` is over
+//     {…}              all responses are there, or `patience` is over
 //
 // How late it was itself in sending is in its result: `lag` is a part of every latency.
 import os from "node:os";
@@ -71,7 +71,7 @@ function ask(due) {
     underWay--;
     if (error !== null) failed(error);
     else if (status !== 200) failed(String(status));
-    else if (!expected.test(content)) failed(`answered ${content.slice(0, 40)}`);
+    else if (!expected.test(content)) failed(`responded ${content.slice(0, 40)}`);
     latencies.push(performance.now() - due);
     if (!connection.closed) idle.push(connection);
     const next = waiting.shift();
@@ -107,7 +107,7 @@ function finish(latest) {
     return;
   }
   if (missing > 0) {
-    failures["no answer"] = missing;
+    failures["no response"] = missing;
     // They took at least as long as we have waited behind the last.
     for (let i = 0; i < missing; i++) latencies.push(patience * 1000);
   }
@@ -134,7 +134,7 @@ createInterface(process.stdin)
   })
   .on("close", () => process.exit());
 
-const answered = Array.from(
+const responded = Array.from(
   { length: connections },
   () =>
     new Promise((resolve) => {
@@ -145,5 +145,5 @@ const answered = Array.from(
       });
     }),
 );
-await Promise.all(answered);
+await Promise.all(responded);
 say("ready");

@@ -1,4 +1,4 @@
-// Slow clients: uploads that dribble in, and readers that take long over a large answer. A process of its own; its orders are its
+// Slow clients: uploads that dribble in, and readers that take long over a large response. A process of its own; its orders are its
 // first argument. It says "ready" once all have asked and readers have something to read, or `patience` is over, and goes on until its input ends or says anything; then it tells in a line
 // of JSON what they have done.
 import net from "node:net";
@@ -7,7 +7,7 @@ import { ResponseOracle } from "../../test/support/response_oracle.mjs";
 
 const { port, uploads, uploadSize, uploadStep, readers, readStep, interval, patience } = JSON.parse(process.argv[2]);
 
-const told = { uploadsDone: 0, uploaded: 0, answersBegun: 0, answersDone: 0, read: 0, refused: {} };
+const told = { uploadsDone: 0, uploaded: 0, responsesBegun: 0, responsesDone: 0, read: 0, refused: {} };
 let begun = 0;
 
 function begins() {
@@ -30,7 +30,7 @@ function refused(what) {
 }
 
 /** Reads what has come of a response. */
-class Answer {
+class IncomingResponse {
   head = null;
   isWhole = false;
   #oracle = new ResponseOracle("any server");
@@ -77,10 +77,10 @@ function upload(isFirst) {
       socket.write(piece.subarray(0, n));
     }, interval);
   });
-  const answer = new Answer("POST");
+  const response = new IncomingResponse("POST");
   socket.on("data", (bytes) => {
-    if (answer.take(bytes)) return;
-    if (answer.isWhole && answer.head.status === 200 && left === 0) told.uploadsDone++;
+    if (response.take(bytes)) return;
+    if (response.isWhole && response.head.status === 200 && left === 0) told.uploadsDone++;
     socket.destroy();
   });
   again(socket, () => {
@@ -91,7 +91,7 @@ function upload(isFirst) {
 
 function read(isFirst) {
   // A socket that reads into a buffer of so many bytes, and pauses when that is full: nothing is read ahead of us, but by the kernel.
-  const answer = new Answer("GET");
+  const response = new IncomingResponse("GET");
   let hasHead = false;
   let timer;
   const socket = net.connect({
@@ -101,14 +101,14 @@ function read(isFirst) {
       buffer: Buffer.alloc(readStep),
       callback(n, buffer) {
         told.read += n;
-        const goesOn = answer.take(buffer.subarray(0, n));
-        if (!hasHead && answer.head !== null) {
+        const goesOn = response.take(buffer.subarray(0, n));
+        if (!hasHead && response.head !== null) {
           hasHead = true;
-          if (answer.head.status === 200) told.answersBegun++;
+          if (response.head.status === 200) told.responsesBegun++;
           if (isFirst) begins();
         }
         if (!goesOn) {
-          if (answer.isWhole) told.answersDone++;
+          if (response.isWhole) told.responsesDone++;
           socket.destroy();
         }
         return false;

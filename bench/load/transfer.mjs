@@ -22,7 +22,7 @@ let passes = 0;
 const began = performance.now();
 const cpu = process.cpuUsage();
 
-/** The connection, and what has come of the answer on it. */
+/** The connection, and what has come of the response on it. */
 let socket;
 let toSend = 0;
 let oracle;
@@ -92,8 +92,8 @@ function read() {
   if (head === null) {
     head = oracle.readHead(uploads ? "POST" : "GET");
     if (head === null) return;
-    if (head.status !== 200) return fail(`it has answered ${head.status} ${head.reason}`);
-    if (uploads && head.length === null) return fail("an answer to an upload without a length");
+    if (head.status !== 200) return fail(`it has responded ${head.status} ${head.reason}`);
+    if (uploads && head.length === null) return fail("a response to an upload without a length");
     chunked = head.framing === "chunked";
     if (!uploads && !chunked && head.length !== size) return fail(`it announces ${head.length} bytes, not ${size}`);
   }
@@ -104,8 +104,8 @@ function read() {
   if (!oracle.isWhole) return;
   if (oracle.rest.length > 0) return fail("more came than was announced");
   if (uploads) {
-    if (JSON.parse(told).length !== size) return fail(`it has answered ${told.slice(0, 80)} to ${size} bytes`);
-    if (toSend > 0) return fail("it has answered before all was sent");
+    if (JSON.parse(told).length !== size) return fail(`it has responded ${told.slice(0, 80)} to ${size} bytes`);
+    if (toSend > 0) return fail("it has responded before all was sent");
   } else if (received !== size) return fail(`${received} bytes came, not ${size}`);
   passed();
 }

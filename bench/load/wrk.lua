@@ -1,6 +1,6 @@
 -- wrk -s wrk.lua URL -- METHOD BODY: one request, formatted once (no Lua runs for a request), and the result as a line of JSON.
 -- wrk -s wrk.lua URL -- @FILE: the ready-made requests of a file, in turns (lib/requests_file.mjs writes it). Where there is but one, no Lua runs
--- for a request either. One entry may hold several requests, which are then sent at once: all are answered before the next.
+-- for a request either. One entry may hold several requests, which are then sent at once: all get their responses before the next.
 
 -- A processor's time of this whole process, without the start of it. Lua states are several, and this one is the first.
 local began = os.clock()

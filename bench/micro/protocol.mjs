@@ -76,7 +76,7 @@ const SERVER = knownField("Server", "Plinth/0.1.0");
 const DATED = Array.from({ length: 50 }, (_, i) => knownField("Date", `Mon, 23 Nov 2026 12:00:${10 + i} GMT`));
 
 /** The three fields that a server sends with JSON. */
-function answerFields(i) {
+function responseFields(i) {
   const fields = new FieldList();
   fields.addField(SERVER);
   fields.addField(DATED[i % DATED.length]);
@@ -84,7 +84,7 @@ function answerFields(i) {
   return fields;
 }
 
-/** Answers, and takes the answer back before it leaves: one exchange is enough. */
+/** Responds, and takes the response back before it leaves: one exchange is enough. */
 function responseHead() {
   let exchange;
   const one = connection((started) => (exchange = started));
@@ -93,14 +93,14 @@ function responseHead() {
     times: 256,
     run() {
       for (let i = 0; i < 256; i++) {
-        exchange.respond(200, "OK", answerFields(i), 9 + i);
-        if (!exchange.retract()) throw new Error("an answer could not be taken back");
+        exchange.respond(200, "OK", responseFields(i), 9 + i);
+        if (!exchange.retract()) throw new Error("a response could not be taken back");
       }
     },
   };
 }
 
-/** All of it: a request comes, its content is read, it is answered, and the answer leaves. */
+/** All of it: a request comes, its content is read, it gets a response, and that leaves. */
 function exchange({ bytes, ends }) {
   const content = Buffer.from('{"sum":7}');
   const to = new Uint8Array(64);
@@ -110,7 +110,7 @@ function exchange({ bytes, ends }) {
       started.demand();
       sum += started.readInto(to, 0, to.length);
     }
-    started.respond(200, "OK", answerFields(i++), content.length);
+    started.respond(200, "OK", responseFields(i++), content.length);
     started.write(content);
     started.end();
     started.release();
@@ -122,7 +122,7 @@ function exchange({ bytes, ends }) {
       for (const request of requests) {
         one.receive(request);
         const batch = one.pull();
-        if (batch === null) throw new Error("a request was not answered");
+        if (batch === null) throw new Error("a request got no response");
         sum += batch.length;
         one.recycle(batch);
       }

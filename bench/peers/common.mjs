@@ -1,13 +1,13 @@
 // What the peers' programs have in common. Made only of what every runtime has.
 export { listensOn } from "../servers/work.mjs";
 
-/** Bytes of the large answer. */
+/** Bytes of the large response. */
 export const DOWNLOAD = 100 * 1024 * 1024;
 
 /** It is written in pieces of this, which every program makes once. */
 export const PIECE = new Uint8Array(64 * 1024).fill(0x70);
 
-/** The large answer for those that take a web stream, which asks for a piece when there is room for it. */
+/** The large response for those that take a web stream, which asks for a piece when there is room for it. */
 export function pieces() {
   let left = DOWNLOAD;
   return new ReadableStream({

@@ -1,5 +1,5 @@
 // The limit: what one core can do with sockets when HTTP is hardly looked at. It waits with epoll, finds the empty line, scans for
-// the length and for two whole numbers, and answers; all requests that one read brought are answered with one write. It checks
+// the length and for two whole numbers, and responds; all requests that one read brought get their responses in one write. It checks
 // nothing, and serves nobody but the load: POST / and GET /val_a/3/val_b/4.
 #define _GNU_SOURCE
 #include <netinet/in.h>
@@ -73,8 +73,8 @@ static size_t digits_of(long value, char *digits) {
 
 #define PUT(text) written += put(out + written, text, sizeof text - 1)
 
-// Answers every whole request. Gives how many bytes those were, and says whether the connection ends behind them.
-static size_t answer(const char *bytes, size_t length, size_t *answered, int *closes) {
+// Responds to every whole request. Gives how many bytes those were, and says whether the connection ends behind them.
+static size_t respond(const char *bytes, size_t length, size_t *taken, int *closes) {
   const char *p = bytes;
   const char *const end = bytes + length;
   size_t written = 0;
@@ -104,7 +104,7 @@ static size_t answer(const char *bytes, size_t length, size_t *answered, int *cl
     p = next;
     if (*closes) break;
   }
-  *answered = p - bytes;
+  *taken = p - bytes;
   return written;
 }
 
@@ -154,14 +154,14 @@ int main(void) {
       int closes = got <= 0;
       if (got > 0) {
         const size_t length = rest->length + got;
-        size_t answered;
-        const size_t written = answer(in, length, &answered, &closes);
+        size_t taken;
+        const size_t written = respond(in, length, &taken, &closes);
         // The load reads: what is written is taken.
         if (written > 0 && write(fd, out, written) != (ssize_t)written) closes = 1;
-        rest->length = length - answered;
+        rest->length = length - taken;
         if (rest->length > 0) {
           rest->bytes = realloc(rest->bytes, rest->length);
-          memcpy(rest->bytes, in + answered, rest->length);
+          memcpy(rest->bytes, in + taken, rest->length);
         }
       }
       if (closes) {

@@ -22,7 +22,7 @@ export async function upload(handler) {
   handler.sendJson({ length });
 }
 
-/** Writes the large answer. @param {InstanceType<typeof BaseHTTPRequestHandler>} handler */
+/** Writes the large response. @param {InstanceType<typeof BaseHTTPRequestHandler>} handler */
 export async function download(handler) {
   handler.sendResponse(200);
   handler.sendHeader("Content-Type", "application/octet-stream");

@@ -18,17 +18,17 @@ class RequestHandler(BaseHTTPRequestHandler):
     def do_POST(self):
         content_length = int(self.headers["Content-Length"])
         if self.path == "/upload":
-            return self.answer({"length": self.skip(content_length)})
+            return self.respond({"length": self.skip(content_length)})
         request_body = json.loads(self.rfile.read(content_length).decode("utf-8"))
-        self.answer({"sum": request_body["val_a"] + request_body["val_b"]})
+        self.respond({"sum": request_body["val_a"] + request_body["val_b"]})
 
     def do_GET(self):
         if self.path == "/download":
             return self.download()
         _, _, val_a, _, val_b = self.path.split("/")
-        self.answer({"sum": int(val_a) + int(val_b)})
+        self.respond({"sum": int(val_a) + int(val_b)})
 
-    def answer(self, value):
+    def respond(self, value):
         response_body = json.dumps(value).encode("utf-8")
         self.send_response(200)
         self.send_header("Content-Type", "application/json")

@@ -1,7 +1,7 @@
 // The computation that all servers do on request, and what else they must have in common. Made only of what every runtime has.
 
 /**
- * Content of the large answer. On one machine the kernel takes up to 4 MiB of what is written and nobody reads; of less than that a
+ * Content of the large response. On one machine the kernel takes up to 4 MiB of what is written and nobody reads; of less than that a
  * server would see nothing of a slow reader.
  */
 export const LARGE = 8 * 1024 * 1024;

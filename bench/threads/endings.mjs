@@ -42,7 +42,7 @@ export const endings = {
     const beside = additions.run();
     const started = performance.now();
     let counted = 0;
-    const answers = await end(server, context.endings, () => {
+    const responses = await end(server, context.endings, () => {
       if (++counted % 10 === 0) context.tell(`${counted} of ${context.endings} threads ended`);
     });
     const seconds = (performance.now() - started) / 1000;
@@ -51,15 +51,15 @@ export const endings = {
     const others = await additions.result();
     const after = await look(server);
     await server.stop();
-    return report({ endings: context.endings, seconds, answers, others, before, after });
+    return report({ endings: context.endings, seconds, responses, others, before, after });
   },
 };
 
-/** Ends so many threads, in turns each way. @returns how those requests were answered, by way */
+/** Ends so many threads, in turns each way. @returns what those requests got, by way */
 async function end(server, count, onEach = () => {}) {
   const ways = Object.entries(WAYS);
-  const answers = {};
-  // A loop for each way: what a way's requests were answered is known.
+  const responses = {};
+  // A loop for each way: what a way's requests got is known.
   await Promise.all(
     ways.map(async ([way, { underWay }], i) => {
       let left = Math.floor(count / ways.length) + (i < count % ways.length ? 1 : 0);
@@ -69,10 +69,10 @@ async function end(server, count, onEach = () => {}) {
         return format("POST", `/${way}`);
       });
       await asking.done;
-      answers[way] = (await asking.stop()).answers;
+      responses[way] = (await asking.stop()).responses;
     }),
   );
-  return answers;
+  return responses;
 }
 
 /** What a server holds once it has come to rest. */
@@ -88,7 +88,7 @@ async function look({ child, pid }) {
 }
 
 function report(result) {
-  const { endings, seconds, answers, others, before, after } = result;
+  const { endings, seconds, responses, others, before, after } = result;
   const rows = [
     ["", "before", "after", "change"],
     [
@@ -108,9 +108,9 @@ function report(result) {
   for (const [name, was, is] of counts)
     rows.push([name, String(was), String(is), is >= was ? `+${is - was}` : `${is - was}`]);
   const failed = Object.values(others.failures).reduce((sum, n) => sum + n, 0);
-  const notes = Object.entries(answers).map(
+  const notes = Object.entries(responses).map(
     ([way, kinds]) =>
-      `${WAYS[way].said} was answered ${Object.entries(kinds)
+      `${WAYS[way].said} got ${Object.entries(kinds)
         .map(([what, n]) => `${what} (${n})`)
         .join(", ")}`,
   );

@@ -23,7 +23,7 @@ const SETTLING = 500;
 
 const COMPUTATION = format("POST", "/compute", '{"milliseconds":1000}');
 
-/** 50 uploads that bring a megabyte at 1,000 bytes a second; 50 readers that take a large answer at 40 KB a second. */
+/** 50 uploads that bring a megabyte at 1,000 bytes a second; 50 readers that take a large response at 40 KB a second. */
 const SLOW = {
   uploads: 50,
   uploadSize: 1_000_000,
@@ -112,7 +112,7 @@ function report(entries, withSlow) {
       `${figure(median(p99(busy)))} ms`,
       `${signed(more.median)} ms`,
       range(more, signed),
-      figure(median(busy.map(({ computed }) => computed.answered / computed.seconds))),
+      figure(median(busy.map(({ computed }) => computed.responded / computed.seconds))),
       String([...quiet, ...busy].reduce((sum, one) => sum + one.failed, 0)),
     ]);
   }
@@ -124,8 +124,8 @@ function report(entries, withSlow) {
     `The load sent ${lag("p50")} ms (p50), ${lag("p99")} ms (p99) late itself, which is in every figure; its priority: ${runs[0].priority}.`,
   ];
   for (const entry of entries) {
-    for (const what of new Set(entry.busy.flatMap(({ computed }) => Object.keys(computed.answers))))
-      if (what !== "200") notes.push(`${entry.server.name}: computations were answered ${what}`);
+    for (const what of new Set(entry.busy.flatMap(({ computed }) => Object.keys(computed.responses))))
+      if (what !== "200") notes.push(`${entry.server.name}: computations got ${what}`);
     const failures = new Map();
     for (const one of [...entry.quiet, ...entry.busy])
       for (const [why, n] of Object.entries(one.failures)) failures.set(why, (failures.get(why) ?? 0) + n);
@@ -134,10 +134,10 @@ function report(entries, withSlow) {
   }
   if (withSlow) {
     for (const entry of entries) {
-      const { uploaded, uploadsDone, read, answersBegun, answersDone, refused } = entry.busy.at(-1).slow;
+      const { uploaded, uploadsDone, read, responsesBegun, responsesDone, refused } = entry.busy.at(-1).slow;
       const cut = Object.entries(refused).map(([why, n]) => `, ${n} ended by ${why}`);
       notes.push(
-        `${entry.server.name}, slow clients in the last round: ${figure(uploaded / 1000)} KB sent (${uploadsDone} uploads done), ${figure(read / 1000)} KB read (${answersBegun} answers begun, ${answersDone} done)${cut.join("")}`,
+        `${entry.server.name}, slow clients in the last round: ${figure(uploaded / 1000)} KB sent (${uploadsDone} uploads done), ${figure(read / 1000)} KB read (${responsesBegun} responses begun, ${responsesDone} done)${cut.join("")}`,
       );
     }
   }

@@ -1,4 +1,4 @@
-// What it costs to hand a request to a thread and its answer back: an empty handler on the event loop and on threads.
+// What it costs to hand a request to a thread and its response back: an empty handler on the event loop and on threads.
 import { plinth, start } from "../lib/servers.mjs";
 import { median, spread } from "../lib/stats.mjs";
 import { figure, range, signed, table } from "../lib/table.mjs";

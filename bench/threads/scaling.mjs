@@ -37,10 +37,10 @@ export const scaling = {
 async function run(server, seconds) {
   const computations = keepAsking(server.port, UNDER_WAY, () => COMPUTATION);
   await new Promise((resolve) => setTimeout(resolve, seconds * 1000));
-  const { answered, seconds: took, answers } = await computations.stop();
-  const others = Object.keys(answers).filter((what) => what !== "200");
-  if (others.length > 0) throw new Error(`${server.name}: computations were answered ${others.join(", ")}`);
-  return answered / took;
+  const { responded, seconds: took, responses } = await computations.stop();
+  const others = Object.keys(responses).filter((what) => what !== "200");
+  if (others.length > 0) throw new Error(`${server.name}: computations got ${others.join(", ")}`);
+  return responded / took;
 }
 
 function report(entries, machine) {

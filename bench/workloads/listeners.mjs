@@ -1,6 +1,6 @@
 // One event loop that accepts, and two, on all cores, which the load is on as well: how much of them each has taken is said beside.
 import { fileURLToPath } from "node:url";
-import { checkAnswers } from "../lib/check.mjs";
+import { checkResponses } from "../lib/check.mjs";
 import { firstLine } from "../lib/contest.mjs";
 import { peers, versionLabel } from "../lib/peers.mjs";
 import { addition } from "../lib/requests.mjs";
@@ -73,7 +73,7 @@ async function measured({ host, name, args }, count, { file, units, seconds }) {
   const env = { ...host.env, BENCH_LISTENERS: String(count) };
   const server = await start({ name, command: host.command, args, env }, { units });
   try {
-    await checkAnswers(server, [addition()]);
+    await checkResponses(server, [addition()]);
     await wrk(server, { file, connections: CONNECTIONS, seconds: WARM });
     const { perSecond, cpu, loadBusy } = await wrk(server, { file, connections: CONNECTIONS, seconds });
     return { perSecond, serverBusy: cpu * perSecond, loadBusy };

@@ -1,4 +1,4 @@
-// The addition without waiting for answers: what is left when a system call carries many requests.
+// The addition without waiting for responses: what is left when a system call carries many requests.
 import { addition, pipeline } from "../lib/requests.mjs";
 import { FEW, workload } from "../lib/workload.mjs";
 

@@ -15,7 +15,7 @@ export type PlayAll = (tasks: readonly Task[]) => Promise<Float32Array[]>;
 /** Where others can take its place, an actor that takes longer is given up: it may be a machine that has lost its power. */
 const LONGEST_TASK = 30_000; // ms
 
-/** An actor does not answer, or not as it should. Another can take its place. */
+/** An actor does not respond, or not as it should. Another can take its place. */
 class LostActor extends Error {}
 
 export class Actors {
@@ -91,7 +91,7 @@ export class Actors {
       content = await response.arrayBuffer();
     } catch (error) {
       this.#signal.throwIfAborted();
-      throw new LostActor(`${origin} does not answer`, { cause: error });
+      throw new LostActor(`${origin} does not respond`, { cause: error });
     } finally {
       clearTimeout(timer);
       this.#playing.delete(controller);

@@ -3,8 +3,8 @@
  *
  *   ROLLOUT /?seed=7&episodes=16 HTTP/1.1        the policies are the content, one behind the other, as 32-bit floats
  *
- * The answer is the return of each episode (the steps that the pole stood), policy by policy, as 32-bit floats too. Nothing is
- * kept between requests, and the same request has the same answer: any actor can play it, and play it again.
+ * The response is the return of each episode (the steps that the pole stood), policy by policy, as 32-bit floats too. Nothing is
+ * kept between requests, and the same request has the same response: any actor can play it, and play it again.
  */
 import { BaseHTTPRequestHandler, HTTPError } from "plinth";
 import { CartPole } from "./cartpole.ts";

@@ -1,4 +1,4 @@
-/** The addition server as a program: its answers, its options, its signals, and what it says when it cannot start. */
+/** The addition server as a program: its responses, its options, its signals, and what it says when it cannot start. */
 import assert from "node:assert/strict";
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
@@ -66,11 +66,11 @@ function message(method: string, content: string, fields = JSON_FIELD): string {
   return `${method} / HTTP/1.1\r\nHost: a\r\n${fields}Content-Length: ${bytes.length}\r\n\r\n${bytes}`;
 }
 
-function parsed(answer: ReceivedResponse): Record<string, unknown> {
-  return JSON.parse(Buffer.from(answer.body, "latin1").toString()) as Record<string, unknown>;
+function parsed(response: ReceivedResponse): Record<string, unknown> {
+  return JSON.parse(Buffer.from(response.body, "latin1").toString()) as Record<string, unknown>;
 }
 
-describe("what it answers", () => {
+describe("how it responds", () => {
   let program: Program;
   before(async () => {
     program = await new Program(["--port", "0", "--log", "none"]).start();
@@ -85,14 +85,14 @@ describe("what it answers", () => {
         ['{"val_b": -0.5, "val_a": 1e3, "more": null}', 999.5],
         [' {"val_a":0,"val_b":0}\n', 0],
       ] as const) {
-        const answer = await peer.ask(message(method, content));
-        assert.deepEqual([answer.status, answer.get("content-type")], [200, "application/json"]);
-        assert.deepEqual(parsed(answer), { sum });
+        const response = await peer.ask(message(method, content));
+        assert.deepEqual([response.status, response.get("content-type")], [200, "application/json"]);
+        assert.deepEqual(parsed(response), { sum });
       }
     }
     for (const type of ["application/json; charset=utf-8", "Application/JSON", "application/json;charset=utf-8"]) {
-      const answer = await peer.ask(message("POST", '{"val_a": 3, "val_b": 4}', `Content-Type: ${type}\r\n`));
-      assert.deepEqual(parsed(answer), { sum: 7 }, type);
+      const response = await peer.ask(message("POST", '{"val_a": 3, "val_b": 4}', `Content-Type: ${type}\r\n`));
+      assert.deepEqual(parsed(response), { sum: 7 }, type);
     }
   });
 
@@ -116,8 +116,8 @@ describe("what it answers", () => {
   test("chunks", async (t) => {
     const peer = await program.connect(t);
     const head = `GET / HTTP/1.1\r\nHost: a\r\n${JSON_FIELD}Transfer-Encoding: chunked\r\n\r\n`;
-    const answer = await peer.ask(`${head}9\r\n{"val_a":\r\nd\r\n 3,"val_b":4}\r\n0\r\n\r\n`);
-    assert.deepEqual(parsed(answer), { sum: 7 });
+    const response = await peer.ask(`${head}9\r\n{"val_a":\r\nd\r\n 3,"val_b":4}\r\n0\r\n\r\n`);
+    assert.deepEqual(parsed(response), { sum: 7 });
   });
 
   test("422 for what are no numbers, all of it at once, and where", async (t) => {
@@ -137,9 +137,9 @@ describe("what it answers", () => {
       ["null", ["#"]],
       ['"x"', ["#"]],
     ] as const) {
-      const answer = await peer.ask(message("POST", content));
-      assert.deepEqual([answer.status, answer.get("content-type")], [422, "application/problem+json"], content);
-      const problem = parsed(answer);
+      const response = await peer.ask(message("POST", content));
+      assert.deepEqual([response.status, response.get("content-type")], [422, "application/problem+json"], content);
+      const problem = parsed(response);
       assert.deepEqual([problem["title"], problem["status"]], ["Unprocessable Content", 422]);
       const errors = problem["errors"] as { pointer: string; detail: string }[];
       assert.deepEqual(
@@ -162,9 +162,9 @@ describe("what it answers", () => {
       '{"val_a": 3, "val_b": 4} x',
       "\ufeff{}",
     ]) {
-      const answer = await peer.ask(message("POST", content));
-      assert.deepEqual([answer.status, parsed(answer)["title"]], [400, "Bad Request"], content);
-      assert.doesNotMatch(answer.body, /\.[jt]s\b|node:/);
+      const response = await peer.ask(message("POST", content));
+      assert.deepEqual([response.status, parsed(response)["title"]], [400, "Bad Request"], content);
+      assert.doesNotMatch(response.body, /\.[jt]s\b|node:/);
     }
     const noText = `POST / HTTP/1.1\r\nHost: a\r\n${JSON_FIELD}Content-Length: 3\r\n\r\n"\xff"`;
     assert.equal((await peer.ask(noText)).status, 400);
@@ -190,10 +190,10 @@ describe("what it answers", () => {
     const peer = await program.connect(t);
     for (const method of ["GET", "POST", "QUERY"]) {
       for (const type of ["text/plain", "application/jsonp", "multipart/form-data; boundary=a", "*/*", ""]) {
-        const answer = await peer.ask(message(method, '{"val_a": 3, "val_b": 4}', `Content-Type: ${type}\r\n`));
-        assert.equal(answer.status, 415, `${method} ${type}`);
+        const response = await peer.ask(message(method, '{"val_a": 3, "val_b": 4}', `Content-Type: ${type}\r\n`));
+        assert.equal(response.status, 415, `${method} ${type}`);
         for (const field of ["accept", "accept-query"])
-          assert.equal(answer.get(field), "application/json, application/x-www-form-urlencoded");
+          assert.equal(response.get(field), "application/json, application/x-www-form-urlencoded");
       }
     }
   });
@@ -209,24 +209,24 @@ describe("what it answers", () => {
 
   test("a QUERY must say what its content is", async (t) => {
     const peer = await program.connect(t);
-    const answer = await peer.ask(message("QUERY", '{"val_a": 3, "val_b": 4}', ""));
-    assert.equal(answer.status, 400);
-    assert.match(String(parsed(answer)["detail"]), /Content-Type/);
+    const response = await peer.ask(message("QUERY", '{"val_a": 3, "val_b": 4}', ""));
+    assert.equal(response.status, 400);
+    assert.match(String(parsed(response)["detail"]), /Content-Type/);
   });
 
   test("RICKROLL", async (t) => {
     const peer = await program.connect(t);
-    const answer = await peer.ask(request("RICKROLL"));
-    assert.equal(answer.status, 200);
-    assert.match(answer.body, /^Never gonna give you up/);
+    const response = await peer.ask(request("RICKROLL"));
+    assert.equal(response.status, 200);
+    assert.match(response.body, /^Never gonna give you up/);
   });
 
   test("405 for known methods that it has not, 501 for unknown ones, HEAD and OPTIONS for nothing", async (t) => {
     const peer = await program.connect(t);
     for (const method of ["PUT", "DELETE", "PATCH", "TRACE"]) {
-      const answer = await peer.ask(request(method));
-      assert.equal(answer.status, 405);
-      assert.deepEqual(answer.get("allow")?.split(", ").sort(), [
+      const response = await peer.ask(request(method));
+      assert.equal(response.status, 405);
+      assert.deepEqual(response.get("allow")?.split(", ").sort(), [
         "GET",
         "HEAD",
         "OPTIONS",
@@ -330,8 +330,8 @@ for (const signal of ["SIGTERM", "SIGINT"] as const) {
     await idle.endOfConnection();
     await idle.end();
     await busy.send(sum.slice(-1));
-    const answer = await busy.response();
-    assert.deepEqual([parsed(answer), answer.get("connection")], [{ sum: 7 }, "close"]);
+    const response = await busy.response();
+    assert.deepEqual([parsed(response), response.get("connection")], [{ sum: 7 }, "close"]);
     await busy.end();
     assert.deepEqual(await program.ended, { status: 0, signal: null });
     assert.equal(program.stderr, "");

@@ -6,7 +6,7 @@ import type { TestContext } from "node:test";
 import { importBench } from "./import.ts";
 import { testOnNode as test } from "../support/runtime.ts";
 
-interface Answer {
+interface ReadResponse {
   readonly status: number;
   readonly type: string;
   readonly body: string;
@@ -14,9 +14,9 @@ interface Answer {
   readonly closes: boolean;
 }
 
-const { takeAnswers, converse } = await importBench<{
-  takeAnswers(received: Buffer, ended?: boolean): { answers: Answer[]; used: number };
-  converse(port: number, pieces: readonly { bytes: Buffer; count: number }[], ends?: boolean): Promise<Answer[]>;
+const { takeFinalResponses, converse } = await importBench<{
+  takeFinalResponses(received: Buffer, ended?: boolean): { responses: ReadResponse[]; used: number };
+  converse(port: number, pieces: readonly { bytes: Buffer; count: number }[], ends?: boolean): Promise<ReadResponse[]>;
 }>("load/conversation.mjs");
 
 const PLAIN = 'HTTP/1.1 200 OK\r\nContent-Type: application/json\r\ncontent-length: 9\r\n\r\n{"sum":7}';
@@ -25,31 +25,35 @@ const CHUNKED =
 const INTERIM = "HTTP/1.1 100 Continue\r\n\r\n";
 const TO_THE_END = "HTTP/1.0 404 Not Found\r\nServer: x\r\n\r\nnothing";
 
-test("answers are read one behind another, with what each says of itself", () => {
-  const { answers, used } = takeAnswers(Buffer.from(PLAIN + PLAIN + CHUNKED));
+test("responses are read one behind another, with what each says of itself", () => {
+  const { responses, used } = takeFinalResponses(Buffer.from(PLAIN + PLAIN + CHUNKED));
   const plain = { status: 200, type: "application/json", body: '{"sum":7}', length: PLAIN.length, closes: false };
   const coded = { status: 201, type: "", body: '{"sum":7}', length: CHUNKED.length, closes: true };
-  assert.deepEqual(answers, [plain, plain, coded]);
+  assert.deepEqual(responses, [plain, plain, coded]);
   assert.equal(used, 2 * PLAIN.length + CHUNKED.length);
 });
 
-test("of an answer that is not all there nothing is taken", () => {
+test("of a response that is not all there nothing is taken", () => {
   for (const whole of [PLAIN, CHUNKED]) {
     for (let n = 0; n < whole.length; n++)
-      assert.deepEqual(takeAnswers(Buffer.from(whole.slice(0, n))), { answers: [], used: 0 }, whole.slice(0, n));
-    assert.deepEqual(takeAnswers(Buffer.from(PLAIN + whole.slice(0, -1))).used, PLAIN.length);
+      assert.deepEqual(
+        takeFinalResponses(Buffer.from(whole.slice(0, n))),
+        { responses: [], used: 0 },
+        whole.slice(0, n),
+      );
+    assert.deepEqual(takeFinalResponses(Buffer.from(PLAIN + whole.slice(0, -1))).used, PLAIN.length);
   }
 });
 
-test("interim responses are no answers", () => {
-  const { answers, used } = takeAnswers(Buffer.from(INTERIM + PLAIN + INTERIM));
-  assert.deepEqual([answers.map(({ status }) => status), used], [[200], 2 * INTERIM.length + PLAIN.length]);
+test("interim responses are no responses", () => {
+  const { responses, used } = takeFinalResponses(Buffer.from(INTERIM + PLAIN + INTERIM));
+  assert.deepEqual([responses.map(({ status }) => status), used], [[200], 2 * INTERIM.length + PLAIN.length]);
 });
 
-test("an answer without a length lasts until its connection ends", () => {
-  assert.equal(takeAnswers(Buffer.from(TO_THE_END)).used, 0);
-  const { answers, used } = takeAnswers(Buffer.from(TO_THE_END), true);
-  assert.deepEqual([answers[0].body, answers[0].closes, used], ["nothing", true, TO_THE_END.length]);
+test("a response without a length lasts until its connection ends", () => {
+  assert.equal(takeFinalResponses(Buffer.from(TO_THE_END)).used, 0);
+  const { responses, used } = takeFinalResponses(Buffer.from(TO_THE_END), true);
+  assert.deepEqual([responses[0].body, responses[0].closes, used], ["nothing", true, TO_THE_END.length]);
 });
 
 /** A server that is given each piece that comes, and counts its connections. */
@@ -73,15 +77,15 @@ async function serve(t: TestContext, onPiece: (socket: Socket, text: string) => 
 
 const piece = (text: string, count = 1) => ({ bytes: Buffer.from(text), count });
 
-test("pieces are sent on one connection while the server keeps it, and on a new one behind an answer that closes", async (t) => {
+test("pieces are sent on one connection while the server keeps it, and on a new one behind a response that closes", async (t) => {
   const seen = await serve(t, (socket, text) => {
     if (text === "two") socket.write(PLAIN + PLAIN);
     else if (text === "last") socket.end(CHUNKED);
     else socket.write(PLAIN);
   });
-  const answers = await converse(seen.port, [piece("one"), piece("two", 2), piece("last"), piece("one")]);
+  const responses = await converse(seen.port, [piece("one"), piece("two", 2), piece("last"), piece("one")]);
   assert.deepEqual(
-    answers.map(({ status }) => status),
+    responses.map(({ status }) => status),
     [200, 200, 200, 201, 200],
   );
   assert.equal(seen.connections, 2);
@@ -89,18 +93,18 @@ test("pieces are sent on one connection while the server keeps it, and on a new 
 
 test("a server that ends connections without saying so has each piece on a connection of its own", async (t) => {
   const seen = await serve(t, (socket) => socket.end(PLAIN));
-  const answers = await converse(seen.port, [piece("one"), piece("two")], true);
-  assert.equal(answers.length, 2);
+  const responses = await converse(seen.port, [piece("one"), piece("two")], true);
+  assert.equal(responses.length, 2);
   assert.equal(seen.connections, 2);
 });
 
-test("an answer that does not come, and one too many, are told", async (t) => {
+test("a response that does not come, and one too many, are told", async (t) => {
   const seen = await serve(t, (socket, text) => {
     if (text === "none") socket.destroy();
     else socket.write(PLAIN + PLAIN);
   });
   await assert.rejects(converse(seen.port, [piece("none")]), /closed|ECONNRESET/);
-  await assert.rejects(converse(seen.port, [piece("twice")]), /2 answers to 1 requests/);
+  await assert.rejects(converse(seen.port, [piece("twice")]), /2 responses to 1 requests/);
 });
 
 test("what is malformed is told, and not waited for", async (t) => {

@@ -16,7 +16,7 @@ const wrkProgram = requireProgram("wrk");
 const onLinux = process.platform === "linux" ? false : "reads Linux's /proc";
 
 const { wrk } = await importBench<{
-  wrk(server: object, what: object): Promise<Record<"perSecond" | "answerBytes" | "loadBusy" | "broken", number>>;
+  wrk(server: object, what: object): Promise<Record<"perSecond" | "responseBytes" | "loadBusy" | "broken", number>>;
 }>("lib/wrk.mjs");
 const { writeRequests } = await importBench<{ writeRequests(requests: readonly Uint8Array[]): string }>(
   "lib/requests_file.mjs",
@@ -49,14 +49,14 @@ test("wrk sends ready-made requests in turns, and several at once", { skip: onLi
   const found = await wrk(server, { file, connections: 2, seconds: 1 });
   assert.ok(found.perSecond > 0 && found.broken === 0, JSON.stringify(found));
   assert.ok(found.loadBusy > 0 && found.loadBusy < 1.1, `busy: ${found.loadBusy}`);
-  assert.ok(found.answerBytes > 100 && found.answerBytes < 250, `${found.answerBytes} bytes`);
+  assert.ok(found.responseBytes > 100 && found.responseBytes < 250, `${found.responseBytes} bytes`);
   const [a = 0, b = 0] = [targets.get("/a"), targets.get("/b")];
   assert.ok(a > 0 && Math.abs(a - b) <= 4, `${a} and ${b}`);
 
   const many = writeRequests([Buffer.concat([ask("/c"), ask("/c"), ask("/c")])]);
-  const { answerBytes } = await wrk(server, { file: many, connections: 2, seconds: 1 });
-  // It counts three answers for a piece.
-  assert.ok(Math.abs(answerBytes / found.answerBytes - 1) < 0.05, `${answerBytes} and ${found.answerBytes}`);
+  const { responseBytes } = await wrk(server, { file: many, connections: 2, seconds: 1 });
+  // It counts three responses for a piece.
+  assert.ok(Math.abs(responseBytes / found.responseBytes - 1) < 0.05, `${responseBytes} and ${found.responseBytes}`);
 });
 
 test(
@@ -127,7 +127,7 @@ test("an upload is sent again and again, also to a server that ends the connecti
   const wrong = await serve(t, (request, response) => {
     request.resume().on("end", () => response.writeHead(200, { "Content-Length": 12 }).end('{"length":1}'));
   });
-  assert.match((await transfer(wrong, "upload")).error ?? "", /answered \{"length":1\} to 3000000 bytes/);
+  assert.match((await transfer(wrong, "upload")).error ?? "", /responded \{"length":1\} to 3000000 bytes/);
 });
 
 test("a thread that has come and gone between two looks is counted with its process", { skip: onLinux }, () => {

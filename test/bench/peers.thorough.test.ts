@@ -1,4 +1,4 @@
-/** The peers of the benchmark: how they are named and started, and that those that need no package of bench's answer. */
+/** The peers of the benchmark: how they are named and started, and that those that need no package of bench respond. */
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
 import { once } from "node:events";
@@ -109,7 +109,7 @@ const asks: Record<string, (url: string) => Promise<void>> = {
 
 const own = peers.filter(({ name, runtime }) => runtime === "node20" && /^(plinth|node-http)$/.test(name));
 for (const peer of own) {
-  test(`${peer.label} answers what it says that it serves`, async () => {
+  test(`${peer.label} responds with what it says that it serves`, async () => {
     await withProgram(peer, async (url) => {
       for (const what of peer.serves) await asks[what](url);
     });

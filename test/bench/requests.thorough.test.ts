@@ -1,4 +1,4 @@
-/** The requests that the benchmarks send, and what of the answers is looked at: with a wrong one a figure says nothing. */
+/** The requests that the benchmarks send, and what of the responses is looked at: with a wrong one a figure says nothing. */
 import assert from "node:assert/strict";
 import { HTTPServer } from "plinth";
 import { AdditionHandler } from "../../apps/addition/handler.ts";
@@ -19,9 +19,9 @@ const { addition, pipeline, browserRequest, variedRequests, grownHead, upload } 
   upload(size: number): { bytes: Buffer; lengths: readonly number[] };
 }>("lib/requests.mjs");
 
-const { checkAnswers, fault } = await importBench<{
-  checkAnswers(server: { port: number }, exchanges: readonly Exchange[], ends?: boolean): Promise<number>;
-  fault(answer: { status: number; type: string; body: string }, wanted: object): string | undefined;
+const { checkResponses, fault } = await importBench<{
+  checkResponses(server: { port: number }, exchanges: readonly Exchange[], ends?: boolean): Promise<number>;
+  fault(response: { status: number; type: string; body: string }, wanted: object): string | undefined;
 }>("lib/check.mjs");
 
 const { packRequests } = await importBench<{ packRequests(requests: readonly Uint8Array[]): Buffer }>(
@@ -30,7 +30,7 @@ const { packRequests } = await importBench<{ packRequests(requests: readonly Uin
 
 const headOf = (bytes: Buffer): string => bytes.toString("latin1", 0, bytes.indexOf("\r\n\r\n") + 4);
 
-test("the addition server understands every request, and its answers are what is expected", async (t) => {
+test("the addition server understands every request, and its responses are what is expected", async (t) => {
   const httpd = new HTTPServer(["127.0.0.1", 0], AdditionHandler, { log: "none" });
   await httpd.serverActivate();
   const serving = httpd.serveForever();
@@ -40,19 +40,19 @@ test("the addition server understands every request, and its answers are what is
   });
   const server = { port: httpd.serverAddress[1] };
 
-  const length = await checkAnswers(server, [
+  const length = await checkResponses(server, [
     addition(),
     pipeline(addition(), 16),
     browserRequest(),
     grownHead(14_000),
   ]);
   assert.ok(length > 100 && length < 300, `${length} bytes`);
-  await checkAnswers(server, variedRequests(2048));
-  await checkAnswers(server, [addition([["Connection", "close"]]), addition([["Connection", "close"]])], true);
+  await checkResponses(server, variedRequests(2048));
+  await checkResponses(server, [addition([["Connection", "close"]]), addition([["Connection", "close"]])], true);
   const wrong = { ...addition(), sums: [8] };
   await assert.rejects(
-    checkAnswers(server, [addition(), wrong]),
-    /it has answered 200 .*sum.*7.* where 200 \{"sum":8\}/,
+    checkResponses(server, [addition(), wrong]),
+    /it has responded 200 .*sum.*7.* where 200 \{"sum":8\}/,
   );
 });
 
@@ -99,10 +99,10 @@ test("a pipeline is the same request so many times, with as many sums", () => {
   assert.deepEqual(sums, [7, 7, 7]);
 });
 
-test("an answer is right only with its status, its type, and nothing but what was wanted", () => {
+test("a response is right only with its status, its type, and nothing but what was wanted", () => {
   const right = { status: 200, type: "application/json; charset=utf-8", body: '{"sum": 7}\n' };
   assert.equal(fault(right, { sum: 7 }), undefined);
-  assert.match(fault({ ...right, status: 500 }, { sum: 7 }) ?? "", /answered 500/);
+  assert.match(fault({ ...right, status: 500 }, { sum: 7 }) ?? "", /responded 500/);
   assert.match(fault({ ...right, type: "text/plain" }, { sum: 7 }) ?? "", /type "text\/plain"/);
   for (const body of ['{"sum":8}', '{"sum":"7"}', '{"sum":7,"more":1}', "{}", "7", ""])
     assert.match(fault({ ...right, body }, { sum: 7 }) ?? "", /where 200 \{"sum":7\} was right/, body);

@@ -1,4 +1,4 @@
-/** examples/actions.ts: its own methods, what they answer, and what is wrong with a request. */
+/** examples/actions.ts: its own methods, how they respond, and what is wrong with a request. */
 import assert from "node:assert/strict";
 import { test, type TestContext } from "node:test";
 import { type ReceivedResponse, connect, type SocketClient } from "../server/support.ts";

@@ -1,4 +1,4 @@
-/** examples/drip.ts: an answer that comes in pieces, and a handler that ends with its client. */
+/** examples/drip.ts: a response that comes in pieces, and a handler that ends with its client. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { connect, request, until } from "../server/support.ts";

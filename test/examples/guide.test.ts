@@ -1,7 +1,7 @@
 /**
  * The programs in README.md, docs/GUIDE.md, docs/THREADS.md and docs/RUNTIMES.md: every block of TypeScript compiles by itself, as strictly as tsc can
  * be asked to, and runs; where the tests are sources, it runs as it is. One that serves is sent the curl commands of the console block
- * behind it, and must answer as that says, also when its server is a threading one; any other must end well, and print what the text
+ * behind it, and must respond as that says, also when its server is a threading one; any other must end well, and print what the text
  * block behind it says.
  */
 import assert from "node:assert/strict";
@@ -135,7 +135,7 @@ test("every program in README.md and the guides compiles, runs and does what the
         assert.match(command, /(?:^|\| )curl /, `${place} has a command of another kind`);
         const printed = await run("sh", ["-c", command.replaceAll(":8000", `:${port}`)], cwd);
         const said = withoutTimes(printed).replaceAll(`:${port}`, ":8000");
-        // Where an answer has no line feed at its end, the page has.
+        // Where a response has no line feed at its end, the page has.
         assert.equal(said.replace(/\n$/, ""), withoutTimes(output).replace(/\n$/, ""), `${command}\n${log()}`);
       }
     });

@@ -181,7 +181,7 @@ function rollout(httpd: HTTPServer, query: string, body: Uint8Array): Promise<In
   return httpd.inject({ method: "ROLLOUT", path: `/?${query}`, body });
 }
 
-test("the answer is the return of every episode, policy by policy, and the same again", async (t) => {
+test("the response is the return of every episode, policy by policy, and the same again", async (t) => {
   const { httpd, log } = await serve(t, 1);
   const response = await rollout(httpd, "seed=7&episodes=5", bytesOf(GOOD, BAD, GOOD));
   assert.equal(response.status, 200);
@@ -238,7 +238,7 @@ test("what cannot be played is refused, and why is said", async (t) => {
 const testRollout = testOn("node", "deno");
 
 testRollout(
-  "while threads play, the server answers; and when their learners leave, they play no further",
+  "while threads play, the server responds; and when their learners leave, they play no further",
   async (t) => {
     const { httpd, origin, log } = await serve(t, 3);
     const leave = new AbortController();
@@ -387,7 +387,7 @@ testRollout("what is lost when all else is done is played all the same", async (
 });
 
 thoroughly(testRollout)(
-  "an actor that does not answer is given up where another can take its place, and waited for where none can",
+  "an actor that does not respond is given up where another can take its place, and waited for where none can",
   async (t) => {
     const late: BaseHTTPRequestHandler[] = [];
     const response = (handler: BaseHTTPRequestHandler): void => {
@@ -425,7 +425,7 @@ testRollout(
     const nobody = await impostor(t, die);
     await assert.rejects(actorsAt([nobody]).playAll(tasks), (error: Error) => {
       assert.match(error.message, /there is no actor left/);
-      assert.match((error.cause as Error).message, /^http:.* does not answer$/);
+      assert.match((error.cause as Error).message, /^http:.* does not respond$/);
       return true;
     });
     const { origin } = await serve(t, 1);
@@ -628,7 +628,7 @@ thoroughly(testRollout)("the actors may be elsewhere", async (t) => {
   const nobody = await impostor(t, die);
   const failed = await run(cwd, "--actor", nobody);
   assert.equal(failed.status, 2);
-  assert.ok(failed.stderr.startsWith(`rollouts: there is no actor left: ${nobody} does not answer: `), failed.stderr);
+  assert.ok(failed.stderr.startsWith(`rollouts: there is no actor left: ${nobody} does not respond: `), failed.stderr);
 });
 
 thoroughly(test)("what is wrong on the command line is said in a line", async (t) => {

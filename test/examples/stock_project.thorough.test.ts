@@ -93,8 +93,8 @@ export class Handler extends BaseHTTPRequestHandler {
 }
 
 export async function probe(httpd: HTTPServer): Promise<Response> {
-  const answer = await httpd.inject({ method: "POST", body: new Uint8Array(1) });
-  return new Response(answer.body, { status: answer.status });
+  const response = await httpd.inject({ method: "POST", body: new Uint8Array(1) });
+  return new Response(response.body, { status: response.status });
 }
 `;
 

@@ -87,7 +87,7 @@ test("each response has its own fields and content", async (t) => {
   );
 });
 
-test("one that was answered otherwise while it began leaves nothing to the next", async (t) => {
+test("one that got another response while it began leaves nothing to the next", async (t) => {
   class Overloaded extends BaseHTTPRequestHandler {
     #refused = false;
 

@@ -103,7 +103,7 @@ for (const [name, how] of Object.entries({
   });
 }
 
-test("a fault behind the time is logged, and answered no more", async (t) => {
+test("a fault behind the time is logged, and changes no response", async (t) => {
   class Handler extends BaseHTTPRequestHandler {
     async do_GET(): Promise<void> {
       await new Promise((resolve) => this.signal.addEventListener("abort", resolve));

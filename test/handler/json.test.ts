@@ -238,13 +238,13 @@ test("validate does for any value what json(schema) does for content", async () 
   for (const value of [query("page=x&to=y"), {}, null]) {
     const error = await validate(Place, value).then(String, (error: unknown) => error);
     assert.ok(error instanceof HTTPError);
-    const answer = await post("", async () => {
+    const response = await post("", async () => {
       throw error;
     });
     const sent = await post(JSON.stringify(value), async function () {
       await this.json(Place);
     });
-    assert.deepEqual([answer.status, answer.json()], [422, sent.json()]);
+    assert.deepEqual([response.status, response.json()], [422, sent.json()]);
   }
   // A schema may take its time.
   const Later = z.string().refine(async (text) => (await Promise.resolve(text)) === "yes");

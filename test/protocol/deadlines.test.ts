@@ -198,7 +198,7 @@ describe("content that a handler waits for", () => {
     expectAt(driver.feed("1;" + "a".repeat(5_000)), 1_000, refused);
   });
 
-  test("and has begun to be answered is cut, or reset where it would look complete", () => {
+  test("and whose response has begun is cut, or reset where it would look complete", () => {
     for (const [version, length, closing] of [
       ["1.1", 5, "cut"],
       ["1.1", -1, "cut"],

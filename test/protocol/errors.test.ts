@@ -63,7 +63,7 @@ function run(
 describe("every protocol error", () => {
   for (const error of PROTOCOL_ERRORS) {
     const { code, status, message } = error;
-    test(`${code} is reached, and answered with ${status}`, () => {
+    test(`${code} is reached, and responded to with ${status}`, () => {
       const { data, ...how } = reached[code];
       for (const split of ["whole", "bytes"] as const) {
         const { driver, output } = run(data, how, split);

@@ -152,7 +152,7 @@ describe("abort", () => {
       }
       assert.deepEqual(call.heard, []);
     });
-    test(`a handler that settles ${what} has ${closing === null ? "answered" : "given up"}`, () => {
+    test(`a handler that settles ${what} has ${closing === null ? "responded" : "given up"}`, () => {
       const driver = new Driver().feed(request);
       give(driver.call);
       driver.call.release();

@@ -1,4 +1,4 @@
-/** CONNECT, answered with 2xx: from then on both sides say what they like (RFC 9110 §9.3.6). */
+/** CONNECT with a 2xx response: from then on both sides say what they like (RFC 9110 §9.3.6). */
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { type Call, Driver } from "../support/driver.ts";
@@ -17,7 +17,7 @@ describe("CONNECT (RFC 9110 §9.3.6)", () => {
     return { driver, call };
   }
 
-  test("answered with 2xx makes a tunnel: what comes is content, however it looks, until the peer ends it", () => {
+  test("a 2xx response makes a tunnel: what comes is content, however it looks, until the peer ends it", () => {
     const { driver, call } = open("early" + GET);
     assert.equal(call.exchange.bodyLength, -1);
     assert.equal(call.readAll(), 0);

@@ -52,7 +52,7 @@ const PROGRAM = `
     socket.on("close", () => resolve(text.split("\\r\\n\\r\\n")[1] ?? ""));
   });
 
-  /** Asks until a thread other than the main one has answered. */
+  /** Asks until a thread other than the main one has responded. */
   const askElsewhere = async (httpd) => {
     for (;;) {
       const [thread, number] = (await ask(httpd)).split(" ").map(Number);

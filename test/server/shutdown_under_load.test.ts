@@ -113,7 +113,7 @@ for (const mode of modes) {
   });
 }
 
-test("connections that wait to be accepted when the signal comes are accepted, and their requests answered", async (t) => {
+test("connections that wait to be accepted when the signal comes are accepted, and their requests responded to", async (t) => {
   const folder = folderWith(t, { "main.js": MAIN, "handler.js": HANDLER });
   const program = await start(t, folder, "on the event loop");
   const blocking = net.connect(program.port, "127.0.0.1");

@@ -68,7 +68,7 @@ class Handler extends BaseHTTPRequestHandler {
     }
   }
 
-  /** Has answered in full when it throws: nothing has left yet. */
+  /** Has responded in full when it throws: nothing has left yet. */
   do_EARLY(): void {
     this.#response("all is well");
     throw new Error("it is not");

@@ -37,7 +37,7 @@ export const END = 4;
 export const CREDIT = 5;
 /** From the client: it has lost interest. */
 export const CANCEL = 6;
-/** From the server: the request will not be answered, or not to its end. */
+/** From the server: the request will have no response, or not to its end. */
 export const RESET = 7;
 /** From the server: later requests will be reset. */
 export const GOAWAY = 8;
@@ -114,7 +114,7 @@ export class MuxConnection implements Connection {
   receiveEnd(): void {
     this.#ended = true;
     for (const exchange of this.#streams.values()) {
-      // What came whole is still answered.
+      // What came whole still gets its response.
       if (exchange.received) exchange.sink.onGone({ kind: "half-closed" });
       else this.#drop(exchange, { kind: "closed" });
     }

@@ -83,8 +83,8 @@ describe("a handler that", { concurrency: 3 }, () => {
   }
 });
 
-test("who was answered before the thread ended has that response, and nobody else is hurt", async () => {
-  for (let i = 0; i < 5; i++) assert.equal(await meet("/answersAndExits"), "200");
+test("who had a response before the thread ended keeps it, and nobody else is hurt", async () => {
+  for (let i = 0; i < 5; i++) assert.equal(await meet("/respondsAndExits"), "200");
 });
 
 test("what was lost is counted, and replaced", async (t) => {

@@ -472,9 +472,9 @@ export class Faulty extends Steered {
     return new Promise(() => {});
   }
 
-  /** Has answered before its thread ends. */
-  async answersAndExits(): Promise<void> {
-    this.sendText("answered");
+  /** Has responded before its thread ends. */
+  async respondsAndExits(): Promise<void> {
+    this.sendText("responded");
     setImmediate(() => process.exit(0));
   }
 }

@@ -44,7 +44,7 @@ function explore(play: Play, interruptions: number, faulty?: (memory: PoolMemory
   }).explore();
 }
 
-/** The event loop may count on the thread that has taken the first request, and that waits for the second to be answered. */
+/** The event loop may count on the thread that has taken the first request, and that waits for the response to the second. */
 const counted: Play = { requests: [[4], []], handler: "awaits", threads: 2, waits: true };
 
 describe("no wake-up is lost", () => {

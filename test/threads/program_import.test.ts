@@ -15,7 +15,7 @@ const IMPORTS = `import { BaseHTTPRequestHandler, HTTPServer, Router, ThreadingH
 import { isMainThread, threadId } from "node:worker_threads";
 `;
 
-/** Serves, asks for each path, says what was answered, and shuts down. */
+/** Serves, asks for each path, says what the responses were, and shuts down. */
 const ASK = `
 async function ask(httpd, ...paths) {
   await httpd.serverActivate();

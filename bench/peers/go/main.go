@@ -29,7 +29,7 @@ type length struct {
 	Length int64 `json:"length"`
 }
 
-func answer(w http.ResponseWriter, value any) {
+func respond(w http.ResponseWriter, value any) {
 	text, err := json.Marshal(value)
 	if err != nil {
 		http.Error(w, err.Error(), http.StatusInternalServerError)
@@ -49,7 +49,7 @@ func add(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, err.Error(), http.StatusBadRequest)
 		return
 	}
-	answer(w, sum{in.A + in.B})
+	respond(w, sum{in.A + in.B})
 }
 
 // Patterns with names in them are younger than the Go that Debian has.
@@ -65,7 +65,7 @@ func addByPath(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, "not two numbers", http.StatusBadRequest)
 		return
 	}
-	answer(w, sum{a + b})
+	respond(w, sum{a + b})
 }
 
 func takeUpload(w http.ResponseWriter, r *http.Request) {
@@ -74,7 +74,7 @@ func takeUpload(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, err.Error(), http.StatusBadRequest)
 		return
 	}
-	answer(w, length{n})
+	respond(w, length{n})
 }
 
 func sendDownload(w http.ResponseWriter, r *http.Request) {

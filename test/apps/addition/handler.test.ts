@@ -332,15 +332,15 @@ describe("415", () => {
 
   test("it comes before the content, which a client may wait to send", async () => {
     for (const target of ["POST /", "POST /x", "POST /?val_a=3&val_b=4"]) {
-      const answered = new Gate();
+      const responded = new Gate();
       async function* content(): AsyncGenerator<string> {
-        await answered.opened;
+        await responded.opened;
         yield "{}";
       }
       const type = { "Content-Type": "text/plain", Expect: "100-continue" };
       const { status, informational } = await ask(target, type, content());
       assert.deepEqual([status, informational], [415, []], target);
-      answered.open();
+      responded.open();
     }
   });
 

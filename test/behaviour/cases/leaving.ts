@@ -129,7 +129,10 @@ export function leaving(mode: Mode, test: Register, testEarly: Register): void {
     assert.equal((await logged(served, /stubborn: (.*)/))[1], "alone", "the server hears of it before the writer ends");
     assert.equal((await other.request({ path: "/quick" })).text, "quick");
     await checkServer(served);
-    assert.ok(!served.log().some((line) => line.includes("stubborn: over")), "it was answered before that was over");
+    assert.ok(
+      !served.log().some((line) => line.includes("stubborn: over")),
+      "it had its response before that was over",
+    );
     await logged(served, /stubborn: over, true/);
   });
 

@@ -1,12 +1,12 @@
 /** What leaves for what a handler says: the head, the length, and what is not content. */
 import assert from "node:assert/strict";
-import { Answering, Named, Timed } from "../handlers.ts";
+import { Responding, Named, Timed } from "../handlers.ts";
 import type { Mode } from "../mode.ts";
 import { connect, logged, readText, type Register } from "../tools.ts";
 
 export function responses(mode: Mode, test: Register, testEarly: Register): void {
   test("status, reason, headers and content are what the handler sent, in its order, with Server and Date", async (t) => {
-    const client = await connect(t, mode, Answering);
+    const client = await connect(t, mode, Responding);
     const response = await client.request({ path: "/fields" });
     assert.equal(response.status, 201);
     assert.equal(response.reason, mode.has.reasons ? "Made to Measure" : "");
@@ -28,7 +28,7 @@ export function responses(mode: Mode, test: Register, testEarly: Register): void
   });
 
   test("sendResponseOnly sends neither Server nor Date; versionString is what Server says", async (t) => {
-    const bare = await (await connect(t, mode, Answering)).request({ path: "/bare" });
+    const bare = await (await connect(t, mode, Responding)).request({ path: "/bare" });
     assert.deepEqual([bare.headers.get("server"), bare.headers.get("date")], [null, null]);
     const named = await (await connect(t, mode, Named)).request({ path: "/empty" });
     assert.equal(named.headers.get("server"), "Teapot/1");
@@ -40,12 +40,12 @@ export function responses(mode: Mode, test: Register, testEarly: Register): void
   });
 
   test("a length may be announced as a number or as text", async (t) => {
-    const response = await (await connect(t, mode, Answering)).request({ path: "/length-as-text" });
+    const response = await (await connect(t, mode, Responding)).request({ path: "/length-as-text" });
     assert.deepEqual([response.headers.get("content-length"), response.text], ["5", "hello"]);
   });
 
   test("a handler that settles before its head has left gets its Content-Length computed", async (t) => {
-    const client = await connect(t, mode, Answering);
+    const client = await connect(t, mode, Responding);
     for (const [path, content] of [
       ["/computed", "hello €!"],
       ["/computed-later", "x".repeat(20)],
@@ -60,7 +60,7 @@ export function responses(mode: Mode, test: Register, testEarly: Register): void
   });
 
   test("output leaves at 16 KiB, at the end of the turn, and at flush: then nobody knows the length", async (t) => {
-    const client = await connect(t, mode, Answering);
+    const client = await connect(t, mode, Responding);
     for (const [path, content] of [
       ["/above", "x".repeat(20 * 1024)],
       ["/turn", "hello"],
@@ -74,7 +74,7 @@ export function responses(mode: Mode, test: Register, testEarly: Register): void
   });
 
   test("HEAD has the length of the response to GET where that has one, and no content", async (t) => {
-    const client = await connect(t, mode, Answering);
+    const client = await connect(t, mode, Responding);
     for (const [path, length] of [
       ["/fields", "5"],
       ["/computed", "10"],
@@ -88,7 +88,7 @@ export function responses(mode: Mode, test: Register, testEarly: Register): void
   });
 
   test("204 has no length, 205 a length of 0, 304 that of what it stands for; none has content", async (t) => {
-    const client = await connect(t, mode, Answering);
+    const client = await connect(t, mode, Responding);
     for (const [path, length] of [
       ["/204", null],
       ["/204/5", null],
@@ -105,7 +105,7 @@ export function responses(mode: Mode, test: Register, testEarly: Register): void
   });
 
   test("mistakes with the head throw at the call: what comes too early, too late or twice, and what is no status", async (t) => {
-    const client = await connect(t, mode, Answering);
+    const client = await connect(t, mode, Responding);
     const [early, statuses, late] = [3, 7, 5];
     assert.deepEqual((await client.request({ path: "/mistakes-with-the-head" })).json(), [
       ...Array.from({ length: early }, () => "Error"),
@@ -115,7 +115,7 @@ export function responses(mode: Mode, test: Register, testEarly: Register): void
   });
 
   test("a chunk that is neither bytes nor a string throws at the call", async (t) => {
-    const client = await connect(t, mode, Answering);
+    const client = await connect(t, mode, Responding);
     const thrown = (await client.request({ path: "/mistakes-with-content" })).json() as string[];
     assert.deepEqual(
       thrown,
@@ -125,7 +125,7 @@ export function responses(mode: Mode, test: Register, testEarly: Register): void
   });
 
   test("content past the announced length throws at the call, and does the rest no harm", async (t) => {
-    const served = await mode.serve(t, Answering);
+    const served = await mode.serve(t, Responding);
     const client = await served.client();
     assert.equal((await client.request({ path: "/too-much" })).text, "hello");
     assert.equal((await logged(served, /too much: (.*)/))[1], "RangeError,RangeError");
@@ -133,7 +133,7 @@ export function responses(mode: Mode, test: Register, testEarly: Register): void
   });
 
   test("what is written after the end throws at the call, and does not leave", async (t) => {
-    const served = await mode.serve(t, Answering);
+    const served = await mode.serve(t, Responding);
     const client = await served.client();
     assert.equal((await client.request({ path: "/after-the-end" })).text, "hello");
     assert.equal((await logged(served, /after the end: (.*)/))[1], "Error,Error,Error");
@@ -141,7 +141,7 @@ export function responses(mode: Mode, test: Register, testEarly: Register): void
   });
 
   test("Content-Length is a number of bytes, and one; Transfer-Encoding is not the handler's to send", async (t) => {
-    const client = await connect(t, mode, Answering);
+    const client = await connect(t, mode, Responding);
     for (const path of ["/lengths", "/coding"]) {
       const response = await client.request({ path });
       const thrown = response.json() as string[];
@@ -154,7 +154,7 @@ export function responses(mode: Mode, test: Register, testEarly: Register): void
 
   for (const what of ["values", "names", "no-text", "trailers", "interim", "reason"]) {
     test(`what would split a message throws a TypeError, and does not leave (${what})`, async (t) => {
-      const client = await connect(t, mode, Answering);
+      const client = await connect(t, mode, Responding);
       const response = await client.request({ path: `/split/${what}` });
       const thrown = response.json() as string[];
       assert.ok(thrown.length > 5 && thrown.every((name) => name === "TypeError"), thrown.join());
@@ -167,7 +167,7 @@ export function responses(mode: Mode, test: Register, testEarly: Register): void
   testEarly(
     "interim responses leave at once, before the final one, where the server sends them to everybody",
     async (t) => {
-      const client = await connect(t, mode, Answering, { informational: "always" });
+      const client = await connect(t, mode, Responding, { informational: "always" });
       const exchange = await client.open({ method: "POST", path: "/interim" }, "unknown");
       const hints = await exchange.next();
       assert.equal(hints.status, 103);
@@ -188,7 +188,7 @@ export function responses(mode: Mode, test: Register, testEarly: Register): void
 
   test("HTTP/1.1 gets no interim response otherwise, since proxies mix up what comes behind one", async (t) => {
     for (const options of [{}, { informational: "never" }] as const) {
-      const client = await connect(t, mode, Answering, options);
+      const client = await connect(t, mode, Responding, options);
       const response = await client.request({ method: "POST", path: "/interim", body: "x" });
       const expected = mode.version === "HTTP/1.1" || "informational" in options ? [] : [103, 102];
       assert.deepEqual([response.status, response.informational.map(({ status }) => status)], [200, expected]);
@@ -196,7 +196,7 @@ export function responses(mode: Mode, test: Register, testEarly: Register): void
   });
 
   test("an interim response has a status from 100 to 199, but not 101: others are a RangeError", async (t) => {
-    const client = await connect(t, mode, Answering);
+    const client = await connect(t, mode, Responding);
     const response = await client.request({ path: "/interim-statuses" });
     assert.deepEqual(
       response.json(),
@@ -206,7 +206,7 @@ export function responses(mode: Mode, test: Register, testEarly: Register): void
   });
 
   test("trailers follow the content, also where its length could have been computed", async (t) => {
-    const client = await connect(t, mode, Answering);
+    const client = await connect(t, mode, Responding);
     for (const [path, content, trailers] of [
       ["/trailers", "hello", ["x-before: 1", "x-sum: 7"]],
       ["/trailers-later", "hello", ["x-sum: 7"]],
@@ -220,14 +220,14 @@ export function responses(mode: Mode, test: Register, testEarly: Register): void
   });
 
   test("trailers behind content whose length was announced do the response no harm", async (t) => {
-    const client = await connect(t, mode, Answering);
+    const client = await connect(t, mode, Responding);
     const response = await client.request({ path: "/trailers-behind-a-length" });
     assert.deepEqual([response.headers.get("content-length"), response.text], ["5", "hello"]);
     assert.equal((await client.request({ path: "/trailers" })).text, "hello");
   });
 
   test("closeConnection is false until it is set, and ends the connection behind the response", async (t) => {
-    const served = await mode.serve(t, Answering);
+    const served = await mode.serve(t, Responding);
     for (const [path, content] of [
       ["/close", "[false,true]"],
       ["/close-later", "hello"],
@@ -241,7 +241,7 @@ export function responses(mode: Mode, test: Register, testEarly: Register): void
   });
 
   test("without it the connection goes on, and responds to one request after the other", async (t) => {
-    const client = await connect(t, mode, Answering);
+    const client = await connect(t, mode, Responding);
     for (let i = 0; i < 100; i++) {
       const [path, content] = i % 2 === 0 ? ["/turn", "hello"] : ["/computed", "hello €!"];
       const exchange = await client.open({ path });

@@ -110,10 +110,10 @@ export function shutdown(mode: Mode, test: Register, testEarly: Register): void 
     const idle = await served.client();
     assert.equal((await idle.request({ path: "/quick" })).text, "quick");
     const down = await (await served.client()).open({ method: "POST", path: "/down" });
-    let isAnswered = false;
-    const responded = down.head().then(() => (isAnswered = true));
+    let hasResponse = false;
+    const responded = down.head().then(() => (hasResponse = true));
     await idle.ended();
-    assert.equal(isAnswered, false, "the other handler still runs");
+    assert.equal(hasResponse, false, "the other handler still runs");
     await exchange.send("first");
     await exchange.end();
     assert.equal((await exchange.response()).text, "first");

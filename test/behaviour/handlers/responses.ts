@@ -228,7 +228,7 @@ const acts: Record<string, Act> = {
   },
 };
 
-export class Answering extends BaseHTTPRequestHandler {
+export class Responding extends BaseHTTPRequestHandler {
   do_GET(): void | Promise<void> {
     return act(this, acts);
   }
@@ -248,7 +248,7 @@ export class Answering extends BaseHTTPRequestHandler {
 }
 
 /** Calls itself something else. */
-export class Named extends Answering {
+export class Named extends Responding {
   override versionString(): string {
     return "Teapot/1";
   }

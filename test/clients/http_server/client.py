@@ -2,7 +2,7 @@
 
     python3 client.py BASE_PORT ECHO_PORT
 
-Classes and methods are named for the cases of Lib/test/test_httpservers.py that they answer to. What is right, the test says that
+Classes and methods are named for the cases of Lib/test/test_httpservers.py that they response to. What is right, the test says that
 runs this: here a case only tells what it saw. server.ts beside this file has the handlers.
 """
 
@@ -49,7 +49,7 @@ def with_version(version, method="GET", target="/"):
 
 
 def raw(data, content=b""):
-    """Sends bytes, and content once an interim answer has come. Gives what came, and whether the connection was closed behind it."""
+    """Sends bytes, and content once an interim response has come. Gives what came, and whether the connection was closed behind it."""
     with socket.create_connection(("127.0.0.1", ECHO), timeout=TIMEOUT) as client:
         client.sendall(data)
         interim = []
@@ -132,8 +132,8 @@ class BaseHTTPServerTestCase:
     def test_header_keep_alive():
         connection = connect()
         name = connection.sock.getsockname()
-        answers = [ask(connection, "BREW", headers={"Connection": "keep-alive"}) for _ in range(2)]
-        return answers, connection.sock.getsockname() == name
+        responses = [ask(connection, "BREW", headers={"Connection": "keep-alive"}) for _ in range(2)]
+        return responses, connection.sock.getsockname() == name
 
     def test_handler():
         return ask(connect(), "TEST")
@@ -170,9 +170,9 @@ class BaseHTTPServerTestCase:
 
     def test_head_via_send_error():
         connection = connect()
-        answers = {code: ask(connection, "HEAD", f"/{code}") for code in (200, 204, 304, 205, 101)}
+        responses = {code: ask(connection, "HEAD", f"/{code}") for code in (200, 204, 304, 205, 101)}
         page = ask(connection, "HEAD", "/200", headers={"Accept": "text/html"})
-        return answers, page
+        return responses, page
 
 
 class HTTP09ServerTestCase:
@@ -241,12 +241,12 @@ class BaseHTTPRequestHandlerTestCase:
     def test_close_connection():
         connection = connect()
         name = connection.sock.getsockname()
-        answers = []
+        responses = []
         for target in ("/keep", "/keep", "/close"):
-            answers.append(ask(connection, "CLOSE", target))
+            responses.append(ask(connection, "CLOSE", target))
             same = connection.sock is not None and connection.sock.getsockname() == name
-            answers[-1]["open"] = same
-        return answers
+            responses[-1]["open"] = same
+        return responses
 
     def test_date_time_string():
         times = [0, 951782399, 1700000000, 4102444799]
