@@ -225,10 +225,12 @@ const sets = [
   { name: "npm run test:all", all: true, files: testFiles({ all: true }).filter(hasMore), faults: 0 },
 ];
 
-const broken = await runUntilFailure([...sets[0].files], false);
-if (broken !== null) {
-  console.log(`Without a fault, ${sourceOf(broken.file)} fails: ${broken.failure}`);
-  process.exit(1);
+// How long each file takes when all is well; one that fails without a fault, as one that runs the checkout with git may, says nothing.
+for (const queue = [...sets[0].files]; queue.length > 0;) {
+  const broken = await runUntilFailure(queue, false);
+  if (broken === null || (await runFile(broken.file, false)) === null) continue;
+  console.log(`${sourceOf(broken.file)} fails without a fault, so it is left out: ${broken.failure}`);
+  for (const set of sets) set.files = set.files.filter((file) => file !== broken.file);
 }
 const faults = await drawFaults();
 console.log(`${faults.length} places and changes; ${count} of them are drawn, seed ${seed}.`);
