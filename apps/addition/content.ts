@@ -65,6 +65,20 @@ export function readForm(text: string): Given {
   return readPairs(new URLSearchParams(`?${text}`));
 }
 
+/**
+ * Refuses a form that looks like JSON, and says so: curl sends `-d '{"val_a": 3, "val_b": 4}'` as a form unless it is told otherwise.
+ * @param missing the names of the operands that are not given
+ * @throws {HTTPError} 422
+ */
+export function refuseJsonInForm(text: string, missing: readonly string[]): void {
+  if (missing.length === 0 || !/^[ \t\r\n]*[{[]/.test(text)) return;
+  const complaints = missing.map((name) => `${name}: is missing`).join("; ");
+  throw new HTTPError(422, {
+    detail: `${complaints}. The content looks like JSON, but its Content-Type says ${FORM_TYPE}: send it with Content-Type: ${JSON_TYPE}.`,
+    problem: { errors: missing.map((name) => ({ pointer: `#/${name}`, detail: "is missing" })) },
+  });
+}
+
 // ------------------------------------------------------------------------------------------------------------- JSON
 
 /** The most levels of nested objects and arrays: with many more, a recursive reader could run out of stack (RFC 8259 §9). */

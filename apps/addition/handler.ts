@@ -3,9 +3,9 @@
 import type { Buffer } from "node:buffer";
 import { BaseHTTPRequestHandler, decodeText, HTTPError } from "plinth";
 import { DO_NOT_KEEP, entityTag, failedPrecondition, KEEP } from "./caching.ts";
-import { MEDIA_TYPES, type Medium, mediumOf, readForm, readJson } from "./content.ts";
+import { MEDIA_TYPES, type Medium, mediumOf, readForm, readJson, refuseJsonInForm } from "./content.ts";
 import { plainSum } from "./fast_path.ts";
-import { type Given, isComplete, merge, readTarget, ROOT, type Target } from "./operands.ts";
+import { type Given, isComplete, merge, missingFrom, readTarget, ROOT, type Target } from "./operands.ts";
 import { sumOf } from "./sum.ts";
 
 /** In bytes. Two numbers of 4,300 digits take less than 9,000. */
@@ -70,7 +70,11 @@ export class AdditionHandler extends BaseHTTPRequestHandler {
     }
     // Bytes that are not UTF-8 are not JSON (RFC 8259 §8.1). A byte order mark stays in the text, and `readJson` says why it is refused.
     const text = decodeText(content);
-    if ((medium ?? mediumOf(this.headers)) === "form") return merge(target.given, readForm(text));
+    if ((medium ?? mediumOf(this.headers)) === "form") {
+      const given = merge(target.given, readForm(text));
+      refuseJsonInForm(text, missingFrom(given));
+      return given;
+    }
     const value = readJson(text);
     return isObject(value) ? merge(target.given, value) : value;
   }

@@ -97,9 +97,14 @@ export function merge(first: Given, second: Given): Given {
   return { ...first, ...second };
 }
 
+/** The names of the operands that are not given. */
+export function missingFrom(given: Given): readonly string[] {
+  return NAMES.filter((name) => !Object.hasOwn(given, name));
+}
+
 /** Whether both operands are given. */
 export function isComplete(given: Given): boolean {
-  return NAMES.every((name) => Object.hasOwn(given, name));
+  return missingFrom(given).length === 0;
 }
 
 function readText(text: string): unknown {

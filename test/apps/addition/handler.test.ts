@@ -178,7 +178,19 @@ describe("422", () => {
       unprocessable(await ask(`${method} /`, FORM_TYPE, "?val_a=1&val_b=2"), ["#/val_a"], `${method} of such a form`);
     unprocessable(await ask("POST /val_b/3/"), ["#/val_a"], "a path");
     unprocessable(await ask("POST /x/val_a"), both, "a path where it stands for a value");
-    unprocessable(await ask("POST /", FORM_TYPE, '{"val_a": 3, "val_b": 4}'), both, "JSON as a form");
+    for (const [target, content, missing] of [
+      ["/", '{"val_a": 3, "val_b": 4}', both],
+      ["/", ' \r\n["val_a", 3]', both],
+      ["/?val_a=3", '{"val_b": 4}', ["#/val_b"]],
+    ] as const) {
+      const reply = await ask(`POST ${target}`, FORM_TYPE, content);
+      unprocessable(reply, missing, "JSON as a form");
+      assert.match(
+        (reply.json() as { detail: string }).detail,
+        /looks like JSON.* send it with Content-Type: application\/json\.$/,
+      );
+    }
+    assert.equal((await ask("POST /?val_a=3&val_b=4", FORM_TYPE, "{}")).status, 200, "nothing is missing");
     unprocessable(await ask("GET /favicon.ico?val_a=3"), ["#/val_b"], "a query behind another path");
   });
 
