@@ -31,9 +31,14 @@ export {
   type InjectedStreamRequest,
   ResponseCutError,
 } from "./server/inject.ts";
-export { decodeText, validate } from "./handler/json.ts";
-export type { StandardIssue, StandardResult, StandardSchemaV1 } from "./handler/standard_schema.ts";
-export type { ResponseBody } from "./handler/response_body.ts";
+export { decodeText } from "./handler/json.ts";
+export {
+  type StandardIssue,
+  type StandardResult,
+  type StandardSchemaV1,
+  validate,
+} from "./handler/schema_validation.ts";
+export type { ResponseBody } from "./handler/response_body_interface.ts";
 export type { RequestBody } from "./handler/request_body.ts";
 export type { LogOption } from "./loop/log.ts";
 export type { BodyLimits, Limits } from "./protocol/limits.ts";

@@ -69,7 +69,7 @@ const options = new Set([
 /** What is behind them at run time has more than handlers are meant to call. */
 const streams: Record<string, Set<string>> = {
   rfile: declared("handler/request_body.ts", "RequestBody"),
-  wfile: declared("handler/response_body.ts", "ResponseBody"),
+  wfile: declared("handler/response_body_interface.ts", "ResponseBody"),
 };
 
 /** The name that an expression is about: "rfile.read" of "await rfile.read(n)"; null where it is about none. */

@@ -12,7 +12,7 @@ async function load() {
   try {
     await import("plinth/protocol");
     const library = await import("plinth");
-    return { ...library, ...(await import("./handler.ts")), ...(await import("./arguments.ts")) };
+    return { ...library, ...(await import("./handler.ts")), ...(await import("./command_line.ts")) };
   } catch (error) {
     process.stderr.write(`plinth-addition: cannot start: ${adviceFor(error as NodeJS.ErrnoException)}\n`);
     return process.exit(2);

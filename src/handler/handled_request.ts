@@ -2,11 +2,11 @@
 /// <reference types="node" preserve="true" />
 import type { Buffer } from "node:buffer";
 import type { Fields } from "../protocol/fields.ts";
-import { decodeText, parseJson, validate } from "./json.ts";
+import { decodeText, parseJson } from "./json.ts";
 import { nameOf } from "./handler_methods.ts";
 import { quiet, type RequestBody } from "./request_body.ts";
 import type { Server } from "./server_interface.ts";
-import type { StandardSchemaV1 } from "./standard_schema.ts";
+import { type StandardSchemaV1, validate } from "./schema_validation.ts";
 import { decodePart, pathOf, readPathParams, readQuery } from "./request_path.ts";
 import type { RequestContext } from "./request_context.ts";
 

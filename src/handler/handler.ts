@@ -6,7 +6,7 @@ import { isFieldText } from "../protocol/grammar.ts";
 import { ERROR_CACHING, hasNoContent, reasonOf } from "../protocol/status.ts";
 import { VERSION } from "../version.ts";
 import { mark } from "../runtime/library_copies.ts";
-import type { ResponseBody } from "./response_body.ts";
+import type { ResponseBody } from "./response_body_interface.ts";
 import { dateField } from "./date_field.ts";
 import { ERROR_PAGE, ERROR_PAGE_TYPE, errorContent } from "./error_document.ts";
 import type { HTTPErrorOptions } from "./errors.ts";

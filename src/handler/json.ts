@@ -1,9 +1,5 @@
-/** Reads content as text and as JSON, and checks values with a schema. Faults of clients become 400 and 422. */
+/** Reads content as text and as JSON. Faults of clients become 400. */
 import { HTTPError } from "./errors.ts";
-import type { StandardIssue, StandardSchemaV1 } from "./standard_schema.ts";
-
-/** The most faults that a response lists: content may have thousands, and the response should not be many times larger than the content. */
-const MOST_ERRORS = 20;
 
 const UTF8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 
@@ -35,43 +31,4 @@ export function parseJson(text: string): unknown {
       : (error as Error).message;
     throw new HTTPError(400, { detail: `The content is not JSON: ${why}` });
   }
-}
-
-/**
- * Checks a value with a schema, as `this.json(schema)` does. Use it for values that do not come from JSON content, such as those of a query,
- * a path or a form.
- * @param schema any Standard Schema (zod, valibot, arktype …)
- * @param value the value to check
- * @returns the value as the schema returns it, which may have changed it. Rejects with an `HTTPError` 422 for a value that does not match.
- *   Its problem document (RFC 9457) has up to 20 `errors`, each with a `detail` and a `pointer`, a JSON pointer (RFC 6901) to the wrong part
- */
-export async function validate<Output>(schema: StandardSchemaV1<unknown, Output>, value: unknown): Promise<Output> {
-  const result = await schema["~standard"].validate(value);
-  if (result.issues === undefined) return result.value;
-  // A validator may return an array of its own class, whose constructor takes something else than a length (arktype). Its own `map` and
-  // `slice` would call that constructor, so the issues are copied to a plain array.
-  const issues = Array.from(result.issues);
-  const errors = issues.slice(0, MOST_ERRORS).map((issue) => ({ pointer: pointerOf(issue), detail: issue.message }));
-  const detail = errors.map(({ pointer, detail }) => (pointer === "#" ? detail : `${pointer.slice(2)}: ${detail}`));
-  if (issues.length > MOST_ERRORS) detail.push(`and ${issues.length - MOST_ERRORS} more`);
-  throw new HTTPError(422, { detail: `${detail.join("; ")}.`, problem: { errors } });
-}
-
-function pointerOf({ path }: StandardIssue): string {
-  let pointer = "#";
-  for (const segment of Array.from<unknown>(path ?? [])) {
-    const key = typeof segment === "object" && segment !== null ? (segment as { key?: unknown }).key : segment;
-    // JSON has no name for a symbol or a member of a Set. The pointer then ends at the value that contains it.
-    if (typeof key !== "string" && typeof key !== "number") break;
-    pointer += `/${encodeURIComponent(escapeKey(String(key)))}`;
-  }
-  return pointer;
-}
-
-/** Escapes a name for a pointer (RFC 6901 §3). A lone surrogate is replaced, since encodeURIComponent would throw. */
-function escapeKey(key: string): string {
-  return key
-    .replaceAll("~", "~0")
-    .replaceAll("/", "~1")
-    .replace(/[\ud800-\udfff]/gu, "\ufffd");
 }

@@ -12,9 +12,9 @@ import { type Field, FieldList, NOT_IN_TRAILERS } from "../protocol/fields.ts";
 import { isFieldText } from "../protocol/grammar.ts";
 import { quote } from "../quote_value.ts";
 import { hasNoContent, reasonOf } from "../protocol/status.ts";
-import { contentStream } from "./response_stream.ts";
+import { contentStream } from "./response_web_stream.ts";
 import { PeerGoneError, type PeerGoneReason } from "./errors.ts";
-import type { ResponseBody } from "./response_body.ts";
+import type { ResponseBody } from "./response_body_interface.ts";
 import { NO_BLOCKING, quiet } from "./request_body.ts";
 import type { FlushScheduler, FlushTask } from "../loop/flush_scheduler.ts";
 

@@ -17,7 +17,7 @@ import { load, registerTsx } from "../program/class_loader.ts";
 import { enterThread, type ListeningServer } from "../program/thread_context.ts";
 import { isApart, keyOf } from "../program/program_description.ts";
 import { guardSpawning } from "../program/spawn_guard.ts";
-import { type Envelope, type FailedMessage, openEnvelope, type ReadyMessage } from "../program/supervised_worker.ts";
+import { type Envelope, type FailedMessage, openEnvelope, type ReadyMessage } from "../program/supervised_thread.ts";
 
 const { program, address, maxConnections, startTimeout, silent, options, state, sockets } = workerData as ListenerStart;
 const port = parentPort!;

@@ -4,8 +4,8 @@ import { loggable } from "../loop/log.ts";
 import { ProcessHold } from "../program/process_hold.ts";
 import { classesOf, type Handlers } from "../handler/router_interface.ts";
 import { count, describeProgram, keyOf, type Program } from "../program/program_description.ts";
-import { WorkerReplacements, type WorkerReplacementsOwner } from "../program/worker_replacements.ts";
-import { type ReadyMessage, SupervisedWorker } from "../program/supervised_worker.ts";
+import { ThreadReplacements, type ThreadReplacementsOwner } from "../program/thread_replacements.ts";
+import { type ReadyMessage, SupervisedThread } from "../program/supervised_thread.ts";
 
 /** How long after its loss a listener is replaced. In milliseconds. */
 const REPLACEMENT_DELAY = 1_000;
@@ -89,11 +89,11 @@ export interface ListenerPoolOwner {
 type Start = Pick<ListenerStart, "startTimeout" | "silent" | "options">;
 
 interface Listener {
-  readonly worker: SupervisedWorker<ReadyMessage, FromListener>;
+  readonly worker: SupervisedThread<ReadyMessage, FromListener>;
   readonly state: Int32Array;
 }
 
-export class ListenerPool implements WorkerReplacementsOwner {
+export class ListenerPool implements ThreadReplacementsOwner {
   readonly #program: Program;
   readonly #start: Start;
   readonly #owner: ListenerPoolOwner;
@@ -104,7 +104,7 @@ export class ListenerPool implements WorkerReplacementsOwner {
   #maxConnections = 0;
   #isClosing = false;
   #opening: { resolve: () => void; reject: (why: Error) => void } | null = null;
-  readonly #replacements = new WorkerReplacements({ delay: REPLACEMENT_DELAY, rate: Infinity, burst: 1 }, this);
+  readonly #replacements = new ThreadReplacements({ delay: REPLACEMENT_DELAY, rate: Infinity, burst: 1 }, this);
   #onGone: (() => void)[] = [];
 
   /** @param number how many event loops are to listen, the program's own included */
@@ -189,7 +189,7 @@ export class ListenerPool implements WorkerReplacementsOwner {
       sockets: this.#listening,
     };
     const { startTimeout } = this.#start;
-    const worker = new SupervisedWorker<ReadyMessage, FromListener>(
+    const worker = new SupervisedThread<ReadyMessage, FromListener>(
       "server/listener_main",
       { workerData },
       startTimeout,

@@ -23,7 +23,7 @@ import {
   TAIL,
 } from "../../src/threads/shared/pool_memory.ts";
 import type { FromThread } from "../../src/threads/shared/messages.ts";
-import { openEnvelope } from "../../src/program/supervised_worker.ts";
+import { openEnvelope } from "../../src/program/supervised_thread.ts";
 import { ContentRing, RecordReader } from "../../src/threads/shared/rings.ts";
 import { ThreadHandle } from "../../src/threads/main/thread_handle.ts";
 import { MESSAGE, type Operation, type Reach, type Side } from "../support/explorer.ts";

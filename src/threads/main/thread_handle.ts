@@ -1,21 +1,9 @@
-/** One handler thread, as the event loop sees it: its words in shared memory, how it is woken, and how it is ended. */
+/** One handler thread, as the event loop sees it: whether it works, how it is ended, and why it has ended. */
 import process from "node:process";
 import { TWICE } from "../../program/program_description.ts";
-import { SupervisedWorker } from "../../program/supervised_worker.ts";
-import {
-  BELL,
-  BLOCKED,
-  BUSY,
-  COUNT,
-  ENDING,
-  LEAVING,
-  MAIL,
-  MODE,
-  PARKED,
-  type PoolMemory,
-  RESTING,
-  SINCE,
-} from "../shared/pool_memory.ts";
+import { SupervisedThread } from "../../program/supervised_thread.ts";
+import { BUSY, COUNT, ENDING, LEAVING, MODE, PARKED, type PoolMemory, SINCE } from "../shared/pool_memory.ts";
+import { changeMode, makeLook, ringBell, wakeIdle } from "./thread_wakeup.ts";
 import type { FromThread, ThreadReady, ThreadStart, ToThread } from "../shared/messages.ts";
 
 /** A thread that has not ended this long after it was asked to is ended by force. In milliseconds. */
@@ -59,7 +47,7 @@ export class ThreadHandle {
   readonly #memory: PoolMemory;
   readonly #at: number;
   readonly #owner: ThreadHandleOwner;
-  readonly #worker: SupervisedWorker<ThreadReady, Exclude<FromThread, 0>>;
+  readonly #worker: SupervisedThread<ThreadReady, Exclude<FromThread, 0>>;
   /** How many requests it had taken at the last check. */
   #checkedCount = 0;
   /** How many of the requests that it has taken are settled. */
@@ -80,7 +68,7 @@ export class ThreadHandle {
       name: `plinth ${start.index}`,
       ...(resourceLimits === undefined ? {} : { resourceLimits }),
     };
-    this.#worker = new SupervisedWorker<ThreadReady, Exclude<FromThread, 0>>(
+    this.#worker = new SupervisedThread<ThreadReady, Exclude<FromThread, 0>>(
       "threads/worker/main",
       options,
       start.startTimeout,
@@ -118,10 +106,7 @@ export class ThreadHandle {
   /** Wakes the thread, if it is idle, so that it takes a waiting request. @returns whether it was idle */
   wake(): boolean {
     if (!this.isServing) return false;
-    if (this.#changeMode(RESTING, BUSY)) this.#ringBell();
-    else if (this.#changeMode(PARKED, BUSY)) this.#ringAndPost();
-    else return false;
-    return true;
+    return wakeIdle(this.#memory, this.#at, this);
   }
 
   /**
@@ -140,9 +125,7 @@ export class ThreadHandle {
 
   /** There is news of the request that the thread runs, such as content: makes the thread look. */
   nudge(): void {
-    const mode = Atomics.load(this.#memory.words, this.#at + MODE);
-    if (mode === BLOCKED) this.#ringBell();
-    else this.#ringAndPost();
+    makeLook(this.#memory, this.#at, this);
   }
 
   /** How many requests the thread has taken. */
@@ -190,7 +173,7 @@ export class ThreadHandle {
 
   /** Ends the thread if it is idle. @returns whether it was */
   leaveIfIdle(): boolean {
-    if (!this.#changeMode(PARKED, LEAVING)) return false;
+    if (!changeMode(this.#memory, this.#at, PARKED, LEAVING)) return false;
     this.leave();
     return true;
   }
@@ -211,7 +194,7 @@ export class ThreadHandle {
     if (TERMINATES) this.#worker.terminate();
     else {
       this.post({ exit: true });
-      this.#ringBell();
+      ringBell(this.#memory, this.#at);
     }
     this.#stuckTimer = setTimeout(() => {
       this.isStuck = true;
@@ -222,22 +205,6 @@ export class ThreadHandle {
   /** Terminates the worker of a thread that is stuck: the server has ended, and waits for it no more. */
   letGo(): void {
     this.#worker.terminate();
-  }
-
-  #changeMode(from: number, to: number): boolean {
-    return Atomics.compareExchange(this.#memory.words, this.#at + MODE, from, to) === from;
-  }
-
-  #ringBell(): void {
-    Atomics.add(this.#memory.words, this.#at + BELL, 1);
-    Atomics.notify(this.#memory.words, this.#at + BELL);
-  }
-
-  #ringAndPost(): void {
-    // A thread that is about to block reads the bell first, so it does not block if the bell rings in between.
-    Atomics.add(this.#memory.words, this.#at + BELL, 1);
-    Atomics.notify(this.#memory.words, this.#at + BELL);
-    if (Atomics.exchange(this.#memory.words, this.#at + MAIL, 1) === 0) this.post(0);
   }
 }
 

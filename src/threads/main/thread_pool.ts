@@ -5,7 +5,7 @@ import { now, type PoolMemory } from "../shared/pool_memory.ts";
 import type { FromThread, ThreadReady, ThreadsStart } from "../shared/messages.ts";
 import { describe } from "../../loop/log.ts";
 import { ProcessHold } from "../../program/process_hold.ts";
-import { WorkerReplacements, type WorkerReplacementsOwner } from "../../program/worker_replacements.ts";
+import { ThreadReplacements, type ThreadReplacementsOwner } from "../../program/thread_replacements.ts";
 import type { Settings } from "../shared/threading_options.ts";
 import { isOutOfFiles, isThrown, startError, ThreadHandle, loggableReason } from "./thread_handle.ts";
 
@@ -47,7 +47,7 @@ export interface ThreadPoolOwner {
   running(): ThreadRequest[];
 }
 
-export class ThreadPool implements WorkerReplacementsOwner {
+export class ThreadPool implements ThreadReplacementsOwner {
   readonly #memory: PoolMemory;
   readonly #settings: Settings;
   readonly #start: ThreadsStart;
@@ -65,7 +65,7 @@ export class ThreadPool implements WorkerReplacementsOwner {
   #aloneIndex = -1;
   /** Called when the last thread has ended. */
   #onGone: (() => void)[] = [];
-  readonly #replacements: WorkerReplacements;
+  readonly #replacements: ThreadReplacements;
   #replaced = 0;
   /** How many threads go on after they were ended. */
   #stuck = 0;
@@ -86,7 +86,7 @@ export class ThreadPool implements WorkerReplacementsOwner {
     this.#owner = owner;
     this.#threads = new Array<ThreadHandle | null>(settings.max).fill(null);
     const { max, replacementRate } = settings;
-    this.#replacements = new WorkerReplacements({ delay: 0, rate: replacementRate, burst: max }, this);
+    this.#replacements = new ThreadReplacements({ delay: 0, rate: replacementRate, burst: max }, this);
   }
 
   /** How many threads take requests. */
@@ -379,7 +379,7 @@ export class ThreadPool implements WorkerReplacementsOwner {
     this.#replacements.add();
   }
 
-  // What WorkerReplacements asks for, in place of threads that were lost
+  // What ThreadReplacements asks for, in place of threads that were lost
 
   hasRoom(): boolean {
     return this.#threads.includes(null) && !this.#closed;

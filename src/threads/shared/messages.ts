@@ -1,7 +1,7 @@
 /** The messages between the event loop and its threads. They are rare or large: all else goes through shared memory. */
 import type { BodyLimits } from "../../protocol/limits.ts";
 import type { Program } from "../../program/program_description.ts";
-import type { ReadyMessage } from "../../program/supervised_worker.ts";
+import type { ReadyMessage } from "../../program/supervised_thread.ts";
 import type { ExecutorServices } from "../../handler/loop_executor.ts";
 import type { UnsentRecord } from "./rings.ts";
 import type { Layout } from "./pool_memory.ts";

@@ -11,7 +11,7 @@ import { findClass, load, registerTsx } from "../../program/class_loader.ts";
 import { loggable } from "../../loop/log.ts";
 import { enterThread, type HandlerThread, type HandlingServer } from "../../program/thread_context.ts";
 import { type ClassLocation, isApart, isElsewhere, keyOf } from "../../program/program_description.ts";
-import { type Envelope, type FailedMessage, openEnvelope } from "../../program/supervised_worker.ts";
+import { type Envelope, type FailedMessage, openEnvelope } from "../../program/supervised_thread.ts";
 import { guardSpawning } from "../../program/spawn_guard.ts";
 import { StopSignal } from "../../server/stop_signal.ts";
 import { UncaughtErrors } from "./uncaught_errors.ts";

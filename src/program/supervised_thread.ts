@@ -26,7 +26,7 @@ export interface FailedMessage {
 }
 
 /** The owner of a thread, which has started it. */
-export interface SupervisedWorkerOwner<Ready extends ReadyMessage, Message> {
+export interface SupervisedThreadOwner<Ready extends ReadyMessage, Message> {
   /** The thread is ready. */
   onReady(message: Ready): void;
   /** The thread cannot get ready, or was not ready in time: the owner should terminate it. `why` has the reason. */
@@ -40,7 +40,7 @@ export interface SupervisedWorkerOwner<Ready extends ReadyMessage, Message> {
 }
 
 /** @template Message the messages that do not report on the start */
-export class SupervisedWorker<Ready extends ReadyMessage, Message> {
+export class SupervisedThread<Ready extends ReadyMessage, Message> {
   /** The thread has reported that it is ready. */
   ready = false;
   /** Why the thread has failed or ended; null while it has not, and if no reason is known. */
@@ -58,7 +58,7 @@ export class SupervisedWorker<Ready extends ReadyMessage, Message> {
     name: string,
     options: WorkerOptions,
     startTimeout: number,
-    owner: SupervisedWorkerOwner<Ready, Message>,
+    owner: SupervisedThreadOwner<Ready, Message>,
   ) {
     this.#worker = startThread(name, options);
     const failed = (why: Error): void => {

@@ -2,7 +2,7 @@
 import { performance } from "node:perf_hooks";
 import { LONGEST_TIMER } from "../loop/clock.ts";
 
-export interface WorkerReplacementsOptions {
+export interface ThreadReplacementsOptions {
   /** Milliseconds from a loss to the start of its replacement, and from a failed attempt to the next one. */
   readonly delay: number;
   /** The most threads that are started in a second; Infinity for no limit. */
@@ -11,7 +11,7 @@ export interface WorkerReplacementsOptions {
   readonly burst: number;
 }
 
-export interface WorkerReplacementsOwner {
+export interface ThreadReplacementsOwner {
   /** Whether there is room for one more thread. */
   hasRoom(): boolean;
   /** Starts a thread. @returns whether that was possible; otherwise it is tried again after the delay */
@@ -20,9 +20,9 @@ export interface WorkerReplacementsOwner {
   replacementsWait(milliseconds: number): void;
 }
 
-export class WorkerReplacements {
-  readonly #options: WorkerReplacementsOptions;
-  readonly #owner: WorkerReplacementsOwner;
+export class ThreadReplacements {
+  readonly #options: ThreadReplacementsOptions;
+  readonly #owner: ThreadReplacementsOwner;
   /** The number of replacements whose delay is over, and that have not been started. */
   #due = 0;
   /** The timers of the replacements whose delay is not over. */
@@ -34,7 +34,7 @@ export class WorkerReplacements {
   /** The timer that waits until the next start is allowed. */
   #next: ReturnType<typeof setTimeout> | null = null;
 
-  constructor(options: WorkerReplacementsOptions, owner: WorkerReplacementsOwner) {
+  constructor(options: ThreadReplacementsOptions, owner: ThreadReplacementsOwner) {
     this.#options = options;
     this.#owner = owner;
     this.#allowed = options.burst;

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
-import { WorkerReplacements, type WorkerReplacementsOptions } from "../../src/program/worker_replacements.ts";
+import { ThreadReplacements, type ThreadReplacementsOptions } from "../../src/program/thread_replacements.ts";
 
 /** Whoever has lost threads. */
 class Owner {
@@ -11,10 +11,10 @@ class Owner {
   /** How many starts fail. */
   failing = 0;
   readonly waits: number[] = [];
-  readonly replacements: WorkerReplacements;
+  readonly replacements: ThreadReplacements;
 
-  constructor(options: Partial<WorkerReplacementsOptions>) {
-    this.replacements = new WorkerReplacements({ delay: 0, rate: Infinity, burst: 1, ...options }, this);
+  constructor(options: Partial<ThreadReplacementsOptions>) {
+    this.replacements = new ThreadReplacements({ delay: 0, rate: Infinity, burst: 1, ...options }, this);
   }
 
   hasRoom(): boolean {
