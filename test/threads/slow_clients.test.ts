@@ -142,6 +142,25 @@ describe("content that is gathered", () => {
     });
   }
 
+  test("content of which nothing has come before its end, or before its deadline, is no content", async (t) => {
+    const server = await serve(t, Blocking, { threads: 1, bodyTimeout: 150 });
+    for (const [end, trailers] of [
+      ["0\r\n\r\n", []],
+      ["0\r\nSum: 7\r\n\r\n", [["Came-With", "7"]]],
+    ] as const) {
+      const client = server.connect();
+      const text = postChunks(["none"]).replace("/", "/echo");
+      await client.send(text.slice(0, text.indexOf("4\r\nnone")));
+      for (const byte of end) await client.send(byte);
+      const response = await client.response("POST");
+      assert.deepEqual([response.status, response.body, response.trailers], [200, "", trailers]);
+    }
+    const silent = server.connect();
+    await silent.send(head("/echo", 5));
+    const { status, get } = await silent.response("POST");
+    assert.deepEqual([status, get("connection")], [408, "close"]);
+  });
+
   test("and with one byte more it is more than is waited for", async (t) => {
     const server = await serve(t, Queued, { threads: 1, threadBuffer: 1000 });
     const client = server.connect();

@@ -218,11 +218,10 @@ export class ThreadRequest implements Sink, ShutdownCaller {
     this.slot = slot;
     this.#rings = this.#owner.ringsOf(slot);
     this.#rings.response.open();
-    if (this.#buffered > 0) {
-      const content = (this.#content ?? scratch).subarray(0, this.#buffered);
-      const put = writeContent(memory, slot, content);
-      this.#content = put < content.length ? Buffer.from(content.subarray(put)) : null;
-    }
+    // The part of the buffer that has content, and nothing behind it, which may be memory that held something else.
+    const content = (this.#content ?? scratch).subarray(0, this.#buffered);
+    const put = content.length > 0 ? writeContent(memory, slot, content) : 0;
+    this.#content = put < content.length ? Buffer.from(content.subarray(put)) : null;
     // Trailers overwrite the head, so they are written only when the thread has read the head and asks for content.
     if (this.#isAtEnd && this.#content === null && this.exchange.trailers === undefined) this.#tellEnd();
     if (this.#gone !== null) this.#tellGone(this.#gone);
