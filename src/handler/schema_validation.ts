@@ -1,4 +1,7 @@
-/** Checks values with a schema of the user's, from any validator that has the Standard Schema (zod, valibot, arktype …). A value that does not match is a 422. */
+/**
+ * Checks values with a schema of the user's, from any validator that has the Standard Schema (zod, valibot, arktype …). A value that does
+ * not match is a 422.
+ */
 import { HTTPError } from "./errors.ts";
 
 /** A schema that checks a value and gives it its type. @source https://standardschema.dev */

@@ -77,7 +77,7 @@ const cases: [
 ];
 
 for (const [i, [name, Handler, paths, options]] of cases.entries()) {
-  // The short run leaves out the slowest of them: what it waits for is each read of content, which "content and responses" has, too.
+  // The short run leaves out the slowest of them. Its clients and paths are those of the first.
   (name.startsWith("the same") ? thoroughly(test) : test)(name, async (t) => {
     const server = await serve(t, Handler, { threads: { min: 2, max: 4 }, queue: 20, ...options });
     const roll = dice(i + 1);
