@@ -373,10 +373,11 @@ export class Blocking extends Steered {
   }
 
   async leftWaiting(): Promise<void> {
-    this.count(BEGUN);
     const { signal } = this;
     const before = [signal.aborted, this.clientGone];
-    await new Promise((resolve) => signal.addEventListener("abort", resolve));
+    const aborted = new Promise((resolve) => signal.addEventListener("abort", resolve));
+    this.count(BEGUN); // from now on, the client may leave
+    await aborted;
     this.logMessage("left: %s, %s, %s", before.join(), this.clientGone, (signal.reason as PeerGoneError).reason);
     this.count(ENDED);
   }
