@@ -73,11 +73,14 @@ describe("a handler that", { concurrency: 3 }, () => {
       await until(() => server.log.some((line) => log.test(line)), `${String(log)} in the log`);
     });
   }
+});
 
+// One after the other: all of them are held by one word until their client has the beginning.
+describe("behind the head of its response, a handler that", () => {
   const late = ["throws", "exits", "blocks"];
   if (thorough) late.push("rejects", "rejection", "exitsLater", "timer", "loops", "waits");
   for (const path of late) {
-    test(`${path} behind the head of its response is cut off, so that its client can tell`, async () => {
+    test(`${path} is cut off, so that its client can tell`, async () => {
       assert.equal(await meet(`/${path}/late`), "cut behind the beginning");
     });
   }
