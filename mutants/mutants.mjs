@@ -225,7 +225,8 @@ const sets = [
   { name: "npm run test:all", all: true, files: testFiles({ all: true }).filter(hasMore), faults: 0 },
 ];
 
-// How long each file takes when all is well; one that fails without a fault, as one that runs the checkout with git may, says nothing.
+// Measures how long each file takes without a fault, and leaves out a file that fails then: it would "find" every fault. A test that asks
+// git may fail, since the copy is no checkout.
 for (const queue = [...sets[0].files]; queue.length > 0;) {
   const broken = await runUntilFailure(queue, false);
   if (broken === null || (await runFile(broken.file, false)) === null) continue;

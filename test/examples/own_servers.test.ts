@@ -52,7 +52,7 @@ for (const [file, name] of [
   ["plinth", "Plinth"],
   [runtime, { node: "node:http", bun: "Bun.serve", deno: "Deno.serve" }[runtime]],
 ]) {
-  // What another server does, no change of ours can change.
+  // The short run leaves out the other servers: what they do does not depend on this project.
   (name === "Plinth" ? test : thoroughly(test))(`README's table is right about ${name}`, async (t) => {
     const said = rows.get(name);
     assert.ok(said !== undefined, `README.md has no row for ${name}`);
