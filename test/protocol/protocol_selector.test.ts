@@ -57,6 +57,7 @@ class Recorder implements Connection {
 /** A server that speaks one protocol without a preface and others with one. */
 class Server {
   readonly made: Recorder[] = [];
+  readonly host = { now: 0 } as { now: number } & Host;
   readonly selector: ProtocolSelector;
 
   constructor(...prefaces: string[]) {
@@ -77,7 +78,7 @@ class Server {
 
   connect(alpn: string | null = null): Connection {
     const info: ConnectionInfo = { clientAddress: ["", 0], alpn };
-    return this.selector.connect({ info } as Host);
+    return this.selector.connect(Object.assign(this.host, { info }));
   }
 
   /** The last connection that was made, which is the one that is used. */
@@ -143,6 +144,18 @@ describe("otherwise the first bytes do", () => {
     assert.equal(server.used.received, "");
     connection.receiveEnd();
     assert.deepEqual([server.used.name, server.used.received, server.used.calls], ["usual", "ON", ["receiveEnd"]]);
+  });
+
+  test("at the deadline, a part of a preface is the usual protocol's to refuse", () => {
+    const server = new Server("ONE ");
+    const connection = server.connect();
+    connection.receive(bytes("ON"));
+    server.host.now = 4;
+    connection.tick();
+    assert.deepEqual([server.used.received, server.used.calls], ["", ["tick"]]);
+    server.host.now = 5;
+    connection.tick();
+    assert.deepEqual([server.used.name, server.used.received, server.used.calls], ["usual", "ON", ["tick", "tick"]]);
   });
 
   test("until then, deadlines and the end are those of the usual protocol", () => {
