@@ -10,21 +10,16 @@ import { prepare, root } from "./prepare.mjs";
 prepare();
 const found = path.join(root, "coverage", "tmp");
 fs.rmSync(found, { recursive: true, force: true });
-const run = (...args) =>
-  spawnSync(process.execPath, args, { cwd: root, stdio: "inherit", env: { ...process.env, NODE_V8_COVERAGE: found } })
-    .status ?? 1;
-const tested = run("scripts/test.mjs", "--all");
+const run = (args, more = {}) =>
+  spawnSync(process.execPath, args, { cwd: root, stdio: "inherit", env: { ...process.env, ...more } }).status ?? 1;
+const tested = run(["scripts/test.mjs", "--all"], { NODE_V8_COVERAGE: found });
 keepOwn(found);
-delete process.env.NODE_V8_COVERAGE;
-const { status } = spawnSync(process.execPath, ["node_modules/c8/bin/c8.js", "report"], {
-  cwd: root,
-  stdio: "inherit",
-});
-process.exitCode = tested || (status ?? 1);
+const reported = run(["node_modules/c8/bin/c8.js", "report"]);
+process.exitCode = tested || reported;
 
 /**
- * Drops whatever does not belong to src/. c8 reads all source maps before it chooses by name, and stops at one whose script has no
- * file, such as a module made from text.
+ * Drops the coverage of all scripts but those of src/. c8 reads every source map before it looks at names, and ends in an error at one of
+ * a script that has no file, such as a module that was made from text.
  */
 function keepOwn(folder) {
   const own = pathToFileURL(path.join(root, "dist", "src")).href + "/";

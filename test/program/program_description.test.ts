@@ -40,8 +40,10 @@ test("where there is no main file, the advice says so, and what to do instead", 
 });
 
 test("a class counts as outside of the program where it names another file, or is the library's own", () => {
-  const { classes } = program("First");
-  const named = (module: string | null): Program => ({ ...program(), classes: [{ ...classes[0]!, module }] });
+  const named = (module: string | null): Program => ({
+    ...program(),
+    classes: [{ name: "First", module, isBase: false }],
+  });
   assert.equal(isApart(named("file:///srv/first.js")), true);
   assert.equal(isApart(named(main)), false);
   assert.equal(isApart(named(null)), false);

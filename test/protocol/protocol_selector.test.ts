@@ -146,18 +146,6 @@ describe("otherwise the first bytes do", () => {
     assert.deepEqual([server.used.name, server.used.received, server.used.calls], ["usual", "ON", ["receiveEnd"]]);
   });
 
-  test("at the deadline, a part of a preface is the usual protocol's to refuse", () => {
-    const server = new Server("ONE ");
-    const connection = server.connect();
-    connection.receive(bytes("ON"));
-    server.host.now = 4;
-    connection.tick();
-    assert.deepEqual([server.used.received, server.used.calls], ["", ["tick"]]);
-    server.host.now = 5;
-    connection.tick();
-    assert.deepEqual([server.used.name, server.used.received, server.used.calls], ["usual", "ON", ["tick", "tick"]]);
-  });
-
   test("until then, deadlines and the end are those of the usual protocol", () => {
     const server = new Server("ONE ");
     const connection = server.connect();
@@ -173,6 +161,18 @@ describe("otherwise the first bytes do", () => {
       [1, "E "],
       "it has ended, and chooses nothing any more",
     );
+  });
+
+  test("at the deadline, a part of a preface is the usual protocol's to refuse", () => {
+    const server = new Server("ONE ");
+    const connection = server.connect();
+    connection.receive(bytes("ON"));
+    server.host.now = 4;
+    connection.tick();
+    assert.deepEqual([server.used.received, server.used.calls], ["", ["tick"]]);
+    server.host.now = 5;
+    connection.tick();
+    assert.deepEqual([server.used.name, server.used.received, server.used.calls], ["usual", "ON", ["tick", "tick"]]);
   });
 
   test("a server that stops meanwhile stops the one that is chosen", () => {
