@@ -21,9 +21,9 @@ function aborted(signal: AbortSignal): Promise<void> {
 const acts: Record<string, Act> = {
   /** Waits for the shorter one of two times. */
   "/two": async (handler) => {
+    const began = performance.now();
     const [short, long] = [handler.timeout(30), handler.timeout(60_000)];
     const before = short.aborted || long.aborted;
-    const began = performance.now();
     await aborted(short);
     const waited = performance.now() - began;
     handler.sendJson({
