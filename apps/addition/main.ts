@@ -22,7 +22,9 @@ async function load() {
 /** @throws the error itself where there is no advice */
 function adviceFor(error: NodeJS.ErrnoException): string {
   const { code, message } = error;
-  if (code === "EMFILE" || code === "ENFILE") return `${message}. Raise the limit of open files (ulimit -n).`;
+  // Node gives another code where it cannot open a package.json.
+  if (code === "EMFILE" || code === "ENFILE" || /too many open files/i.test(message))
+    return `${message}. Raise the limit of open files (ulimit -n).`;
   // The sources run from a checkout, in which the library's default files are those that have been built.
   if (code === "ERR_MODULE_NOT_FOUND" && import.meta.url.endsWith(".ts") && /[\\/]dist[\\/]/.test(message))
     return "the library is not built. Use npm start, or node --conditions=plinth-source apps/addition/main.ts.";

@@ -313,7 +313,7 @@ thoroughly(test)("few file descriptors are enough to start; with too few it says
   assert.deepEqual(await program.ended, { status: 2, signal: null });
   assert.match(
     program.stderr,
-    /^plinth-addition: [^\n]*(?:\bEMFILE\b|too few file descriptors)[^\n]*\(ulimit -n\)[^\n]*\n$/,
+    /^plinth-addition: [^\n]*(?:too many open files|too few file descriptors)[^\n]*\(ulimit -n\)[^\n]*\n$/,
   );
 });
 

@@ -236,7 +236,10 @@ export function startError(why: Error, hasSaidWhy: boolean): Error {
   return new Error(`a thread has ended while it started: ${why.message}. ${TWICE}`, { cause: why });
 }
 
-/** Whether an error says that too many files are open. The message is searched, since errors from a thread may have lost their `code`. */
+/**
+ * Whether an error says that too many files are open. The message is searched: errors from a thread may have lost their `code`, and Node
+ * 22 and later give another code where they cannot open a package.json.
+ */
 export function isOutOfFiles(error: Error): boolean {
-  return /\bE[MN]FILE\b|\btoo few file descriptors\b/.test(error.message);
+  return /\bE[MN]FILE\b|\btoo many open files\b|\btoo few file descriptors\b/i.test(error.message);
 }
