@@ -1,5 +1,8 @@
 /** Plinth: foundation classes for HTTP servers, after Python's `http.server`. */
 export { HTTPServer } from "./server/server.ts";
+export { HTTPSServer, type HTTPSServerOptions } from "./server/https_server.ts";
+export { selfSignedCertificate, type SelfSignedCertificate } from "./server/self_signed.ts";
+export type { CertificateOptions, TLSOptions } from "./server/tls_options.ts";
 export { inheritedSockets } from "./program/inherited_sockets.ts";
 export type { NamedSocket } from "./program/thread_context.ts";
 export type { HTTPServerOptions, LimitOptions } from "./server/server_options.ts";
@@ -13,6 +16,8 @@ export {
   type ServerOptionsOf,
   ThreadingHTTPServer,
   type ThreadingHTTPServerOptions,
+  ThreadingHTTPSServer,
+  type ThreadingHTTPSServerOptions,
   ThreadingMixIn,
   type ThreadingServer,
   type ThreadingServerClass,
@@ -45,16 +50,20 @@ export type { BodyLimits, Limits } from "./protocol/limits.ts";
 export type {
   Address,
   Descriptors,
+  Handshake,
+  Identity,
   InheritedSocket,
   ListenAddress,
   Listener,
   ListenOptions,
   Socket,
   SocketHandler,
+  TlsListenOptions,
+  TlsSettings,
   Transport,
 } from "./transport/transport.ts";
 export { type MemoryClient, MemoryTransport } from "./transport/memory.ts";
 export type { ProtocolError } from "./protocol/errors.ts";
-export type { ConnectionInfo, GoneReason, Peer } from "./protocol/exchange.ts";
+export type { ConnectionInfo, GoneReason, Peer, SecureConnection } from "./protocol/exchange.ts";
 export type { Fields } from "./protocol/fields.ts";
 export { VERSION } from "./version.ts";

@@ -42,6 +42,7 @@ class Handler extends plinth.BaseHTTPRequestHandler {
 const httpd = new plinth.HTTPServer(["127.0.0.1", 0], Handler, { log: "none" });
 /** It starts no thread before it serves. */
 const threading = new plinth.ThreadingHTTPServer(["127.0.0.1", 0], Handler, { log: "none" });
+const https = new plinth.HTTPSServer(["127.0.0.1", 0], Handler, { certfile: "never read" });
 const ofObject: Record<"server" | "handler", object> = { server: httpd, handler: Handler.prototype };
 
 before(async () => {
@@ -62,6 +63,7 @@ function declared(file: string, ...interfaces: string[]): Set<string> {
 
 const options = new Set([
   ...declared("server/server_options.ts", "HTTPServerOptions"),
+  ...declared("server/tls_options.ts", "CertificateOptions", "TLSOptions"),
   ...declared("protocol/limits.ts", "BodyLimits"),
   ...declared("protocol/limits.ts", "Limits"),
   ...declared("threads/shared/threading_options.ts", "ThreadingOptions"),
@@ -142,7 +144,7 @@ test("what a table says is not in Plinth is not there under its own name either"
 
 test("every name of ours anywhere on the page is one", () => {
   const text = page.replace(/^```[^]*?^```/gm, "");
-  const known = [httpd, threading, ofObject.handler, new plinth.HTTPError(404, "", { problem: {} })];
+  const known = [httpd, threading, https, ofObject.handler, new plinth.HTTPError(404, "", { problem: {} })];
   for (const code of quoted(text)) {
     // Python's names have underscores, and methods are anybody's.
     const name = /^[a-z]+[A-Z]\w*(?:\.\w+)*(?=$|\()/.exec(code)?.[0] ?? /^[rw]file\.\w+$/.exec(code)?.[0];

@@ -1,6 +1,7 @@
 /** The request as a handler sees it: the half of BaseHTTPRequestHandler that reads the request. */
 /// <reference types="node" preserve="true" />
 import type { Buffer } from "node:buffer";
+import { X509Certificate } from "node:crypto";
 import type { Fields } from "../protocol/fields.ts";
 import { decodeText, parseJson } from "./json.ts";
 import { nameOf } from "./handler_methods.ts";
@@ -121,6 +122,29 @@ export class HandledRequest {
    */
   get clientAddress(): readonly [host: string, port: number] {
     return this.#request.exchange.connection.clientAddress;
+  }
+
+  /** "https" if the request came over TLS, otherwise "http". */
+  get scheme(): "http" | "https" {
+    return this.#request.exchange.connection.secure === null ? "http" : "https";
+  }
+
+  /**
+   * The server name that the client has asked for in its TLS handshake (SNI), in lower case. Null without TLS, and for a client that asked
+   * for none, such as one that connects to an address.
+   */
+  get serverName(): string | null {
+    return this.#request.exchange.connection.secure?.serverName ?? null;
+  }
+
+  /**
+   * The client's certificate, where the server's option `requestCert` asks for it, and it is trusted; otherwise null. It is read anew
+   * each time.
+   * @source Python's `connection.getpeercert()`
+   */
+  get clientCertificate(): X509Certificate | null {
+    const certificate = this.#request.exchange.connection.secure?.clientCertificate ?? null;
+    return certificate === null ? null : new X509Certificate(certificate);
   }
 
   /** The server. @source Python's `server` */

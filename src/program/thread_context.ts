@@ -6,7 +6,7 @@ import type { ExecutorServices } from "../handler/loop_executor.ts";
 import type { Handlers } from "../handler/router_interface.ts";
 import type { Server } from "../handler/server_interface.ts";
 import type { LogOption } from "../loop/log.ts";
-import type { InheritedSocket } from "../transport/transport.ts";
+import type { InheritedSocket, TlsSettings } from "../transport/transport.ts";
 
 /** A listening socket that this process was started with, and its name in the service manager. */
 export interface NamedSocket extends InheritedSocket {
@@ -78,8 +78,17 @@ export interface ListeningServer {
   readonly handlers: Handlers;
   /** Resolves when the server has shut down. */
   readonly stopped: Promise<void>;
-  /** Makes the server listen on an address that it shares with other listeners, with at most `maxConnections` at a time. */
-  listen(address: readonly [host: string, port: number], maxConnections: number): Promise<void>;
+  /**
+   * Makes the server listen on an address that it shares with other listeners, with at most `maxConnections` at a time.
+   * @param tls the present settings of TLS; null without TLS
+   */
+  listen(
+    address: readonly [host: string, port: number],
+    maxConnections: number,
+    tls: TlsSettings | null,
+  ): Promise<void>;
+  /** Makes the server use other settings of TLS. */
+  setTls(settings: TlsSettings): void;
 }
 
 /**

@@ -29,6 +29,18 @@ export interface ConnectionInfo {
   readonly clientAddress: Peer;
   /** The protocol that was negotiated in TLS (ALPN, RFC 7301), such as "http/1.1"; null if none was, or without TLS. */
   readonly alpn: string | null;
+  /** What TLS has found out about the connection; null without TLS. */
+  readonly secure: SecureConnection | null;
+}
+
+/** What TLS has found out about a connection. */
+export interface SecureConnection {
+  /** The name of the TLS version, such as "TLSv1.3". */
+  readonly version: string;
+  /** The server name that the client has asked for (SNI, RFC 6066 §3), in lower case; null if it has asked for none. */
+  readonly serverName: string | null;
+  /** The client's certificate, as DER, if the server has asked for one, the client has sent it, and it is trusted; otherwise null. */
+  readonly clientCertificate: Uint8Array | null;
 }
 
 /**

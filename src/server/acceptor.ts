@@ -7,6 +7,7 @@ import type {
   ListenOptions,
   Socket,
   SocketHandler,
+  TlsSettings,
   Transport,
 } from "../transport/transport.ts";
 
@@ -70,6 +71,11 @@ export class Acceptor {
       await this.#listener.look();
     }
     this.close();
+  }
+
+  /** Secures connections that come from now on by other settings. @throws {Error} for a certificate that the runtime does not take */
+  setTls(settings: TlsSettings): void {
+    this.#listener?.setTls?.(settings);
   }
 
   /** Closes at once. */

@@ -56,6 +56,12 @@ export function checkAddress(address: ListenAddress): ListenAddress {
   return [host, port as number];
 }
 
+/** An address as `[host, port]`: for the path of a Unix socket the path and 0, for an inherited socket "" and 0. */
+export function hostAndPort(address: ListenAddress): readonly [host: string, port: number] {
+  if (typeof address === "string") return [address, 0];
+  return "fd" in address ? ["", 0] : address;
+}
+
 /** Formats an address, an IPv6 host in brackets. */
 function showAddress(address: ListenAddress): string {
   if (typeof address === "string") return address;

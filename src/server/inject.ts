@@ -1,10 +1,11 @@
 /** Runs one request through a server without a socket, for tests. The bytes are those that a network would carry. */
 /// <reference types="node" preserve="true" />
 import { Buffer } from "node:buffer";
+import type { SecureConnection } from "../protocol/exchange.ts";
 import { FieldList, type Fields } from "../protocol/fields.ts";
 import { isToken } from "../protocol/grammar.ts";
 import { quote } from "../quote_value.ts";
-import { MemoryClient } from "../transport/memory.ts";
+import { MemoryClient, pretend } from "../transport/memory.ts";
 import type { Socket, SocketHandler } from "../transport/transport.ts";
 import { isInstance, mark } from "../runtime/library_copies.ts";
 import { eachField, type HeaderFields } from "../handler/header_fields.ts";
@@ -22,6 +23,8 @@ export interface InjectedRequest {
   readonly body?: string | Uint8Array | AsyncIterable<string | Uint8Array> | undefined;
   /** When the signal aborts, the client leaves. */
   readonly signal?: AbortSignal | undefined;
+  /** What TLS is to have found out, for a server that speaks HTTPS: `{ serverName: "b.example.com" }`. Nothing is encrypted. */
+  readonly secure?: Partial<SecureConnection> | undefined;
 }
 
 /** A request for `inject` whose response is read while it comes. */
@@ -98,23 +101,25 @@ type Accept = (socket: Socket) => SocketHandler & { shutdown?(): void };
 
 /**
  * Runs one request through a server.
+ * @param isSecure whether the server speaks HTTPS
  * @returns rejects with {TypeError} for a request that cannot be sent, {ResponseCutError} if the server closes the connection before the
  *   end of its response, and with the reason of the request's `signal` if that aborts
  */
 export async function inject(
   accept: Accept,
+  isSecure: boolean,
   request: InjectedRequest | InjectedStreamRequest,
 ): Promise<InjectedResponse | InjectedStream> {
   const head = headOf(request);
   request.signal?.throwIfAborted();
-  const exchange = new InjectedExchange(accept, request, head);
+  const exchange = new InjectedExchange(accept, isSecure, request, head);
   await exchange.readHead();
   return "stream" in request && request.stream ? exchange.stream() : exchange.response();
 }
 
 /** A request on a connection of its own, and its response. */
 class InjectedExchange {
-  readonly #client = new MemoryClient(["127.0.0.1", 0]);
+  readonly #client: MemoryClient;
   readonly #connection: ReturnType<Accept>;
   readonly #reader: ResponseReader;
   readonly #signal: AbortSignal | undefined;
@@ -126,7 +131,8 @@ class InjectedExchange {
   #isOver = false;
   readonly #leave = (): void => this.#client.destroy();
 
-  constructor(accept: Accept, { method, body, signal }: InjectedRequest, head: string) {
+  constructor(accept: Accept, isSecure: boolean, { method, body, signal, secure }: InjectedRequest, head: string) {
+    this.#client = new MemoryClient(pretend(["127.0.0.1", 0], isSecure, secure));
     this.#reader = new ResponseReader(method ?? "GET");
     this.#signal = signal;
     this.#connection = this.#client.attach(accept);

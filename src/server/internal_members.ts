@@ -11,3 +11,7 @@ export const MAKE_EXECUTOR: unique symbol = Symbol("makeExecutor");
 export const MAKE_PROTOCOLS: unique symbol = Symbol("makeProtocols");
 /** Makes the services that handlers and executors get from the server. */
 export const MAKE_SERVICES: unique symbol = Symbol("makeServices");
+/** How the server speaks TLS; null: it does not. Called at activation. */
+export const MAKE_TLS: unique symbol = Symbol("makeTls");
+/** Makes the server use other settings of TLS. */
+export const SET_TLS: unique symbol = Symbol("setTls");

@@ -19,7 +19,8 @@ import { isApart, keyOf } from "../program/program_description.ts";
 import { guardSpawning } from "../program/spawn_guard.ts";
 import { type Envelope, type FailedMessage, openEnvelope, type ReadyMessage } from "../program/supervised_thread.ts";
 
-const { program, address, maxConnections, startTimeout, silent, options, state, sockets } = workerData as ListenerStart;
+const { program, address, maxConnections, tls, startTimeout, silent, options, state, sockets } =
+  workerData as ListenerStart;
 const port = parentPort!;
 const finder = new ServerFinder<ListeningServer>();
 
@@ -63,13 +64,17 @@ try {
   let isListening = false;
   guardSpawning(program.main, () => isListening); // from then on, handlers run
   const one = await find();
+  let present = tls;
   port.on("message", (sent: unknown) => {
-    if (openEnvelope<ToListener>(sent)) void one.server.shutdown(); // there is no other message
+    const message = openEnvelope<ToListener>(sent);
+    if (message === undefined) return;
+    if ("tls" in message) one.setTls((present = message.tls));
+    else void one.server.shutdown();
   });
   // From here on, a shutdown lets this thread finish and does not end it by force: connections may wait for it.
   if (Atomics.compareExchange(state, 0, STARTS, LISTENS) === STARTS) {
     Atomics.add(sockets, 0, 1);
-    await one.listen(address, maxConnections);
+    await one.listen(address, maxConnections, present);
     isListening = true;
     send({ ready: true });
     await one.stopped;
@@ -87,7 +92,8 @@ async function find(): Promise<ListeningServer> {
     const [place] = program.classes;
     const Handler = await load(place.module!, place);
     const { HTTPServer } = await import("./server.ts");
-    void new HTTPServer([...address], Handler, options);
+    const Server = tls === null ? HTTPServer : (await import("./https_server.ts")).HTTPSServer;
+    void new Server([...address], Handler, options);
     return finder.find(key, 0)!;
   }
   await finder.importProgram(program, startTimeout, () => finder.find(key, program.nth) !== undefined);

@@ -1,6 +1,7 @@
 /** Further event loops that accept connections on the same port as the program's own: each is a listener, in a thread of its own. */
 import { performance } from "node:perf_hooks";
 import { loggable } from "../loop/log.ts";
+import type { ListenAddress, TlsSettings } from "../transport/transport.ts";
 import { ProcessHold } from "../program/process_hold.ts";
 import { classesOf, type Handlers } from "../handler/router_interface.ts";
 import { count, describeProgram, keyOf, type Program } from "../program/program_description.ts";
@@ -36,6 +37,21 @@ export async function othersClosed(sockets: Int32Array): Promise<void> {
     await new Promise((resolve) => setTimeout(resolve, 1));
 }
 
+/** The classes that a listener can construct by itself. A user's class that extends one is constructed by the program. */
+export const PLAIN_CLASSES = new WeakSet<object>();
+
+/** @throws {RangeError} where a server cannot have several listeners */
+export function checkListeners(number: number, address: ListenAddress, { transport }: { transport?: unknown }): void {
+  if (!Array.isArray(address)) {
+    const what = typeof address === "string" ? "a Unix socket" : "a socket that the process was started with";
+    throw new RangeError(`${what} has one listener, not ${number}: only ports can be shared`);
+  }
+  if (transport !== undefined)
+    throw new RangeError(
+      `listeners need the runtime's own transport: leave out the option transport, or make listeners 1, not ${number}`,
+    );
+}
+
 /** The `workerData` of a listener. */
 export interface ListenerStart {
   readonly program: Program;
@@ -43,6 +59,8 @@ export interface ListenerStart {
   readonly address: readonly [host: string, port: number];
   /** How many connections the listener may have at a time. */
   readonly maxConnections: number;
+  /** The present settings of TLS; null without TLS. */
+  readonly tls: TlsSettings | null;
   /** How long the listener may take to find its server, in milliseconds. */
   readonly startTimeout: number;
   /** The server logs nothing. */
@@ -66,10 +84,12 @@ export type FromListener =
   /** The listener has shut down. */
   | { readonly down: true };
 
-/** A message to a listener: shut down. */
-export interface ToListener {
-  readonly shutdown: true;
-}
+/** A message to a listener. */
+export type ToListener =
+  /** Shut down. */
+  | { readonly shutdown: true }
+  /** Use other settings of TLS. */
+  | { readonly tls: TlsSettings };
 
 export interface ListenerPoolOwner {
   /** Writes a line to the log as it is. */
@@ -88,6 +108,12 @@ export interface ListenerPoolOwner {
 /** The part of a ListenerStart that is known when the server is constructed. */
 type Start = Pick<ListenerStart, "startTimeout" | "silent" | "options">;
 
+/** The options of a server that listeners need. */
+interface Options {
+  readonly startTimeout: number;
+  readonly log?: unknown;
+}
+
 interface Listener {
   readonly worker: SupervisedThread<ReadyMessage, FromListener>;
   readonly state: Int32Array;
@@ -102,17 +128,22 @@ export class ListenerPool implements ThreadReplacementsOwner {
   readonly #listening = new Int32Array(new SharedArrayBuffer(4));
   #address: readonly [host: string, port: number] = ["", 0];
   #maxConnections = 0;
+  #tls: TlsSettings | null = null;
   #isClosing = false;
   #opening: { resolve: () => void; reject: (why: Error) => void } | null = null;
   readonly #replacements = new ThreadReplacements({ delay: REPLACEMENT_DELAY, rate: Infinity, burst: 1 }, this);
   #onGone: (() => void)[] = [];
 
-  /** @param number how many event loops are to listen, the program's own included */
-  constructor(number: number, handlers: Handlers, start: Start, owner: ListenerPoolOwner) {
+  /**
+   * @param number how many event loops are to listen, the program's own included
+   * @param isPlain whether a listener can construct the server itself, from its options
+   */
+  constructor(number: number, handlers: Handlers, options: Options, isPlain: boolean, owner: ListenerPoolOwner) {
     this.#count = number - 1;
     // Servers with listeners are counted apart from threading servers with the same handlers.
     this.#program = describeProgram(handlers, count(`listeners ${keyOf(classesOf(handlers))}`));
-    this.#start = start;
+    const { log, ...others } = options;
+    this.#start = { startTimeout: options.startTimeout, silent: log === "none", options: isPlain ? others : null };
     this.#owner = owner;
   }
 
@@ -122,8 +153,13 @@ export class ListenerPool implements ThreadReplacementsOwner {
   }
 
   /** Starts all listeners. If one cannot listen, ends all of them and rejects. */
-  async open(address: readonly [host: string, port: number], maxConnections: number): Promise<void> {
+  async open(
+    address: readonly [host: string, port: number],
+    maxConnections: number,
+    tls: TlsSettings | null,
+  ): Promise<void> {
     this.#address = address;
+    this.#tls = tls;
     this.#maxConnections = maxConnections;
     this.#isClosing = false;
     Atomics.store(this.#listening, 0, 1); // the program's own event loop
@@ -138,6 +174,12 @@ export class ListenerPool implements ThreadReplacementsOwner {
     } finally {
       this.#opening = null;
     }
+  }
+
+  /** Makes all listeners use other settings of TLS, those that start later too. */
+  setTls(settings: TlsSettings): void {
+    this.#tls = settings;
+    for (const { worker } of this.#listeners) worker.post({ tls: settings } satisfies ToListener);
   }
 
   /** Lets listeners finish their requests. Those that do not listen yet are ended. */
@@ -185,6 +227,7 @@ export class ListenerPool implements ThreadReplacementsOwner {
       program: this.#program,
       address: this.#address,
       maxConnections: this.#maxConnections,
+      tls: this.#tls,
       state,
       sockets: this.#listening,
     };

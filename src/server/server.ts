@@ -2,13 +2,13 @@
 /// <reference types="node" preserve="true" />
 import { transport as platform } from "#transport";
 import type { Executor } from "../protocol/exchange.ts";
+import type { Field } from "../protocol/fields.ts";
 import { http1 } from "../protocol/http1/protocol.ts";
 import type { Limits } from "../protocol/limits.ts";
 import { type Protocol, ProtocolSelector } from "../protocol/protocol_selector.ts";
-import { ChunkPool } from "../protocol/send_buffer.ts";
-import type { ListenAddress, Socket, SocketHandler, Transport } from "../transport/transport.ts";
+import type { ListenAddress, Socket, SocketHandler, TlsSettings, Transport } from "../transport/transport.ts";
 import { Acceptor } from "./acceptor.ts";
-import { checkAddress, listenError } from "./address.ts";
+import { checkAddress, hostAndPort, listenError } from "./address.ts";
 import { ConnectionAdmission } from "./connection_admission.ts";
 import { ShutdownCallers } from "./shutdown_callers.ts";
 import { Clock, LONGEST_TIMER } from "../loop/clock.ts";
@@ -27,13 +27,14 @@ import {
   type InjectedStreamRequest,
 } from "./inject.ts";
 import { BytePump, type BytePumpOwner } from "./byte_pump.ts";
-import { ListenerPool } from "./listener_pool.ts";
+import { checkListeners, ListenerPool, PLAIN_CLASSES } from "./listener_pool.ts";
 import { Log, loggable, loggedAddress } from "../loop/log.ts";
 import { callSafely, type RequestOutcome } from "../handler/request_outcome.ts";
 import { type ListenerThread, threadContext } from "../program/thread_context.ts";
 import { type HTTPServerOptions, serverSettings, type ServerSettings } from "./server_options.ts";
 import { KernelSendQueues } from "./kernel_send_queues.ts";
-import { MAKE_EXECUTOR, MAKE_SERVICES, OWN_OPTIONS, MAKE_PROTOCOLS } from "./internal_members.ts";
+import { type ServerTls, TlsListening } from "./tls_listening.ts";
+import { MAKE_EXECUTOR, MAKE_PROTOCOLS, MAKE_SERVICES, MAKE_TLS, OWN_OPTIONS, SET_TLS } from "./internal_members.ts";
 import { StopSignal } from "./stop_signal.ts";
 import { FlushScheduler } from "../loop/flush_scheduler.ts";
 
@@ -61,14 +62,18 @@ export class HTTPServer implements Server {
   /** The asynchronous context in which requests begin: that of the constructor, then that of the first activation. */
   readonly #context = new StartContext();
   #isStarted = false;
-  readonly #writeLine = (line: string): void => this.#log.write(line);
   readonly #connections = new Set<BytePump>();
   readonly #kernelSendQueues: KernelSendQueues;
-  readonly #reusePort: boolean;
   /** The threads that accept connections besides this one; null if there are none. */
   readonly #listeners: ListenerPool | null;
   /** Made at activation, when the constructors of classes that extend this one have run. */
   #owner: BytePumpOwner | null = null;
+  readonly #tls = new TlsListening({
+    admits: (handshakes) => this.#admission.admits(this.#connections.size + handshakes, this.#clock.now),
+    now: () => this.#clock.now,
+    logError: (message, ...args) => this.#report(message, ...args),
+    handshakeEnded: () => this.#checkStopped(),
+  });
   #activation: Promise<void> | null = null;
   #stopping = false;
   /** The role of the thread in which this server was constructed. */
@@ -114,7 +119,6 @@ export class HTTPServer implements Server {
     this.#stopSignal = new StopSignal(this.#context, listener && (() => listener.isStopping));
     this.#stopped = new Promise((resolve) => (this.#stop = resolve));
     this.#listeners = this.#makeListeners(options);
-    this.#reusePort = options.reusePort === true || this.#options.listeners > 1;
   }
 
   /**
@@ -124,8 +128,7 @@ export class HTTPServer implements Server {
    * @source Python's `server_address`
    */
   get serverAddress(): readonly [host: string, port: number] {
-    if (typeof this.#address === "string") return [this.#address, 0];
-    return "fd" in this.#address ? ["", 0] : this.#address;
+    return hostAndPort(this.#address);
   }
 
   /**
@@ -200,6 +203,7 @@ export class HTTPServer implements Server {
     this.#listenerThread?.shutdown(true);
     this.#stopSignal.abort();
     for (const connection of this.#connections) connection.cut();
+    this.#tls.close();
     this.#finish();
   }
 
@@ -222,7 +226,7 @@ export class HTTPServer implements Server {
     if (this.#stopping) throw new Error("cannot run a request: this server has been shut down");
     const owner = (this.#owner ??= this.#makeOwner());
     this.#clock.start();
-    return inject((socket) => this.#accept(socket, owner), request);
+    return inject((socket) => this.#accept(socket, owner), this[MAKE_TLS]() !== null, request);
   }
 
   /** Calls `shutdown`, for `await using`. */
@@ -259,19 +263,26 @@ export class HTTPServer implements Server {
   }
 
   /** @internal */
-  [MAKE_PROTOCOLS](): readonly Protocol[] {
-    return [http1(this.#limits, new ChunkPool(), this.#options.informational === "always")];
+  [MAKE_PROTOCOLS](fields?: readonly Field[]): readonly Protocol[] {
+    return [http1(this.#limits, this.#options.informational === "always", fields)];
+  }
+
+  /** @internal */
+  [MAKE_TLS](): ServerTls | null {
+    return null;
+  }
+
+  /** @internal */
+  [SET_TLS](make: (ticketKeys: Uint8Array) => Promise<TlsSettings>): Promise<void> {
+    return this.#tls.set(make, [this.#acceptor, this.#listeners]);
   }
 
   async #activate(): Promise<void> {
     const owner = (this.#owner ??= this.#makeOwner());
-    const options = {
-      backlog: this.#options.requestQueueSize,
-      reusePort: this.#reusePort,
-      onError: (error: Error) => this.#report("cannot accept connections: %s", error.message),
-    };
+    const { listeners, requestQueueSize: backlog, reusePort } = this.#options;
+    const onError = (error: Error): void => this.#report("cannot accept connections: %s", error.message);
+    const options = { ...(await this.#tls.open(this[MAKE_TLS]())), backlog, reusePort, onError };
     const threads = owner.executor.mostThreads ?? 0;
-    const { listeners } = this.#options;
     const warnings = this.#admission.open(this.#transport, threads, listeners, this.#listenerThread !== null);
     for (const warning of warnings) this.logError("%s", warning);
     await owner.executor.open?.();
@@ -280,7 +291,7 @@ export class HTTPServer implements Server {
     try {
       this.#address = await this.#acceptor.open(this.#address, options, (socket) => this.#accept(socket, owner));
       if (!this.#finished) this.#clock.start(); // connections have deadlines even while the listeners start
-      if (!this.#stopping) await this.#listeners?.open(this.serverAddress, this.#admission.most);
+      if (!this.#stopping) await this.#listeners?.open(this.serverAddress, this.#admission.most, this.#tls.settings);
     } catch (error) {
       this.#acceptor.close();
       this.#clock.stop();
@@ -306,6 +317,7 @@ export class HTTPServer implements Server {
       await (this.#listenerThread ?? this.#listeners)?.socketClosed();
     }
     this.#acceptor.close();
+    this.#tls.stop(shutdownGrace);
     this.#clock.hasten(); // the next tick comes when the connections have read what has already arrived
     for (const connection of this.#connections) connection.shutdown(shutdownGrace);
     this.#checkStopped();
@@ -315,20 +327,15 @@ export class HTTPServer implements Server {
   #makeListeners(options: HTTPServerOptions): ListenerPool | null {
     const { listeners } = this.#options;
     if (listeners === 1) return null;
-    if (!Array.isArray(this.#address)) {
-      const what = typeof this.#address === "string" ? "a Unix socket" : "a socket that the process was started with";
-      throw new RangeError(`${what} has one listener, not ${listeners}: only ports can be shared`);
-    }
-    if (options.transport !== undefined)
-      throw new RangeError(
-        `listeners need the runtime's own transport: leave out the option transport, or make listeners 1, not ${listeners}`,
-      );
+    checkListeners(listeners, this.#address, options);
     if (this.#listenerThread !== null) {
       this.#listenerThread.constructed({
         server: this,
         handlers: this.RequestHandlerClass,
         stopped: this.#stopped,
-        listen: (address, maxConnections) => {
+        setTls: (settings) => void this[SET_TLS](() => Promise.resolve(settings)),
+        listen: (address, maxConnections, tls) => {
+          this.#tls.settings = tls;
           this.#address = address;
           this.#admission.most = maxConnections;
           return this.#activateOnce();
@@ -336,12 +343,9 @@ export class HTTPServer implements Server {
       });
     }
     if (this.#thread.role !== "main") return null;
-    const { log, ...others } = options;
-    const isPlain = this.constructor === HTTPServer && typeof this.RequestHandlerClass === "function"; // others are constructed by the program
-    const { startTimeout } = this.#options;
-    const start = { startTimeout, silent: log === "none", options: isPlain ? others : null };
-    return new ListenerPool(listeners, this.RequestHandlerClass, start, {
-      writeLog: (line) => this.#context.run(this.#writeLine, line),
+    const isPlain = PLAIN_CLASSES.has(this.constructor) && typeof this.RequestHandlerClass === "function"; // others are constructed by the program
+    return new ListenerPool(listeners, this.RequestHandlerClass, { ...options, ...this.#options }, isPlain, {
+      writeLog: (line) => this.#context.run(() => this.#log.write(line), undefined),
       logError: (message, ...args) => this.#report(message, ...args),
       admitsThread: () => this.#admission.admitsThread,
       crowded: (why) => this.#admission.refused(why, this.#clock.now),
@@ -364,6 +368,7 @@ export class HTTPServer implements Server {
       context: this.#context,
       logError: (message, ...args) => this.#report(message, ...args),
       admitsThread: () => this.#admission.admitsThread,
+      asksForCertificates: this[MAKE_TLS]()?.asksForCertificates === true,
       serverReadBy: (request) => {
         this.#shutdownCallers.hasServer(request);
         return this;
@@ -374,13 +379,11 @@ export class HTTPServer implements Server {
 
   #makeOwner(): BytePumpOwner {
     return {
+      ...this.#options,
       clock: this.#clock,
       scheduler: this.#scheduler,
       context: this.#context,
       executor: this[MAKE_EXECUTOR](this[MAKE_SERVICES]()),
-      sendTimeout: this.#options.sendTimeout,
-      lingerTimeout: this.#options.lingerTimeout,
-      maxLingerTime: this.#options.maxLingerTime,
       kernelSendQueues: this.#kernelSendQueues,
       protocols: new ProtocolSelector(this[MAKE_PROTOCOLS]()),
       requestRefused: ({ clientAddress }, error) =>
@@ -407,7 +410,8 @@ export class HTTPServer implements Server {
   #tick(): void {
     const { now } = this.#clock;
     for (const connection of this.#connections) connection.tick(now);
-    this.#admission.tick(this.#connections.size, now);
+    this.#tls.tick(now);
+    this.#admission.tick(this.#connections.size + this.#tls.handshakes, now);
     void this.#kernelSendQueues.look(now, this.serverAddress[1]);
     this.#checkStopped();
   }
@@ -419,7 +423,7 @@ export class HTTPServer implements Server {
     // Some handlers have called `shutdown` and wait for it. When only these are left, their calls resolve.
     const callers = this.#shutdownCallers.running;
     if (callers > 0 && this.#connections.size <= callers && running <= callers) this.#shutdownCallers.letGo();
-    if (this.#connections.size > 0 || this.#listeners?.running === true) return;
+    if (this.#connections.size + this.#tls.handshakes > 0 || this.#listeners?.running === true) return;
     if (running === 0) this.#finish();
     else void this.#owner!.executor.drain().then(() => this.#checkStopped());
   }
@@ -439,3 +443,4 @@ export class HTTPServer implements Server {
 }
 
 mark(HTTPServer, "HTTPServer");
+PLAIN_CLASSES.add(HTTPServer);

@@ -109,8 +109,8 @@ export const RULES: Readonly<Record<keyof typeof DEFAULTS, NumberRule>> = {
   listeners: { least: 1, most: MOST_THREADS, whole: true },
 };
 
-/** The options that are numbers, and `informational`, checked, with defaults for those that were left out. */
-export type ServerSettings = typeof DEFAULTS & { readonly informational: string };
+/** The options but for limits, `log` and `transport`, checked, with defaults for those that were left out. */
+export type ServerSettings = typeof DEFAULTS & { readonly informational: string; readonly reusePort: boolean };
 
 /** Options that are neither numbers nor limits. */
 const OTHERS = ["log", "transport", "reusePort", "informational"];
@@ -133,5 +133,6 @@ export function serverSettings(
     throw new TypeError(`reusePort must be true or false, not ${quote(reusePort)}`);
   if (transport !== undefined && typeof (transport as Partial<Transport> | null)?.listen !== "function")
     throw new TypeError(`transport must be an object with a method listen, not ${quote(transport)}`);
-  return { limits, settings: { ...checkNumbers<keyof typeof DEFAULTS>(options, RULES, DEFAULTS), informational } };
+  const numbers = checkNumbers<keyof typeof DEFAULTS>(options, RULES, DEFAULTS);
+  return { limits, settings: { ...numbers, informational, reusePort: reusePort === true || numbers.listeners > 1 } };
 }

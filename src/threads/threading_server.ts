@@ -8,6 +8,7 @@ import type { RequestHandlerClass } from "../handler/handler.ts";
 import { type HandlerThread, threadContext } from "../program/thread_context.ts";
 import { count, describeProgram, keyOf, type Program } from "../program/program_description.ts";
 import { HTTPServer } from "../server/server.ts";
+import { HTTPSServer, type HTTPSServerOptions } from "../server/https_server.ts";
 import type { HTTPServerOptions } from "../server/server_options.ts";
 import { MAKE_EXECUTOR, MAKE_SERVICES, OWN_OPTIONS } from "../server/internal_members.ts";
 import type { ListenAddress } from "../transport/transport.ts";
@@ -159,3 +160,17 @@ export function ThreadingMixIn<Base extends ServerClass>(Base: Base): ThreadingS
  * @source Python's `http.server.ThreadingHTTPServer`
  */
 export class ThreadingHTTPServer extends ThreadingMixIn(HTTPServer) {}
+
+/** Options of a ThreadingHTTPSServer. */
+export interface ThreadingHTTPSServerOptions extends HTTPSServerOptions, ThreadingOptions {}
+
+/**
+ * An HTTPS server whose handlers run in threads. The event loop does the work of TLS.
+ *
+ * @example
+ * const httpd = new ThreadingHTTPSServer(["", 8443], RequestHandler, { certfile: "cert.pem", keyfile: "key.pem" });
+ * await httpd.serveForever();
+ *
+ * @source Python's `http.server.ThreadingHTTPSServer`
+ */
+export class ThreadingHTTPSServer extends ThreadingMixIn(HTTPSServer) {}

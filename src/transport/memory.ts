@@ -1,6 +1,14 @@
 /** Connections in memory, inside one process: for tests, and for `inject`. */
-import type { ConnectionInfo, Peer } from "../protocol/exchange.ts";
-import type { ListenAddress, Listener, ListenOptions, Socket, SocketHandler, Transport } from "./transport.ts";
+import type { ConnectionInfo, Peer, SecureConnection } from "../protocol/exchange.ts";
+import type {
+  ListenAddress,
+  Listener,
+  ListenOptions,
+  Socket,
+  SocketHandler,
+  TlsSettings,
+  Transport,
+} from "./transport.ts";
 
 /** While the client has at least this many bytes unread, the server is asked to wait. */
 const HIGH_WATER = 64 * 1024;
@@ -9,15 +17,14 @@ const HIGH_WATER = 64 * 1024;
 export class MemoryTransport implements Transport {
   #accept: ((socket: Socket) => SocketHandler) | null = null;
   #port = 0;
+  #tls: TlsSettings | null = null;
 
-  listen(
-    address: ListenAddress,
-    _options: ListenOptions,
-    accept: (socket: Socket) => SocketHandler,
-  ): Promise<Listener> {
+  listen(address: ListenAddress, options: ListenOptions, accept: (socket: Socket) => SocketHandler): Promise<Listener> {
     this.#accept = accept;
+    this.#tls = options.tls?.settings ?? null;
     return Promise.resolve({
       address: typeof address === "object" && "fd" in address ? "" : address,
+      setTls: (settings) => (this.#tls = settings),
       close: () => (this.#accept = null),
     });
   }
@@ -26,13 +33,23 @@ export class MemoryTransport implements Transport {
     setImmediate(task);
   }
 
-  /** Opens a connection. @throws {Error} if no server listens */
-  connect(): MemoryClient {
+  /**
+   * Opens a connection. Nothing is encrypted; if the server speaks TLS, the connection looks as if it was.
+   * @param secure what TLS is to have found out
+   * @throws {Error} if no server listens
+   */
+  connect(secure?: Partial<SecureConnection>): MemoryClient {
     if (this.#accept === null) throw new Error("cannot connect: the server does not listen");
-    const client = new MemoryClient(["memory", ++this.#port]);
+    const client = new MemoryClient(pretend(["memory", ++this.#port], this.#tls !== null, secure));
     client.attach(this.#accept);
     return client;
   }
+}
+
+/** What a server sees of a connection in memory. @param isSecure whether the connection looks as if it had TLS */
+export function pretend(clientAddress: Peer, isSecure: boolean, secure?: Partial<SecureConnection>): ConnectionInfo {
+  const all = { version: "TLSv1.3", serverName: null, clientCertificate: null, ...secure };
+  return { clientAddress, alpn: null, secure: isSecure ? all : null };
 }
 
 /** The client's end of a connection in memory. */
@@ -49,9 +66,9 @@ export class MemoryClient {
   #changed: (() => void)[] = [];
   #handler!: SocketHandler;
 
-  /** @internal @param clientAddress the address that the server sees */
-  constructor(clientAddress: Peer) {
-    this.#socket = new MemorySocket(this, { clientAddress, alpn: null });
+  /** @internal @param info what the server sees */
+  constructor(info: ConnectionInfo) {
+    this.#socket = new MemorySocket(this, info);
   }
 
   /** @internal */

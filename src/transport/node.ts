@@ -2,8 +2,18 @@
 import net from "node:net";
 import process from "node:process";
 import type { ConnectionInfo } from "../protocol/exchange.ts";
-import type { ListenAddress, Listener, ListenOptions, Socket, SocketHandler, Transport } from "./transport.ts";
+import type {
+  ListenAddress,
+  Listener,
+  ListenOptions,
+  Socket,
+  SocketHandler,
+  TlsListenOptions,
+  Transport,
+} from "./transport.ts";
 import { readDescriptors } from "./descriptor_limit.ts";
+import { startCarrier, stopCarrier, TlsAcceptor, wasReset } from "./node_tls.ts";
+import { readInto } from "./buffered_reads.ts";
 import { peerOf } from "./peer.ts";
 import { removingDeadSockets } from "./unix.ts";
 
@@ -72,8 +82,10 @@ function listenOn(
   accept: Accept,
   internals: NetInternals | null,
 ): Promise<Listener> {
+  const acceptTls = options.tls && tlsAcceptor(options.tls, accept, internals);
   const server = net.createServer({ allowHalfOpen: true, noDelay: true }, (socket) => {
-    const wrapped = new NodeSocket(socket);
+    if (acceptTls !== undefined) return acceptTls.connection(socket);
+    const wrapped = new NodeSocket(socket, infoOf(socket));
     const handler = accept(wrapped);
     socket.on("data", (bytes: Buffer) => handler.onData(bytes, bytes.length));
     wrapped.attach(handler);
@@ -83,11 +95,13 @@ function listenOn(
     const ready = () => {
       server.removeListener("error", reject);
       server.on("error", options.onError);
-      const stop = internals === null ? undefined : goDirect(server, accept, internals, options.backlog);
+      const isDirect = internals !== null && acceptTls === undefined;
+      const stop = isDirect ? goDirect(server, accept, internals, options.backlog) : undefined;
       const bound = server.address();
       resolve({
         address: bound === null || typeof bound === "string" ? (bound ?? "") : [bound.address, bound.port],
         look,
+        ...(acceptTls === undefined ? {} : { setTls: (settings) => acceptTls.set(settings) }),
         close() {
           stop?.();
           server.close();
@@ -174,11 +188,28 @@ function goDirect(
       onread,
     } as unknown as net.SocketConstructorOpts);
     client.setNoDelay?.(true);
-    const wrapped = new NodeSocket(socket, client, internals);
+    const wrapped = new NodeSocket(socket, infoOf(socket), null, client, internals);
     const handler = accept(wrapped);
     wrapped.attach(handler);
   };
   return internals.listening?.(handle, backlog);
+}
+
+function infoOf(socket: net.Socket): ConnectionInfo {
+  return { clientAddress: peerOf(socket.remoteAddress, socket.remotePort), alpn: null, secure: null };
+}
+
+/** @param internals null: connections are not read into one buffer */
+function tlsAcceptor(options: TlsListenOptions, accept: Accept, internals: NetInternals | null): TlsAcceptor {
+  const buffer = internals === null ? null : Buffer.allocUnsafeSlow(READ_SIZE);
+  return new TlsAcceptor(options, (socket, raw, info) => {
+    const wrapped = new NodeSocket(socket, info, raw);
+    const handler = accept(wrapped);
+    if (buffer === null || !readInto(socket, buffer, handler))
+      socket.on("data", (bytes: Buffer) => handler.onData(bytes, bytes.length));
+    wrapped.attach(handler);
+    socket.resume();
+  });
 }
 
 /** Writes to a handle past its stream. @returns 0 if the kernel has taken all bytes; the request that sends the others; or an error's number */
@@ -225,6 +256,8 @@ export const transport: Transport = nodeTransport();
 class NodeSocket implements Socket {
   readonly info: ConnectionInfo;
   readonly #socket: net.Socket;
+  /** The TCP connection. */
+  readonly #raw: net.Socket;
   /** The handle, to write past the stream; null if all writes go through the stream. */
   readonly #handle: ClientHandle | null;
   readonly #internals: NetInternals | null;
@@ -242,19 +275,34 @@ class NodeSocket implements Socket {
     this.#taken();
   };
 
-  constructor(socket: net.Socket, handle: ClientHandle | null = null, internals: NetInternals | null = null) {
+  /**
+   * @param raw the connection that carries a TLS connection; null without TLS
+   * @param handle the handle, if reads and writes are to bypass the stream
+   */
+  constructor(
+    socket: net.Socket,
+    info: ConnectionInfo,
+    raw: net.Socket | null = null,
+    handle: ClientHandle | null = null,
+    internals: NetInternals | null = null,
+  ) {
     this.#socket = socket;
+    this.info = info;
+    this.#raw = raw ?? socket;
     this.#internals = internals;
     this.#handle = typeof handle?.writeBuffer === "function" ? handle : null;
-    this.info = { clientAddress: peerOf(socket.remoteAddress, socket.remotePort), alpn: null };
   }
 
   attach(handler: SocketHandler): void {
     const socket = this.#socket;
     this.#handler = handler;
-    socket.on("end", () => handler.onEnd());
+    socket.on("end", () => {
+      if (this.#raw !== socket && wasReset(this.#raw)) socket.destroy();
+      else handler.onEnd();
+    });
     socket.on("close", () => handler.onClose());
-    socket.on("error", ignore); // "close" follows
+    // "close" follows. TLS reports an error, such as a record that was changed on its way, and leaves the connection open.
+    socket.on("error", () => void socket.destroy());
   }
 
   write(bytes: Uint8Array): boolean {
@@ -337,7 +385,7 @@ class NodeSocket implements Socket {
 
   reset(): void {
     try {
-      this.#socket.resetAndDestroy();
+      this.#raw.resetAndDestroy();
     } catch {
       this.#socket.destroy(); // only TCP has resets; Node throws for a Unix socket
     }
@@ -345,11 +393,11 @@ class NodeSocket implements Socket {
 
   pause(): void {
     this.#socket.pause();
+    if (this.#raw !== this.#socket) stopCarrier(this.#raw);
   }
 
   resume(): void {
+    if (this.#raw !== this.#socket) startCarrier(this.#raw);
     this.#socket.resume();
   }
 }
-
-function ignore(): void {}

@@ -1,5 +1,5 @@
 /** The interfaces by which a server uses a runtime's sockets. Each runtime has one file; package.json's "imports" picks the file. */
-import type { ConnectionInfo } from "../protocol/exchange.ts";
+import type { ConnectionInfo, Peer } from "../protocol/exchange.ts";
 
 /** The address that a server listens on: [host, port], or the path of a Unix socket. */
 export type Address = readonly [host: string, port: number] | string;
@@ -17,7 +17,7 @@ export type ListenAddress = Address | InheritedSocket;
 export interface Transport {
   /**
    * Binds and listens.
-   * @param accept called for each connection that comes in; returns the handler of its events
+   * @param accept called for each connection that comes in, with TLS when its handshake has ended; returns the handler of its events
    * @returns rejects with the runtime's error, with its `code`, if the server cannot listen on the address
    */
   listen(address: ListenAddress, options: ListenOptions, accept: (socket: Socket) => SocketHandler): Promise<Listener>;
@@ -48,6 +48,51 @@ export interface ListenOptions {
   readonly reusePort?: boolean;
   /** Called with errors of the listening socket itself. */
   readonly onError: (error: Error) => void;
+  /** How connections are secured; without it, they are not. */
+  readonly tls?: TlsListenOptions | undefined;
+}
+
+/** A certificate and its private key, both as PEM. */
+export interface Identity {
+  /** The certificate, and behind it those that lead to one that clients trust. */
+  readonly cert: string;
+  /** The private key of the first certificate, in PKCS #8, not encrypted. */
+  readonly key: string;
+}
+
+/** How connections are secured. All of it is data, which can be sent to a thread. */
+export interface TlsSettings {
+  /** For clients that ask for no server name, or for one that is not among `serverNames`. */
+  readonly identity: Identity;
+  /** By server name (SNI, RFC 6066 §3), in lower case; "*.example.com" stands for each name with one label more. */
+  readonly serverNames: Readonly<Record<string, Identity>>;
+  /** The certificates that clients' certificates must lead to, as PEM. Undefined: those that the runtime trusts. */
+  readonly ca: readonly string[] | undefined;
+  /** Whether clients are asked for a certificate, and whether they must have one. */
+  readonly clientCertificates: "none" | "optional" | "required";
+  /** The names of protocols (ALPN, RFC 7301), the preferred one first. */
+  readonly alpnProtocols: readonly string[];
+  /** 48 random bytes, by which all event loops that listen on a port can resume each other's sessions (RFC 8446 §2.2). */
+  readonly ticketKeys: Uint8Array;
+}
+
+/** How to listen with TLS. */
+export interface TlsListenOptions {
+  readonly settings: TlsSettings;
+  /** A connection has come, and its handshake is to begin. @returns whether it may; the connection is closed otherwise */
+  handshakeBegins(handshake: Handshake): boolean;
+  /**
+   * A handshake has ended. Called once for each that has begun, before `accept` if it went well.
+   * @param why null if it went well; otherwise why it did not, in words
+   */
+  handshakeEnded(handshake: Handshake, why: string | null): void;
+}
+
+/** A connection whose TLS handshake has not ended. */
+export interface Handshake {
+  readonly clientAddress: Peer;
+  /** Closes the connection. */
+  destroy(): void;
 }
 
 /** A listening socket. */
@@ -59,7 +104,9 @@ export interface Listener {
    * A transport on which no connections wait does not have this.
    */
   look?(): Promise<void>;
-  /** Stops listening; connections go on. */
+  /** Secures connections that come from now on by other settings. A transport without TLS does not have this. @throws {Error} for a certificate that cannot be used; the settings stay as they were */
+  setTls?(settings: TlsSettings): void;
+  /** Stops listening; connections and handshakes go on. */
   close(): void;
 }
 

@@ -46,6 +46,8 @@ export class Http1Client implements Client {
   readonly #channel: Channel;
   readonly #reader: ResponseStream;
   #exchange: Http1Exchange | null = null;
+  /** The content of the last request: its end comes before the next request. */
+  #sending: Promise<void> = Promise.resolve();
 
   constructor(channel: Channel) {
     this.#channel = channel;
@@ -62,7 +64,7 @@ export class Http1Client implements Client {
     const exchange = await this.open(head, whole ? Buffer.byteLength(body) : "unknown");
     // The response may come before all has been sent, and instead of it: then it counts, and not what became of the rest.
     let fault: unknown;
-    send(exchange, body, trailers).catch((error: unknown) => {
+    this.#sending = send(exchange, body, trailers).catch((error: unknown) => {
       if (error instanceof CutOff) return;
       fault = error;
       exchange.abort();
@@ -80,6 +82,7 @@ export class Http1Client implements Client {
     for (const [name, value] of headers) text += `${name}: ${value}\r\n`;
     if (content === "unknown" && method !== "CONNECT") text += "Transfer-Encoding: chunked\r\n";
     else if (content !== 0 && content !== "unknown") text += `Content-Length: ${content}\r\n`;
+    await this.#sending;
     this.#exchange = new Http1Exchange(this.#channel, this.#reader, method, content);
     await this.#channel.send(Buffer.from(text + "\r\n", "latin1"));
     return this.#exchange;

@@ -2,13 +2,22 @@
 import { after, type TestContext } from "node:test";
 import { pathToFileURL } from "node:url";
 import type { HTTPServerOptions, RequestHandlerClass, Router, ThreadingOptions } from "plinth";
-import { BaseHTTPRequestHandler, HTTPServer, MemoryTransport, ThreadingHTTPServer } from "plinth";
+import {
+  BaseHTTPRequestHandler,
+  HTTPServer,
+  HTTPSServer,
+  MemoryTransport,
+  selfSignedCertificate,
+  ThreadingHTTPServer,
+  ThreadingHTTPSServer,
+} from "plinth";
 import { programFile } from "../support/places.ts";
 import { thorough } from "../support/thorough.ts";
 import { type Channel, Http1Client } from "./http1_client.ts";
 import { MemoryChannel } from "./memory_channel.ts";
 import type { Mode, Served } from "./mode.ts";
-import { TcpChannel } from "./tcp_channel.ts";
+import { runtime } from "../support/runtime.ts";
+import { DenoTlsChannel, TcpChannel } from "./tcp_channel.ts";
 
 const HTTP1 = { version: "HTTP/1.1", has: { reasons: true, nameCase: true, halfClose: true, earlyHandlers: true } };
 
@@ -63,6 +72,36 @@ export function overTcp(name: string, transport?: NonNullable<HTTPServerOptions[
   return http1(name, () => tcp(transport));
 }
 
+/** A certificate for the servers of these modes. */
+const CERTIFICATE = selfSignedCertificate(["localhost", "127.0.0.1"]);
+
+const tls: Listening = {
+  address: ["127.0.0.1", 0],
+  connect: ([host, port]) =>
+    (runtime === "deno" ? DenoTlsChannel : TcpChannel).connectSecurely(host, port, CERTIFICATE.cert),
+};
+
+/** HTTP/1.1 over TLS, by whatever transport the runtime has, or another. */
+export function overTls(name: string, transport?: NonNullable<HTTPServerOptions["transport"]>): Mode {
+  const { cert, key } = CERTIFICATE;
+  return http1(
+    name,
+    () => (transport === undefined ? tls : { ...tls, transport }),
+    (address, handler, options) => new HTTPSServer(address, handler, { ...options, cert, key }),
+  );
+}
+
+/** The same, the handlers in threads. */
+export function overTlsInThreads(name: string, options: ThreadingOptions): Mode {
+  const { cert, key } = CERTIFICATE;
+  return inThreads(
+    name,
+    options,
+    tls,
+    (address, handler, others) => new ThreadingHTTPSServer(address, handler, { ...others, cert, key }),
+  );
+}
+
 function tcp(transport?: HTTPServerOptions["transport"]): Listening {
   return {
     address: ["127.0.0.1", 0],
@@ -72,24 +111,31 @@ function tcp(transport?: HTTPServerOptions["transport"]): Listening {
 }
 
 /** HTTP/1.1 over TCP, the handlers in threads. A thread is given to a request when its content is here, up to `threadBuffer` of it. */
-export function inThreads(name: string, options: ThreadingOptions): Mode {
+export function inThreads(
+  name: string,
+  options: ThreadingOptions,
+  listening: Listening = tcp(),
+  make: MakeServer = (address, handler, all) => new ThreadingHTTPServer(address, handler, all),
+): Mode {
   const makeServer: MakeServer = (address, handler, others) => {
     for (const Handler of typeof handler === "function" ? [handler] : handler.handlers)
       if (Handler !== BaseHTTPRequestHandler) Object.defineProperty(Handler, "module", { value: HANDLERS });
-    return new ThreadingHTTPServer(address, handler, { ...others, ...options });
+    return make(address, handler, { ...others, ...options });
   };
-  const mode = { ...http1(name, tcp, makeServer), has: { ...HTTP1.has, earlyHandlers: options.threadBuffer === 0 } };
+  const mode = {
+    ...http1(name, () => listening, makeServer),
+    has: { ...HTTP1.has, earlyHandlers: options.threadBuffer === 0 },
+  };
   // Most of the time that a case takes is the start of its threads.
-  return thorough ? mode : { ...mode, share: sharing(makeServer) };
+  return thorough ? mode : { ...mode, share: sharing(listening, makeServer) };
 }
 
-function sharing(makeServer: MakeServer): NonNullable<Mode["share"]> {
+function sharing({ address, connect }: Listening, makeServer: MakeServer): NonNullable<Mode["share"]> {
   const servers = new Map<RequestHandlerClass | Router, HTTPServer>();
   after(() => {
     for (const httpd of servers.values()) httpd.serverClose();
   });
   return async (t, handler) => {
-    const { address, connect } = tcp();
     let httpd = servers.get(handler);
     if (httpd === undefined) {
       httpd = makeServer(address, handler, { log: "none" });

@@ -33,7 +33,7 @@ function inThreads(block: Block): Block | null {
       const all = options === undefined ? "{ threads: 1 }" : `{ threads: 1, ${options} }`;
       return `new ${name}(${begin}, ${all})`;
     })
-    .replaceAll(/\bHTTPServer\b/g, "ThreadingHTTPServer");
+    .replaceAll(/\bHTTPS?Server\b/g, "Threading$&");
   return { ...block, place: `${block.place}, in threads,`, name: `${block.name}-in-threads`, code };
 }
 

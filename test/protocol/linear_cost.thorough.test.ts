@@ -54,7 +54,7 @@ describe("work is in proportion to what comes", () => {
     const to = new Uint8Array(1024);
     const connection = new Http1Connection(
       {
-        info: { clientAddress: ["", 0], alpn: null },
+        info: { clientAddress: ["", 0], alpn: null, secure: null },
         now: 0,
         date: DATE,
         wake() {},
@@ -78,13 +78,17 @@ describe("work is in proportion to what comes", () => {
           go();
         },
       },
-      limitsFrom({
-        maxBodySize: Infinity,
-        maxChunkExtensionSize: Infinity,
-        maxTrailerSize: Infinity,
-        maxTrailers: Infinity,
-      }),
-      new ChunkPool(),
+      {
+        limits: limitsFrom({
+          maxBodySize: Infinity,
+          maxChunkExtensionSize: Infinity,
+          maxTrailerSize: Infinity,
+          maxTrailers: Infinity,
+        }),
+        pool: new ChunkPool(),
+        sendsInformational: true,
+        ownLines: new Uint8Array(0),
+      },
     );
     return { connection, read: () => read, sinks: () => sinks };
   }

@@ -77,7 +77,7 @@ class Server {
   }
 
   connect(alpn: string | null = null): Connection {
-    const info: ConnectionInfo = { clientAddress: ["", 0], alpn };
+    const info: ConnectionInfo = { clientAddress: ["", 0], alpn, secure: null };
     return this.selector.connect(Object.assign(this.host, { info }));
   }
 

@@ -312,6 +312,23 @@ describe("a response", () => {
   });
 });
 
+test("the lines of the connection are in each final response, also in one to a malformed request", () => {
+  const ownLines = "Strict-Transport-Security: max-age=5\r\nX-B: b\r\n";
+  const driver = new Driver({}, () => {}, { ownLines });
+  driver.feed(GET);
+  driver.call.inform(103);
+  driver.call.respond(200, 3, [["A", "a"]]);
+  driver.call.retract();
+  driver.call.respond(200, 3, [["A", "a"]]);
+  driver.call.write("sum");
+  driver.call.end();
+  driver.call.release();
+  const sent = driver.take();
+  assert.ok(sent.startsWith("HTTP/1.1 103 Early Hints\r\n\r\nHTTP/1.1 200 Test\r\nA: a\r\n" + ownLines), sent);
+  assert.ok(sent.endsWith("\r\n\r\nsum"), sent);
+  assert.ok(driver.feed("nonsense\r\n\r\n").take().includes(`\r\n${ownLines}`));
+});
+
 describe("interim responses (RFC 9110 §15.2)", () => {
   test("leave at once, with their fields, as many as there are", () => {
     const driver = new Driver().feed(GET);
@@ -354,7 +371,7 @@ describe("interim responses (RFC 9110 §15.2)", () => {
       [GET, ""],
       [announce(5, "Expect: 100-continue"), "HTTP/1.1 100 Continue\r\n\r\n"],
     ]) {
-      const driver = new Driver({}, () => {}, false).feed(request);
+      const driver = new Driver({}, () => {}, { sendsInformational: false }).feed(request);
       driver.call.inform(103, [["Link", "</a>"]]);
       driver.call.inform(100);
       driver.call.inform(100);

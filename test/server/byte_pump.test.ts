@@ -38,7 +38,7 @@ class Rig {
     const note = (call: string) => (): void => void this.calls.push(call);
     const state = (): Rig => this;
     const socket = {
-      info: { clientAddress: ["192.0.2.7", 1], alpn: null },
+      info: { clientAddress: ["192.0.2.7", 1], alpn: null, secure: null },
       get waiting() {
         return state().waiting;
       },

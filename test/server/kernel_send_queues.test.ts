@@ -38,7 +38,7 @@ class Client implements SendQueueObserver {
   readonly told: number[] = [];
 
   constructor(host: string, port: number) {
-    this.info = { clientAddress: [host, port], alpn: null };
+    this.info = { clientAddress: [host, port], alpn: null, secure: null };
   }
 
   sendQueueIs(bytes: number): void {

@@ -205,7 +205,7 @@ export type Handler = (call: Call) => void;
 
 /** A connection, its host with a clock of its own, and what both have said. */
 export class Driver implements Host {
-  readonly info: ConnectionInfo = { clientAddress: ["192.0.2.7", 49_152], alpn: null };
+  readonly info: ConnectionInfo = { clientAddress: ["192.0.2.7", 49_152], alpn: null, secure: null };
   readonly date = DATE;
   now = 1_000_000;
   readonly connection: Http1Connection;
@@ -224,11 +224,21 @@ export class Driver implements Host {
 
   /**
    * @param handler called for each exchange; without one, exchanges wait for the test to act
-   * @param sendsInformational as the connection's
+   * @param settings as the connection's
    */
-  constructor(limits: Partial<Limits> = {}, handler: Handler = () => {}, sendsInformational = true) {
+  constructor(
+    limits: Partial<Limits> = {},
+    handler: Handler = () => {},
+    { sendsInformational = true, ownLines = "" }: { sendsInformational?: boolean; ownLines?: string } = {},
+  ) {
     this.#handler = handler;
-    this.connection = new Http1Connection(this, limitsFrom(limits), new ChunkPool(), sendsInformational);
+    const settings = {
+      limits: limitsFrom(limits),
+      pool: new ChunkPool(),
+      sendsInformational,
+      ownLines: bytes(ownLines),
+    };
+    this.connection = new Http1Connection(this, settings);
   }
 
   /** The exchange started last. */

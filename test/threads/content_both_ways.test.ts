@@ -31,7 +31,7 @@ function setUp() {
   let onEmpty: (() => void) | null = null;
   const source = {
     head: { method: "POST", target: "/", authority: null, version: "HTTP/1.1", fields: new Fields("", []) },
-    connection: { clientAddress: ["", 0], alpn: null },
+    connection: { clientAddress: ["", 0], alpn: null, secure: null },
     bodyLength: -1,
     waitsForContinue: false,
     trailers: undefined,

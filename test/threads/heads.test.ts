@@ -99,7 +99,7 @@ const plain: Request = {
 function exchangeOf({ method, target, version, authority, list, peer, ...rest }: Request): Exchange {
   return {
     ...rest,
-    connection: { clientAddress: peer, alpn: null },
+    connection: { clientAddress: peer, alpn: null, secure: null },
     head: { method, target, version, authority, fields: fieldsOf(list) },
   } as unknown as Exchange;
 }
@@ -119,7 +119,7 @@ test("any head, with whatever a router has found, is read as it was written", ()
       const head = { method: read.method, target: read.target, version: read.version, authority: read.authority };
       assert.deepEqual(head, { method, target, version, authority });
       assert.deepEqual([...read.fields], list);
-      assert.deepEqual(read.connection, { clientAddress: peer, alpn: null });
+      assert.deepEqual(read.connection, { clientAddress: peer, alpn: null, secure: null });
       assert.deepEqual(read.route, route && { ...route, params: JSON.parse(JSON.stringify(route.params)) as unknown });
       assert.equal(memory.words[memory.slotAt(SLOT) + FLAGS], waitsForContinue ? 1 : 0);
       assert.equal(memory.numbers[memory.numbersAt(SLOT) + BODY_LENGTH], bodyLength);
@@ -177,7 +177,7 @@ test("a head that does not fit is refused, and one that just does is not", () =>
 
 test("whatever the limits let pass fits; where they have no end, there is one", () => {
   const limits = { ...DEFAULT_LIMITS, maxHeadSize: 40_000, maxTargetSize: 38_000, maxFields: 50 };
-  const memory = memoryOf(headSizeFor(limits));
+  const memory = memoryOf(headSizeFor(limits, false));
   const list = Array.from({ length: 50 }, (_, i) => [`N${i}`, "v".repeat(29)] as const);
   const long = "x".repeat(37_000);
   // What is long stands in the head, in the target, and once more in the authority or in what a router has found.
@@ -196,7 +196,7 @@ test("whatever the limits let pass fits; where they have no end, there is one", 
     [DEFAULT_LIMITS, 80 * 1024],
     [{ ...open, maxTrailerSize: Infinity, maxTrailers: Infinity }, 9 * 1024 * 1024],
   ] as const) {
-    const size = headSizeFor(limits);
+    const size = headSizeFor(limits, false);
     assert.ok(size % 8 === 0 && size > 32 * 1024 && size <= most, String(size));
   }
 });
@@ -211,7 +211,7 @@ test("a head of 1 MiB fits where limits allow one, whatever it is made of", () =
     [],
   ];
   for (const limits of [open, { ...open, maxHeadSize: most, maxFields: 2 ** 20, maxTargetSize: most }]) {
-    const memory = memoryOf(headSizeFor(limits));
+    const memory = memoryOf(headSizeFor(limits, false));
     for (const list of lists) {
       const target = list.length === 0 ? `http://${"x".repeat(most - 100)}/` : "/";
       const fields = fieldsOf(list, `GET ${target} HTTP/1.1\r\n`);

@@ -104,7 +104,7 @@ export function ownWords(memory: PoolMemory, side: number): number[] {
 /** A request and its client, as a protocol gives them. */
 class Client implements Exchange {
   readonly head = HEAD;
-  readonly connection: ConnectionInfo = { clientAddress: ["", 0], alpn: null };
+  readonly connection: ConnectionInfo = { clientAddress: ["", 0], alpn: null, secure: null };
   readonly bodyLength: number;
   readonly waitsForContinue = false;
   readonly trailers = undefined;

@@ -33,7 +33,7 @@ await httpd.serverActivate();
 /** An exchange of a made-up protocol, whose peer goes when the test says so. */
 class Made implements Exchange {
   readonly head;
-  readonly connection = { clientAddress: ["", 0], alpn: null } as const;
+  readonly connection = { clientAddress: ["", 0], alpn: null, secure: null } as const;
   readonly bodyLength = 0;
   readonly waitsForContinue = false;
   readonly trailers = undefined;

@@ -11,12 +11,13 @@ import { BODY_INCOMPLETE, BODY_TIMEOUT, HEAD_INCOMPLETE, HEAD_TIMEOUT, type Prot
 import type { Connection, Host } from "../connection.ts";
 import type { ConnectionInfo, GoneReason } from "../exchange.ts";
 import type { Limits } from "../limits.ts";
-import { type ChunkPool, SendBuffer } from "../send_buffer.ts";
+import { SendBuffer } from "../send_buffer.ts";
 import { type BodyReader, CountedReader, END, FAULT, NO_BODY } from "./body_reader.ts";
 import { ChunkedReader } from "./chunked_reader.ts";
 import { Http1Exchange, LOOK_AHEAD } from "./exchange.ts";
 import { giveReader, type HeadReader, takeReader } from "./request_head.ts";
 import { ReceiveBuffer } from "../receive_buffer.ts";
+import type { Http1Settings } from "./settings.ts";
 import { writeErrorResponse } from "./error_response.ts";
 
 const HEAD = 0;
@@ -39,7 +40,7 @@ export class Http1Connection implements Connection {
   stopping = false;
   closing: "end" | "cut" | "reset" | null = null;
   /** @internal */
-  readonly sendsInformational: boolean;
+  readonly settings: Http1Settings;
 
   readonly #host: Host;
   readonly #limits: Limits;
@@ -62,14 +63,11 @@ export class Http1Connection implements Connection {
   /** The deadline is that of a head, not of an idle connection. The deadline of the first head runs from the connection's opening. */
   #hasHeadBegun = true;
 
-  /**
-   * @param host carries the connection; its `start` is called with each exchange
-   * @param pool spare chunks for the output, shared by any number of connections
-   * @param sendsInformational whether interim responses (1xx) are sent, besides the 100 (Continue) that a client waits for
-   */
-  constructor(host: Host, limits: Limits, pool: ChunkPool, sendsInformational: boolean = true) {
+  /** @param host carries the connection; its `start` is called with each exchange */
+  constructor(host: Host, settings: Http1Settings) {
+    const { limits, pool } = settings;
     this.#host = host;
-    this.sendsInformational = sendsInformational;
+    this.settings = settings;
     this.#limits = limits;
     this.output = new SendBuffer(pool);
     this.#deadline = host.now + limits.headTimeout;
@@ -416,7 +414,8 @@ export class Http1Connection implements Connection {
     const exchange = this.#exchange;
     if (exchange === null) {
       const { bytes, pos } = this.#input;
-      writeErrorResponse(this.output, error, this.#host.date, this.#reader?.method(bytes, pos) === "HEAD");
+      const isHead = this.#reader?.method(bytes, pos) === "HEAD";
+      writeErrorResponse(this.output, error, this.#host.date, this.settings.ownLines, isHead);
       this.close("end");
       this.#host.refused(error, null);
       return;

@@ -4,13 +4,25 @@ import type { ProtocolError } from "../errors.ts";
 import type { SendBuffer } from "../send_buffer.ts";
 import { ERROR_CACHING, reasonOf } from "../status.ts";
 
-/** Writes the response. @param headOnly whether the request's method, as far as it was read, is HEAD: its response has no content */
-export function writeErrorResponse(output: SendBuffer, error: ProtocolError, date: string, headOnly: boolean): void {
+/**
+ * Writes the response.
+ * @param ownLines the field lines that each response of the connection has
+ * @param headOnly whether the request's method, as far as it was read, is HEAD: its response has no content
+ */
+export function writeErrorResponse(
+  output: SendBuffer,
+  error: ProtocolError,
+  date: string,
+  ownLines: Uint8Array,
+  headOnly: boolean,
+): void {
   const { status, code, message } = error;
   const title = reasonOf(status);
   const content = encode(JSON.stringify({ title, status, detail: message, code }) + "\n");
+  output.text(`HTTP/1.1 ${status} ${title}\r\nDate: ${date}\r\n`);
+  output.bytes(ownLines);
   output.text(
-    `HTTP/1.1 ${status} ${title}\r\nDate: ${date}\r\nContent-Type: application/problem+json\r\n` +
+    "Content-Type: application/problem+json\r\n" +
       `Cache-Control: ${ERROR_CACHING}\r\nContent-Length: ${content.length}\r\nConnection: close\r\n\r\n`,
   );
   if (!headOnly) output.bytes(content);

@@ -11,6 +11,7 @@ import {
 } from "../exchange.ts";
 import { latin1Bytes } from "../bytes.ts";
 import type { FieldList, Fields } from "../fields.ts";
+import type { Http1Settings } from "./settings.ts";
 import { isFieldText } from "../grammar.ts";
 import type { BodyLimits } from "../limits.ts";
 import type { SendWatcher, SendBuffer } from "../send_buffer.ts";
@@ -51,8 +52,7 @@ export interface ExchangeOwner {
   readonly output: SendBuffer;
   /** The server stops: each response says that it is the last. */
   readonly stopping: boolean;
-  /** Whether interim responses are sent that the client does not wait for. */
-  readonly sendsInformational: boolean;
+  readonly settings: Http1Settings;
   /** How the connection closes; null while it goes on. */
   readonly closing: "end" | "cut" | "reset" | null;
   /** Output, or a state that depends on it, has changed. @param now the parameter of `Host.wake` */
@@ -192,7 +192,7 @@ export class Http1Exchange implements Exchange, SendWatcher {
     if (status === 100) this.#hasContinued = true;
     // HTTP/1.0 has no 1xx: "a server MUST NOT send a 1xx response to an HTTP/1.0 client" (RFC 9110 §15.2)
     if (this.gone !== null || this.head.minor === 0) return;
-    if (isAskedFor || this.#owner.sendsInformational)
+    if (isAskedFor || this.#owner.settings.sendsInformational)
       this.#sendInterim(`HTTP/1.1 ${status} ${reasonOf(status)}\r\n${fieldLines(fields)}\r\n`);
   }
 
@@ -242,10 +242,12 @@ export class Http1Exchange implements Exchange, SendWatcher {
     if (this.#owner.stopping) this.persistent = false;
 
     const output = this.#owner.output;
-    output.reserve(line.length + sizeOfLines(fields) + MAX_FRAMING); // one contiguous piece can be taken back
+    const { ownLines } = this.#owner.settings;
+    output.reserve(line.length + sizeOfLines(fields) + ownLines.length + MAX_FRAMING); // one contiguous piece can be taken back
     this.#responseStart = output.pulled + output.length;
     output.bytes(line);
     writeFields(fields, output);
+    if (ownLines.length > 0) output.bytes(ownLines);
     if (announced >= 0) {
       output.bytes(lengthLine(announced));
     } else if (this.#framing === CHUNKED) {

@@ -84,7 +84,7 @@ export class ThreadExecutor implements Executor, ThreadRequestOwner, FlushTask {
   ) {
     const { slots, ringSize, max } = settings;
     this.mostThreads = max;
-    const headSize = headSizeFor(services.limits);
+    const headSize = headSizeFor(services.limits, services.asksForCertificates);
     this.memory = new PoolMemory({ threads: max, slots, headSize, ringSize });
     this.#stats = new StatsRecorder(this.memory);
     this.#isTimed = services.reportsEnds || services.dispatcher.reportsEnds || !services.log.silent;

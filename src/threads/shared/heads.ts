@@ -1,6 +1,7 @@
 /** The head of a request in shared memory: one text of all its parts, and the positions of field names and values in it. */
+import { Buffer } from "node:buffer";
 import { copy, latin1, writeLatin1 } from "../../protocol/bytes.ts";
-import type { ConnectionInfo, Exchange, RequestHead } from "../../protocol/exchange.ts";
+import type { ConnectionInfo, Exchange, RequestHead, SecureConnection } from "../../protocol/exchange.ts";
 import { Fields } from "../../protocol/fields.ts";
 import type { Limits } from "../../protocol/limits.ts";
 import { methodOf } from "../../protocol/method_names.ts";
@@ -23,14 +24,19 @@ import {
 /** Heads and trailers of up to this many bytes fit into a slot, if the limits allow them. Larger ones may not fit, and are refused then. */
 const MAX_SIZE = 1024 * 1024;
 
+/** How many bytes a slot has besides, for a client's address, and for what a router has found; and those for a client's certificate. */
+const SPARE = 4096;
+const CERTIFICATE = 12 * 1024;
+
 /** How many bytes a slot needs for a head or trailers within the limits. */
-export function headSizeFor(limits: Limits): number {
+export function headSizeFor(limits: Limits, asksForCertificates: boolean): number {
   // The text of the fields is the whole head as it came. The method, target and version follow it once more, and then the authority, which
   // may be a part of the target.
   const size = Math.min(limits.maxHeadSize, MAX_SIZE);
   const head = 2 * size + Math.min(limits.maxTargetSize, size) + spansOf(limits.maxFields, size);
   const trailerSize = Math.min(limits.maxTrailerSize, MAX_SIZE);
-  return (Math.max(head, trailerSize + spansOf(limits.maxTrailers, trailerSize)) + 4096) & ~7;
+  const spare = SPARE + (asksForCertificates ? CERTIFICATE : 0);
+  return (Math.max(head, trailerSize + spansOf(limits.maxTrailers, trailerSize)) + spare) & ~7;
 }
 
 /** How many bytes the positions of names and values take. Each field takes at least 3 bytes of the text: "a:" and the line's end. */
@@ -53,6 +59,7 @@ export function writeHead(memory: PoolMemory, slot: number, exchange: Exchange, 
   const [text, spans] = Fields.parts(head.fields);
   const { method, target, version, authority } = head;
   const found = route === null ? "" : ascii(JSON.stringify([route.params, route.fallback]));
+  const secure = connection.secure === null ? "" : writeSecure(connection, connection.secure);
   const at = memory.slotAt(slot);
   words.fill(0, at + GONE, at + DONE + 1);
   const texts = at + TEXTS;
@@ -63,12 +70,13 @@ export function writeHead(memory: PoolMemory, slot: number, exchange: Exchange, 
   words[texts + 4] = authority === null ? -1 : authority.length;
   words[texts + 5] = host.length;
   words[texts + 6] = found.length;
+  words[texts + 7] = secure.length;
   words[at + PEER_PORT] = port;
   words[at + FLAGS] = exchange.waitsForContinue ? 1 : 0;
   words[at + ROUTE] = route === null ? -1 : route.index;
   numbers[memory.numbersAt(slot) + BODY_LENGTH] = exchange.bodyLength;
   numbers[memory.numbersAt(slot) + STARTED] = 0;
-  return writeText(memory, slot, text + method + target + version + (authority ?? "") + host + found, spans);
+  return writeText(memory, slot, text + method + target + version + (authority ?? "") + host + found + secure, spans);
 }
 
 /** A request's head in a thread: a copy of its text, from which parts are cut when they are read. */
@@ -114,7 +122,8 @@ export class ThreadHead implements RequestHead {
   }
 
   get connection(): ConnectionInfo {
-    return { clientAddress: [this.#part(5), this.#port], alpn: null };
+    const [alpn, secure] = readSecure(this.#part(7));
+    return { clientAddress: [this.#part(5), this.#port], alpn, secure };
   }
 
   /** What the router has found on the event loop; null if this thread finds the class itself, or no class is needed. */
@@ -127,6 +136,33 @@ export class ThreadHead implements RequestHead {
   #part(i: number): string {
     return this.#text.substring(this.#ends[i - 1], this.#ends[i]);
   }
+}
+
+/** What TLS has found out, as it is written into heads: the same text for each request of a connection. */
+const written = new WeakMap<SecureConnection, string>();
+
+function writeSecure({ alpn }: ConnectionInfo, secure: SecureConnection): string {
+  let text = written.get(secure);
+  if (text === undefined) {
+    const { version, serverName, clientCertificate } = secure;
+    const certificate = clientCertificate === null ? null : Buffer.from(clientCertificate).toString("base64");
+    written.set(secure, (text = ascii(JSON.stringify([alpn, version, serverName, certificate]))));
+  }
+  return text;
+}
+
+function readSecure(text: string): [alpn: string | null, secure: SecureConnection | null] {
+  if (text === "") return [null, null];
+  const [alpn, version, serverName, certificate] = JSON.parse(text) as [
+    string | null,
+    string,
+    string | null,
+    string | null,
+  ];
+  return [
+    alpn,
+    { version, serverName, clientCertificate: certificate === null ? null : Buffer.from(certificate, "base64") },
+  ];
 }
 
 /** Ends the content of a request. @returns false if its trailers do not fit */

@@ -84,7 +84,7 @@ export const TICKET = 1;
 export const GONE = 2;
 /** Lengths of the parts of the head's text: fields, method, target, version, authority (-1: null), host, route. */
 export const TEXTS = 3;
-export const TEXT_COUNT = 7;
+export const TEXT_COUNT = 8;
 /** How many positions of names and values follow the text. */
 export const SPANS = TEXTS + TEXT_COUNT;
 /** The client's port. */

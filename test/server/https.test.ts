@@ -1,0 +1,483 @@
+/** Servers that speak HTTPS: certificates, names, versions, clients' certificates, and handshakes that go wrong. The behaviour suite has the rest. */
+import assert from "node:assert/strict";
+import { once } from "node:events";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import net from "node:net";
+import { tmpdir } from "node:os";
+import path from "node:path";
+import tls from "node:tls";
+import { describe, test, type TestContext } from "node:test";
+import {
+  BaseHTTPRequestHandler,
+  HTTPServer,
+  HTTPSServer,
+  type HTTPSServerOptions,
+  MemoryTransport,
+  selfSignedCertificate,
+  ThreadingHTTPSServer,
+} from "plinth";
+import { sharesPorts, testOn } from "../support/runtime.ts";
+import { Secure } from "./https_handler.ts";
+import { until } from "./support.ts";
+
+const one = selfSignedCertificate(["localhost", "127.0.0.1"]);
+const two = selfSignedCertificate(["b.example", "*.c.example"]);
+
+interface Served {
+  readonly httpd: HTTPSServer;
+  readonly port: number;
+  readonly log: string[];
+}
+
+async function serve(t: TestContext, options: HTTPSServerOptions = {}, Server = HTTPSServer): Promise<Served> {
+  const log: string[] = [];
+  const { cert, key } = one;
+  const all = {
+    ...("certfile" in options ? {} : { cert, key }),
+    log: (line: string) => void log.push(line),
+    ...options,
+  };
+  const httpd = new Server(["127.0.0.1", 0], Secure, all);
+  t.after(() => httpd.serverClose());
+  await httpd.serverActivate();
+  return { httpd, port: httpd.serverAddress[1], log };
+}
+
+/** Shakes hands. @returns the connection, or the code of the error that it ended with */
+async function shake(port: number, options: tls.ConnectionOptions = {}): Promise<tls.TLSSocket | string> {
+  const socket = tls.connect({
+    port,
+    host: "127.0.0.1",
+    servername: "localhost",
+    rejectUnauthorized: false,
+    ...options,
+  });
+  return new Promise((resolve) => {
+    socket.once("secureConnect", () => resolve(socket));
+    socket.on("error", (error: NodeJS.ErrnoException) => resolve(error.code ?? error.message));
+    socket.on("close", () => resolve("closed"));
+  });
+}
+
+async function shaken(port: number, options: tls.ConnectionOptions = {}): Promise<tls.TLSSocket> {
+  const socket = await shake(port, options);
+  assert.ok(typeof socket !== "string", String(socket));
+  return socket;
+}
+
+/** What the handler says of a request. */
+interface Said {
+  scheme: string;
+  serverName: string | null;
+  client: string | null;
+}
+
+async function ask(socket: tls.TLSSocket): Promise<Said> {
+  let text = "";
+  const more = (data: Buffer): void => void (text += data.toString());
+  socket.on("data", more);
+  socket.write("GET / HTTP/1.1\r\nHost: a\r\n\r\n");
+  await until(() => text.includes("}") || socket.destroyed, "a response");
+  socket.off("data", more);
+  return JSON.parse(text.slice(text.indexOf("{"))) as Said;
+}
+
+async function said(port: number, options: tls.ConnectionOptions = {}): Promise<Said> {
+  const socket = await shaken(port, options);
+  try {
+    return await ask(socket);
+  } finally {
+    socket.destroy();
+  }
+}
+
+async function eventually(condition: () => Promise<boolean>, what: string): Promise<void> {
+  for (let i = 0; !(await condition()); i++) assert.ok(i < 100, `waited in vain for ${what}`);
+}
+
+const fingerprintOf = (socket: tls.TLSSocket): string => socket.getPeerCertificate().fingerprint256;
+
+function folderOf(t: TestContext, files: Record<string, string>): (name: string) => string {
+  const folder = mkdtempSync(path.join(tmpdir(), "plinth-tls-"));
+  t.after(() => rmSync(folder, { recursive: true, force: true }));
+  for (const [name, text] of Object.entries(files)) writeFileSync(path.join(folder, name), text);
+  return (name) => path.join(folder, name);
+}
+
+const modes: Record<string, [options: HTTPSServerOptions, Server: typeof HTTPSServer]> = {
+  "on the event loop": [{}, HTTPSServer],
+  "in threads": [{ threads: 1 } as HTTPSServerOptions, ThreadingHTTPSServer as unknown as typeof HTTPSServer],
+};
+
+for (const [where, [more, Server]] of Object.entries(modes)) {
+  describe(where, () => {
+    test("a handler knows the scheme, and the name that was asked for", async (t) => {
+      const { port } = await serve(t, more, Server);
+      assert.deepEqual(await said(port), { scheme: "https", serverName: "localhost", client: null });
+      assert.deepEqual(await said(port, { servername: "" }), { scheme: "https", serverName: null, client: null });
+    });
+
+    test("and the certificate of a client that was asked for one", async (t) => {
+      const client = selfSignedCertificate(["robot.example"]);
+      const options = { ...more, requestCert: true, ca: client.cert };
+      const { port, log } = await serve(t, options, Server);
+      const { client: subject } = await said(port, { cert: client.cert, key: client.key });
+      assert.equal(subject, "CN=Plinth self-signed");
+      // With TLS 1.3 a client learns only after the handshake that it was refused.
+      for (const [identity, why] of [
+        [{}, /the client has sent no certificate/],
+        [{ cert: two.cert, key: two.key }, /the client's certificate is not trusted/],
+      ] as const) {
+        log.length = 0;
+        const socket = await shake(port, identity);
+        if (typeof socket !== "string") await once(socket, "close").catch(() => {});
+        await until(() => log.length > 0, "a line in the log");
+        assert.match(log.join("\n"), why);
+        assert.equal(log.length, 1);
+      }
+    });
+
+    test("which it need not have where it is optional", async (t) => {
+      const client = selfSignedCertificate(["robot.example"]);
+      const { port } = await serve(t, { ...more, requestCert: "optional", ca: [two.cert, client.cert] }, Server);
+      assert.equal((await said(port)).client, null);
+      assert.equal((await said(port, { cert: one.cert, key: one.key })).client, null, "not trusted");
+      assert.equal((await said(port, { cert: client.cert, key: client.key })).client, "CN=Plinth self-signed");
+    });
+  });
+}
+
+describe("certificates", () => {
+  const other = { cert: two.cert, key: two.key };
+
+  test("several on one port, by the name that is asked for", async (t) => {
+    const { port } = await serve(t, { serverNames: { "B.example": other, "*.c.example": other } });
+    for (const [servername, { fingerprint }] of [
+      ["b.example", two],
+      ["x.c.example", two],
+      ["X.C.EXAMPLE", two],
+      ["x.y.c.example", one],
+      ["c.example", one],
+      ["localhost", one],
+      ["", one],
+    ] as const) {
+      const socket = await shaken(port, { servername });
+      assert.equal(fingerprintOf(socket), fingerprint, servername);
+      socket.destroy();
+    }
+  });
+
+  test("come from files, one or two, and an encrypted key with its password", async (t) => {
+    const { createPrivateKey } = await import("node:crypto");
+    const encrypted = createPrivateKey(one.key).export({
+      type: "pkcs8",
+      format: "pem",
+      cipher: "aes-256-cbc",
+      passphrase: "secret",
+    }) as string;
+    const file = folderOf(t, {
+      "both.pem": one.key + one.cert,
+      "cert.pem": one.cert,
+      "key.pem": one.key,
+      "secret.pem": encrypted,
+    });
+    for (const options of [
+      { certfile: file("both.pem") },
+      { certfile: file("cert.pem"), keyfile: file("key.pem") },
+      { certfile: file("cert.pem"), keyfile: file("secret.pem"), password: "secret" },
+    ]) {
+      const { port } = await serve(t, options);
+      assert.equal((await said(port)).scheme, "https");
+    }
+  });
+
+  test("what is wrong with one is said when the server is activated", async (t) => {
+    const { createPrivateKey } = await import("node:crypto");
+    const encrypted = createPrivateKey(one.key).export({
+      type: "pkcs8",
+      format: "pem",
+      cipher: "aes-256-cbc",
+      passphrase: "secret",
+    }) as string;
+    const file = folderOf(t, {
+      "cert.pem": one.cert,
+      "key.pem": one.key,
+      "secret.pem": encrypted,
+      "other.pem": two.key,
+      "text.pem": "text",
+    });
+    for (const [options, why] of [
+      [{ certfile: file("none.pem") }, /^cannot read the certificate .*none\.pem: there is no such file$/],
+      [
+        { certfile: file("cert.pem"), keyfile: file("none.pem") },
+        /^cannot read the private key .*: there is no such file$/,
+      ],
+      [{ certfile: file("text.pem") }, /text\.pem has no certificate in PEM form/],
+      [{ certfile: file("cert.pem") }, /cert\.pem has no private key in PEM form/],
+      [
+        { certfile: file("cert.pem"), keyfile: file("other.pem") },
+        /^the private key in .*other\.pem does not belong to the certificate in .*cert\.pem$/,
+      ],
+      [
+        { certfile: file("cert.pem"), keyfile: file("secret.pem") },
+        /^the private key in .*secret\.pem is encrypted: give its password$/,
+      ],
+      [
+        { certfile: file("cert.pem"), keyfile: file("secret.pem"), password: "wrong" },
+        /cannot be read with that password$/,
+      ],
+      [
+        { cert: "-----BEGIN CERTIFICATE-----\nx\n-----END CERTIFICATE-----", key: one.key, certfile: undefined },
+        /^cert has no certificate that can be read$/,
+      ],
+    ] as [HTTPSServerOptions, RegExp][]) {
+      const httpd = new HTTPSServer(["127.0.0.1", 0], Secure, { log: "none", ...options });
+      await assert.rejects(httpd.serverActivate(), (error: Error) => (assert.match(error.message, why), true));
+      httpd.serverClose();
+    }
+  });
+
+  test("options are checked when the server is constructed", () => {
+    const { cert, key } = one;
+    for (const [options, why] of [
+      [{}, /HTTPSServer needs a certificate: either certfile, the path of a PEM file, or cert/],
+      [{ cert, certfile: "x" }, /either certfile/],
+      [{ cert, key, keyfile: "x" }, /both keyfile and key/],
+      [{ cert: 1 }, /cert must be a string, not 1/],
+      [{ cert, key, requestCert: "yes" }, /requestCert must be true, false or "optional", not "yes"/],
+      [{ cert, key, alpnProtocols: [] }, /alpnProtocols must be an array of names/],
+      [{ cert, key, ca: 7 }, /ca must be PEM text/],
+      [{ cert, key, serverNames: { a: {} } }, /serverNames\["a"\] needs a certificate/],
+      [{ cert, key, handshakeTimeout: 0 }, /handshakeTimeout must be a number of milliseconds above 0/],
+      [{ cert, key, maxHandshakes: 0.5 }, /maxHandshakes/],
+      [{ cert, key, cipher: "x" }, /there is no option cipher/],
+    ] as [HTTPSServerOptions, RegExp][])
+      assert.throws(
+        () => new HTTPSServer(["", 0], Secure, options),
+        (error: Error) => (assert.match(error.message, why), true),
+      );
+    assert.throws(() => new HTTPServer(["", 0], Secure, { cert } as never), /there is no option cert/);
+  });
+
+  for (const listeners of sharesPorts ? [1, 2] : [1]) {
+    test(`change while connections go on, with ${listeners} event loops; a bad one changes nothing`, async (t) => {
+      const file = folderOf(t, { "cert.pem": one.cert, "key.pem": one.key });
+      const { httpd, port } = await serve(t, { certfile: file("cert.pem"), keyfile: file("key.pem"), listeners });
+      const before = await shaken(port);
+      assert.equal(fingerprintOf(before), one.fingerprint);
+      writeFileSync(file("key.pem"), two.key);
+      await assert.rejects(httpd.setCertificate(), /does not belong to the certificate/);
+      await assert.rejects(httpd.setCertificate({ certfile: file("none") }), /there is no such file/);
+      assert.equal((await said(port)).scheme, "https");
+      writeFileSync(file("cert.pem"), two.cert);
+      await httpd.setCertificate();
+      const renewed = async (): Promise<boolean> => {
+        const sockets = await Promise.all(Array.from({ length: 8 }, () => shaken(port)));
+        const all = sockets.every((socket) => fingerprintOf(socket) === two.fingerprint);
+        for (const socket of sockets) socket.destroy();
+        return all;
+      };
+      await eventually(renewed, "the certificate of each listener");
+      assert.equal((await ask(before)).scheme, "https");
+      before.destroy();
+      await httpd.setCertificate({ cert: one.cert, key: one.key });
+      await eventually(async () => !(await renewed()), "the first one again");
+    });
+  }
+});
+
+describe("versions and sessions", () => {
+  for (const version of ["TLSv1.2", "TLSv1.3"] as const) {
+    // Deno's own client resumes no session of TLS 1.2.
+    const testVersion = version === "TLSv1.2" ? testOn("node", "bun") : test;
+    testVersion(`${version}: a session is resumed, also after the certificate has changed`, async (t) => {
+      const { httpd, port } = await serve(t);
+      const options = { minVersion: version, maxVersion: version };
+      for (let i = 0; i < 2; i++) {
+        const first = await shaken(port, options);
+        let session: Uint8Array | undefined = first.getSession();
+        first.on("session", (one: Buffer) => (session = one));
+        assert.equal(first.getProtocol(), version);
+        await ask(first);
+        first.destroy();
+        const second = await shaken(port, {
+          ...options,
+          ...(session === undefined ? {} : { session: Buffer.from(session) }),
+        });
+        assert.equal(second.isSessionReused(), true);
+        await ask(second);
+        second.destroy();
+        await httpd.setCertificate({ cert: two.cert, key: two.key });
+      }
+    });
+  }
+
+  testOn("node", "bun")("TLS 1.2 has forward secrecy and authenticated encryption only", async (t) => {
+    const { port, log } = await serve(t);
+    for (const [ciphers, isTaken] of [
+      ["ECDHE-ECDSA-AES128-GCM-SHA256", true],
+      ["ECDHE-ECDSA-AES128-SHA", false],
+      ["ECDHE-ECDSA-AES256-SHA", false],
+    ] as const) {
+      const socket = await shake(port, { maxVersion: "TLSv1.2", ciphers });
+      assert.equal(typeof socket !== "string", isTaken, ciphers);
+      if (typeof socket !== "string") socket.destroy();
+    }
+    await until(() => log.length === 2, "two lines in the log");
+    for (const line of log) assert.match(line, /the client and this server have no cipher in common$/);
+  });
+
+  test("ALPN: http/1.1, or none; another protocol alone is refused", async (t) => {
+    const { port, log } = await serve(t);
+    for (const [ALPNProtocols, chosen] of [
+      [["h2", "http/1.1"], "http/1.1"],
+      [undefined, false],
+    ] as const) {
+      const socket = await shaken(port, ALPNProtocols === undefined ? {} : { ALPNProtocols: [...ALPNProtocols] });
+      assert.equal(socket.alpnProtocol, chosen);
+      await ask(socket); // with TLS 1.3 the server's handshake ends later than the client's
+      socket.destroy();
+    }
+    log.length = 0;
+    assert.equal(typeof (await shake(port, { ALPNProtocols: ["h2"] })), "string");
+    await until(() => log.length > 0, "a line in the log");
+    assert.match(log[0], /the TLS handshake has failed: the client speaks none of this server's protocols \(ALPN\)$/);
+  });
+});
+
+describe("handshakes", () => {
+  /** Sends bytes, and waits until the server closes the connection. @returns what it has sent */
+  async function sent(port: number, bytes: string | Buffer): Promise<string> {
+    const socket = net.connect(port, "127.0.0.1");
+    let text = "";
+    socket.on("data", (data: Buffer) => (text += data.toString("latin1")));
+    socket.on("error", () => {});
+    socket.write(bytes);
+    await new Promise<void>((resolve) => socket.on("close", () => resolve()));
+    return text;
+  }
+
+  test("HTTP without TLS gets a 400 that says so", async (t) => {
+    const { port, log } = await serve(t);
+    const text = await sent(port, "GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n");
+    assert.match(text, /^HTTP\/1\.1 400 Bad Request\r\n[^]*\r\n\r\nThis port speaks HTTPS, .*\n$/);
+    const [, length] = /Content-Length: (\d+)/.exec(text)!;
+    assert.equal(text.length - text.indexOf("\r\n\r\n") - 4, Number(length));
+    await until(() => log.length > 0, "a line in the log");
+    assert.match(log.join("\n"), /127\.0\.0\.1: the TLS handshake has failed: the client speaks HTTP without TLS$/);
+  });
+
+  test("what is neither gets an alert, and a line in the log; others go on", async (t) => {
+    const { port, log } = await serve(t);
+    const other = await shaken(port);
+    const record = (length: number): Buffer =>
+      Buffer.concat([Buffer.from([22, 3, 1, length >> 8, length & 255]), Buffer.alloc(length)]);
+    for (const bytes of [
+      Buffer.from("\0garbage\r\n\r\n"),
+      record(16 * 1024 + 1),
+      record(40),
+      Buffer.alloc(100_000, 255),
+    ]) {
+      log.length = 0;
+      await sent(port, bytes);
+      await until(() => log.length > 0, "a line in the log");
+      assert.equal(log.length, 1);
+      assert.match(log[0], /127\.0\.0\.1: the TLS handshake has failed: \S/);
+      assert.doesNotMatch(log[0], /routines|\.c:|0x/);
+    }
+    assert.equal((await ask(other)).scheme, "https");
+    other.destroy();
+  });
+
+  test("have a deadline, however they drip, and a limit", async (t) => {
+    const { port, log } = await serve(t, { handshakeTimeout: 300, maxHandshakes: 3 });
+    const begun = performance.now();
+    const silent = Array.from({ length: 3 }, () => net.connect(port, "127.0.0.1"));
+    for (const socket of silent) socket.on("error", () => {});
+    const hello = [22, 3, 1, 2, 0, 1, 0, 1, 252, 3, 3];
+    const dripping = setInterval(() => silent[2].write(Buffer.from([hello.shift() ?? 0])), 20);
+    t.after(() => clearInterval(dripping));
+    await Promise.all(silent.map((socket) => once(socket, "connect")));
+    const closed = silent.map((socket) => (socket.resume(), once(socket, "close")));
+    await new Promise((resolve) => setTimeout(resolve, 50));
+    const other = await shaken(port); // a fourth: the oldest is given up for it
+    assert.ok(performance.now() - begun < 300);
+    await Promise.all(closed);
+    assert.ok(performance.now() - begun >= 300);
+    assert.equal((await ask(other)).scheme, "https");
+    other.destroy();
+    const told = log.filter((line) => /too many TLS handshakes: with 3 under way/.test(line));
+    assert.equal(told.length, 1, log.join("\n"));
+    const ends = (why: string): number => log.filter((line) => line.endsWith(why)).length;
+    assert.equal(ends("too many others have begun since"), 1, log.join("\n"));
+    assert.equal(ends("it has taken more than 300 ms"), 2, log.join("\n"));
+  });
+
+  test("a client that leaves is a line in the log", async (t) => {
+    const { port, log } = await serve(t);
+    for (const bytes of ["", "\x16", "\x16\x03\x01\x02", "\x16\x03\x01\x02\x00\x01\x00\x01\xfc"]) {
+      for (const how of ["end", "resetAndDestroy"] as const) {
+        log.length = 0;
+        const socket = net.connect(port, "127.0.0.1");
+        await once(socket, "connect");
+        if (bytes !== "") await new Promise((resolve) => socket.write(Buffer.from(bytes, "latin1"), resolve));
+        await new Promise((resolve) => setTimeout(resolve, 50));
+        socket[how]();
+        await until(() => log.length > 0, `a line in the log: ${how} after ${bytes.length} bytes`);
+        assert.match(log[0], /the TLS handshake has failed: the client has left$/);
+        socket.destroy();
+      }
+    }
+  });
+
+  test("count as connections", async (t) => {
+    const { port } = await serve(t, { maxConnections: 2 });
+    const silent = net.connect(port, "127.0.0.1");
+    t.after(() => silent.destroy());
+    await once(silent, "connect");
+    const other = await shaken(port);
+    assert.equal(typeof (await shake(port)), "string");
+    assert.equal((await ask(other)).scheme, "https");
+    other.destroy();
+  });
+
+  test("a server that shuts down waits for them for shutdownGrace, and no longer", async (t) => {
+    const { httpd, port, log } = await serve(t, { shutdownGrace: 200 });
+    const silent = net.connect(port, "127.0.0.1");
+    silent.on("error", () => {});
+    await once(silent, "connect");
+    await new Promise((resolve) => setTimeout(resolve, 50));
+    const begun = performance.now();
+    await httpd.shutdown();
+    assert.ok(performance.now() - begun < 3000);
+    assert.match(log.join("\n"), /the TLS handshake has failed/);
+    silent.destroy();
+  });
+});
+
+describe("without a network", () => {
+  class Handler extends BaseHTTPRequestHandler {
+    do_GET(): void {
+      this.sendJson([this.scheme, this.serverName, this.clientCertificate?.subject ?? null]);
+    }
+  }
+
+  test("inject, and a MemoryTransport, pretend", async () => {
+    const { cert, key } = one;
+    const transport = new MemoryTransport();
+    const httpd = new HTTPSServer(["a", 443], Handler, { cert, key, log: "none", transport });
+    const { raw } = await import("node:crypto").then(({ X509Certificate }) => new X509Certificate(two.cert));
+    assert.deepEqual((await httpd.inject()).json(), ["https", null, null]);
+    const secure = { serverName: "b.example", clientCertificate: raw };
+    assert.deepEqual((await httpd.inject({ secure })).json(), ["https", "b.example", "CN=Plinth self-signed"]);
+    const plain = new HTTPServer(["a", 80], Handler, { log: "none" });
+    assert.deepEqual((await plain.inject({ secure })).json(), ["http", null, null]);
+    await httpd.serverActivate();
+    const client = transport.connect(secure);
+    await client.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n");
+    await until(() => client.take().includes("https"), "the response");
+    client.destroy();
+    await httpd.shutdown();
+    await plain.shutdown();
+  });
+});
