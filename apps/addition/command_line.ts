@@ -1,9 +1,12 @@
 /** Reads the options of the command line, and ends the process if they are wrong. */
+import { readFileSync } from "node:fs";
 import process from "node:process";
 import { parseArgs } from "node:util";
 import { inheritedSockets } from "plinth";
 
 const USAGE = `usage: plinth-addition [--host HOST] [--port PORT | --fd N] [--log plain|none] [--threads N | --listeners N]
+                       [--tls-cert F [--tls-key F] [--tls-password-file F] | --tls-self-signed]
+                       [--tls-redirect PORT] [--tls-hsts SECONDS]
 
 Adds two numbers over HTTP.
   --host HOST   address to listen on (127.0.0.1)
@@ -13,6 +16,13 @@ Adds two numbers over HTTP.
   --log LOG     plain: a line for each request on stderr; none: no lines (plain)
   --threads N   add in N threads, not on the event loop
   --listeners N accept connections on N event loops, all but one in threads
+  --tls-cert F  speak HTTPS, with the certificate in a PEM file, and its chain;
+                the signal SIGHUP reads the files again
+  --tls-key F   PEM file with the private key (the file of --tls-cert)
+  --tls-password-file F  file with the password of the private key
+  --tls-self-signed      speak HTTPS, with a certificate for trying, made at each start
+  --tls-redirect PORT    listen for plain HTTP as well, and redirect it to HTTPS (308)
+  --tls-hsts SECONDS     tell browsers to use HTTPS only, for so long (RFC 6797)
   --help        this text`;
 
 /** The most threads, and the most listeners, that a server can have. */
@@ -31,6 +41,19 @@ export interface Arguments {
   /** The number of threads; undefined: handlers run on the event loop. */
   readonly threads: number | undefined;
   readonly listeners: number;
+  /** HTTPS: with the certificate in files, or with one that is made for trying. Undefined: HTTP. */
+  readonly tls: TlsFiles | "self-signed" | undefined;
+  /** The port of plain HTTP, which is redirected to HTTPS; undefined: there is none. */
+  readonly redirectPort: number | undefined;
+  /** For how long browsers are to use HTTPS only, in seconds; undefined: that is not said. */
+  readonly hsts: number | undefined;
+}
+
+/** The files of a certificate. */
+export interface TlsFiles {
+  readonly certfile: string;
+  readonly keyfile: string | undefined;
+  readonly password: string | undefined;
 }
 
 /** Reads `process.argv`. Ends the process after `--help`, and if an option is wrong. */
@@ -42,6 +65,12 @@ export function readArguments(): Arguments {
     log: { type: "string" },
     threads: { type: "string" },
     listeners: { type: "string" },
+    "tls-cert": { type: "string" },
+    "tls-key": { type: "string" },
+    "tls-password-file": { type: "string" },
+    "tls-self-signed": { type: "boolean" },
+    "tls-redirect": { type: "string" },
+    "tls-hsts": { type: "string" },
     help: { type: "boolean" },
   } as const;
   let values: { [Name in keyof typeof options]?: (typeof options)[Name]["type"] extends "string" ? string : boolean };
@@ -49,9 +78,9 @@ export function readArguments(): Arguments {
     ({ values } = parseArgs({ options }));
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === "ERR_PARSE_ARGS_INVALID_OPTION_VALUE") {
-      const option = /--[a-z]+/.exec((error as Error).message)?.[0] ?? "that option";
+      const option = /--[a-z-]+/.exec((error as Error).message)?.[0] ?? "that option";
       fail(
-        `${option} takes ${option === "--help" ? "no value" : "a value, which does not begin with a dash"} (--help lists the options)`,
+        `${option} takes ${["--help", "--tls-self-signed"].includes(option) ? "no value" : "a value, which does not begin with a dash"} (--help lists the options)`,
       );
     }
     fail(`${(error as Error).message.split(/\.? To specify|\n/)[0]} (--help lists the options)`);
@@ -62,7 +91,19 @@ export function readArguments(): Arguments {
   }
   const { host = "127.0.0.1", port = "8000", log = "plain", threads, listeners } = values;
   const fd = socketFor(values);
-  if (!/^[0-9]{1,5}$/.test(port) || Number(port) > 65535) fail(`--port takes a number from 0 to 65535, not "${port}"`);
+  const tls = tlsFor(values);
+  const redirect = values["tls-redirect"];
+  const hsts = values["tls-hsts"];
+  for (const [name, value] of [
+    ["--port", port],
+    ["--tls-redirect", redirect],
+  ] as const) {
+    if (value !== undefined && !(/^[0-9]{1,5}$/.test(value) && Number(value) <= 65_535))
+      fail(`${name} takes a number from 0 to 65535, not "${value}"`);
+  }
+  if (hsts !== undefined && !/^[0-9]{1,10}$/.test(hsts)) fail(`--tls-hsts takes a number of seconds, not "${hsts}"`);
+  if (tls === undefined && (redirect !== undefined || hsts !== undefined))
+    fail("--tls-redirect and --tls-hsts need a certificate: --tls-cert or --tls-self-signed");
   if (log !== "plain" && log !== "none") fail(`--log takes plain or none, not "${log}"`);
   for (const [name, value] of [
     ["--threads", threads],
@@ -81,7 +122,42 @@ export function readArguments(): Arguments {
     log,
     threads: threads === undefined ? undefined : Number(threads),
     listeners: Number(listeners ?? 1),
+    tls,
+    redirectPort: redirect === undefined ? undefined : Number(redirect),
+    hsts: hsts === undefined ? undefined : Number(hsts),
   };
+}
+
+/** How HTTPS is spoken; undefined: it is not. */
+function tlsFor(values: TlsValues): TlsFiles | "self-signed" | undefined {
+  const { "tls-cert": certfile, "tls-key": keyfile, "tls-password-file": passwordFile } = values;
+  if (values["tls-self-signed"] === true) {
+    if (certfile !== undefined || keyfile !== undefined || passwordFile !== undefined)
+      fail("use --tls-self-signed or the files of a certificate, not both");
+    return "self-signed";
+  }
+  if (certfile === undefined) {
+    if (keyfile !== undefined || passwordFile !== undefined)
+      fail("--tls-key and --tls-password-file need a certificate: --tls-cert");
+    return undefined;
+  }
+  return { certfile, keyfile, password: passwordFile === undefined ? undefined : readPassword(passwordFile) };
+}
+
+interface TlsValues {
+  readonly "tls-cert"?: string;
+  readonly "tls-key"?: string;
+  readonly "tls-password-file"?: string;
+  readonly "tls-self-signed"?: boolean;
+}
+
+/** A password is the first line of its file. */
+function readPassword(file: string): string {
+  try {
+    return readFileSync(file, "utf8").split(/\r?\n/, 1)[0];
+  } catch (error) {
+    fail(`--tls-password-file: ${(error as Error).message}`);
+  }
 }
 
 /** The file descriptor of a listening socket that the process was started with, which excludes host and port; undefined without one. */

@@ -2,7 +2,11 @@
 // Node before 22.18 does not run this file, since it is TypeScript ("Unknown file extension"): there, `npm start` builds it and runs
 // what was built.
 /** The addition server as a program, `plinth-addition`: loads the parts, serves, and stops on a signal. */
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { hostname, tmpdir } from "node:os";
+import path from "node:path";
 import process from "node:process";
+import type { TlsFiles } from "./command_line.ts";
 
 /**
  * Loads the library and the parts of this program. Node 20 opens all files at once that a module needs: so the library's two entries come
@@ -12,7 +16,8 @@ async function load() {
   try {
     await import("plinth/protocol");
     const library = await import("plinth");
-    return { ...library, ...(await import("./handler.ts")), ...(await import("./command_line.ts")) };
+    const own = { ...(await import("./handler.ts")), ...(await import("./https_redirect.ts")) };
+    return { ...library, ...own, ...(await import("./command_line.ts")) };
   } catch (error) {
     process.stderr.write(`plinth-addition: cannot start: ${adviceFor(error as NodeJS.ErrnoException)}\n`);
     return process.exit(2);
@@ -31,14 +36,33 @@ function adviceFor(error: NodeJS.ErrnoException): string {
   throw error;
 }
 
-const { AdditionHandler, fail, HTTPServer, MAX_BODY_SIZE, readArguments, ThreadingHTTPServer } = await load();
+const { AdditionHandler, fail, MAX_BODY_SIZE, readArguments, redirectTo, ...plinth } = await load();
 
-const { address, log, threads, listeners } = readArguments();
-const options = { log, maxBodySize: MAX_BODY_SIZE };
-const httpd =
-  threads === undefined
-    ? new HTTPServer(address, AdditionHandler, { ...options, listeners })
-    : new ThreadingHTTPServer(address, AdditionHandler, { ...options, threads });
+const { address, log, threads, listeners, tls, redirectPort, hsts } = readArguments();
+const selfSigned = tls === "self-signed" ? plinth.selfSignedCertificate(names()) : null;
+const httpd = construct();
+/** All servers of this program: another one speaks plain HTTP, if that is redirected. */
+const servers = [httpd];
+
+function construct() {
+  const options = { log, maxBodySize: MAX_BODY_SIZE, ...(threads === undefined ? { listeners } : { threads }) };
+  if (tls === undefined) {
+    const Server = threads === undefined ? plinth.HTTPServer : plinth.ThreadingHTTPServer;
+    return new Server(address, AdditionHandler, options);
+  }
+  const certificate = selfSigned === null ? (tls as TlsFiles) : { cert: selfSigned.cert, key: selfSigned.key };
+  const Server = threads === undefined ? plinth.HTTPSServer : plinth.ThreadingHTTPSServer;
+  return new Server(address, AdditionHandler, { ...options, ...certificate, strictTransportSecurity: hsts });
+}
+
+/** The names by which this machine is reached. */
+function names(): string[] {
+  const given = "fd" in address || address[0] === "" ? [] : [address[0]];
+  const wildcards = ["0.0.0.0", "::"];
+  return [...new Set(["localhost", "127.0.0.1", "::1", hostname(), ...given])].filter(
+    (name) => !wildcards.includes(name),
+  );
+}
 
 // The server goes on when the reader of its output goes away.
 for (const stream of [process.stdout, process.stderr]) stream.on("error", () => {});
@@ -49,19 +73,34 @@ let askedAt = 0;
 for (const signal of ["SIGINT", "SIGTERM"] as const) {
   process.on(signal, () => {
     // A second signal ends it at once. (Under npm, one Ctrl-C arrives twice: from the terminal and from npm.)
-    if (askedAt === 0) void httpd.shutdown();
-    else if (performance.now() - askedAt > 500) httpd.serverClose();
+    if (askedAt === 0) for (const server of servers) void server.shutdown();
+    else if (performance.now() - askedAt > 500) for (const server of servers) server.serverClose();
     askedAt ||= performance.now();
+  });
+}
+
+// A closed terminal sends SIGHUP as well, and is to end the program.
+if (typeof tls === "object" && httpd instanceof plinth.HTTPSServer && !process.stdin.isTTY) {
+  process.on("SIGHUP", () => {
+    httpd.setCertificate().then(
+      () => httpd.logError("the certificate was read again"),
+      (error: Error) => httpd.logError("the certificate stays as it was: %s", error.message),
+    );
   });
 }
 
 try {
   await httpd.serverActivate();
+  if (redirectPort !== undefined && askedAt === 0) {
+    const [host, port] = httpd.serverAddress;
+    servers.push(new plinth.HTTPServer([host, redirectPort], redirectTo(port), { log }));
+    await servers[1].serverActivate();
+  }
 } catch (error) {
   if (askedAt === 0) fail((error as Error).message);
 }
 if (askedAt === 0) printAddress(...httpd.serverAddress);
-await httpd.serveForever();
+await Promise.all(servers.map((server) => server.serveForever()));
 process.exit(0);
 
 function printAddress(host: string, port: number): void {
@@ -69,9 +108,9 @@ function printAddress(host: string, port: number): void {
     process.stdout.write("The addition server is on the socket that it was started with (Ctrl-C stops it).\n\n");
     return;
   }
-  const reachable = host === "::" || host === "0.0.0.0" ? "127.0.0.1" : host.includes(":") ? `[${host}]` : host;
-  const url = `http://${reachable}:${port}/`;
-  process.stdout.write(`The addition server is at ${url} (Ctrl-C stops it). Try:
+  const url = urlOf(tls === undefined ? "http" : "https", host, port);
+  process.stdout
+    .write(`The addition server is at ${url} (Ctrl-C stops it).${tls === undefined ? " " : `\n${aboutTls()}\n`}Try:
 
   curl -X GET -H 'Content-Type: application/json' -d '{"val_a": 3, "val_b": 4}' ${url}
   curl -X QUERY -H 'Content-Type: application/json' -d '{"val_a": 0.5, "val_b": 4}' ${url}
@@ -81,4 +120,30 @@ function printAddress(host: string, port: number): void {
   curl -X RICKROLL ${url}
 
 `);
+}
+
+/** The address by which clients on this machine reach a server. */
+function urlOf(scheme: string, host: string, port: number): string {
+  const reachable = host === "::" || host === "0.0.0.0" ? "127.0.0.1" : host.includes(":") ? `[${host}]` : host;
+  return `${scheme}://${reachable}:${port}/`;
+}
+
+/** Which port is redirected; how a certificate for trying is known, and how curl is told to trust it. */
+function aboutTls(): string {
+  const redirects = servers
+    .slice(1)
+    .map(({ serverAddress }) => `${urlOf("http", ...serverAddress)} redirects there.\n`);
+  if (selfSigned === null) return redirects.join("");
+  const file = path.join(mkdtempSync(path.join(tmpdir(), "plinth-")), "cert.pem");
+  writeFileSync(file, selfSigned.cert);
+  process.on("exit", () => rmSync(path.dirname(file), { recursive: true, force: true }));
+  return `${redirects.join("")}
+Its certificate is self-signed, for trying, and browsers warn of it. Its SHA-256 fingerprint:
+
+  ${selfSigned.fingerprint}
+
+curl trusts it with this setting, while the server runs:
+
+  export CURL_CA_BUNDLE=${file}
+`;
 }

@@ -1,63 +1,14 @@
 /** The addition server as a program: its responses, its options, its signals, and what it says when it cannot start. */
 import assert from "node:assert/strict";
-import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import net from "node:net";
 import { networkInterfaces } from "node:os";
-import { after, before, describe, test, type TestContext } from "node:test";
-import { type ReceivedResponse, connect, request, type SocketClient, until } from "../server/support.ts";
-import { programFile } from "../support/places.ts";
+import { after, before, describe, test } from "node:test";
+import { type ReceivedResponse, request, until } from "../server/support.ts";
+import { Program, start } from "./addition/program.ts";
 import { runsTypeScript, runtime, sharesPorts } from "../support/runtime.ts";
 import { sendSignal } from "../support/system.ts";
 import { thorough, thoroughly } from "../support/thorough.ts";
-
-const PROGRAM = programFile("apps/addition/main");
-
-/** The program, running. */
-class Program {
-  readonly process: ChildProcess;
-  stdout = "";
-  stderr = "";
-  readonly ended: Promise<{ status: number | null; signal: string | null }>;
-
-  /** @param files the most files that it may have open; as many as this process where left out */
-  constructor(args: readonly string[], files?: number) {
-    const run = runtime === "deno" && files !== undefined ? ["run", "--allow-all"] : []; // Deno's own spawn adds them by itself
-    const command = [process.execPath, ...run, PROGRAM, ...args];
-    if (files !== undefined) command.unshift("sh", "-c", `ulimit -n ${files} && exec "$0" "$@"`);
-    this.process = spawn(command[0], command.slice(1), { stdio: ["ignore", "pipe", "pipe"] });
-    this.process.stdout!.setEncoding("utf8").on("data", (text: string) => (this.stdout += text));
-    this.process.stderr!.setEncoding("utf8").on("data", (text: string) => (this.stderr += text));
-    this.ended = once(this.process, "close").then(([status, signal]) => ({ status, signal }) as never);
-  }
-
-  /** Waits until it has said where it is. */
-  async start(): Promise<this> {
-    await until(() => this.stdout.endsWith("\n\n") || this.process.exitCode !== null, "the program's start");
-    assert.equal(this.process.exitCode, null, this.stderr);
-    return this;
-  }
-
-  get url(): URL {
-    return new URL(/^The addition server is at (http:\S+) /.exec(this.stdout)![1]);
-  }
-
-  connect(t: TestContext): Promise<SocketClient> {
-    const { hostname, port } = this.url;
-    return connect(t, [hostname.replace(/^\[|\]$/g, ""), Number(port)]);
-  }
-
-  async stop(): Promise<void> {
-    this.process.kill("SIGKILL");
-    await this.ended;
-  }
-}
-
-async function start(t: TestContext, ...args: string[]): Promise<Program> {
-  const program = new Program(args);
-  t.after(() => program.stop());
-  return program.start();
-}
 
 const JSON_FIELD = "Content-Type: application/json\r\n";
 
@@ -70,10 +21,17 @@ function parsed(response: ReceivedResponse): Record<string, unknown> {
   return JSON.parse(Buffer.from(response.body, "latin1").toString()) as Record<string, unknown>;
 }
 
-describe("how it responds", () => {
+const WAYS: readonly (readonly [name: string, ...args: string[]])[] = [
+  ["how it responds"],
+  ["how it responds over TLS", "--tls-self-signed"],
+  ...(thorough ? [["how it responds over TLS, in threads", "--tls-self-signed", "--threads", "2"] as const] : []),
+];
+for (const [name, ...args] of WAYS) describe(name, () => responding(args));
+
+function responding(args: readonly string[]): void {
   let program: Program;
   before(async () => {
-    program = await new Program(["--port", "0", "--log", "none"]).start();
+    program = await new Program(["--port", "0", "--log", "none", ...args]).start();
   });
   after(() => program.stop());
 
@@ -244,7 +202,7 @@ describe("how it responds", () => {
     assert.deepEqual([options.status, options.get("allow")], [204, (await peer.ask(request("PUT"))).get("allow")]);
     assert.equal(options.get("accept-query"), "application/json, application/x-www-form-urlencoded");
   });
-});
+}
 
 test("the address it prints is the real one, and what it suggests to try names it", async (t) => {
   const program = await start(t, "--port", "0");
