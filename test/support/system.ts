@@ -9,9 +9,11 @@ import process from "node:process";
 const packages = {
   chromium: "chromium",
   curl: "curl",
+  gcc: "gcc libc6-dev",
   h2load: "nghttp2-client",
   haproxy: "haproxy",
   nginx: "nginx",
+  openssl: "openssl",
   python3: "python3",
   "systemd-analyze": "systemd",
   "systemd-socket-activate": "systemd",
