@@ -22,7 +22,8 @@ import { micro } from "./workloads/micro.mjs";
 import { pipelined } from "./workloads/pipelined.mjs";
 import { listeners } from "./workloads/listeners.mjs";
 import { runtimes, runtimesPipelined } from "./workloads/runtimes.mjs";
-import { download, upload } from "./workloads/transfer.mjs";
+import { tls, tlsChurn } from "./workloads/tls.mjs";
+import { download, tlsDownload, tlsUpload, upload } from "./workloads/transfer.mjs";
 import { varied } from "./workloads/varied.mjs";
 
 const command = "npm run bench";
@@ -39,6 +40,10 @@ const measures = [
   churn,
   upload,
   download,
+  tls,
+  tlsChurn,
+  tlsUpload,
+  tlsDownload,
   idle,
   many,
   listeners,

@@ -25,6 +25,8 @@ const SMALL = [
   { name: "browser", title: "GET by path, a browser's head" },
   { name: "varied", title: "no two requests the same" },
   { name: "churn", title: "a new connection for every request" },
+  { name: "tls", title: "the addition over TLS", each: true },
+  { name: "tls-churn", title: "a TLS handshake for every request", each: true },
 ].map((panel) => ({ each: false, ...panel, names: 172, row: 21, bar: 13, size: 12 }));
 
 /** The peer that is drawn as the limit: it does nothing but what cannot be left out. */

@@ -5,7 +5,7 @@ import { converse } from "../load/conversation.mjs";
 const SAMPLE = 64;
 
 /**
- * @param {{ port: number }} server
+ * @param {{ port: number, ca?: string }} server `ca`: it speaks TLS, and has this certificate
  * @param {readonly { bytes: Uint8Array, sums?: readonly number[], lengths?: readonly number[] }[]} exchanges
  * @param {boolean} ends the server must end the connection behind each
  * @returns the mean length of a response, in bytes, with its head
@@ -19,6 +19,7 @@ export async function checkResponses(server, exchanges, ends = false) {
     server.port,
     sample.map(({ bytes }, i) => ({ bytes, count: wanted[i].length })),
     ends,
+    server.ca,
   );
   const all = wanted.flat();
   responses.forEach((response, i) => {

@@ -47,9 +47,9 @@ export function estimateContest({ peers, loads, seconds, rounds, anew = false })
 /** Starts a peer that is there, with the last core for itself and its like. */
 async function startPeer(context, peer) {
   const name = nameOf(peer);
-  const { command, args, env } = peer;
+  const { command, args, env, tls } = peer;
   context.tell(`starting ${name}`);
-  return start({ name, command, args, env }, { cores: ownCores().serverCores });
+  return start({ name, command, args, env, tls }, { cores: ownCores().serverCores });
 }
 
 const isThere = (context, peer) =>

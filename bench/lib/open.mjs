@@ -8,13 +8,13 @@ const file = fileURLToPath(new URL("../load/open.mjs", import.meta.url));
 
 /**
  * Connects to a server, to ask it for sums at a rate (requests a second).
- * @param {{ port: number }} server
+ * @param {{ port: number, ca?: string }} server `ca`: it speaks TLS, and has this certificate
  * @param {{ rate: number, seconds?: number, connections: number, patience?: number }} what `seconds`: for how long; left out: until
  * `stop`. `patience`: how long responses are waited for behind the last request, in seconds
  */
-export async function openLoop({ port }, { rate, seconds = 0, connections, patience = 15 }) {
+export async function openLoop({ port, ca }, { rate, seconds = 0, connections, patience = 15 }) {
   const { path, body, expect } = ADDITION;
-  const orders = { port, rate, seconds, connections, patience, path, body, expect };
+  const orders = { port, ca, rate, seconds, connections, patience, path, body, expect };
   const child = new Child(process.execPath, [file, JSON.stringify(orders)]);
   await child.line();
   return {

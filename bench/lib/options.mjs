@@ -1,4 +1,4 @@
-// What stands behind `npm run bench --` and `npm run bench:threads --`.
+// What stands behind `npm run bench --`, `npm run bench:threads --` and `npm run bench:tls --`.
 import { parseArgs } from "node:util";
 
 /** A command line that is wrong: told in one line, without a stack. */

@@ -1,12 +1,12 @@
 // The servers that the engine is measured beside, and its own: how each is started, and what it is called.
 import { execFileSync } from "node:child_process";
 import fs from "node:fs";
-import os from "node:os";
 import path from "node:path";
 import process from "node:process";
 import { fileURLToPath } from "node:url";
 import { root } from "../../scripts/prepare.mjs";
 import { executableOf, runtimeVersion } from "../../scripts/runtime_files.mjs";
+import { compiled, whyNotCompiled } from "./compiled.mjs";
 import { versionOf } from "./machine.mjs";
 import { findProgram, isMissing } from "./programs.mjs";
 
@@ -23,7 +23,9 @@ import { findProgram, isMissing } from "./programs.mjs";
  * @property {string} missing why, then
  * @property {readonly string[]} args
  * @property {Readonly<Record<string, string>>} env
- * @property {ReadonlySet<"add" | "path" | "upload" | "download">} serves POST /, GET /val_a/3/val_b/4, POST /upload, GET /download
+ * @property {ReadonlySet<"add" | "path" | "upload" | "download" | "tls">} serves POST /, GET /val_a/3/val_b/4, POST /upload, GET /download; "tls":
+ * those over TLS, where TLS_CERT and TLS_KEY name the files of a certificate and its key
+ * @property {boolean} [tls] it is to speak TLS (overTls)
  * @property {boolean} guest it is one of those that run on Node as well, on another runtime: named only together with that (choice.mjs)
  */
 
@@ -31,6 +33,7 @@ const fileOf = (name) => fileURLToPath(new URL(`../peers/${name}`, import.meta.u
 
 const EVERYTHING = new Set(["add", "path", "upload", "download"]);
 const SUMS = new Set(["add", "path"]);
+const overTlsToo = (serves) => new Set([...serves, "tls"]);
 
 // -------------------------------------------------------------------------------------------------------- executables
 
@@ -50,35 +53,9 @@ const missing = {
   bun: () => "Bun's package has nothing for this machine",
   deno: () => "Deno's package has nothing for this machine",
   python: () => isMissing("python3"),
-  go: () => whyNotCompiled("go", "golang-go"),
-  c: () => whyNotCompiled("gcc", "gcc libc6-dev"),
+  go: () => whyNotCompiled("go", "golang-go", fileOf("go/main.go")),
+  c: () => whyNotCompiled("gcc", "gcc libc6-dev", fileOf("limit.c")),
 };
-
-/** Built once a run, into a folder that does not outlive it. @type {Map<string, { file?: string, error?: string }>} */
-const builds = new Map();
-
-function compiled(compiler, args, source) {
-  if (findProgram(compiler) === undefined) return undefined;
-  let build = builds.get(compiler);
-  if (build === undefined) {
-    const folder = fs.mkdtempSync(path.join(os.tmpdir(), "plinth-bench-"));
-    process.on("exit", () => fs.rmSync(folder, { recursive: true, force: true }));
-    const file = path.join(folder, "server");
-    try {
-      execFileSync(compiler, [...args, file, source], { encoding: "utf8", stdio: ["ignore", "pipe", "pipe"] });
-      build = { file };
-    } catch (error) {
-      build = { error: String(error.stderr || error.message).trim() };
-    }
-    builds.set(compiler, build);
-  }
-  return build.file;
-}
-
-function whyNotCompiled(compiler, packages) {
-  if (findProgram(compiler) === undefined) return `${compiler} is not installed: apt-get install ${packages}`;
-  return `${compiler} has failed: ${builds.get(compiler)?.error ?? ""}`;
-}
 
 // -------------------------------------------------------------------------------------------------------------- peers
 
@@ -107,11 +84,11 @@ function peer(name, variant, runtime, label, file, { env = {}, serves = EVERYTHI
 }
 
 const plinth = (variant, runtime, what, serves) =>
-  peer("plinth", variant, runtime, `Plinth, ${what}`, `plinth-${variant}.mjs`, { serves });
+  peer("plinth", variant, runtime, `Plinth, ${what}`, `plinth-${variant}.mjs`, { serves: overTlsToo(serves) });
 
 /** With the version of its package, if that is installed: it is asked for once there is something to run. */
-function packaged(name, runtime, title, file, packages) {
-  const made = peer(name, "", runtime, title, file);
+function packaged(name, runtime, title, file, packages, more) {
+  const made = peer(name, "", runtime, title, file, more);
   return Object.defineProperty(made, "label", {
     enumerable: true,
     get: () => [title, ...packages.map(installedVersion)].filter((word) => word !== "").join(" "),
@@ -126,9 +103,12 @@ function installedVersion(name) {
   }
 }
 
+/** Its program speaks TLS as well. */
+const WITH_TLS = { serves: overTlsToo(EVERYTHING) };
+
 /** µWebSockets comes as a binary for certain Nodes only. */
 function uws() {
-  const made = packaged("uws", "node20", "µWebSockets.js", "uws.mjs", []);
+  const made = packaged("uws", "node20", "µWebSockets.js", "uws.mjs", [], WITH_TLS);
   const { platform, arch, versions } = process;
   const binary = path.join(
     root,
@@ -149,8 +129,8 @@ function onOther(runtime) {
     plinth("post", runtime, "the post's handler", EVERYTHING),
     plinth("bare", runtime, "a synchronous handler", SUMS),
     packaged("hono", runtime, "Hono", "hono-fetch.mjs", ["hono"]),
-    packaged("fastify", runtime, "Fastify", "fastify.mjs", ["fastify"]),
-    peer("node-http", "", runtime, "node:http", "node-http.mjs"),
+    packaged("fastify", runtime, "Fastify", "fastify.mjs", ["fastify"], WITH_TLS),
+    peer("node-http", "", runtime, "node:http", "node-http.mjs", WITH_TLS),
   ];
 }
 
@@ -165,22 +145,30 @@ export const peers = [
   plinth("bare", "node20", "a synchronous handler", SUMS),
   plinth("app", "node26", "the addition app", SUMS),
   plinth("app", "node20", "the addition app", SUMS),
-  peer("node-http", "", "node26", "node:http", "node-http.mjs"),
-  peer("node-http", "", "node20", "node:http", "node-http.mjs"),
-  packaged("fastify", "node26", "Fastify", "fastify.mjs", ["fastify"]),
-  packaged("fastify", "node20", "Fastify", "fastify.mjs", ["fastify"]),
+  peer("node-http", "", "node26", "node:http", "node-http.mjs", WITH_TLS),
+  peer("node-http", "", "node20", "node:http", "node-http.mjs", WITH_TLS),
+  packaged("fastify", "node26", "Fastify", "fastify.mjs", ["fastify"], WITH_TLS),
+  packaged("fastify", "node20", "Fastify", "fastify.mjs", ["fastify"], WITH_TLS),
   packaged("hono", "node26", "Hono", "hono.mjs", ["hono"]),
   packaged("express", "node26", "Express", "express.mjs", ["express"]),
   packaged("srvx", "node26", "h3 on srvx", "srvx.mjs", ["srvx"]),
   uws(),
-  peer("bun", "", "bun", "Bun.serve", "bun.mjs"),
+  peer("bun", "", "bun", "Bun.serve", "bun.mjs", WITH_TLS),
   ...onOther("bun"),
-  peer("deno", "", "deno", "Deno.serve", "deno.mjs"),
+  peer("deno", "", "deno", "Deno.serve", "deno.mjs", WITH_TLS),
   ...onOther("deno"),
   peer("go", "", "go", "Go's net/http", undefined, { env: ONE_CORE }),
   peer("python", "", "python", "Python's ThreadingHTTPServer", "python.py"),
   peer("c", "", "c", "C, epoll, no checks", undefined, { serves: SUMS }),
 ];
+
+/** A peer as it is over TLS. */
+export function overTls(peer) {
+  return Object.create(peer, {
+    tls: { enumerable: true, value: true },
+    label: { enumerable: true, get: () => (peer.name === "node-http" ? "node:https" : peer.label) },
+  });
+}
 
 // ----------------------------------------------------------------------------------------------------------- versions
 

@@ -11,6 +11,7 @@ import { root } from "../../scripts/prepare.mjs";
 import { peers, versionLabel } from "./peers.mjs";
 import { allowedCores, canPin } from "./processes.mjs";
 import { figure, table } from "./table.mjs";
+import { tlsOf } from "./servers.mjs";
 import { cpuBetween, cpuNow } from "./usage.mjs";
 
 /** Microseconds between two looks at what runs. */
@@ -78,8 +79,9 @@ async function start(peer, folder, name) {
   const pinned = canPin
     ? ["taskset", "-c", String(allowedCores().at(-1)), peer.command, ...args]
     : [peer.command, ...args];
+  const secure = peer.tls ? await tlsOf() : undefined;
   const child = spawn(pinned[0], pinned.slice(1), {
-    env: { ...process.env, ...peer.env },
+    env: { ...process.env, ...peer.env, ...secure?.env },
     stdio: ["pipe", "pipe", "inherit"],
   });
   const exited = once(child, "exit");
@@ -93,6 +95,7 @@ async function start(peer, folder, name) {
     name: peer.label,
     pid: child.pid,
     port: Number(/^listens (\d+)$/.exec(line)?.[1]),
+    ca: secure?.ca,
     async end() {
       child.stdin.end();
       await exited;

@@ -1,7 +1,7 @@
 // npm run bench -- profile WORKLOAD: which workload, and which server. What comes of it is profile.mjs's.
 import { choosePeers, readPeers } from "./choice.mjs";
 import { readOptions, UsageError } from "./options.mjs";
-import { peers } from "./peers.mjs";
+import { overTls, peers } from "./peers.mjs";
 import { killAllAtExit, stopAll } from "./processes.mjs";
 import { profile } from "./profile.mjs";
 
@@ -28,7 +28,8 @@ export async function profileWorkload(command, measures, args, check) {
     if (options.only.length !== 1 || args.length === 0)
       throw new UsageError(`one workload is wanted: ${names.join(", ")}`);
     workload = able.find(({ name }) => name === options.only[0]);
-    peer = choosePeer(options.peers ?? "plinth-post@node26,plinth-post");
+    peer = choosePeer(options.peers ?? "plinth-post@node26,plinth-post", workload.tls ? ["tls"] : []);
+    if (workload.tls) peer = overTls(peer);
   } catch (error) {
     if (!(error instanceof UsageError)) throw error;
     console.error(`${error.message}\n${command} --help`);
@@ -44,9 +45,9 @@ export async function profileWorkload(command, measures, args, check) {
 }
 
 /** The first that is there and runs on Node, which writes the profile. */
-function choosePeer(text) {
+function choosePeer(text, serves) {
   const peer = readPeers(text)
-    .flatMap((name) => choosePeers(peers, { serves: [] }, [name]))
+    .flatMap((name) => choosePeers(peers, { serves }, [name]))
     .find(({ command, runtime }) => command !== undefined && runtime.startsWith("node"));
   if (peer === undefined) throw new UsageError(`none of ${text} is there and runs on Node`);
   return peer;

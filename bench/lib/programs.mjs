@@ -4,7 +4,7 @@ import path from "node:path";
 import process from "node:process";
 
 /** Each program, and the Debian package that brings it. */
-const packages = { wrk: "wrk", python3: "python3", taskset: "util-linux" };
+const packages = { wrk: "wrk", python3: "python3", taskset: "util-linux", gcc: "gcc libc6-dev" };
 
 /** The program's file, or undefined where there is none. */
 export function findProgram(name) {

@@ -4,6 +4,7 @@ import { fileURLToPath } from "node:url";
 import { root } from "../../scripts/prepare.mjs";
 import { executableOf, runtimeVersion } from "../../scripts/runtime_files.mjs";
 import { ask, format } from "../load/client.mjs";
+import { certificate } from "./certificate.mjs";
 import { versionOf } from "./machine.mjs";
 import { Child } from "./processes.mjs";
 import { findProgram, isMissing } from "./programs.mjs";
@@ -15,14 +16,17 @@ export const ADDITION = { method: "POST", path: "/", body: '{"val_a":3,"val_b":4
 
 /**
  * A server of ours.
- * @param {"HTTPServer" | "ThreadingHTTPServer"} kind
- * @param {{ name?: string, checkout?: string, options?: object, flags?: string[] }} more `options` for its constructor (Infinity as a
- * string); `checkout`: another one than ours; `flags` for Node
+ * @param {"HTTPServer" | "ThreadingHTTPServer" | "HTTPSServer" | "ThreadingHTTPSServer"} kind
+ * @param {{ name?: string, checkout?: string, options?: object, flags?: string[], newer?: boolean }} more `options` for its constructor (Infinity
+ * as a string); `checkout`: another one than ours; `flags` for Node; `newer`: it runs on Node 26, not on the Node that runs the benchmark
  */
-export function plinth(kind, { name = kind, checkout = root, options = {}, flags = [] } = {}) {
+export function plinth(kind, { name = kind, checkout = root, options = {}, flags = [], newer = false } = {}) {
   return {
     name,
-    command: process.execPath,
+    command: newer ? executableOf("node-26") : process.execPath,
+    missing: "there is no package of Node 26 for this machine",
+    runtime: `Node ${newer ? runtimeVersion("node-26") : process.versions.node}`,
+    tls: kind.endsWith("HTTPSServer"),
     args: [...flags, fileOf("plinth.mjs")],
     env: { BENCH_PLINTH: checkout, BENCH_SERVER: kind, BENCH_OPTIONS: JSON.stringify(options) },
   };
@@ -67,19 +71,27 @@ export function python(how) {
 
 /**
  * Starts a server and asks it for a sum.
- * @param server one of the above
+ * @param server one of the above; with `tls`, it is given a certificate, by the files that TLS_CERT and TLS_KEY name
  * @param {{ units?: number, cores?: readonly number[] }} how `units`: what `calibrate` gave; `cores`: where it may run
  */
 export async function start(server, { units = 0, cores } = {}) {
+  const secure = server.tls ? await tlsOf() : undefined;
+  const ca = secure?.ca;
   const child = new Child(server.command, server.args, {
-    env: { ...server.env, BENCH_UNITS: String(units), NODE_ENV: "production" },
+    env: { ...server.env, ...secure?.env, BENCH_UNITS: String(units), NODE_ENV: "production" },
     ...(cores === undefined ? {} : { cores }),
   });
   const [, port] = /^listens (\d+)$/.exec(await child.line()) ?? [];
-  const { status, body } = await ask(Number(port), format(ADDITION.method, ADDITION.path, ADDITION.body));
+  const { status, body } = await ask(Number(port), format(ADDITION.method, ADDITION.path, ADDITION.body), ca);
   if (status !== 200 || !new RegExp(ADDITION.expect).test(body))
     throw new Error(`${server.name} has responded ${status} ${JSON.stringify(body)}\n${child.errors}`);
-  return { name: server.name, pid: child.pid, port: Number(port), child, stop: () => child.stop() };
+  return { name: server.name, pid: child.pid, port: Number(port), ca, child, stop: () => child.stop() };
+}
+
+/** What a server is told that is to speak TLS, and what its clients trust. */
+export async function tlsOf() {
+  const { certFile, keyFile, cert } = await certificate();
+  return { env: { TLS_CERT: certFile, TLS_KEY: keyFile }, ca: cert };
 }
 
 /** How many units of the computation fit into a second of a core, in this runtime. */

@@ -1,6 +1,7 @@
 // What a process takes: its time on a core, its memory, its threads. From Linux's /proc.
 import { execFileSync } from "node:child_process";
 import fs from "node:fs";
+import { setTimeout as after } from "node:timers/promises";
 
 let ticks = 0;
 
@@ -79,6 +80,25 @@ export function watchOthers() {
 /** Resident memory in bytes. */
 export function memoryOf(pid) {
   return status(pid, "VmRSS") * 1024;
+}
+
+/** Milliseconds: how often memory is looked at, and how long it is waited for. node:http closes what has been idle for 5 s. */
+const LOOK = 100;
+const LATEST = 2500;
+/** Looks that must agree, and how well. */
+const CALM = 10;
+const SAME = 0.005;
+
+/** Memory once it does not change any more, or it has been waited for long enough. */
+export async function settledMemory(pid) {
+  const looks = [memoryOf(pid)];
+  for (let waited = 0; waited < LATEST; waited += LOOK) {
+    await after(LOOK);
+    looks.push(memoryOf(pid));
+    const last = looks.slice(-CALM);
+    if (last.length === CALM && Math.max(...last) <= Math.min(...last) * (1 + SAME)) break;
+  }
+  return looks.at(-1);
 }
 
 /** Threads of the system. */

@@ -2,7 +2,7 @@
 import { choosePeers, readPeers } from "./choice.mjs";
 import { applyLoad, contest, estimateContest } from "./contest.mjs";
 import { compare } from "./goals.mjs";
-import { peers as everyone, versionLabel } from "./peers.mjs";
+import { overTls, peers as everyone, versionLabel } from "./peers.mjs";
 import { rowOf, tableOf } from "./rows.mjs";
 
 /** Who takes part where it would take too long with all. */
@@ -18,8 +18,10 @@ export const FEW = [
 ];
 
 /** The peers of a workload that were asked for. */
-export function peersOf(workload, options) {
-  return choosePeers(everyone, workload, readPeers(options.peers));
+export function peersOf({ field, serves, tls = false }, options) {
+  const who = { field, serves: tls ? [...serves, "tls"] : serves };
+  const chosen = choosePeers(everyone, who, readPeers(options.peers));
+  return tls ? chosen.map(overTls) : chosen;
 }
 
 /** What the measures of one set of peers have in common: why they cannot run, and how many peers there are. */
@@ -42,16 +44,18 @@ export const half = (seconds) => Math.max(1, Math.round(seconds / 2));
  * @param {import("./contest.mjs").Load} workload.load
  * @param {readonly import("./goals.mjs").Wanted[]} workload.goals
  * @param {(seconds: number) => number} [workload.seconds] how long a run takes, of what --seconds says
+ * @param {boolean} [workload.tls] all of it is over TLS
  * @param {boolean} [workload.anew] each run has a process of its own (contest.mjs)
  * @returns {import("./run.mjs").Measure}
  */
-export function workload({ name, title, field, serves, load, goals, seconds = half, anew }) {
-  const who = { field, serves };
+export function workload({ name, title, field, serves, load, goals, seconds = half, tls, anew }) {
+  const who = { field, serves, tls };
   const { wants, count } = standing(who);
   return {
     name,
     title,
-    programs: ["wrk"],
+    programs: tls && load.ends ? ["wrk", "gcc"] : ["wrk"],
+    tls,
     wants,
     estimate: (options) =>
       estimateContest({

@@ -1,6 +1,6 @@
 // A small HTTP/1 client for load: one connection, one request at a time, preformatted bytes out.
-import net from "node:net";
 import { ResponseOracle } from "../../test/support/response_oracle.mjs";
+import { connect } from "./connect.mjs";
 
 /** The bytes of a request. */
 export function format(method, path, body = "", fields = "") {
@@ -23,10 +23,11 @@ export class Connection {
   /**
    * @param {number} port on 127.0.0.1
    * @param {(connection: Connection) => void} onClose called once, for whatever reason it has closed
+   * @param {string | readonly string[]} [ca] the certificates that are trusted: it speaks TLS then
    */
-  constructor(port, onClose = () => {}) {
+  constructor(port, onClose = () => {}, ca = undefined) {
     this.#onClose = onClose;
-    this.#socket = net.connect({ host: "127.0.0.1", port, noDelay: true });
+    this.#socket = connect(port, ca);
     this.#socket.on("data", (bytes) => this.#read(() => this.#oracle.feed(bytes)));
     this.#socket.on("end", () => this.#read(() => this.#oracle.end()));
     this.#socket.on("error", (error) => this.#fail(error.code ?? error.message));
@@ -101,10 +102,10 @@ export class Connection {
   }
 }
 
-/** Asks once, on a connection of its own. Rejects where no response comes. */
-export function ask(port, bytes) {
+/** Asks once, on a connection of its own. Rejects where no response comes. @param {string | readonly string[]} [ca] as of a Connection */
+export function ask(port, bytes, ca) {
   return new Promise((resolve, reject) => {
-    const connection = new Connection(port);
+    const connection = new Connection(port, undefined, ca);
     connection.send(bytes, (error, status, body) => {
       connection.close();
       if (error === null) resolve({ status, body });
@@ -117,20 +118,26 @@ export function ask(port, bytes) {
  * Keeps `count` requests under way, each connection's next when it has its response, until `stop()` is called, which waits for those
  * under way and gives how many got a 200 while it went, and what else came.
  * @param {() => Uint8Array} nextRequest
+ * @param {{ ca?: string | readonly string[], expect?: string }} how `ca`: as of a Connection; `expect`: what the content of a 200 must be like
  */
-export function keepAsking(port, count, nextRequest) {
+export function keepAsking(port, count, nextRequest, { ca, expect = "" } = {}) {
+  const expected = new RegExp(expect);
+  const open = () => new Connection(port, undefined, ca);
   const started = performance.now();
   const responses = new Map();
   let stopping = false;
   let responded = 0;
   const loops = Array.from({ length: count }, async () => {
-    let connection = new Connection(port);
+    let connection = open();
     while (!stopping) {
-      if (connection.closed) connection = new Connection(port);
+      if (connection.closed) connection = open();
       const bytes = nextRequest();
       if (bytes === null) break;
       const what = await new Promise((resolve) => {
-        connection.send(bytes, (error, status) => resolve(error ?? String(status)));
+        connection.send(bytes, (error, status, body) => {
+          const isRight = status !== 200 || expected.test(body);
+          resolve(error ?? (isRight ? String(status) : `responded ${body.slice(0, 40)}`));
+        });
       });
       if (!stopping || what !== "200") responses.set(what, (responses.get(what) ?? 0) + 1);
       if (!stopping && what === "200") responded++;

@@ -1,6 +1,6 @@
 // Talks with a server, to see whether its responses are right before they are counted: wrk looks at the status only.
-import net from "node:net";
 import { takeResponses, valueOf } from "../../test/support/response_oracle.mjs";
+import { connect } from "./connect.mjs";
 
 /** Seconds after which a response, or the end of a connection, does not come any more. */
 const PATIENCE = 15;
@@ -32,14 +32,15 @@ export function takeFinalResponses(received, ended = false) {
  * @param {number} port
  * @param {readonly { bytes: Uint8Array, count: number }[]} pieces `count`: of the requests in it
  * @param {boolean} ends each response must be the last one of its connection, whether it says so or not
+ * @param {string} [ca] the certificate that is trusted: TLS is spoken then
  * @returns all responses, in their order
  */
-export async function converse(port, pieces, ends = false) {
+export async function converse(port, pieces, ends = false, ca = undefined) {
   const all = [];
   let connection;
   try {
     for (const { bytes, count } of pieces) {
-      connection ??= new Conversation(port);
+      connection ??= new Conversation(port, ca);
       const responses = await connection.ask(bytes, count);
       all.push(...responses);
       if (ends && !responses.at(-1).closes) await connection.ended();
@@ -60,8 +61,8 @@ class Conversation {
   #waiting = null;
   #whenClosed;
 
-  constructor(port) {
-    this.#socket = net.connect({ host: "127.0.0.1", port, noDelay: true });
+  constructor(port, ca) {
+    this.#socket = connect(port, ca);
     this.#socket.setTimeout(PATIENCE * 1000, () => this.#end(`no response in ${PATIENCE} s`));
     this.#socket.on("data", (bytes) => {
       this.#received = Buffer.concat([this.#received, bytes]);

@@ -15,7 +15,7 @@ import { createInterface } from "node:readline";
 import { percentile } from "../lib/stats.mjs";
 import { Connection, format } from "./client.mjs";
 
-const { port, rate, seconds, connections, path, body, expect, patience } = JSON.parse(process.argv[2]);
+const { port, ca, rate, seconds, connections, path, body, expect, patience } = JSON.parse(process.argv[2]);
 const bytes = format("POST", path, body);
 const expected = new RegExp(expect);
 
@@ -48,11 +48,12 @@ const say = (line) => process.stdout.write(`${line}\n`);
 
 function open() {
   opened++;
-  return new Connection(port, (connection) => {
+  const closed = (connection) => {
     opened--;
     const place = idle.indexOf(connection);
     if (place >= 0) idle.splice(place, 1);
-  });
+  };
+  return new Connection(port, closed, ca);
 }
 
 function failed(why) {

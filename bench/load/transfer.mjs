@@ -2,11 +2,11 @@
 // its own; its orders are its first argument, its result a line of JSON. It makes no content and keeps none, so that the server is what
 // takes the time: `busy` says how much of a core it took itself.
 import { Buffer } from "node:buffer";
-import net from "node:net";
 import process from "node:process";
 import { ResponseOracle } from "../../test/support/response_oracle.mjs";
+import { connect as connectTo, openEvent } from "./connect.mjs";
 
-const { port, direction, size, seconds } = JSON.parse(process.argv[2]);
+const { port, ca, direction, size, seconds } = JSON.parse(process.argv[2]);
 const uploads = direction === "upload";
 
 const PIECE = 256 * 1024;
@@ -38,10 +38,7 @@ function fail(why) {
 }
 
 function connect() {
-  const mine = net.connect({
-    host: "127.0.0.1",
-    port,
-    noDelay: true,
+  const mine = connectTo(port, ca, {
     onread: {
       buffer: Buffer.alloc(PIECE),
       callback(n, buffer) {
@@ -53,7 +50,7 @@ function connect() {
   socket = mine;
   oracle = new ResponseOracle("any server");
   mine.setTimeout(STALL * 1000, () => fail(`nothing moved for ${STALL} s`));
-  mine.on("connect", begin);
+  mine.on(openEvent(ca), begin);
   mine.on("drain", send);
   // One that was given up ends as it likes.
   mine.on("error", (error) => mine === socket && fail(error.message));

@@ -1,9 +1,10 @@
 // Run by Bun, which sends a stream in chunks, whatever Content-Length it is given.
-import { DOWNLOAD, lengthOf, listensOn, pieces } from "./common.mjs";
+import { DOWNLOAD, lengthOf, listensOn, pieces, tlsFiles } from "./common.mjs";
 
 const server = Bun.serve({
   hostname: "127.0.0.1",
   port: 0,
+  ...(tlsFiles && { tls: { cert: Bun.file(tlsFiles.cert), key: Bun.file(tlsFiles.key) } }),
   routes: {
     "/": {
       POST: async (request) => {

@@ -1,5 +1,5 @@
 // Run by Deno.
-import { DOWNLOAD, lengthOf, listensOn, pieces } from "./common.mjs";
+import { DOWNLOAD, lengthOf, listensOn, pieces, tls } from "./common.mjs";
 
 const byPath = /^\/val_a\/([^/]+)\/val_b\/([^/]+)$/;
 
@@ -20,4 +20,4 @@ async function handle(request) {
   return new Response(null, { status: 404 });
 }
 
-Deno.serve({ hostname: "127.0.0.1", port: 0, onListen: ({ port }) => listensOn(port) }, handle);
+Deno.serve({ hostname: "127.0.0.1", port: 0, ...tls, onListen: ({ port }) => listensOn(port) }, handle);

@@ -1,10 +1,10 @@
 // Fastify, with schemas for what comes and what goes, as its documentation recommends for speed.
 import { Readable } from "node:stream";
 import fastify from "fastify";
-import { DOWNLOAD, listensOn, PIECE } from "./common.mjs";
+import { DOWNLOAD, listensOn, PIECE, tls } from "./common.mjs";
 
 // More than its default of 1 MiB, for the request whose content grows.
-const app = fastify({ bodyLimit: 4 * 1024 * 1024 });
+const app = fastify({ bodyLimit: 4 * 1024 * 1024, https: tls ?? null });
 
 const operands = {
   type: "object",

@@ -1,8 +1,9 @@
-// Node's own node:http, without anything on it.
+// Node's own node:http, or node:https, without anything on it.
 import http from "node:http";
-import { DOWNLOAD, listensOn, PIECE } from "./common.mjs";
+import https from "node:https";
+import { DOWNLOAD, listensOn, PIECE, tls } from "./common.mjs";
 
-const server = http.createServer((request, response) => {
+function respond(request, response) {
   const { method, url } = request;
   if (method === "POST" && url === "/") return add(request, response);
   if (method === "POST" && url === "/upload") return upload(request, response);
@@ -10,7 +11,7 @@ const server = http.createServer((request, response) => {
   const [, val_a, val_b] = /^\/val_a\/([^/]+)\/val_b\/([^/]+)$/.exec(url) ?? [];
   if (method === "GET" && val_a !== undefined) return sendJson(response, { sum: Number(val_a) + Number(val_b) });
   response.writeHead(404).end();
-});
+}
 
 function add(request, response) {
   const chunks = [];
@@ -48,4 +49,5 @@ function sendJson(response, value) {
   response.end(text);
 }
 
+const server = tls === undefined ? http.createServer(respond) : https.createServer(tls, respond);
 server.listen(0, "127.0.0.1", () => listensOn(server.address().port));

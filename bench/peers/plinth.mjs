@@ -6,13 +6,13 @@ import path from "node:path";
 import process from "node:process";
 import { pathToFileURL } from "node:url";
 import { root } from "../../scripts/prepare.mjs";
-import { DOWNLOAD, listensOn, PIECE } from "./common.mjs";
+import { DOWNLOAD, listensOn, PIECE, tlsFiles } from "./common.mjs";
 
 /** Imports what another checkout, or this one, was built to. @param {string} file from dist/ on */
 export const fromDist = (file) =>
   import(pathToFileURL(path.join(process.env.BENCH_PLINTH ?? root, "dist", ...file.split("/"))).href);
 
-export const { BaseHTTPRequestHandler, HTTPServer } = await fromDist("src/mod.js");
+export const { BaseHTTPRequestHandler, HTTPServer, HTTPSServer } = await fromDist("src/mod.js");
 
 /** Reads content of any length without keeping it. @param {InstanceType<typeof BaseHTTPRequestHandler>} handler */
 export async function upload(handler) {
@@ -33,7 +33,11 @@ export async function download(handler) {
 
 export async function serve(Handler, options = {}) {
   const listeners = Number(process.env.BENCH_LISTENERS ?? 1);
-  const httpd = new HTTPServer(["127.0.0.1", 0], Handler, { log: "none", listeners, ...options });
+  const all = { log: "none", listeners, ...options };
+  const httpd =
+    tlsFiles === undefined
+      ? new HTTPServer(["127.0.0.1", 0], Handler, all)
+      : new HTTPSServer(["127.0.0.1", 0], Handler, { certfile: tlsFiles.cert, keyfile: tlsFiles.key, ...all });
   await httpd.serverActivate();
   listensOn(httpd.serverAddress[1]);
   await httpd.serveForever();

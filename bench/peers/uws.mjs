@@ -1,8 +1,8 @@
 // uWebSockets.js.
 import uWS from "uwebsockets";
-import { DOWNLOAD, listensOn, PIECE } from "./common.mjs";
+import { DOWNLOAD, listensOn, PIECE, tlsFiles } from "./common.mjs";
 
-const app = uWS.App();
+const app = tlsFiles ? uWS.SSLApp({ key_file_name: tlsFiles.key, cert_file_name: tlsFiles.cert }) : uWS.App();
 
 app.post("/", (response) => {
   collect(response, (content) => {

@@ -1,13 +1,14 @@
-// Plinth: the event loop's server or the threading one, of this checkout or of another.
+// Plinth: the event loop's server or the threading one, plain or with TLS, of this checkout or of another.
 //
-//     BENCH_PLINTH  the checkout, built      BENCH_SERVER  HTTPServer or ThreadingHTTPServer
-//     BENCH_OPTIONS more options, as JSON
+//     BENCH_PLINTH       the checkout, built      BENCH_SERVER  HTTPServer, ThreadingHTTPServer, HTTPSServer or ThreadingHTTPSServer
+//     BENCH_OPTIONS      more options, as JSON
+//     TLS_CERT, TLS_KEY  the PEM files of the certificate and its key, for the latter two
 import path from "node:path";
 import process from "node:process";
 import { pathToFileURL } from "node:url";
 import { compute, LARGE, listensOn } from "./work.mjs";
 
-const { BENCH_PLINTH, BENCH_SERVER, BENCH_OPTIONS = "{}" } = process.env;
+const { BENCH_PLINTH, BENCH_SERVER, BENCH_OPTIONS = "{}", TLS_CERT, TLS_KEY } = process.env;
 const plinth = await import(pathToFileURL(path.join(BENCH_PLINTH, "dist", "src", "mod.js")).href);
 
 class Handler extends plinth.BaseHTTPRequestHandler {
@@ -68,13 +69,21 @@ class Handler extends plinth.BaseHTTPRequestHandler {
 
 const httpd = new plinth[BENCH_SERVER](["127.0.0.1", 0], Handler, {
   log: "none",
+  ...(TLS_CERT === undefined ? {} : { certfile: TLS_CERT, keyfile: TLS_KEY }),
   ...JSON.parse(BENCH_OPTIONS, revive),
 });
 await httpd.serverActivate();
 // In a thread nothing comes to here.
 listensOn(httpd.serverAddress[1]);
-// Asked for its state by a line.
-process.stdin.on("data", () => {
+// Asked for its state by a line, or told another certificate by a line of JSON.
+process.stdin.setEncoding("utf8").on("data", (line) => {
+  if (line.startsWith("{")) {
+    httpd.setCertificate(JSON.parse(line)).then(
+      () => console.log("set"),
+      (error) => console.log(error.message.replaceAll("\n", " ")),
+    );
+    return;
+  }
   globalThis.gc?.();
   const resources = process.getActiveResourcesInfo().filter((name) => !name.startsWith("TCP") && name !== "Timeout");
   console.log(JSON.stringify({ stats: httpd.stats?.(), resources: resources.sort() }));

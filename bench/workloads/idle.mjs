@@ -1,7 +1,6 @@
 // What a connection takes that is kept open and not used: clients do that, and hope for the next request to be quick.
 import fs from "node:fs";
 import process from "node:process";
-import { setTimeout as after } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { applyLoad, firstLine, nameOf, startPeers } from "../lib/contest.mjs";
 import { isMeant } from "../lib/choice.mjs";
@@ -12,7 +11,7 @@ import { rowName, whoOf } from "../lib/rows.mjs";
 import { ADDITION } from "../lib/servers.mjs";
 import { pairedRatio, spread } from "../lib/stats.mjs";
 import { figure, interval, range, table } from "../lib/table.mjs";
-import { memoryOf, mostFiles } from "../lib/usage.mjs";
+import { mostFiles, settledMemory } from "../lib/usage.mjs";
 import { peersOf, standing } from "../lib/workload.mjs";
 
 const WANTED = 10_000;
@@ -20,12 +19,6 @@ const WANTED = 10_000;
 const BESIDES = 200;
 const ROUNDS = 2;
 const TRIES = 3;
-/** Milliseconds: how often memory is looked at, and how long it is waited for. node:http closes what has been idle for 5 s. */
-const LOOK = 100;
-const LATEST = 2500;
-/** Looks that must agree, and how well. */
-const CALM = 10;
-const SAME = 0.005;
 const GOAL = 1;
 const AIM = 0.5;
 const WHO = {
@@ -88,30 +81,18 @@ async function measured(context, peer, connections) {
 /** A server that has only just started would take memory for other things too. */
 async function measure(server, connections) {
   await applyLoad(server, { exchanges: [addition()], connections: 64 }, 1);
-  const before = await settled(server.pid);
+  const before = await settledMemory(server.pid);
   const { path, body, expect } = ADDITION;
   const orders = { port: server.port, connections, path, body, expect };
   const load = new Child(process.execPath, [file, JSON.stringify(orders)], { cores: ownCores().loadCores });
   const { failures } = JSON.parse(await load.line());
   const [first] = Object.entries(failures);
   if (first !== undefined) throw new Error(`${first[1]} of ${connections} connections: ${first[0]}`);
-  const memory = await settled(server.pid);
+  const memory = await settledMemory(server.pid);
   load.say("count");
   const { open } = JSON.parse(await load.line());
   await load.stop();
   return { before, memory, open, bytesEach: (memory - before) / connections };
-}
-
-/** Memory once it does not change any more, or it has been waited for long enough. */
-async function settled(pid) {
-  const looks = [memoryOf(pid)];
-  for (let waited = 0; waited < LATEST; waited += LOOK) {
-    await after(LOOK);
-    looks.push(memoryOf(pid));
-    const last = looks.slice(-CALM);
-    if (last.length === CALM && Math.max(...last) <= Math.min(...last) * (1 + SAME)) break;
-  }
-  return looks.at(-1);
 }
 
 function report(all, connections) {

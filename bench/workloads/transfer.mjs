@@ -24,13 +24,40 @@ const file = fileURLToPath(new URL("../load/transfer.mjs", import.meta.url));
 export const upload = transfer("upload", "POST /upload of 100 MiB, again and again over one connection");
 export const download = transfer("download", "GET /download of 100 MiB, again and again over one connection");
 
-function transfer(direction, title) {
-  const who = { serves: [direction] };
+const OVER_TLS = {
+  tls: true,
+  field: [
+    "plinth-post@node26",
+    "plinth-post@bun",
+    "plinth-post@deno",
+    "node-http@node26",
+    "fastify@node26",
+    "uws",
+    "bun",
+    "deno",
+  ],
+  theirs: "node-http@node26",
+};
+export const tlsUpload = transfer(
+  "upload",
+  "POST /upload of 100 MiB over TLS, again and again over one connection",
+  OVER_TLS,
+);
+export const tlsDownload = transfer(
+  "download",
+  "GET /download of 100 MiB over TLS, again and again over one connection",
+  OVER_TLS,
+);
+
+/** @param {{ tls?: boolean, field?: readonly string[], theirs?: string | readonly string[] }} how `theirs`: those that the goal is for (goals.mjs) */
+function transfer(direction, title, { tls = false, field, theirs = ON_NODE } = {}) {
+  const who = { serves: [direction], field, tls };
   const { wants, count } = standing(who);
   const roundsOf = (options) => Math.min(options.rounds, ROUNDS);
   return {
-    name: direction,
+    name: tls ? `tls-${direction}` : direction,
     title,
+    tls,
     wants,
     estimate: (options) => count(options) * (0.8 + roundsOf(options) * (half(options.seconds) + 0.25)),
     putOn: (server, seconds) => passes(server, direction, seconds),
@@ -63,14 +90,14 @@ function transfer(direction, title) {
       for (const { server } of started) await server.stop();
       const done = entries.filter(({ lost }) => !lost);
       if (done.length === 0) throw new Error("no peer has done it");
-      return report(done, context);
+      return report(done, context, theirs);
     },
   };
 }
 
 /** One run of the load. @param {number} seconds no content is begun behind them: 0 is for one */
-async function passes({ port }, direction, seconds) {
-  const orders = { port, direction, size: SIZE, seconds };
+async function passes({ port, ca }, direction, seconds) {
+  const orders = { port, ca, direction, size: SIZE, seconds };
   const child = new Child(process.execPath, [file, JSON.stringify(orders)], { cores: ownCores().loadCores });
   const result = JSON.parse(await child.line());
   await child.exited;
@@ -98,7 +125,7 @@ async function watched(server, direction, seconds) {
   }
 }
 
-function report(entries, context) {
+function report(entries, context, theirs) {
   const found = entries.map(({ peer, runs, first }) => {
     const of = (name) => runs.map((run) => run[name]);
     const row = {
@@ -114,7 +141,7 @@ function report(entries, context) {
     return { peer, row };
   });
   const ours = "plinth-post@node26";
-  const { goals, ratios, text } = compare(found, [{ ours, theirs: ON_NODE, least: 1.0 }], {
+  const { goals, ratios, text } = compare(found, [{ ours, theirs, least: 1.0 }], {
     figure: "mbPerSecond",
     unit: "MB/s",
     whole: context.peers === undefined,

@@ -3,6 +3,8 @@ import assert from "node:assert/strict";
 import { once } from "node:events";
 import { createServer, type AddressInfo, type Socket } from "node:net";
 import type { TestContext } from "node:test";
+import tls from "node:tls";
+import { selfSignedCertificate } from "plinth";
 import { importBench } from "./import.ts";
 import { testOnNode as test } from "../support/runtime.ts";
 
@@ -16,7 +18,12 @@ interface ReadResponse {
 
 const { takeFinalResponses, converse } = await importBench<{
   takeFinalResponses(received: Buffer, ended?: boolean): { responses: ReadResponse[]; used: number };
-  converse(port: number, pieces: readonly { bytes: Buffer; count: number }[], ends?: boolean): Promise<ReadResponse[]>;
+  converse(
+    port: number,
+    pieces: readonly { bytes: Buffer; count: number }[],
+    ends?: boolean,
+    ca?: string,
+  ): Promise<ReadResponse[]>;
 }>("load/conversation.mjs");
 
 const PLAIN = 'HTTP/1.1 200 OK\r\nContent-Type: application/json\r\ncontent-length: 9\r\n\r\n{"sum":7}';
@@ -105,6 +112,24 @@ test("a response that does not come, and one too many, are told", async (t) => {
   });
   await assert.rejects(converse(seen.port, [piece("none")]), /closed|ECONNRESET/);
   await assert.rejects(converse(seen.port, [piece("twice")]), /2 responses to 1 requests/);
+});
+
+test("it talks over TLS with a server whose certificate it was given, and with no other", async (t) => {
+  const { cert, key } = selfSignedCertificate(["127.0.0.1"]);
+  const server = tls.createServer({ cert, key }, (socket) => {
+    socket.on("data", () => socket.write(PLAIN)).on("error", () => {});
+  });
+  server.listen(0, "127.0.0.1");
+  await once(server, "listening");
+  t.after(() => server.close());
+  const { port } = server.address() as AddressInfo;
+  const responses = await converse(port, [piece("one"), piece("two")], false, cert);
+  assert.deepEqual(
+    responses.map(({ body }) => body),
+    ['{"sum":7}', '{"sum":7}'],
+  );
+  const other = selfSignedCertificate(["127.0.0.1"]).cert;
+  await assert.rejects(converse(port, [piece("one")], false, other), /SELF_SIGNED/);
 });
 
 test("what is malformed is told, and not waited for", async (t) => {

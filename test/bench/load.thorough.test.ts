@@ -3,11 +3,15 @@ import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { createServer, type RequestListener } from "node:http";
-import type { AddressInfo } from "node:net";
+import https from "node:https";
+import { type AddressInfo, createServer as createTcpServer, type Socket } from "node:net";
 import process from "node:process";
+import { createInterface } from "node:readline";
 import { text } from "node:stream/consumers";
 import type { TestContext } from "node:test";
+import type { TLSSocket } from "node:tls";
 import { fileURLToPath } from "node:url";
+import { selfSignedCertificate } from "plinth";
 import { requireProgram } from "../support/system.ts";
 import { importBench } from "./import.ts";
 import { testOnNode as test } from "../support/runtime.ts";
@@ -77,10 +81,13 @@ test(
 
 const SIZE = 3_000_000;
 
+const loadFile = (name: string): string =>
+  fileURLToPath(new URL(`bench/load/${name}`, import.meta.resolve("plinth/package.json")));
+
 /** Runs load/transfer.mjs until it has told its result. */
-async function transfer(port: number, direction: string, seconds = 0) {
-  const file = fileURLToPath(new URL("bench/load/transfer.mjs", import.meta.resolve("plinth/package.json")));
-  const child = spawn(process.execPath, [file, JSON.stringify({ port, direction, size: SIZE, seconds })]);
+async function transfer(port: number, direction: string, seconds = 0, ca?: string) {
+  const orders = { port, ca, direction, size: SIZE, seconds };
+  const child = spawn(process.execPath, [loadFile("transfer.mjs"), JSON.stringify(orders)]);
   const [output] = await Promise.all([text(child.stdout), once(child, "close")]);
   return JSON.parse(output) as { passes?: number; chunked?: boolean; error?: string };
 }
@@ -128,6 +135,97 @@ test("an upload is sent again and again, also to a server that ends the connecti
     request.resume().on("end", () => response.writeHead(200, { "Content-Length": 12 }).end('{"length":1}'));
   });
   assert.match((await transfer(wrong, "upload")).error ?? "", /responded \{"length":1\} to 3000000 bytes/);
+});
+
+const { cert, key } = selfSignedCertificate(["127.0.0.1"]);
+
+/** Serves over TLS, and notes of each connection what was agreed on. */
+async function serveTls(t: TestContext, listener: RequestListener): Promise<{ port: number; agreed: string[] }> {
+  const agreed: string[] = [];
+  const server = https.createServer({ cert, key }, listener);
+  server.on("secureConnection", (socket: TLSSocket) => {
+    agreed.push(`${socket.getProtocol()} ${socket.getCipher().name}${socket.isSessionReused() ? ", resumed" : ""}`);
+  });
+  server.listen(0, "127.0.0.1");
+  await once(server, "listening");
+  t.after(() => {
+    server.closeAllConnections();
+    server.close();
+  });
+  return { port: (server.address() as AddressInfo).port, agreed };
+}
+
+/** What the load offers, which is the same for all servers. */
+const OFFERED = "TLSv1.3 TLS_AES_128_GCM_SHA256";
+
+const preloads = requireProgram("gcc");
+
+test(
+  "over TLS, wrk makes a whole handshake for each connection that the server ends",
+  { skip: onLinux || wrkProgram.skip || preloads.skip },
+  async (t) => {
+    const { port, agreed } = await serveTls(t, (_request, response) => response.end("right"));
+    const server = { name: "it", pid: process.pid, port, ca: cert };
+    await wrk(server, { file: writeRequests([ask("/")]), connections: 2, seconds: 1 });
+    assert.deepEqual(agreed, [OFFERED, OFFERED]);
+
+    agreed.length = 0;
+    const closing = Buffer.from("GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n");
+    const { perSecond } = await wrk(server, { file: writeRequests([closing]), connections: 2, seconds: 1, ends: true });
+    assert.ok(perSecond > 0 && agreed.length > 2, `${perSecond}, ${agreed.length}`);
+    assert.deepEqual([...new Set(agreed)], [OFFERED]);
+  },
+);
+
+test("contents go over TLS in both directions, to the server whose certificate is trusted", async (t) => {
+  const { port, agreed } = await serveTls(t, (request, response) => {
+    if (request.method === "GET") return response.writeHead(200, { "Content-Length": SIZE }).end(Buffer.alloc(SIZE));
+    let length = 0;
+    request.on("data", (chunk: Buffer) => (length += chunk.length));
+    request.on("end", () => {
+      const body = JSON.stringify({ length });
+      response.writeHead(200, { "Content-Length": body.length }).end(body);
+    });
+  });
+  for (const direction of ["upload", "download"]) {
+    const { passes, error } = await transfer(port, direction, 0.1, cert);
+    assert.equal(error, undefined);
+    assert.ok(passes !== undefined && passes >= 1);
+  }
+  assert.deepEqual(agreed, [OFFERED, OFFERED]);
+  const other = selfSignedCertificate(["127.0.0.1"]).cert;
+  assert.match((await transfer(port, "download", 0, other)).error ?? "", /self-signed/);
+});
+
+test("connections stall that say nothing, or half of a ClientHello", async (t) => {
+  const sockets = new Set<Socket>();
+  const said: Buffer[] = [];
+  const server = createTcpServer((socket) => {
+    sockets.add(socket);
+    socket.on("data", (bytes: Buffer) => said.push(bytes)).on("error", () => {});
+  }).listen(0, "127.0.0.1");
+  await once(server, "listening");
+  t.after(() => {
+    for (const socket of sockets) socket.destroy();
+    server.close();
+  });
+  const { port } = server.address() as AddressInfo;
+  for (const kind of ["silent", "half"]) {
+    said.length = 0;
+    const child = spawn(process.execPath, [loadFile("stalled.mjs"), JSON.stringify({ port, connections: 3, kind })]);
+    try {
+      const [line] = (await once(createInterface(child.stdout), "line")) as [string];
+      assert.deepEqual(JSON.parse(line), { open: 3, failures: {} });
+      while (kind === "half" && said.length < 3) await new Promise((resolve) => setTimeout(resolve, 1));
+      for (const bytes of said) {
+        assert.equal(bytes[0], 22, "a record of a handshake");
+        assert.ok(bytes.length > 9 && bytes.length < bytes.readUInt16BE(3), "of which a part is missing");
+      }
+      assert.equal(said.length, kind === "half" ? 3 : 0);
+    } finally {
+      child.kill("SIGKILL");
+    }
+  }
 });
 
 test("a thread that has come and gone between two looks is counted with its process", { skip: onLinux }, () => {

@@ -20,10 +20,19 @@ interface Peer {
   readonly serves: ReadonlySet<string>;
 }
 
-const { peers, versionLabel } = await importBench<{
+const { peers, overTls, versionLabel } = await importBench<{
   peers: readonly Peer[];
+  overTls(peer: Peer): Peer & { readonly tls: true };
   versionLabel(peer: Peer): string;
 }>("lib/peers.mjs");
+
+const { certificate } = await importBench<{
+  certificate(): Promise<{ certFile: string; keyFile: string; cert: string }>;
+}>("lib/certificate.mjs");
+const { checkResponses } = await importBench<{
+  checkResponses(server: { port: number; ca?: string }, exchanges: readonly object[]): Promise<void>;
+}>("lib/check.mjs");
+const { addition } = await importBench<{ addition(): object }>("lib/requests.mjs");
 
 test("no two peers are the same in name, variant and runtime, nor in what tables call them", () => {
   const names = peers.map(({ name, variant, runtime }) => `${name}-${variant} ${runtime}`);
@@ -47,6 +56,17 @@ test("every peer has its program, adds, and runs as in production", () => {
   }
 });
 
+test("over TLS a peer is the same, but for what it is told and what tables call it", () => {
+  const those = peers.filter(({ serves }) => serves.has("tls"));
+  const names = new Set(those.map(({ name }) => name));
+  for (const name of ["plinth", "node-http", "fastify", "uws", "bun", "deno"]) assert.ok(names.has(name), name);
+  for (const peer of those) {
+    const { tls, name, variant, label, args, command } = overTls(peer);
+    assert.deepEqual([tls, name, variant, args, command], [true, peer.name, peer.variant, peer.args, peer.command]);
+    assert.equal(label, peer.label.replace("node:http", "node:https"));
+  }
+});
+
 test("a peer that is not there says why", () => {
   for (const peer of peers) {
     // Those would be compiled.
@@ -66,9 +86,9 @@ test("the Node that runs the benchmark is labelled by its real version", () => {
 const CONTENT = "x".repeat(100_000);
 
 /** Starts a peer's program, asks it, and ends its input. */
-async function withProgram(peer: Peer, ask: (url: string) => Promise<void>): Promise<void> {
+async function withProgram(peer: Peer, ask: (url: string) => Promise<void>, env: object = {}): Promise<void> {
   const child = spawn(peer.command!, peer.args, {
-    env: { ...process.env, ...peer.env },
+    env: { ...process.env, ...peer.env, ...env },
     stdio: ["pipe", "pipe", "inherit"],
   });
   try {
@@ -111,7 +131,16 @@ const own = peers.filter(({ name, runtime }) => runtime === "node20" && /^(plint
 for (const peer of own) {
   test(`${peer.label} responds with what it says that it serves`, async () => {
     await withProgram(peer, async (url) => {
-      for (const what of peer.serves) await asks[what](url);
+      for (const what of peer.serves) await asks[what]?.(url);
     });
+  });
+
+  test(`${peer.label} adds over TLS`, async () => {
+    const { certFile, keyFile, cert } = await certificate();
+    await withProgram(
+      peer,
+      async (url) => checkResponses({ port: Number(new URL(url).port), ca: cert }, [addition()]),
+      { TLS_CERT: certFile, TLS_KEY: keyFile },
+    );
   });
 }
