@@ -1,9 +1,10 @@
 /** The request as a handler sees it: the half of BaseHTTPRequestHandler that reads the request. */
 /// <reference types="node" preserve="true" />
 import type { Buffer } from "node:buffer";
-import { X509Certificate } from "node:crypto";
+import type { X509Certificate } from "node:crypto";
 import type { Fields } from "../protocol/fields.ts";
 import { decodeText, parseJson } from "./json.ts";
+import { nodeCrypto } from "../runtime/lazy_crypto.ts";
 import { nameOf } from "./handler_methods.ts";
 import { quiet, type RequestBody } from "./request_body.ts";
 import type { Server } from "./server_interface.ts";
@@ -144,7 +145,7 @@ export class HandledRequest {
    */
   get clientCertificate(): X509Certificate | null {
     const certificate = this.#request.exchange.connection.secure?.clientCertificate ?? null;
-    return certificate === null ? null : new X509Certificate(certificate);
+    return certificate === null ? null : new (nodeCrypto().X509Certificate)(certificate);
   }
 
   /** The server. @source Python's `server` */

@@ -1,6 +1,6 @@
 /** A certificate for trying: self-signed, made here. Its form is X.509 (RFC 5280) in DER (ITU-T X.690). */
 import { Buffer } from "node:buffer";
-import { createHash, generateKeyPairSync, randomBytes, sign, X509Certificate } from "node:crypto";
+import { nodeCrypto } from "../runtime/lazy_crypto.ts";
 import { isIP } from "node:net";
 
 /** A self-signed certificate and its private key. */
@@ -22,6 +22,7 @@ const DAY = 24 * 60 * 60 * 1000;
  * @param names host names, and IPv4 and IPv6 addresses
  */
 export function selfSignedCertificate(names: readonly string[]): SelfSignedCertificate {
+  const { createHash, generateKeyPairSync, randomBytes, sign, X509Certificate } = nodeCrypto();
   const { privateKey, publicKey } = generateKeyPairSync("ec", { namedCurve: "P-256" });
   const now = Date.now();
   const name = sequence(tlv(SET, sequence(oid("2.5.4.3"), tlv(UTF8_STRING, Buffer.from("Plinth self-signed")))));

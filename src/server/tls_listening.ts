@@ -1,5 +1,4 @@
 /** How a server speaks TLS: its present settings, and the handshakes that go on, how many there may be and how long each may take. */
-import { randomFillSync } from "node:crypto";
 import type { Handshake, TlsListenOptions, TlsSettings } from "../transport/transport.ts";
 import { loggedAddress } from "../loop/log.ts";
 
@@ -59,7 +58,7 @@ export class TlsListening {
     if (tls === null) return {};
     this.#timeout = tls.handshakeTimeout;
     this.#most = tls.maxHandshakes;
-    this.settings ??= await tls.settings(randomFillSync(new Uint8Array(TICKET_KEYS)));
+    this.settings ??= await tls.settings(crypto.getRandomValues(new Uint8Array(TICKET_KEYS)));
     return {
       tls: {
         settings: this.settings,

@@ -10,7 +10,6 @@ import type {
   Transport,
 } from "./transport.ts";
 import { BunConnection, bunEvents, bunListen, type BunSocket } from "./bun_socket.ts";
-import { BunTls, hasBunTls } from "./bun_tls.ts";
 import { nodeTransport } from "./node.ts";
 import { readDescriptors } from "./descriptor_limit.ts";
 import { peerOf } from "./peer.ts";
@@ -38,6 +37,11 @@ export const transport: Transport = {
   },
 };
 
+/** Whether Bun's own sockets can do what is asked for. */
+function hasBunTls({ serverNames, clientCertificates }: TlsSettings): boolean {
+  return Object.keys(serverNames).length === 0 && clientCertificates === "none";
+}
+
 async function listen(
   address: ListenAddress,
   options: ListenOptions,
@@ -45,7 +49,7 @@ async function listen(
 ): Promise<Listener> {
   const { reusePort = false, tls } = options;
   if (tls !== undefined && !hasBunTls(tls.settings)) return onNodeTls.listen(address, options, accept);
-  const secured = tls && new BunTls(tls, accept);
+  const secured = tls && new (await import("./bun_tls.ts")).BunTls(tls, accept); // loads node:tls
   const common = {
     ...(secured === undefined ? {} : { tls: secured.options }),
     socket: {

@@ -13,11 +13,6 @@ import type { Socket, SocketHandler, TlsListenOptions, TlsSettings } from "./tra
 
 type Accept = (socket: Socket) => SocketHandler;
 
-/** Whether Bun's own sockets can do what is asked for. */
-export function hasBunTls({ serverNames, clientCertificates }: TlsSettings): boolean {
-  return Object.keys(serverNames).length === 0 && clientCertificates === "none";
-}
-
 /** What OpenSSL says of a client whose first bytes are not a record of TLS: HTTP by one of four methods; CONNECT; anything else. */
 const NOT_TLS = /:(?:HTTP_REQUEST|HTTPS_PROXY_REQUEST|WRONG_VERSION_NUMBER)/;
 

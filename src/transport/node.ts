@@ -12,8 +12,8 @@ import type {
   Transport,
 } from "./transport.ts";
 import { readDescriptors } from "./descriptor_limit.ts";
-import { startCarrier, stopCarrier, TlsAcceptor, wasReset } from "./node_tls.ts";
-import { readInto } from "./buffered_reads.ts";
+import type { TlsAcceptor } from "./node_tls.ts";
+import { readInto, startCarrier, stopCarrier, wasReset } from "./tls_socket.ts";
 import { peerOf } from "./peer.ts";
 import { removingDeadSockets } from "./unix.ts";
 
@@ -76,13 +76,13 @@ type Accept = (socket: Socket) => SocketHandler;
 const [major, minor] = process.versions.node.split(".").map(Number);
 const canSharePort = major > 23 || (major === 23 && minor >= 1) || (major === 22 && minor >= 12);
 
-function listenOn(
+async function listenOn(
   address: ListenAddress,
   options: ListenOptions,
   accept: Accept,
   internals: NetInternals | null,
 ): Promise<Listener> {
-  const acceptTls = options.tls && tlsAcceptor(options.tls, accept, internals);
+  const acceptTls = options.tls && (await tlsAcceptor(options.tls, accept, internals));
   const server = net.createServer({ allowHalfOpen: true, noDelay: true }, (socket) => {
     if (acceptTls !== undefined) return acceptTls.connection(socket);
     const wrapped = new NodeSocket(socket, infoOf(socket));
@@ -200,7 +200,12 @@ function infoOf(socket: net.Socket): ConnectionInfo {
 }
 
 /** @param internals null: connections are not read into one buffer */
-function tlsAcceptor(options: TlsListenOptions, accept: Accept, internals: NetInternals | null): TlsAcceptor {
+async function tlsAcceptor(
+  options: TlsListenOptions,
+  accept: Accept,
+  internals: NetInternals | null,
+): Promise<TlsAcceptor> {
+  const { TlsAcceptor } = await import("./node_tls.ts"); // loads node:tls
   const buffer = internals === null ? null : Buffer.allocUnsafeSlow(READ_SIZE);
   return new TlsAcceptor(options, (socket, raw, info) => {
     const wrapped = new NodeSocket(socket, info, raw);

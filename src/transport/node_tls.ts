@@ -2,7 +2,6 @@
 import { Buffer } from "node:buffer";
 import { constants } from "node:crypto";
 import type net from "node:net";
-import process from "node:process";
 import tls from "node:tls";
 import type { ConnectionInfo } from "../protocol/exchange.ts";
 import { reasonOf } from "./handshake_errors.ts";
@@ -130,38 +129,6 @@ export class TlsAcceptor {
 /** The connection that carries a TLS connection. Node, Bun and Deno name it so. */
 function carrierOf(socket: tls.TLSSocket): net.Socket {
   return (socket as unknown as { _parent: net.Socket })._parent;
-}
-
-/** The handle of the connection that carries a TLS connection. */
-interface CarrierHandle {
-  readStop?(): void;
-  readStart?(): void;
-  /** @returns 0, or an error's number */
-  getpeername?(to: object): number;
-}
-
-function handleOf(raw: net.Socket): CarrierHandle | null | undefined {
-  return (raw as { _handle?: CarrierHandle | null })._handle;
-}
-
-const IS_DENO = "deno" in process.versions;
-
-/** Its TLS connection was paused. On Deno, that reads on from the connection that carries it, and keeps all that comes. */
-export function stopCarrier(raw: net.Socket): void {
-  if (IS_DENO) handleOf(raw)?.readStop?.();
-}
-
-/** Its TLS connection reads on. */
-export function startCarrier(raw: net.Socket): void {
-  if (IS_DENO) handleOf(raw)?.readStart?.();
-}
-
-/**
- * Whether a TLS connection has ended because its client has reset it. Node says so. On Deno, it looks as if the client had ended its side
- * only, but the system no longer knows the peer.
- */
-export function wasReset(raw: net.Socket): boolean {
-  return IS_DENO && (handleOf(raw)?.getpeername?.({}) ?? 0) !== 0;
 }
 
 function nameOf(socket: tls.TLSSocket): string | null {

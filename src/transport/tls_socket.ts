@@ -1,5 +1,7 @@
-/** Reads a TLS connection of Node's into a buffer that all connections share. */
+/** What a TLS connection of `node:tls` needs besides what one of `net` does. `node:tls` itself is loaded only where a server speaks TLS. */
 import type { Buffer } from "node:buffer";
+import type net from "node:net";
+import process from "node:process";
 import type tls from "node:tls";
 import type { SocketHandler } from "./transport.ts";
 
@@ -28,4 +30,36 @@ export function readInto(socket: tls.TLSSocket, buffer: Buffer, handler: SocketH
   };
   handle.useUserBuffer(buffer);
   return true;
+}
+
+/** The handle of the connection that carries a TLS connection. */
+interface CarrierHandle {
+  readStop?(): void;
+  readStart?(): void;
+  /** @returns 0, or an error's number */
+  getpeername?(to: object): number;
+}
+
+function handleOf(raw: net.Socket): CarrierHandle | null | undefined {
+  return (raw as { _handle?: CarrierHandle | null })._handle;
+}
+
+const IS_DENO = "deno" in process.versions;
+
+/** Its TLS connection was paused. On Deno, that reads on from the connection that carries it, and keeps all that comes. */
+export function stopCarrier(raw: net.Socket): void {
+  if (IS_DENO) handleOf(raw)?.readStop?.();
+}
+
+/** Its TLS connection reads on. */
+export function startCarrier(raw: net.Socket): void {
+  if (IS_DENO) handleOf(raw)?.readStart?.();
+}
+
+/**
+ * Whether a TLS connection has ended because its client has reset it. Node says so. On Deno, it looks as if the client had ended its side
+ * only, but the system no longer knows the peer.
+ */
+export function wasReset(raw: net.Socket): boolean {
+  return IS_DENO && (handleOf(raw)?.getpeername?.({}) ?? 0) !== 0;
 }
