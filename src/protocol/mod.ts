@@ -7,4 +7,4 @@ export { DEFAULT_LIMITS, type BodyLimits, type Limits, limitsFrom } from "./limi
 export { ChunkPool } from "./send_buffer.ts";
 export { reasonOf, REASONS } from "./status.ts";
 export { Http1Connection } from "./http1/connection.ts";
-export type { Http1Settings } from "./http1/settings.ts";
+export type { Http1Settings, OwnLine } from "./http1/settings.ts";

@@ -87,7 +87,7 @@ describe("work is in proportion to what comes", () => {
         }),
         pool: new ChunkPool(),
         sendsInformational: true,
-        ownLines: new Uint8Array(0),
+        ownLines: [],
       },
     );
     return { connection, read: () => read, sinks: () => sinks };

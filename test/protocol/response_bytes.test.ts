@@ -1,7 +1,8 @@
 /** What goes out for an exchange, byte for byte, and what a handler may not do (RFC 9110 §6.4, §15; RFC 9112 §6). */
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
-import { type Call, Driver, type Pairs } from "../support/driver.ts";
+import { type Call, Driver, fieldList, type Pairs } from "../support/driver.ts";
+import { FieldLines } from "../../src/protocol/http1/field_writer.ts";
 import { readResponses } from "../support/responses.ts";
 import { announce, GET, request } from "../support/requests.ts";
 
@@ -313,8 +314,9 @@ describe("a response", () => {
 });
 
 test("the lines of the connection are in each final response, also in one to a malformed request", () => {
-  const ownLines = "Strict-Transport-Security: max-age=5\r\nX-B: b\r\n";
-  const driver = new Driver({}, () => {}, { ownLines });
+  const lines = ["Strict-Transport-Security: max-age=5", "X-B: b"];
+  const ownLines = lines.map((line) => line + "\r\n").join("");
+  const driver = new Driver({}, () => {}, { ownLines: lines });
   driver.feed(GET);
   driver.call.inform(103);
   driver.call.respond(200, 3, [["A", "a"]]);
@@ -327,6 +329,17 @@ test("the lines of the connection are in each final response, also in one to a m
   assert.ok(sent.startsWith("HTTP/1.1 103 Early Hints\r\n\r\nHTTP/1.1 200 Test\r\nA: a\r\n" + ownLines), sent);
   assert.ok(sent.endsWith("\r\n\r\nsum"), sent);
   assert.ok(driver.feed("nonsense\r\n\r\n").take().includes(`\r\n${ownLines}`));
+});
+
+test("but for those that the response has itself, whatever their case, from a thread as well", () => {
+  const own = "strict-Transport-security: max-age=0\r\nNot-X-B: x-b: x\r\n";
+  for (const fields of [new FieldLines(own), fieldList([...new FieldLines(own)])]) {
+    const driver = new Driver({}, () => {}, { ownLines: ["Strict-Transport-Security: max-age=5", "X-B: b"] });
+    driver.feed(GET);
+    driver.call.exchange.respond(200, "Test", fields, 0);
+    driver.call.end();
+    assert.equal(driver.take(), `HTTP/1.1 200 Test\r\n${own}X-B: b\r\nContent-Length: 0\r\n\r\n`);
+  }
 });
 
 describe("interim responses (RFC 9110 §15.2)", () => {

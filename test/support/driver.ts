@@ -229,14 +229,17 @@ export class Driver implements Host {
   constructor(
     limits: Partial<Limits> = {},
     handler: Handler = () => {},
-    { sendsInformational = true, ownLines = "" }: { sendsInformational?: boolean; ownLines?: string } = {},
+    { sendsInformational = true, ownLines = [] }: { sendsInformational?: boolean; ownLines?: readonly string[] } = {},
   ) {
     this.#handler = handler;
     const settings = {
       limits: limitsFrom(limits),
       pool: new ChunkPool(),
       sendsInformational,
-      ownLines: bytes(ownLines),
+      ownLines: ownLines.map((line) => ({
+        name: line.slice(0, line.indexOf(":")).toLowerCase(),
+        bytes: bytes(line + "\r\n"),
+      })),
     };
     this.connection = new Http1Connection(this, settings);
   }

@@ -2,6 +2,7 @@
 import { encode } from "../bytes.ts";
 import type { ProtocolError } from "../errors.ts";
 import type { SendBuffer } from "../send_buffer.ts";
+import type { OwnLine } from "./settings.ts";
 import { ERROR_CACHING, reasonOf } from "../status.ts";
 
 /**
@@ -13,14 +14,14 @@ export function writeErrorResponse(
   output: SendBuffer,
   error: ProtocolError,
   date: string,
-  ownLines: Uint8Array,
+  ownLines: readonly OwnLine[],
   headOnly: boolean,
 ): void {
   const { status, code, message } = error;
   const title = reasonOf(status);
   const content = encode(JSON.stringify({ title, status, detail: message, code }) + "\n");
   output.text(`HTTP/1.1 ${status} ${title}\r\nDate: ${date}\r\n`);
-  output.bytes(ownLines);
+  for (const line of ownLines) output.bytes(line.bytes);
   output.text(
     "Content-Type: application/problem+json\r\n" +
       `Cache-Control: ${ERROR_CACHING}\r\nContent-Length: ${content.length}\r\nConnection: close\r\n\r\n`,

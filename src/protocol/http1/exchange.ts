@@ -18,7 +18,7 @@ import type { SendWatcher, SendBuffer } from "../send_buffer.ts";
 import { quote } from "../../quote_value.ts";
 import { reasonOf } from "../status.ts";
 import { type BodyReader, CountedReader } from "./body_reader.ts";
-import { fieldLines, sizeOfLines, writeFields } from "./field_writer.ts";
+import { fieldLines, linesToAdd, sizeOfLines, writeFields } from "./field_writer.ts";
 import type { Http1Head } from "./request_head.ts";
 
 // How the content of the response is framed (RFC 9112 §6.3).
@@ -242,12 +242,13 @@ export class Http1Exchange implements Exchange, SendWatcher {
     if (this.#owner.stopping) this.persistent = false;
 
     const output = this.#owner.output;
-    const { ownLines } = this.#owner.settings;
-    output.reserve(line.length + sizeOfLines(fields) + ownLines.length + MAX_FRAMING); // one contiguous piece can be taken back
+    const ownLines = linesToAdd(this.#owner.settings.ownLines, fields);
+    const ownSize = ownLines.reduce((size, { bytes }) => size + bytes.length, 0);
+    output.reserve(line.length + sizeOfLines(fields) + ownSize + MAX_FRAMING); // one contiguous piece can be taken back
     this.#responseStart = output.pulled + output.length;
     output.bytes(line);
     writeFields(fields, output);
-    if (ownLines.length > 0) output.bytes(ownLines);
+    for (const own of ownLines) output.bytes(own.bytes);
     if (announced >= 0) {
       output.bytes(lengthLine(announced));
     } else if (this.#framing === CHUNKED) {

@@ -1,6 +1,7 @@
 /** Writes field sections in HTTP/1 (RFC 9112 §5): a line for each field, "name: value" CR LF. */
 import { latin1Bytes } from "../bytes.ts";
 import { Field, FieldList } from "../fields.ts";
+import type { OwnLine } from "./settings.ts";
 
 /** The buffer that lines are written to. */
 interface Output {
@@ -63,6 +64,22 @@ export class FieldLines extends FieldList {
 /** How many bytes the lines of all fields have. */
 export function sizeOfLines(fields: FieldList): number {
   return fields instanceof FieldLines ? fields.text.length : fields.size + LINE_OVERHEAD * fields.length;
+}
+
+/** The server's own lines that a section gets: all whose name no field of the section has. */
+export function linesToAdd(ownLines: readonly OwnLine[], fields: FieldList): readonly OwnLine[] {
+  return ownLines.length === 0 ? ownLines : ownLines.filter(({ name }) => !hasField(fields, name));
+}
+
+/** Whether there is a field of this name. @param name in lower case */
+function hasField(fields: FieldList, name: string): boolean {
+  if (fields instanceof FieldLines) return ("\r\n" + fields.text).toLowerCase().includes(`\r\n${name}:`);
+  for (let i = 0; i < fields.length; i++) if (isNamed(fields.at(i), name)) return true;
+  return false;
+}
+
+function isNamed(field: Field, name: string): boolean {
+  return field.name.length === name.length && field.name.toLowerCase() === name;
 }
 
 /** How many bytes a line has besides a name and a value. */

@@ -10,10 +10,13 @@ import { Http1Connection } from "./connection.ts";
 /**
  * Makes the entry of HTTP/1.0 and HTTP/1.1 for a ProtocolSelector.
  * @param sendsInformational see Http1Settings
- * @param fields what each final response has besides its own fields
+ * @param fields the fields that each final response has, unless it has one of that name itself
  */
 export function http1(limits: Limits, sendsInformational: boolean, fields: readonly Field[] = []): Protocol {
-  const ownLines = encode(fields.map(({ name, value }) => `${name}: ${value}\r\n`).join(""));
+  const ownLines = fields.map(({ name, value }) => ({
+    name: name.toLowerCase(),
+    bytes: encode(`${name}: ${value}\r\n`),
+  }));
   const settings: Http1Settings = { limits, pool: new ChunkPool(), sendsInformational, ownLines };
   return { alpn: "http/1.1", preface: null, connect: (host) => new Http1Connection(host, settings) };
 }

@@ -8,6 +8,13 @@ export interface Http1Settings {
   readonly pool: ChunkPool;
   /** Whether interim responses (1xx) are sent, besides the 100 (Continue) that a client waits for. */
   readonly sendsInformational: boolean;
-  /** The field lines that each final response has besides its own. */
-  readonly ownLines: Uint8Array;
+  /** The field lines that final responses have besides their own. */
+  readonly ownLines: readonly OwnLine[];
+}
+
+/** A field line that each final response has, unless it has a field of that name itself. */
+export interface OwnLine {
+  /** The name of the field, in lower case. */
+  readonly name: string;
+  readonly bytes: Uint8Array;
 }
