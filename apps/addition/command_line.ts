@@ -2,7 +2,7 @@
 import { readFileSync } from "node:fs";
 import process from "node:process";
 import { parseArgs } from "node:util";
-import { inheritedSockets } from "plinth";
+import { type CertificateOptions, inheritedSockets } from "plinth";
 
 const USAGE = `usage: plinth-addition [--host HOST] [--port PORT | --fd N] [--log plain|none] [--threads N | --listeners N]
                        [--tls-cert F [--tls-key F] [--tls-password-file F] | --tls-self-signed]
@@ -53,7 +53,17 @@ export interface Arguments {
 export interface TlsFiles {
   readonly certfile: string;
   readonly keyfile: string | undefined;
-  readonly password: string | undefined;
+  readonly passwordFile: string | undefined;
+}
+
+/** What a server takes for the files of a certificate, with the password that is in its file now: the first line. @throws {Error} */
+export function certificateIn({ certfile, keyfile, passwordFile }: TlsFiles): CertificateOptions {
+  if (passwordFile === undefined) return { certfile, keyfile };
+  try {
+    return { certfile, keyfile, password: readFileSync(passwordFile, "utf8").split(/\r?\n/, 1)[0] };
+  } catch (error) {
+    throw new Error(`--tls-password-file: ${(error as Error).message}`, { cause: error });
+  }
 }
 
 /** Reads `process.argv`. Ends the process after `--help`, and if an option is wrong. */
@@ -141,7 +151,7 @@ function tlsFor(values: TlsValues): TlsFiles | "self-signed" | undefined {
       fail("--tls-key and --tls-password-file need a certificate: --tls-cert");
     return undefined;
   }
-  return { certfile, keyfile, password: passwordFile === undefined ? undefined : readPassword(passwordFile) };
+  return { certfile, keyfile, passwordFile };
 }
 
 interface TlsValues {
@@ -149,15 +159,6 @@ interface TlsValues {
   readonly "tls-key"?: string;
   readonly "tls-password-file"?: string;
   readonly "tls-self-signed"?: boolean;
-}
-
-/** A password is the first line of its file. */
-function readPassword(file: string): string {
-  try {
-    return readFileSync(file, "utf8").split(/\r?\n/, 1)[0];
-  } catch (error) {
-    fail(`--tls-password-file: ${(error as Error).message}`);
-  }
 }
 
 /** The file descriptor of a listening socket that the process was started with, which excludes host and port; undefined without one. */

@@ -3,10 +3,16 @@
 // what was built.
 /** The addition server as a program, `plinth-addition`: loads the parts, serves, and stops on a signal. */
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { isatty } from "node:tty";
 import { hostname, tmpdir } from "node:os";
 import path from "node:path";
 import process from "node:process";
+import type { CertificateOptions } from "plinth";
 import type { TlsFiles } from "./command_line.ts";
+
+// SIGHUP reads certificates again, as soon as there are any. A closed terminal sends it as well, and is to end the program.
+let reload = (): void => {};
+if (process.argv.some((arg) => arg.startsWith("--tls-cert")) && !isatty(0)) process.on("SIGHUP", () => reload());
 
 /**
  * Loads the library and the parts of this program. Node 20 opens all files at once that a module needs: so the library's two entries come
@@ -36,7 +42,7 @@ function adviceFor(error: NodeJS.ErrnoException): string {
   throw error;
 }
 
-const { AdditionHandler, fail, MAX_BODY_SIZE, readArguments, redirectTo, ...plinth } = await load();
+const { AdditionHandler, certificateIn, fail, MAX_BODY_SIZE, readArguments, redirectTo, ...plinth } = await load();
 
 const { address, log, threads, listeners, tls, redirectPort, hsts } = readArguments();
 const selfSigned = tls === "self-signed" ? plinth.selfSignedCertificate(names()) : null;
@@ -50,9 +56,18 @@ function construct() {
     const Server = threads === undefined ? plinth.HTTPServer : plinth.ThreadingHTTPServer;
     return new Server(address, AdditionHandler, options);
   }
-  const certificate = selfSigned === null ? (tls as TlsFiles) : { cert: selfSigned.cert, key: selfSigned.key };
+  const certificate =
+    selfSigned === null ? firstCertificate(tls as TlsFiles) : { cert: selfSigned.cert, key: selfSigned.key };
   const Server = threads === undefined ? plinth.HTTPSServer : plinth.ThreadingHTTPSServer;
   return new Server(address, AdditionHandler, { ...options, ...certificate, strictTransportSecurity: hsts });
+}
+
+function firstCertificate(files: TlsFiles): CertificateOptions {
+  try {
+    return certificateIn(files);
+  } catch (error) {
+    return fail((error as Error).message);
+  }
 }
 
 /** The names by which this machine is reached. */
@@ -70,7 +85,7 @@ for (const stream of [process.stdout, process.stderr]) stream.on("error", () => 
 // Signals are handled from here on, before serverActivate(): if several listeners share a port, one may serve before another listens.
 /** When the first signal came, in milliseconds; 0 before. */
 let askedAt = 0;
-for (const signal of ["SIGINT", "SIGTERM"] as const) {
+for (const signal of ["SIGINT", "SIGTERM", ...(selfSigned === null ? [] : (["SIGHUP"] as const))] as const) {
   process.on(signal, () => {
     // A second signal ends it at once. (Under npm, one Ctrl-C arrives twice: from the terminal and from npm.)
     if (askedAt === 0) for (const server of servers) void server.shutdown();
@@ -79,21 +94,23 @@ for (const signal of ["SIGINT", "SIGTERM"] as const) {
   });
 }
 
-// A closed terminal sends SIGHUP as well, and is to end the program.
-if (typeof tls === "object" && httpd instanceof plinth.HTTPSServer && !process.stdin.isTTY) {
-  process.on("SIGHUP", () => {
-    httpd.setCertificate().then(
-      () => httpd.logError("the certificate was read again"),
-      (error: Error) => httpd.logError("the certificate stays as it was: %s", error.message),
-    );
-  });
+if (typeof tls === "object" && httpd instanceof plinth.HTTPSServer) {
+  reload = async () => {
+    try {
+      await httpd.setCertificate(certificateIn(tls));
+      httpd.logError("the certificate was read again");
+    } catch (error) {
+      httpd.logError("the certificate stays as it was: %s", (error as Error).message);
+    }
+  };
 }
 
 try {
   await httpd.serverActivate();
   if (redirectPort !== undefined && askedAt === 0) {
     const [host, port] = httpd.serverAddress;
-    servers.push(new plinth.HTTPServer([host, redirectPort], redirectTo(port), { log }));
+    if (host === "") throw new Error("--tls-redirect redirects to a port, and this server is on a Unix socket");
+    servers.push(new plinth.HTTPServer([host, redirectPort], redirectTo(port), { log, maxBodySize: Infinity }));
     await servers[1].serverActivate();
   }
 } catch (error) {
@@ -105,7 +122,10 @@ process.exit(0);
 
 function printAddress(host: string, port: number): void {
   if (host === "") {
-    process.stdout.write("The addition server is on the socket that it was started with (Ctrl-C stops it).\n\n");
+    const about = tls === undefined ? "" : aboutTls();
+    process.stdout.write(
+      `The addition server is on the socket that it was started with (Ctrl-C stops it).\n${about}\n`,
+    );
     return;
   }
   const url = urlOf(tls === undefined ? "http" : "https", host, port);
@@ -134,16 +154,25 @@ function aboutTls(): string {
     .slice(1)
     .map(({ serverAddress }) => `${urlOf("http", ...serverAddress)} redirects there.\n`);
   if (selfSigned === null) return redirects.join("");
-  const file = path.join(mkdtempSync(path.join(tmpdir(), "plinth-")), "cert.pem");
-  writeFileSync(file, selfSigned.cert);
-  process.on("exit", () => rmSync(path.dirname(file), { recursive: true, force: true }));
   return `${redirects.join("")}
 Its certificate is self-signed, for trying, and browsers warn of it. Its SHA-256 fingerprint:
 
   ${selfSigned.fingerprint}
 
-curl trusts it with this setting, while the server runs:
+${howToTrust(selfSigned.cert)}`;
+}
 
-  export CURL_CA_BUNDLE=${file}
-`;
+/** How curl is told to trust a certificate: by a file, which lasts as long as the server. */
+function howToTrust(cert: string): string {
+  let file;
+  try {
+    file = path.join(mkdtempSync(path.join(tmpdir(), "plinth-")), "cert.pem");
+    writeFileSync(file, cert);
+  } catch (error) {
+    return `curl talks to it with the option --insecure: no file could be written that makes curl trust it (${(error as Error).message}).\n`;
+  }
+  const folder = path.dirname(file);
+  process.on("exit", () => rmSync(folder, { recursive: true, force: true }));
+  const quoted = /^[\w./:\\-]+$/.test(file) ? file : `'${file.replaceAll("'", "'\\''")}'`;
+  return `curl trusts it with this setting, while the server runs:\n\n  export CURL_CA_BUNDLE=${quoted}\n`;
 }

@@ -5,7 +5,7 @@ import { tmpdir } from "node:os";
 import path from "node:path";
 import { after, test } from "node:test";
 import tls from "node:tls";
-import { X509Certificate } from "node:crypto";
+import { createPrivateKey, X509Certificate } from "node:crypto";
 import { selfSignedCertificate } from "plinth";
 import { connect, request, until } from "../server/support.ts";
 import { sendSignal } from "../support/system.ts";
@@ -19,6 +19,10 @@ function file(name: string, text: string): string {
   const place = path.join(folder, name);
   writeFileSync(place, text);
   return place;
+}
+
+function encrypted(key: string, passphrase: string): string {
+  return String(createPrivateKey(key).export({ type: "pkcs8", format: "pem", cipher: "aes-256-cbc", passphrase }));
 }
 
 /** The fingerprint of the certificate that a program presents. */
@@ -79,17 +83,39 @@ test("--tls-password-file: the first line of the file is the password of the key
   const missing = new Program(["--port", "0", "--tls-cert", file("c", cert), "--tls-password-file", `${folder}/none`]);
   assert.deepEqual(await missing.ended, { status: 2, signal: null });
   assert.match(missing.stderr, /^plinth-addition: --tls-password-file: [^\n]*none[^\n]*\n$/);
-  const { createPrivateKey } = await import("node:crypto");
-  const one = selfSignedCertificate(["localhost"]);
-  const key = createPrivateKey(one.key).export({
-    type: "pkcs8",
-    format: "pem",
-    cipher: "aes-256-cbc",
-    passphrase: "open sesame",
-  });
-  const files = ["--tls-cert", file("both.pem", one.cert + String(key)), "--tls-password-file"];
+  const [one, renewed] = [selfSignedCertificate(["localhost"]), selfSignedCertificate(["localhost"])];
+  const files = ["--tls-cert", file("both.pem", one.cert + encrypted(one.key, "open sesame")), "--tls-password-file"];
   const program = await start(t, "--port", "0", ...files, file("password", "open sesame\nnot this line\n"));
   assert.equal(await presented(program), one.fingerprint);
+  // A renewed key may come with another password.
+  file("both.pem", renewed.cert + encrypted(renewed.key, "shut sesame"));
+  file("password", "shut sesame");
+  sendSignal(program.process, "SIGHUP");
+  await until(() => program.stderr.includes("the certificate was read again"), "a line in the log");
+  assert.equal(await presented(program), renewed.fingerprint);
+  rmSync(path.join(folder, "password"));
+  sendSignal(program.process, "SIGHUP");
+  await until(() => /the certificate stays as it was: --tls-password-file: /.test(program.stderr), "another line");
+});
+
+test("a terminal that is closed ends a program whose certificate is for trying, and its file goes", async (t) => {
+  const program = await start(t, "--port", "0", "--tls-self-signed");
+  const trusted = program.certificateFile;
+  assert.equal(existsSync(trusted), true);
+  sendSignal(program.process, "SIGHUP");
+  assert.deepEqual(await program.ended, { status: 0, signal: null });
+  assert.equal(existsSync(trusted), false);
+});
+
+test("where no file can be written, it serves, and says how curl talks to it", async (t) => {
+  const before = process.env["TMPDIR"];
+  process.env["TMPDIR"] = `${folder}/no folder`;
+  const started = start(t, "--port", "0", "--tls-self-signed");
+  if (before === undefined) delete process.env["TMPDIR"];
+  else process.env["TMPDIR"] = before;
+  const program = await started;
+  assert.match(program.stdout, /curl talks to it with the option --insecure: no file could be written/);
+  assert.match(await presented(program), /^[0-9A-F:]{95}$/);
 });
 
 test("--tls-redirect: plain HTTP gets a 308 to the same host and path, whatever the method", async (t) => {
@@ -104,6 +130,7 @@ test("--tls-redirect: plain HTTP gets a 308 to the same host and path, whatever 
     ["GET http://b.example:80?q=1 HTTP/1.1\r\nHost: a\r\n\r\n", `https://b.example:${port}/?q=1`],
     ["OPTIONS * HTTP/1.1\r\nHost: a\r\n\r\n", `https://a:${port}/`],
     ["POST /x HTTP/1.1\r\nHost: a:80\r\nContent-Length: 5\r\n\r\nhello", `https://a:${port}/x`],
+    ["POST /x HTTP/1.1\r\nHost: a\r\nContent-Length: 9000000000\r\n\r\nhello", `https://a:${port}/x`],
   ];
   for (const [sent, location] of cases) {
     const peer = await connect(t, ["127.0.0.1", Number(new URL(from).port)]);
