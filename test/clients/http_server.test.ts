@@ -5,7 +5,15 @@
 import assert from "node:assert/strict";
 import path from "node:path";
 import { after, before, test, type TestContext } from "node:test";
-import { BaseHTTPRequestHandler, type HTTPServer } from "plinth";
+import { createPrivateKey } from "node:crypto";
+import {
+  BaseHTTPRequestHandler,
+  type HTTPServer,
+  HTTPSServer,
+  type HTTPSServerOptions,
+  selfSignedCertificate,
+} from "plinth";
+import { folderWith } from "../threads/support.ts";
 import { Gate, GET, inMemory, turn } from "../server/support.ts";
 import { root } from "../support/places.ts";
 import { requireProgram } from "../support/system.ts";
@@ -512,6 +520,59 @@ asked<Record<string, string>>(
     for (const [expected, date] of Object.entries(dates)) assert.equal(date, expected);
   },
 );
+
+const HTTPS = "BaseHTTPSServerTestCase";
+const own = selfSignedCertificate(["localhost"]);
+const other = selfSignedCertificate(["localhost"]);
+const SECRET = "a password";
+const encrypted = String(
+  createPrivateKey(own.key).export({ type: "pkcs8", format: "pem", cipher: "aes-256-cbc", passphrase: SECRET }),
+);
+
+/** Starts an HTTPSServer. @returns its port; rejects where its certificate cannot be used */
+async function serveHttps(t: TestContext, options: HTTPSServerOptions): Promise<number> {
+  const httpd = new HTTPSServer(["127.0.0.1", 0], EchoHandler, { log: "none", ...options });
+  t.after(() => httpd.serverClose());
+  await httpd.serverActivate();
+  return httpd.serverAddress[1];
+}
+
+/** Asks by http.client, which trusts `own`. @returns the status */
+async function askByHttps(port: number): Promise<number> {
+  const program = `import http.client, ssl, sys
+context = ssl.create_default_context(cadata=sys.argv[2])
+connection = http.client.HTTPSConnection("localhost", int(sys.argv[1]), context=context)
+connection.request("GET", "/")
+print(connection.getresponse().status)`;
+  return Number((await run(python.path, ["-c", program, String(port), own.cert])).stdout);
+}
+
+counterpart(`${HTTPS}.test_get`, "a GET by HTTPS", python.skip, async (t) => {
+  assert.equal(await askByHttps(await serveHttps(t, { cert: own.cert, key: own.key })), 200);
+});
+
+counterpart(`${HTTPS}.test_valid_certdata`, "certificates and keys in each form", python.skip, async (t) => {
+  const file = folderWith(t, { "cert.pem": own.cert, "key.pem": own.key, "both.pem": own.key + own.cert });
+  const certfile = path.join(file, "cert.pem");
+  for (const options of [
+    { certfile: path.join(file, "both.pem") },
+    { certfile, keyfile: path.join(file, "key.pem") },
+    { certfile, key: encrypted, password: SECRET },
+  ])
+    assert.equal(await askByHttps(await serveHttps(t, options)), 200);
+});
+
+counterpart(`${HTTPS}.test_invalid_certdata`, "certificates and keys that cannot be used", false, async (t) => {
+  for (const [options, why] of [
+    [{ certfile: "/none.pem" }, /there is no such file/],
+    [{ cert: own.key }, /no certificate in PEM form/],
+    [{ cert: own.cert }, /no private key in PEM form/],
+    [{ cert: own.cert, key: other.key }, /does not belong to the certificate/],
+    [{ cert: own.cert, key: encrypted }, /give its password/],
+    [{ cert: own.cert, key: encrypted, password: "another" }, /cannot be read with that password/],
+  ] as [HTTPSServerOptions, RegExp][])
+    await assert.rejects(serveHttps(t, options), why);
+});
 
 /** The names in the first column of a table of docs/PYTHON.md. */
 function casesUnder(heading: string): string[] {
