@@ -2,7 +2,7 @@
 export { HTTPServer } from "./server/server.ts";
 export { HTTPSServer, type HTTPSServerOptions } from "./server/https_server.ts";
 export { selfSignedCertificate, type SelfSignedCertificate } from "./server/self_signed.ts";
-export type { CertificateOptions, TLSOptions } from "./server/tls_options.ts";
+export type { CertificateChange, CertificateOptions, ServerNames, TLSOptions } from "./server/tls_options.ts";
 export { inheritedSockets } from "./program/inherited_sockets.ts";
 export type { NamedSocket } from "./program/thread_context.ts";
 export type { HTTPServerOptions, LimitOptions } from "./server/server_options.ts";

@@ -127,12 +127,12 @@ export class HandledRequest {
 
   /** "https" if the request came over TLS, otherwise "http". */
   get scheme(): "http" | "https" {
-    return this.#request.exchange.connection.secure === null ? "http" : "https";
+    return this.#request.exchange.connection.secure ? "https" : "http";
   }
 
   /**
-   * The server name that the client has asked for in its TLS handshake (SNI), in lower case. Null without TLS, and for a client that asked
-   * for none, such as one that connects to an address.
+   * The server name that the client has asked for in its TLS handshake (SNI), in lower case: the client's own text, which nobody has
+   * checked. Null without TLS, and for a client that asked for none, such as one that connects to an address.
    */
   get serverName(): string | null {
     return this.#request.exchange.connection.secure?.serverName ?? null;

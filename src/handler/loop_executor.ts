@@ -20,8 +20,11 @@ export interface ExecutorServices extends Services {
   readonly dispatcher: RequestDispatcher;
   /** Logs an error that belongs to no request: calls the server's `logError` in the async context in which the server was started. */
   logError(message: string, ...args: unknown[]): void;
-  /** Whether clients are asked for a certificate, which goes to threads with each request. */
-  readonly asksForCertificates: boolean;
+  /** How the server speaks TLS; null: it does not. */
+  readonly tls: {
+    /** Whether clients are asked for a certificate, which goes to threads with each request. */
+    readonly asksForCertificates: boolean;
+  } | null;
   /** Whether there are file descriptors for one more thread. */
   admitsThread(): boolean;
   /** Says which handler's code runs, up to its first await; null when the call has returned. A `shutdown` meanwhile is that handler's. */

@@ -34,8 +34,22 @@ export interface MainThread extends Thread {
   readonly role: "main";
 }
 
+/** Calls of a server in the main thread. */
+export interface CallsInMain {
+  /** @param change null for no argument */
+  setCertificate(change: object | null): Promise<void>;
+}
+
+/** A thread of a server that serves in the main thread. */
+interface ServerThread extends Thread {
+  /** The object that stands for that server in this thread; null until it is found. */
+  readonly server: Server | null;
+  /** Calls of that server in the main thread. */
+  readonly calls: CallsInMain;
+}
+
 /** A thread that runs handlers. */
-export interface HandlerThread extends Thread {
+export interface HandlerThread extends ServerThread {
   readonly role: "handlers";
   /** The option `threadData` of the server that serves. */
   readonly threadData: unknown;
@@ -58,7 +72,7 @@ export interface HandlingServer {
 }
 
 /** A thread that accepts connections. */
-export interface ListenerThread extends Thread {
+export interface ListenerThread extends ServerThread {
   readonly role: "listener";
   /** Whether the server stops, even if no message has told this thread yet. */
   readonly isStopping: boolean;
@@ -121,6 +135,12 @@ function contextOf(other: ThreadContext | undefined): MainThread | ForeignThread
     },
     park: () => other.park(),
   };
+}
+
+/** The calls of a server in the main thread that an object stands for here; null if it stands for itself. */
+export function callsInMain(server: Server): CallsInMain | null {
+  if (threadContext.role !== "handlers" && threadContext.role !== "listener") return null;
+  return threadContext.server === server ? threadContext.calls : null;
 }
 
 /** Sets the role of this thread, before any file of the program is imported. */

@@ -7,6 +7,7 @@ import type {
   ListenOptions,
   Socket,
   SocketHandler,
+  TlsListenOptions,
   TlsSettings,
   Transport,
 } from "../transport/transport.ts";
@@ -17,8 +18,10 @@ export class Acceptor {
   #listener: Listener | null = null;
   /** `close` was called: a socket that is still being opened is closed as soon as it is open. */
   #closed = false;
-  /** How many connections have been accepted. */
+  /** How many connections have been accepted, those in their TLS handshake included. */
   #accepted = 0;
+  /** The last settings of TLS that were set while the socket was being opened; null if there are none. */
+  #laterTls: TlsSettings | null = null;
 
   constructor(transport: Transport) {
     this.#transport = transport;
@@ -31,7 +34,7 @@ export class Acceptor {
 
   /**
    * Binds and listens.
-   * @param accept called for each connection
+   * @param accept called for each connection, with TLS when its handshake has ended
    * @returns the address that was bound; rejects with the runtime's error
    */
   async open(
@@ -40,18 +43,37 @@ export class Acceptor {
     accept: (socket: Socket) => SocketHandler,
   ): Promise<Address> {
     this.#closed = false;
-    this.#opening = this.#transport.listen(address, options, (socket) => {
+    this.#laterTls = null;
+    const { tls } = options;
+    const counted = (socket: Socket): SocketHandler => {
       this.#accepted++;
       return accept(socket);
-    });
+    };
+    this.#opening =
+      tls === undefined
+        ? this.#transport.listen(address, options, counted)
+        : this.#transport.listen(address, { ...options, tls: this.#counting(tls) }, accept);
     try {
       const listener = await this.#opening;
       if (this.#closed) listener.close();
       else this.#listener = listener;
+      if (tls !== undefined && listener.setTls === undefined) throw new Error("the transport does not speak TLS");
+      if (this.#laterTls !== null) this.setTls(this.#laterTls);
       return listener.address;
     } finally {
       this.#opening = null;
     }
+  }
+
+  /** A connection counts from the beginning of its handshake. */
+  #counting(tls: TlsListenOptions): TlsListenOptions {
+    return {
+      ...tls,
+      handshakeBegins: (handshake) => {
+        this.#accepted++;
+        return tls.handshakeBegins(handshake);
+      },
+    };
   }
 
   /**
@@ -75,7 +97,8 @@ export class Acceptor {
 
   /** Secures connections that come from now on by other settings. @throws {Error} for a certificate that the runtime does not take */
   setTls(settings: TlsSettings): void {
-    this.#listener?.setTls?.(settings);
+    if (this.#listener === null) this.#laterTls = settings;
+    else this.#listener.setTls?.(settings);
   }
 
   /** Closes at once. */

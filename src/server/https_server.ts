@@ -4,14 +4,18 @@ import type { RequestRouter } from "../handler/router_interface.ts";
 import { Field } from "../protocol/fields.ts";
 import type { Protocol } from "../protocol/protocol_selector.ts";
 import type { Identity, ListenAddress, TlsSettings } from "../transport/transport.ts";
-import { MAKE_PROTOCOLS, MAKE_TLS, OWN_OPTIONS, SET_TLS } from "./internal_members.ts";
+import { callsInMain } from "../program/thread_context.ts";
+import { MAKE_PROTOCOLS, MAKE_TLS, OWN_OPTIONS, TLS } from "./internal_members.ts";
 import type { ServerTls } from "./tls_listening.ts";
 import { PLAIN_CLASSES } from "./listener_pool.ts";
 import { HTTPServer } from "./server.ts";
 import type { HTTPServerOptions } from "./server_options.ts";
 import {
-  type CertificateOptions,
-  checkCertificate,
+  type CertificateChange,
+  type CertificateSources,
+  checkChange,
+  type CheckedChange,
+  NO_CHANGE,
   TLS_OPTION_NAMES,
   type TLSOptions,
   type TlsOptionSettings,
@@ -32,7 +36,9 @@ export interface HTTPSServerOptions extends HTTPServerOptions, TLSOptions {}
  */
 export class HTTPSServer extends HTTPServer {
   readonly #options: TlsOptionSettings;
-  #certificate: CertificateOptions;
+  #certificates: CertificateSources;
+  /** Readings of certificates, each after the one before: the last one counts. */
+  #readings: Promise<unknown> = Promise.resolve();
 
   /**
    * @param options `certfile` or `cert` must be among them
@@ -44,29 +50,43 @@ export class HTTPSServer extends HTTPServer {
     options: HTTPSServerOptions = {},
   ) {
     super(serverAddress, RequestHandlerClass, options);
-    this.#options = tlsSettings(options);
-    this.#certificate = this.#options.certificate;
+    const spoken = super[MAKE_PROTOCOLS]().map(({ alpn }) => alpn);
+    this.#options = tlsSettings(options, spoken);
+    this.#certificates = this.#options;
   }
 
   /**
-   * Presents another certificate to clients that connect from now on; connections that are open go on. With listeners, all of them do.
-   * Without an argument, the files are read again that the present certificates have come from, those of `serverNames` too.
-   * @returns rejects with an Error that says what is wrong with the certificate; the server then keeps those that it has
+   * Presents other certificates to clients that connect from now on; connections that are open go on. With listeners, all of them do. A
+   * handler in a thread may call it, too. Without an argument, the files are read again that the present certificates have come from.
+   * @returns rejects with an Error that says what is wrong with a certificate; the server then keeps those that it has
    */
-  async setCertificate(certificate?: CertificateOptions): Promise<void> {
-    const next = certificate === undefined ? this.#certificate : checkCertificate(certificate, "setCertificate");
-    await this[SET_TLS]((ticketKeys) => this.#settings(next, ticketKeys));
-    this.#certificate = next;
+  async setCertificate(change?: CertificateChange): Promise<void> {
+    const checked = change === undefined ? NO_CHANGE : checkChange(change);
+    const calls = callsInMain(this);
+    if (calls !== null) return calls.setCertificate(change ?? null);
+    const reading = this.#readings.then(() => this.#change(checked));
+    this.#readings = reading.catch(() => {});
+    return reading;
   }
 
-  async #settings(certificate: CertificateOptions, ticketKeys: Uint8Array): Promise<TlsSettings> {
-    const { readIdentity } = await import("./certificates.ts");
+  async #change({ certificate, serverNames }: CheckedChange): Promise<void> {
+    const next = {
+      certificate: certificate ?? this.#certificates.certificate,
+      serverNames: serverNames ?? this.#certificates.serverNames,
+    };
+    await this[TLS].set((ticketKeys) => this.#settings(next, ticketKeys));
+    this.#certificates = next;
+  }
+
+  async #settings(certificates: CertificateSources, ticketKeys: Uint8Array): Promise<TlsSettings> {
+    const { checkAuthorities, readIdentity } = await import("./certificates.ts");
     const { ca, clientCertificates, alpnProtocols } = this.#options;
+    if (ca !== undefined) checkAuthorities(ca);
     const serverNames: Record<string, Identity> = {};
-    for (const [name, options] of Object.entries(this.#options.serverNames))
-      serverNames[name] = await readIdentity(options);
-    const identity = await readIdentity(certificate);
-    return { identity, serverNames, ca, clientCertificates, alpnProtocols: alpnProtocols ?? ["http/1.1"], ticketKeys };
+    for (const [name, source] of Object.entries(certificates.serverNames))
+      serverNames[name] = await readIdentity(source);
+    const identity = await readIdentity(certificates.certificate);
+    return { identity, serverNames, ca, clientCertificates, alpnProtocols, ticketKeys };
   }
 
   /** @internal */
@@ -89,7 +109,11 @@ export class HTTPSServer extends HTTPServer {
       handshakeTimeout,
       maxHandshakes,
       asksForCertificates: clientCertificates !== "none",
-      settings: (ticketKeys) => this.#settings(this.#certificate, ticketKeys),
+      settings: (ticketKeys) => {
+        const reading = this.#readings.then(() => this.#settings(this.#certificates, ticketKeys));
+        this.#readings = reading.catch(() => {});
+        return reading;
+      },
     };
   }
 }

@@ -13,5 +13,5 @@ export const MAKE_PROTOCOLS: unique symbol = Symbol("makeProtocols");
 export const MAKE_SERVICES: unique symbol = Symbol("makeServices");
 /** How the server speaks TLS; null: it does not. Called at activation. */
 export const MAKE_TLS: unique symbol = Symbol("makeTls");
-/** Makes the server use other settings of TLS. */
-export const SET_TLS: unique symbol = Symbol("setTls");
+/** The server's present settings of TLS, and its handshakes. */
+export const TLS: unique symbol = Symbol("tls");

@@ -14,7 +14,9 @@ import {
 } from "./listener_pool.ts";
 import { classesOf } from "../handler/router_interface.ts";
 import { load, registerTsx } from "../program/class_loader.ts";
-import { enterThread, type ListeningServer } from "../program/thread_context.ts";
+import { enterThread, type ListenerThread, type ListeningServer } from "../program/thread_context.ts";
+import type { Server } from "../handler/server_interface.ts";
+import { ServerCalls } from "../program/server_calls.ts";
 import { isApart, keyOf } from "../program/program_description.ts";
 import { guardSpawning } from "../program/spawn_guard.ts";
 import { type Envelope, type FailedMessage, openEnvelope, type ReadyMessage } from "../program/supervised_thread.ts";
@@ -36,8 +38,10 @@ function sendLines(): void {
   lines = [];
 }
 
-enterThread({
+const thread: ListenerThread & { server: Server | null; calls: ServerCalls } = {
   role: "listener",
+  server: null,
+  calls: new ServerCalls(send),
   sockets: program.sockets,
   isHandling: false, // a listener does not know whether a handler runs
   get isStopping() {
@@ -57,18 +61,21 @@ enterThread({
   },
   crowded: (why) => send({ crowded: why }),
   shutdown: (atOnce) => send({ shutdown: true, atOnce }),
-});
+};
+enterThread(thread);
 
 try {
   await registerTsx();
   let isListening = false;
   guardSpawning(program.main, () => isListening); // from then on, handlers run
   const one = await find();
+  thread.server = one.server;
   let present = tls;
   port.on("message", (sent: unknown) => {
     const message = openEnvelope<ToListener>(sent);
     if (message === undefined) return;
     if ("tls" in message) one.setTls((present = message.tls));
+    else if ("called" in message) thread.calls.ended(message);
     else void one.server.shutdown();
   });
   // From here on, a shutdown lets this thread finish and does not end it by force: connections may wait for it.

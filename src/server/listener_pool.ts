@@ -5,6 +5,7 @@ import type { ListenAddress, TlsSettings } from "../transport/transport.ts";
 import { ProcessHold } from "../program/process_hold.ts";
 import { classesOf, type Handlers } from "../handler/router_interface.ts";
 import { count, describeProgram, keyOf, type Program } from "../program/program_description.ts";
+import { carryOut, type ServerCall, type ServerCallEnd } from "../program/server_calls.ts";
 import { ThreadReplacements, type ThreadReplacementsOwner } from "../program/thread_replacements.ts";
 import { type ReadyMessage, SupervisedThread } from "../program/supervised_thread.ts";
 
@@ -81,6 +82,7 @@ export type FromListener =
   | { readonly crowded: string }
   /** `shutdown` was called in the listener, or, if `atOnce`, `serverClose`. */
   | { readonly shutdown: true; readonly atOnce: boolean }
+  | ServerCall
   /** The listener has shut down. */
   | { readonly down: true };
 
@@ -89,9 +91,12 @@ export type ToListener =
   /** Shut down. */
   | { readonly shutdown: true }
   /** Use other settings of TLS. */
-  | { readonly tls: TlsSettings };
+  | { readonly tls: TlsSettings }
+  | ServerCallEnd;
 
 export interface ListenerPoolOwner {
+  /** The server whose listeners these are. */
+  readonly server: object;
   /** Writes a line to the log as it is. */
   writeLog(line: string): void;
   logError(message: string, ...args: unknown[]): void;
@@ -255,6 +260,7 @@ export class ListenerPool implements ThreadReplacementsOwner {
     if ("log" in message) for (const line of message.log) this.#owner.writeLog(line);
     else if ("crowded" in message) this.#owner.crowded(message.crowded);
     else if ("shutdown" in message) this.#owner.shutdown(message.atOnce);
+    else if ("call" in message) carryOut(this.#owner.server, message, (end) => worker.post(end satisfies ToListener));
     else worker.terminate(); // the listener has shut down
   }
 

@@ -2,6 +2,7 @@
 import { Buffer } from "node:buffer";
 import { nodeCrypto } from "../runtime/lazy_crypto.ts";
 import { isIP } from "node:net";
+import { domainToASCII } from "node:url";
 
 /** A self-signed certificate and its private key. */
 export interface SelfSignedCertificate {
@@ -113,9 +114,10 @@ function extension(id: string, value: Buffer, isCritical = false): Buffer {
 }
 
 function generalName(name: string): Buffer {
-  const version = isIP(name);
-  if (version === 0) return tlv(DNS_NAME, Buffer.from(name, "ascii"));
-  return tlv(IP_ADDRESS, version === 4 ? Buffer.from(name.split(".").map(Number)) : ipv6(name));
+  const [address] = name.split("%"); // a zone, as in "fe80::1%eth0", has a meaning on one machine only
+  const version = isIP(address);
+  if (version === 0) return tlv(DNS_NAME, Buffer.from(domainToASCII(name) || name, "ascii"));
+  return tlv(IP_ADDRESS, version === 4 ? Buffer.from(address.split(".").map(Number)) : ipv6(address));
 }
 
 function ipv6(address: string): Buffer {

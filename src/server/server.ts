@@ -6,7 +6,7 @@ import type { Field } from "../protocol/fields.ts";
 import { http1 } from "../protocol/http1/protocol.ts";
 import type { Limits } from "../protocol/limits.ts";
 import { type Protocol, ProtocolSelector } from "../protocol/protocol_selector.ts";
-import type { ListenAddress, Socket, SocketHandler, TlsSettings, Transport } from "../transport/transport.ts";
+import type { ListenAddress, Socket, SocketHandler, Transport } from "../transport/transport.ts";
 import { Acceptor } from "./acceptor.ts";
 import { checkAddress, hostAndPort, listenError } from "./address.ts";
 import { ConnectionAdmission } from "./connection_admission.ts";
@@ -34,7 +34,7 @@ import { type ListenerThread, threadContext } from "../program/thread_context.ts
 import { type HTTPServerOptions, serverSettings, type ServerSettings } from "./server_options.ts";
 import { KernelSendQueues } from "./kernel_send_queues.ts";
 import { type ServerTls, TlsListening } from "./tls_listening.ts";
-import { MAKE_EXECUTOR, MAKE_PROTOCOLS, MAKE_SERVICES, MAKE_TLS, OWN_OPTIONS, SET_TLS } from "./internal_members.ts";
+import { MAKE_EXECUTOR, MAKE_PROTOCOLS, MAKE_SERVICES, MAKE_TLS, OWN_OPTIONS, TLS } from "./internal_members.ts";
 import { StopSignal } from "./stop_signal.ts";
 import { FlushScheduler } from "../loop/flush_scheduler.ts";
 
@@ -68,11 +68,14 @@ export class HTTPServer implements Server {
   readonly #listeners: ListenerPool | null;
   /** Made at activation, when the constructors of classes that extend this one have run. */
   #owner: BytePumpOwner | null = null;
-  readonly #tls = new TlsListening({
-    admits: (handshakes) => this.#admission.admits(this.#connections.size + handshakes, this.#clock.now),
+  /** @internal */
+  readonly [TLS] = new TlsListening({
+    admits: (handshakes) => this.#admits(handshakes),
+    places: () => this.#admission.most - this.#connections.size,
     now: () => this.#clock.now,
     logError: (message, ...args) => this.#report(message, ...args),
-    handshakeEnded: () => this.#checkStopped(),
+    use: (settings) => [this.#acceptor, this.#listeners].forEach((one) => one?.setTls(settings)),
+    handshakeFailed: () => this.#checkStopped(),
   });
   #activation: Promise<void> | null = null;
   #stopping = false;
@@ -115,8 +118,7 @@ export class HTTPServer implements Server {
     this.#scheduler = new FlushScheduler((task) => this.#transport.endOfTurn(task));
     this.#log = new Log(this.#thread.log ?? options.log ?? "plain", this.#scheduler);
     this.#clock = new Clock(() => this.#tick(), this.#thread.role === "handlers");
-    const listener = this.#listenerThread;
-    this.#stopSignal = new StopSignal(this.#context, listener && (() => listener.isStopping));
+    this.#stopSignal = new StopSignal(this.#context, this.#listenerThread && (() => this.#listenerThread!.isStopping));
     this.#stopped = new Promise((resolve) => (this.#stop = resolve));
     this.#listeners = this.#makeListeners(options);
   }
@@ -160,13 +162,13 @@ export class HTTPServer implements Server {
     if (this.#stopping) return Promise.reject(new Error("cannot listen: this server has been shut down"));
     return (this.#activation ??= this.#activate().catch((error: unknown) => {
       this.#activation = null; // the program may call again
+      this[TLS].close();
       this.#isStarted = false;
       throw error;
     }));
   }
 
-  /** Serves until `shutdown` or `serverClose`. @returns rejects as `serverActivate` does
-   * @source Python's `serve_forever` */
+  /** Serves until `shutdown` or `serverClose`. @returns rejects as `serverActivate` does @source Python's `serve_forever` */
   async serveForever(): Promise<void> {
     if (!this.#stopping) await this.serverActivate();
     return this.#stopped;
@@ -203,7 +205,7 @@ export class HTTPServer implements Server {
     this.#listenerThread?.shutdown(true);
     this.#stopSignal.abort();
     for (const connection of this.#connections) connection.cut();
-    this.#tls.close();
+    this[TLS].close();
     this.#finish();
   }
 
@@ -242,8 +244,7 @@ export class HTTPServer implements Server {
   /**
    * Override this to count and measure requests; it does nothing here. It is called once for every request that a handler has run for, or
    * that was refused after its head had been read, when its response has left or cannot leave any more. A handler class has a
-   * `requestEnded` of its own, which logs. With threads, this is called on the event loop; with `listeners`, on the event loop that
-   * accepted the connection. Errors that it throws are logged.
+   * `requestEnded` of its own, which logs. This is called on the event loop that accepted the connection. Errors that it throws are logged.
    */
   requestEnded(_outcome: RequestOutcome): void {}
 
@@ -272,26 +273,21 @@ export class HTTPServer implements Server {
     return null;
   }
 
-  /** @internal */
-  [SET_TLS](make: (ticketKeys: Uint8Array) => Promise<TlsSettings>): Promise<void> {
-    return this.#tls.set(make, [this.#acceptor, this.#listeners]);
-  }
-
   async #activate(): Promise<void> {
     const owner = (this.#owner ??= this.#makeOwner());
     const { listeners, requestQueueSize: backlog, reusePort } = this.#options;
     const onError = (error: Error): void => this.#report("cannot accept connections: %s", error.message);
-    const options = { ...(await this.#tls.open(this[MAKE_TLS]())), backlog, reusePort, onError };
     const threads = owner.executor.mostThreads ?? 0;
     const warnings = this.#admission.open(this.#transport, threads, listeners, this.#listenerThread !== null);
     for (const warning of warnings) this.logError("%s", warning);
+    const options = { ...(await this[TLS].open(this[MAKE_TLS]())), backlog, reusePort, onError };
     await owner.executor.open?.();
     if (this.#stopping) return; // `shutdown` was called meanwhile
     const wanted = this.#address;
     try {
       this.#address = await this.#acceptor.open(this.#address, options, (socket) => this.#accept(socket, owner));
       if (!this.#finished) this.#clock.start(); // connections have deadlines even while the listeners start
-      if (!this.#stopping) await this.#listeners?.open(this.serverAddress, this.#admission.most, this.#tls.settings);
+      if (!this.#stopping) await this.#listeners?.open(this.serverAddress, this.#admission.most, this[TLS].settings);
     } catch (error) {
       this.#acceptor.close();
       this.#clock.stop();
@@ -317,7 +313,7 @@ export class HTTPServer implements Server {
       await (this.#listenerThread ?? this.#listeners)?.socketClosed();
     }
     this.#acceptor.close();
-    this.#tls.stop(shutdownGrace);
+    this[TLS].stop(shutdownGrace);
     this.#clock.hasten(); // the next tick comes when the connections have read what has already arrived
     for (const connection of this.#connections) connection.shutdown(shutdownGrace);
     this.#checkStopped();
@@ -333,9 +329,9 @@ export class HTTPServer implements Server {
         server: this,
         handlers: this.RequestHandlerClass,
         stopped: this.#stopped,
-        setTls: (settings) => void this[SET_TLS](() => Promise.resolve(settings)),
+        setTls: (settings) => this[TLS].use(settings),
         listen: (address, maxConnections, tls) => {
-          this.#tls.settings = tls;
+          this[TLS].settings = tls;
           this.#address = address;
           this.#admission.most = maxConnections;
           return this.#activateOnce();
@@ -345,6 +341,7 @@ export class HTTPServer implements Server {
     if (this.#thread.role !== "main") return null;
     const isPlain = PLAIN_CLASSES.has(this.constructor) && typeof this.RequestHandlerClass === "function"; // others are constructed by the program
     return new ListenerPool(listeners, this.RequestHandlerClass, { ...options, ...this.#options }, isPlain, {
+      server: this,
       writeLog: (line) => this.#context.run(() => this.#log.write(line), undefined),
       logError: (message, ...args) => this.#report(message, ...args),
       admitsThread: () => this.#admission.admitsThread,
@@ -368,7 +365,7 @@ export class HTTPServer implements Server {
       context: this.#context,
       logError: (message, ...args) => this.#report(message, ...args),
       admitsThread: () => this.#admission.admitsThread,
-      asksForCertificates: this[MAKE_TLS]()?.asksForCertificates === true,
+      tls: this[MAKE_TLS](),
       serverReadBy: (request) => {
         this.#shutdownCallers.hasServer(request);
         return this;
@@ -396,7 +393,7 @@ export class HTTPServer implements Server {
   }
 
   #accept(socket: Socket, owner: BytePumpOwner): BytePump | SocketHandler {
-    if (this.#finished || !this.#admission.admits(this.#connections.size, this.#clock.now)) {
+    if (!this.#admits(0)) {
       socket.destroy();
       return { onData() {}, onEnd() {}, onDrain() {}, onClose() {} };
     }
@@ -407,11 +404,16 @@ export class HTTPServer implements Server {
     return connection;
   }
 
+  /** Whether one more connection is admitted, besides so many handshakes of TLS. */
+  #admits(handshakes: number): boolean {
+    return !this.#finished && this.#admission.admits(this.#connections.size + handshakes, this.#clock.now);
+  }
+
   #tick(): void {
     const { now } = this.#clock;
     for (const connection of this.#connections) connection.tick(now);
-    this.#tls.tick(now);
-    this.#admission.tick(this.#connections.size + this.#tls.handshakes, now);
+    this[TLS].tick(now);
+    this.#admission.tick(this.#connections.size + this[TLS].handshakes, now);
     void this.#kernelSendQueues.look(now, this.serverAddress[1]);
     this.#checkStopped();
   }
@@ -423,7 +425,7 @@ export class HTTPServer implements Server {
     // Some handlers have called `shutdown` and wait for it. When only these are left, their calls resolve.
     const callers = this.#shutdownCallers.running;
     if (callers > 0 && this.#connections.size <= callers && running <= callers) this.#shutdownCallers.letGo();
-    if (this.#connections.size + this.#tls.handshakes > 0 || this.#listeners?.running === true) return;
+    if (this.#connections.size + this[TLS].handshakes > 0 || this.#listeners?.running === true) return;
     if (running === 0) this.#finish();
     else void this.#owner!.executor.drain().then(() => this.#checkStopped());
   }

@@ -3,6 +3,7 @@
  * certificates, and are not asked here for clients' certificates.
  */
 import { writeSync } from "node:fs";
+import process from "node:process";
 import tls from "node:tls";
 import { BunConnection, type BunEvents, type BunListenOptions, type BunSocket } from "./bun_socket.ts";
 import { reasonOf } from "./handshake_errors.ts";
@@ -22,6 +23,8 @@ export class BunTls {
   readonly events: Pick<BunListenOptions["socket"], "open" | "handshake">;
   /** The native part of the context with the present certificate; null if it is the one that the listener has begun with. */
   #context: unknown = null;
+  /** Whether this version of Bun has the undocumented method that changes a connection's certificate. True before that is known. */
+  #canChange = true;
 
   constructor(options: TlsListenOptions, accept: Accept) {
     const { identity, alpnProtocols } = options.settings;
@@ -35,18 +38,22 @@ export class BunTls {
       open: (socket) => {
         const handshaking = new HandshakingConnection(socket, options, accept);
         socket.data = handshaking;
+        this.#canChange = typeof socket.setKeyCert === "function";
         if (this.#context !== null) socket.setKeyCert?.(this.#context);
         handshaking.begin();
       },
       handshake(socket, wentWell, error) {
         const { data } = socket;
-        if (data instanceof HandshakingConnection) data.ended(wentWell ? null : error);
+        if (data instanceof HandshakingConnection)
+          data.ended(wentWell ? null : (error ?? new Error("the handshake has failed")));
       },
     };
   }
 
   /** @throws {Error} for a certificate that cannot be used */
   set(settings: TlsSettings): void {
+    if (!this.#canChange)
+      throw new Error(`Bun ${process.versions.bun} cannot change the certificate of a server that listens`);
     this.#context = tls.createSecureContext(contextOptions(settings.identity, settings)).context;
   }
 }

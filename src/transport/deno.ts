@@ -44,8 +44,8 @@ const denoInternals: NetInternals = {
 
   /** If no file descriptor is left, Deno stops accepting without an error. So this makes it accept again every 250 ms. */
   listening(listening, backlog) {
-    const handle = listening as DenoListenHandle;
-    const timer = setInterval(() => handle.listen?.(backlog), RELISTEN_INTERVAL);
+    const handle = listening as DenoListenHandle | null;
+    const timer = setInterval(() => handle?.listen?.(backlog), RELISTEN_INTERVAL);
     timer.unref();
     return () => clearInterval(timer);
   },

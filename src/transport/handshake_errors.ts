@@ -31,7 +31,8 @@ const REASONS: Readonly<Record<string, string>> = {
 const CERTIFICATE_REASONS: Readonly<Record<string, string>> = {
   CERT_HAS_EXPIRED: "the client's certificate has expired",
   CERT_NOT_YET_VALID: "the client's certificate is not valid yet",
-  UNABLE_TO_GET_ISSUER_CERT: NO_CERTIFICATE, // without one, there is nothing to verify
+  // Node reports it for both.
+  UNABLE_TO_GET_ISSUER_CERT: `${NO_CERTIFICATE}, or one whose issuer is not known`,
 };
 
 /**

@@ -24,7 +24,7 @@ export class MemoryTransport implements Transport {
     this.#tls = options.tls?.settings ?? null;
     return Promise.resolve({
       address: typeof address === "object" && "fd" in address ? "" : address,
-      setTls: (settings) => (this.#tls = settings),
+      ...(this.#tls === null ? {} : { setTls: (settings: TlsSettings) => (this.#tls = settings) }),
       close: () => (this.#accept = null),
     });
   }
@@ -49,6 +49,7 @@ export class MemoryTransport implements Transport {
 /** What a server sees of a connection in memory. @param isSecure whether the connection looks as if it had TLS */
 export function pretend(clientAddress: Peer, isSecure: boolean, secure?: Partial<SecureConnection>): ConnectionInfo {
   const all = { version: "TLSv1.3", serverName: null, clientCertificate: null, ...secure };
+  all.serverName = all.serverName?.toLowerCase() ?? null;
   return { clientAddress, alpn: null, secure: isSecure ? all : null };
 }
 

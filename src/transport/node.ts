@@ -45,8 +45,8 @@ export interface NetInternals {
    * @returns the connection's handle; undefined if there is none
    */
   accept(listening: ListenHandle, client: ClientHandle | undefined): ClientHandle | undefined;
-  /** A handle has begun to listen. @returns a function to call when it stops */
-  listening?(handle: ListenHandle, backlog: number): () => void;
+  /** A handle has begun to listen. @param handle null if it is not where it is expected @returns a function to call when it stops */
+  listening?(handle: ListenHandle | null, backlog: number): () => void;
   /**
    * Finds out how to write to a handle past its stream, from a write of the stream.
    * @param request the request that the stream has passed to `writeBuffer`
@@ -95,8 +95,8 @@ async function listenOn(
     const ready = () => {
       server.removeListener("error", reject);
       server.on("error", options.onError);
-      const isDirect = internals !== null && acceptTls === undefined;
-      const stop = isDirect ? goDirect(server, accept, internals, options.backlog) : undefined;
+      if (internals !== null && acceptTls === undefined) goDirect(server, accept, internals);
+      const stop = internals?.listening?.(handleOf(server), options.backlog);
       const bound = server.address();
       resolve({
         address: bound === null || typeof bound === "string" ? (bound ?? "") : [bound.address, bound.port],
@@ -157,20 +157,18 @@ export interface WriteRequest {
   bytes: Uint8Array;
 }
 
+function handleOf(server: net.Server): ListenHandle | null {
+  return (server as { _handle?: ListenHandle | null })._handle ?? null;
+}
+
 /**
  * Takes accepted connections from the listening handle itself, and makes sockets of them that read into one shared buffer. `net` offers that
  * for clients, by its option `onread`, but not for servers.
- * @returns a function to call when the server stops listening; undefined if there is nothing to do
  */
-function goDirect(
-  server: net.Server,
-  accept: Accept,
-  internals: NetInternals,
-  backlog: number,
-): (() => void) | undefined {
-  const handle = (server as { _handle?: ListenHandle | null })._handle;
+function goDirect(server: net.Server, accept: Accept, internals: NetInternals): void {
+  const handle = handleOf(server);
   const original = handle?.onconnection;
-  if (handle === undefined || handle === null || typeof original !== "function") return undefined;
+  if (handle === null || typeof original !== "function") return;
   const buffer = Buffer.allocUnsafeSlow(READ_SIZE);
   handle.onconnection = function (this: ListenHandle, status, acceptedHandle) {
     const client = status === 0 ? internals.accept(this, acceptedHandle) : undefined;
@@ -192,7 +190,6 @@ function goDirect(
     const handler = accept(wrapped);
     wrapped.attach(handler);
   };
-  return internals.listening?.(handle, backlog);
 }
 
 function infoOf(socket: net.Socket): ConnectionInfo {

@@ -83,21 +83,13 @@ export class TlsAcceptor {
     raw.on("error", ignore); // "close" follows
     if (!handshake.begin()) return void raw.destroy();
     raw.once("close", () => setTimeout(() => handshake.end("the client has left"), REASON_DELAY));
-    const left = (): void => void raw.destroy();
-    raw.once("end", left);
-    const first = new FirstRecord();
-    const read = (bytes: Buffer): void => {
-      if (!first.add(bytes)) return;
-      raw.off("data", read);
-      raw.pause();
-      if (isLetter(first.bytes[0])) return refuse(raw, handshake);
-      raw.off("end", left);
-      raw.unshift(first.bytes);
+    readFirstRecord(raw, (bytes) => {
+      if (isLetter(bytes[0])) return refuse(raw, handshake);
+      raw.unshift(bytes);
       this.#handshakes.set(raw, handshake);
       raw.allowHalfOpen = false; // a client that ends its side in the middle of the handshake has left
       this.#server.emit("connection", raw);
-    };
-    raw.on("data", read);
+    });
   }
 
   #succeeded(socket: tls.TLSSocket): void {
@@ -137,30 +129,32 @@ function nameOf(socket: tls.TLSSocket): string | null {
 }
 
 /**
- * Collects the first record of a connection. What TLS needs for a connection takes 80 KB. Nobody gets that for a part of a record, and until
- * then it is noticed when a client leaves.
+ * Reads the first record of a connection, and pauses it. What TLS needs for a connection takes 80 KB. Nobody gets that for a part of a record.
+ * A client that ends its side before has left.
  */
-class FirstRecord {
-  bytes: Buffer = Buffer.alloc(0);
-  #parts: Buffer[] = [];
-  #length = 0;
-  /** How many bytes there must be: first those by which the length of the record is known. */
-  #needed = 1;
+function readFirstRecord(raw: net.Socket, done: (bytes: Buffer) => void): void {
+  let all: Buffer | null = null;
+  const left = (): void => void raw.destroy();
+  const read = (bytes: Buffer): void => {
+    all = all === null ? bytes : Buffer.concat([all, bytes]); // at most 16 KiB, however many parts it comes in
+    if (!isWholeRecord(all)) return;
+    raw.off("data", read);
+    raw.off("end", left);
+    raw.pause();
+    const record = all;
+    all = null;
+    done(record);
+  };
+  raw.on("data", read);
+  raw.once("end", left);
+}
 
-  /** @returns whether `bytes` has a whole record now, or what is none */
-  add(more: Buffer): boolean {
-    this.#parts.push(more);
-    this.#length += more.length;
-    if (this.#length < this.#needed) return false;
-    const bytes = this.#parts.length === 1 ? this.#parts[0] : Buffer.concat(this.#parts);
-    this.bytes = bytes;
-    this.#parts = [bytes];
-    if (bytes[0] !== HANDSHAKE_RECORD) return true;
-    const size = bytes.length < RECORD_HEAD ? 0 : bytes.readUInt16BE(LENGTH_AT);
-    if (size > MAX_RECORD) return true; // a fault, which TLS reports
-    this.#needed = RECORD_HEAD + size;
-    return bytes.length >= this.#needed;
-  }
+/** Whether bytes begin with a whole record of TLS, or with what is none. */
+function isWholeRecord(bytes: Buffer): boolean {
+  if (bytes[0] !== HANDSHAKE_RECORD) return true;
+  if (bytes.length < RECORD_HEAD) return false;
+  const size = bytes.readUInt16BE(LENGTH_AT);
+  return size > MAX_RECORD || bytes.length >= RECORD_HEAD + size; // a record that is too long is a fault, which TLS reports
 }
 
 /** Whether a connection that begins with this byte may be HTTP: it begins with a method. */

@@ -16,17 +16,17 @@ export const NO_TLS = "the client speaks HTTP without TLS";
 
 export class PendingHandshake implements Handshake {
   readonly clientAddress: Peer;
-  readonly destroy: () => void;
   readonly #options: TlsListenOptions;
+  readonly #close: () => void;
   #hasEnded = false;
   /** Why the handshake has failed, if that is known before its connection is closed. */
   why: string | null = null;
 
-  /** @param destroy closes the connection */
-  constructor(clientAddress: Peer, options: TlsListenOptions, destroy: () => void) {
+  /** @param close closes the connection */
+  constructor(clientAddress: Peer, options: TlsListenOptions, close: () => void) {
     this.clientAddress = clientAddress;
     this.#options = options;
-    this.destroy = destroy;
+    this.#close = close;
   }
 
   /** @returns whether the handshake may begin */
@@ -39,5 +39,10 @@ export class PendingHandshake implements Handshake {
     if (this.#hasEnded) return;
     this.#hasEnded = true;
     this.#options.handshakeEnded(this, why === null ? null : (this.why ?? why));
+  }
+
+  destroy(why: string): void {
+    this.end(why);
+    this.#close();
   }
 }

@@ -91,8 +91,8 @@ export interface TlsListenOptions {
 /** A connection whose TLS handshake has not ended. */
 export interface Handshake {
   readonly clientAddress: Peer;
-  /** Closes the connection. */
-  destroy(): void;
+  /** Closes the connection; `handshakeEnded` is called before this returns. @param why the reason, in words, if the handshake has not failed already */
+  destroy(why: string): void;
 }
 
 /** A listening socket. */
@@ -104,7 +104,10 @@ export interface Listener {
    * A transport on which no connections wait does not have this.
    */
   look?(): Promise<void>;
-  /** Secures connections that come from now on by other settings. A transport without TLS does not have this. @throws {Error} for a certificate that cannot be used; the settings stay as they were */
+  /**
+   * Secures connections that come from now on by other settings. A listener that does not speak TLS does not have this.
+   * @throws {Error} for a certificate that cannot be used; the settings stay as they were
+   */
   setTls?(settings: TlsSettings): void;
   /** Stops listening; connections and handshakes go on. */
   close(): void;

@@ -5,8 +5,9 @@ import { once } from "node:events";
 import { existsSync } from "node:fs";
 import net from "node:net";
 import process from "node:process";
+import tls from "node:tls";
 import { describe, test, type TestContext } from "node:test";
-import { BaseHTTPRequestHandler, HTTPServer, MemoryTransport } from "plinth";
+import { BaseHTTPRequestHandler, HTTPServer, MemoryTransport, selfSignedCertificate } from "plinth";
 import { ConnectionAdmission } from "../../src/server/connection_admission.ts";
 import { connectionsFor } from "../../src/server/descriptor_reserve.ts";
 import type { Descriptors, Transport } from "plinth";
@@ -22,7 +23,7 @@ const system = { skip: existsSync("/proc/self/limits") ? false : "this system do
 /** Serves, and says each half second how many milliseconds of a core it has taken. `hold` takes all file descriptors for a while. */
 const program = (server: string): string => `
   import { closeSync, openSync } from "node:fs";
-  import { BaseHTTPRequestHandler, HTTPServer, ThreadingHTTPServer } from "plinth";
+  import { BaseHTTPRequestHandler, HTTPServer, HTTPSServer, ThreadingHTTPServer } from "plinth";
 
   class Handler extends BaseHTTPRequestHandler {
     do_GET() { this.sendText("served"); }
@@ -63,6 +64,8 @@ const program = (server: string): string => `
 interface Run {
   readonly child: ChildProcess;
   readonly port: number;
+  /** It speaks HTTPS. */
+  readonly isSecure: boolean;
   /** What it has said on stdout, and in its log. */
   said(): string;
   log(): string[];
@@ -84,7 +87,18 @@ async function runWith(t: TestContext, limit: number, server: string, permission
   child.stderr.setEncoding("utf8").on("data", (text: string) => (log += text));
   await until(() => said.includes("port") || child.exitCode !== null, "its port", 30_000);
   const [, port] = /port (\d+)/.exec(said) ?? assert.fail(log);
-  return { child, port: Number(port), said: () => said, log: () => log.split("\n").slice(0, -1) };
+  return {
+    child,
+    port: Number(port),
+    isSecure: server.includes("HTTPSServer"),
+    said: () => said,
+    log: () => log.split("\n").slice(0, -1),
+  };
+}
+
+function connect({ port, isSecure }: Run, onOpen: () => void): net.Socket {
+  const host = "127.0.0.1";
+  return isSecure ? tls.connect({ port, host, rejectUnauthorized: false }, onOpen) : net.connect(port, host, onOpen);
 }
 
 /** Many connections at once, each with a request. */
@@ -93,10 +107,10 @@ class Crowd {
   closed = 0;
   readonly #sockets: net.Socket[];
 
-  constructor(t: TestContext, port: number, size: number, method = "GET") {
+  constructor(t: TestContext, run: Run, size: number, method = "GET") {
     const message = `${method} / HTTP/1.1\r\nHost: a\r\n\r\n`;
     this.#sockets = Array.from({ length: size }, () => {
-      const socket = net.connect(port, "127.0.0.1", () => socket.write(message));
+      const socket = connect(run, () => socket.write(message));
       let wasServed = false;
       socket.on("data", () => {
         if (!wasServed) this.served++;
@@ -117,11 +131,9 @@ class Crowd {
 }
 
 /** Whether a connection that is opened now is served. */
-function isServed(port: number): Promise<boolean> {
+function isServed(run: Run): Promise<boolean> {
   return new Promise((resolve) => {
-    const socket = net.connect(port, "127.0.0.1", () =>
-      socket.write("GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n"),
-    );
+    const socket = connect(run, () => socket.write("GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n"));
     let text = "";
     socket.setTimeout(3000, () => socket.destroy());
     socket.on("data", (data) => (text += data.toString()));
@@ -131,10 +143,10 @@ function isServed(port: number): Promise<boolean> {
 }
 
 /** Waits until every one of many is served: each event loop finds out by itself that there is room again. */
-async function isServedAgain({ port }: Run): Promise<void> {
+async function isServedAgain(run: Run): Promise<void> {
   const deadline = performance.now() + 20_000;
   for (let inARow = 0; inARow < 20;) {
-    inARow = (await isServed(port)) ? inARow + 1 : 0;
+    inARow = (await isServed(run)) ? inARow + 1 : 0;
     assert.ok(performance.now() < deadline, "not all are served again");
   }
 }
@@ -159,8 +171,15 @@ async function ends({ child }: Run): Promise<void> {
   assert.equal(child.exitCode, 0);
 }
 
+const { cert, key } = selfSignedCertificate(["localhost"]);
+
 const servers: Record<string, { server: string; limit: number; loops: number }> = {
   "one event loop": { server: 'new HTTPServer(["127.0.0.1", 0], Handler)', limit: 100, loops: 1 },
+  HTTPS: {
+    server: `new HTTPSServer(["127.0.0.1", 0], Handler, ${JSON.stringify({ cert, key, maxHandshakes: 500 })})`,
+    limit: 100,
+    loops: 1,
+  },
   threads: {
     server: 'new ThreadingHTTPServer(["127.0.0.1", 0], Handler, { threads: 2 })',
     limit: 120,
@@ -194,7 +213,7 @@ for (const [where, { server, limit, loops }] of Object.entries(servers)) {
         const all = Number(most) * loops;
         assert.ok(all > 20 && all < limit - 20, most);
 
-        const crowd = new Crowd(t, run.port, 300);
+        const crowd = new Crowd(t, run, 300);
         await until(() => crowd.served + crowd.closed === 300, "a response or an end for each", 30_000);
         assert.ok(crowd.served <= all, `${crowd.served} of ${all}`);
         // Which event loop a connection comes to is the kernel's to say.
@@ -212,7 +231,9 @@ for (const [where, { server, limit, loops }] of Object.entries(servers)) {
         await ends(run);
         const others = run.log().filter((line) => !line.endsWith(' "GET / HTTP/1.1" 200 6'));
         assert.deepEqual(
-          others.filter((line) => !WARNING.test(line) && !told2.includes(line) && !/extra certs/.test(line)),
+          others.filter(
+            (line) => !WARNING.test(line) && !told2.includes(line) && !/extra certs|TLS handshake/.test(line),
+          ),
           [],
         );
       },
@@ -222,11 +243,11 @@ for (const [where, { server, limit, loops }] of Object.entries(servers)) {
       "the program itself takes all descriptors: connections are closed, that is said once, and it recovers",
       async (t) => {
         const run = await runWith(t, limit, server);
-        assert.ok(await isServed(run.port));
+        assert.ok(await isServed(run));
         sendSignal(run.child, "SIGUSR2");
         await until(() => run.said().includes("all are taken"), "the descriptors");
         await until(() => run.log().some((line) => line.includes("no file descriptor is left")), "a line of the log");
-        const crowd = new Crowd(t, run.port, 100);
+        const crowd = new Crowd(t, run, 100);
         await until(() => crowd.served + crowd.closed === 100, "a response or an end for each", 30_000);
         await doesNotSpin(run);
         await until(() => run.said().includes("all are given back"), "the descriptors");
@@ -281,7 +302,7 @@ testOn("deno")(
   system,
   async (t) => {
     const run = await runWith(t, 100, servers["one event loop"].server, ["--allow-net", "--no-prompt"]);
-    const crowd = new Crowd(t, run.port, 200);
+    const crowd = new Crowd(t, run, 200);
     await until(() => crowd.served > 20, "some that are served");
     await doesNotSpin(run);
     crowd.leave();
@@ -295,7 +316,7 @@ testOn("deno")(
   async (t) => {
     const server = 'new ThreadingHTTPServer(["127.0.0.1", 0], Handler, { threads: { min: 1, max: 6 } })';
     const run = await runWith(t, 140, server, ["--allow-net", "--allow-read", "--no-prompt"]);
-    const crowd = new Crowd(t, run.port, 200, "POST");
+    const crowd = new Crowd(t, run, 200, "POST");
     await until(() => crowd.served > 40, "some that are served", 30_000);
     crowd.leave();
     await isServedAgain(run);

@@ -119,7 +119,8 @@ test("any head, with whatever a router has found, is read as it was written", ()
       const head = { method: read.method, target: read.target, version: read.version, authority: read.authority };
       assert.deepEqual(head, { method, target, version, authority });
       assert.deepEqual([...read.fields], list);
-      assert.deepEqual(read.connection, { clientAddress: peer, alpn: null, secure: null });
+      const { clientAddress, alpn, secure } = read.connection;
+      assert.deepEqual([clientAddress, alpn, secure], [peer, null, null]);
       assert.deepEqual(read.route, route && { ...route, params: JSON.parse(JSON.stringify(route.params)) as unknown });
       assert.equal(memory.words[memory.slotAt(SLOT) + FLAGS], waitsForContinue ? 1 : 0);
       assert.equal(memory.numbers[memory.numbersAt(SLOT) + BODY_LENGTH], bodyLength);

@@ -10,6 +10,7 @@ import { loggable } from "../../loop/log.ts";
 import type { Handlers } from "../../handler/router_interface.ts";
 import type { Program } from "../../program/program_description.ts";
 import type { FlushTask } from "../../loop/flush_scheduler.ts";
+import { carryOut } from "../../program/server_calls.ts";
 import { ThreadPool } from "./thread_pool.ts";
 import { BodyBuffering } from "./body_buffering.ts";
 import { LostRequests } from "./lost_requests.ts";
@@ -84,7 +85,7 @@ export class ThreadExecutor implements Executor, ThreadRequestOwner, FlushTask {
   ) {
     const { slots, ringSize, max } = settings;
     this.mostThreads = max;
-    const headSize = headSizeFor(services.limits, services.asksForCertificates);
+    const headSize = headSizeFor(services.limits, services.tls?.asksForCertificates === true);
     this.memory = new PoolMemory({ threads: max, slots, headSize, ringSize });
     this.#stats = new StatsRecorder(this.memory);
     this.#isTimed = services.reportsEnds || services.dispatcher.reportsEnds || !services.log.silent;
@@ -380,7 +381,11 @@ export class ThreadExecutor implements Executor, ThreadRequestOwner, FlushTask {
       this.#unfinished.delete(message.ticket);
       unfinished.request.giveUnsent(message.unsent);
       this.#release(unfinished.request);
-    } else if (thread.overdueTicket === 0) {
+    } else if (thread.overdueTicket !== 0) {
+      return;
+    } else if ("call" in message) {
+      carryOut(this.#services.server, message, (end) => thread.post(end));
+    } else {
       this.#shutDown(thread, message);
     }
   }

@@ -1,7 +1,7 @@
 /** The head of a request in shared memory: one text of all its parts, and the positions of field names and values in it. */
 import { Buffer } from "node:buffer";
 import { copy, latin1, writeLatin1 } from "../../protocol/bytes.ts";
-import type { ConnectionInfo, Exchange, RequestHead, SecureConnection } from "../../protocol/exchange.ts";
+import type { ConnectionInfo, Exchange, Peer, RequestHead, SecureConnection } from "../../protocol/exchange.ts";
 import { Fields } from "../../protocol/fields.ts";
 import type { Limits } from "../../protocol/limits.ts";
 import { methodOf } from "../../protocol/method_names.ts";
@@ -26,7 +26,7 @@ const MAX_SIZE = 1024 * 1024;
 
 /** How many bytes a slot has besides, for a client's address, and for what a router has found; and those for a client's certificate. */
 const SPARE = 4096;
-const CERTIFICATE = 12 * 1024;
+const CERTIFICATE = 32 * 1024;
 
 /** How many bytes a slot needs for a head or trailers within the limits. */
 export function headSizeFor(limits: Limits, asksForCertificates: boolean): number {
@@ -90,6 +90,7 @@ export class ThreadHead implements RequestHead {
   readonly #hasAuthority: boolean;
   readonly #port: number;
   readonly #route: number;
+  #connection: ConnectionInfo | null = null;
 
   constructor(memory: PoolMemory, slot: number) {
     const { words } = memory;
@@ -122,8 +123,7 @@ export class ThreadHead implements RequestHead {
   }
 
   get connection(): ConnectionInfo {
-    const [alpn, secure] = readSecure(this.#part(7));
-    return { clientAddress: [this.#part(5), this.#port], alpn, secure };
+    return (this.#connection ??= new ThreadConnection([this.#part(5), this.#port], this.#part(7)));
   }
 
   /** What the router has found on the event loop; null if this thread finds the class itself, or no class is needed. */
@@ -151,18 +151,42 @@ function writeSecure({ alpn }: ConnectionInfo, secure: SecureConnection): string
   return text;
 }
 
-function readSecure(text: string): [alpn: string | null, secure: SecureConnection | null] {
-  if (text === "") return [null, null];
+/** The connection of a request in a thread. What TLS has found out is parsed when it is read. */
+class ThreadConnection implements ConnectionInfo {
+  readonly clientAddress: Peer;
+  readonly #text: string;
+  #parsed: Pick<ConnectionInfo, "alpn" | "secure"> | null = null;
+
+  /** @param text as `writeSecure` has written it; "" without TLS */
+  constructor(clientAddress: Peer, text: string) {
+    this.clientAddress = clientAddress;
+    this.#text = text;
+  }
+
+  get alpn(): string | null {
+    return this.#parse().alpn;
+  }
+
+  get secure(): SecureConnection | null {
+    return this.#parse().secure;
+  }
+
+  #parse(): Pick<ConnectionInfo, "alpn" | "secure"> {
+    return (this.#parsed ??= this.#text === "" ? NOT_SECURE : readSecure(this.#text));
+  }
+}
+
+const NOT_SECURE = { alpn: null, secure: null };
+
+function readSecure(text: string): Pick<ConnectionInfo, "alpn" | "secure"> {
   const [alpn, version, serverName, certificate] = JSON.parse(text) as [
-    string | null,
-    string,
-    string | null,
-    string | null,
+    alpn: string | null,
+    version: string,
+    serverName: string | null,
+    certificate: string | null,
   ];
-  return [
-    alpn,
-    { version, serverName, clientCertificate: certificate === null ? null : Buffer.from(certificate, "base64") },
-  ];
+  const clientCertificate = certificate === null ? null : Buffer.from(certificate, "base64");
+  return { alpn, secure: { version, serverName, clientCertificate } };
 }
 
 /** Ends the content of a request. @returns false if its trailers do not fit */

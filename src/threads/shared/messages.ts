@@ -1,6 +1,7 @@
 /** The messages between the event loop and its threads. They are rare or large: all else goes through shared memory. */
 import type { BodyLimits } from "../../protocol/limits.ts";
 import type { Program } from "../../program/program_description.ts";
+import type { ServerCall, ServerCallEnd } from "../../program/server_calls.ts";
 import type { ReadyMessage } from "../../program/supervised_thread.ts";
 import type { ExecutorServices } from "../../handler/loop_executor.ts";
 import type { UnsentRecord } from "./rings.ts";
@@ -21,6 +22,8 @@ export interface ThreadStart {
   /** The server logs nothing. */
   readonly silent: boolean;
   readonly threadData: unknown;
+  /** The server speaks HTTPS. */
+  readonly isSecure: boolean;
   /** Options for a server that the thread constructs itself. */
   readonly options: ThreadingOptions & BodyLimits;
 }
@@ -31,6 +34,7 @@ export type ToThread =
   | { readonly stopping: true }
   /** A shutdown that the thread has asked for is complete: its number. */
   | { readonly down: number }
+  | ServerCallEnd
   /** The thread is to end. */
   | { readonly exit: true };
 
@@ -50,6 +54,7 @@ export type FromThread =
   | { readonly fault: number }
   /** A line of the log that belongs to no request, or that must not wait behind the content of a response. */
   | { readonly log: string }
+  | ServerCall
   /**
    * The thread asks for a shutdown of the server: its number among those that the thread has asked for; whether to call `serverClose`
    * and not `shutdown`; and the ticket of the request whose handler asks, 0 for none.
@@ -62,11 +67,11 @@ export type ThreadsStart = Omit<ThreadStart, "index" | "layout" | "buffer" | "is
 /** Makes the part of a ThreadStart that is the same for all threads. @param options the server's options that are ThreadingMixIn's */
 export function startFor(
   program: Program,
-  { log, limits }: ExecutorServices,
+  { log, limits, tls }: ExecutorServices,
   { startTimeout }: Settings,
   { threadData, ...view }: ThreadingOptions,
 ): ThreadsStart {
   const { maxBodySize, minBodyRate, bodyTimeout } = limits;
   const options = { ...view, maxBodySize, minBodyRate, bodyTimeout };
-  return { program, startTimeout, silent: log.silent, threadData, options };
+  return { program, startTimeout, silent: log.silent, threadData, isSecure: tls !== null, options };
 }

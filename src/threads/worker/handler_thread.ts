@@ -13,11 +13,13 @@ import { enterThread, type HandlerThread, type HandlingServer } from "../../prog
 import { type ClassLocation, isApart, isElsewhere, keyOf } from "../../program/program_description.ts";
 import { type Envelope, type FailedMessage, openEnvelope } from "../../program/supervised_thread.ts";
 import { guardSpawning } from "../../program/spawn_guard.ts";
+import { ServerCalls } from "../../program/server_calls.ts";
+import type { Server } from "../../handler/server_interface.ts";
 import { StopSignal } from "../../server/stop_signal.ts";
 import { UncaughtErrors } from "./uncaught_errors.ts";
 import { PoolMemory } from "../shared/pool_memory.ts";
 import type { FromThread, ThreadReady, ThreadStart, ToThread } from "../shared/messages.ts";
-import { ThreadingHTTPServer } from "../threading_server.ts";
+import { ThreadingHTTPServer, ThreadingHTTPSServer } from "../threading_server.ts";
 import { RunLoop } from "./run_loop.ts";
 import { runsFor } from "../shared/stats.ts";
 
@@ -33,6 +35,8 @@ class Thread implements HandlerThread {
   readonly threadData = start.threadData;
   readonly finder = new ServerFinder<HandlingServer>();
   readonly stopSignal = new StopSignal(new StartContext(), () => memory.isStopping);
+  readonly calls = new ServerCalls(send);
+  server: Server | null = null;
   readonly #shutdowns: (() => void)[] = [];
 
   readonly log = start.silent
@@ -90,6 +94,7 @@ port.on("message", (sent: unknown) => {
   if (message === undefined) return;
   if ("stopping" in message) thread.stopSignal.abort();
   else if ("down" in message) thread.shutdownDone(message.down);
+  else if ("called" in message) thread.calls.ended(message);
   else process.exit(0);
 });
 
@@ -97,6 +102,7 @@ try {
   await registerTsx();
   guardSpawning(program.main, () => thread.isHandling);
   const found = await findHandlers();
+  thread.server = found.server;
   const services = found.services();
   // Waits two turns: other things that the program has started may fail at once, such as listening on the main thread's port.
   await new Promise((resolve) => setImmediate(resolve));
@@ -159,7 +165,10 @@ async function constructHere(
   const classes: RequestHandlerClass[] = [];
   for (const place of program.classes) classes.push(place.isBase ? BaseHTTPRequestHandler : await find(place));
   const handlers = program.isRouted ? routerOf(classes) : classes[0];
-  const server = new ThreadingHTTPServer(["", 0], handlers, start.options);
+  const { options, isSecure } = start;
+  const server = isSecure
+    ? new ThreadingHTTPSServer(["", 0], handlers, { ...options, cert: "" }) // the main thread has the certificate
+    : new ThreadingHTTPServer(["", 0], handlers, options);
   const key = keyOf(classes);
   let nth = 0;
   while (thread.finder.find(key, nth)!.server !== server) nth++;
