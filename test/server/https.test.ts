@@ -1,5 +1,6 @@
 /** Servers that speak HTTPS: certificates, names, versions, clients' certificates, and handshakes that go wrong. The behaviour suite has the rest. */
 import assert from "node:assert/strict";
+import { X509Certificate } from "node:crypto";
 import { once } from "node:events";
 import net from "node:net";
 import { describe, test } from "node:test";
@@ -386,6 +387,22 @@ describe("shutting down", () => {
   }
 });
 
+test("a certificate for trying has the names and addresses that it is asked for", () => {
+  const { cert } = selfSignedCertificate([
+    "localhost",
+    "10.0.0.1",
+    "::1",
+    "fe80::1%eth0",
+    "::ffff:1.2.3.4",
+    "bücher.example",
+  ]);
+  const certificate = new X509Certificate(cert);
+  for (const name of ["localhost", "xn--bcher-kva.example"]) assert.equal(certificate.checkHost(name), name);
+  for (const address of ["10.0.0.1", "::1", "fe80::1", "::ffff:102:304"])
+    assert.notEqual(certificate.checkIP(address), undefined, address);
+  assert.equal(certificate.checkHost("other.example"), undefined);
+});
+
 describe("without a network", () => {
   class Handler extends BaseHTTPRequestHandler {
     do_GET(): void {
@@ -397,9 +414,9 @@ describe("without a network", () => {
     const { cert, key } = one;
     const transport = new MemoryTransport();
     const httpd = new HTTPSServer(["a", 443], Handler, { cert, key, log: "none", transport });
-    const { raw } = await import("node:crypto").then(({ X509Certificate }) => new X509Certificate(two.cert));
+    const { raw } = new X509Certificate(two.cert);
     assert.deepEqual((await httpd.inject()).json(), ["https", null, null]);
-    const secure = { serverName: "b.example", clientCertificate: raw };
+    const secure = { serverName: "B.Example", clientCertificate: raw }; // a client may write it so
     assert.deepEqual((await httpd.inject({ secure })).json(), ["https", "b.example", "CN=Plinth self-signed"]);
     const plain = new HTTPServer(["a", 80], Handler, { log: "none" });
     assert.deepEqual((await plain.inject({ secure })).json(), ["http", null, null]);
