@@ -173,6 +173,6 @@ function howToTrust(cert: string): string {
   }
   const folder = path.dirname(file);
   process.on("exit", () => rmSync(folder, { recursive: true, force: true }));
-  const quoted = /^[\w./:\\-]+$/.test(file) ? file : `'${file.replaceAll("'", "'\\''")}'`;
+  const quoted = /^[\w./:-]+$/.test(file) ? file : `'${file.replaceAll("'", "'\\''")}'`;
   return `curl trusts it with this setting, while the server runs:\n\n  export CURL_CA_BUNDLE=${quoted}\n`;
 }

@@ -4,7 +4,7 @@ import type { Buffer } from "node:buffer";
 import type { X509Certificate } from "node:crypto";
 import type { Fields } from "../protocol/fields.ts";
 import { decodeText, parseJson } from "./json.ts";
-import { nodeCrypto } from "../runtime/lazy_crypto.ts";
+import { nodeCrypto } from "../runtime/lazy_modules.ts";
 import { nameOf } from "./handler_methods.ts";
 import { quiet, type RequestBody } from "./request_body.ts";
 import type { Server } from "./server_interface.ts";

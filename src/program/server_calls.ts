@@ -1,5 +1,5 @@
 /** Calls of the server that serves, made in one of its threads: the main thread carries them out, and says how they have ended. */
-import { sendable } from "./server_finder.ts";
+import { sendable } from "./supervised_thread.ts";
 
 /** A message to the main thread. */
 export interface ServerCall {
@@ -15,6 +15,8 @@ export interface ServerCallEnd {
   readonly called: number;
   /** The error that it has ended with; null for none. */
   readonly error: Error | null;
+  /** The error's `code`, which does not go from thread to thread with it. */
+  readonly code: string | undefined;
 }
 
 /** The calls of one thread that have not ended. */
@@ -38,7 +40,8 @@ export class ServerCalls {
   }
 
   /** A message from the main thread has come. */
-  ended({ called, error }: ServerCallEnd): void {
+  ended({ called, error, code }: ServerCallEnd): void {
+    if (error !== null && code !== undefined) Object.assign(error, { code });
     this.#ends.get(called)?.(error);
     this.#ends.delete(called);
   }
@@ -51,8 +54,11 @@ export function carryOut(
   post: (end: ServerCallEnd) => void,
 ): void {
   const { setCertificate: set } = server as { setCertificate(change?: object): Promise<void> };
-  set.call(server, setCertificate ?? undefined).then(
-    () => post({ called: call, error: null }),
-    (error: unknown) => post({ called: call, error: sendable(error) }),
-  );
+  Promise.resolve()
+    .then(() => set.call(server, setCertificate ?? undefined))
+    .then(
+      () => post({ called: call, error: null, code: undefined }),
+      (error: unknown) => post({ called: call, error: sendable(error), code: (error as NodeJS.ErrnoException)?.code }),
+    )
+    .catch(() => {}); // the thread has ended
 }

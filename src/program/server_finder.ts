@@ -100,14 +100,3 @@ export function notFound(program: Program): Error {
     : "";
   return new Error(`a thread has not found the handlers. ${advice(program)}${second}`);
 }
-
-/** Makes an error that can be sent to another thread, whatever was thrown. */
-export function sendable(error: unknown): Error {
-  const failed = error instanceof Error ? error : new Error(describe(error));
-  try {
-    structuredClone(failed);
-    return failed;
-  } catch {
-    return new Error(failed.message); // its cause, or another member, cannot be copied
-  }
-}

@@ -1,6 +1,6 @@
 /** One thread of this library, as seen by the event loop that has started it: its start, its messages, its end. */
 import type { Worker, WorkerOptions } from "node:worker_threads";
-import { thrown } from "../loop/log.ts";
+import { describe, thrown } from "../loop/log.ts";
 import { startThread, watchStart } from "./start_thread.ts";
 
 /**
@@ -108,5 +108,16 @@ export class SupervisedThread<Ready extends ReadyMessage, Message> {
   /** Ends the thread, whatever it is doing, as far as the runtime can. */
   terminate(): void {
     void this.#worker.terminate();
+  }
+}
+
+/** Makes an error that can be sent to another thread, whatever was thrown. */
+export function sendable(error: unknown): Error {
+  const failed = error instanceof Error ? error : new Error(describe(error));
+  try {
+    structuredClone(failed);
+    return failed;
+  } catch {
+    return new Error(failed.message); // its cause, or another member, cannot be copied
   }
 }

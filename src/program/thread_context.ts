@@ -137,10 +137,15 @@ function contextOf(other: ThreadContext | undefined): MainThread | ForeignThread
   };
 }
 
-/** The calls of a server in the main thread that an object stands for here; null if it stands for itself. */
+/**
+ * The calls of a server in the main thread that an object stands for here; null if it stands for itself.
+ * @throws {Error} for another server of the program, which stands for nothing: it serves in the main thread only
+ */
 export function callsInMain(server: Server): CallsInMain | null {
   if (threadContext.role !== "handlers" && threadContext.role !== "listener") return null;
-  return threadContext.server === server ? threadContext.calls : null;
+  if (threadContext.server === null) return null; // the program is being imported
+  if (threadContext.server === server) return threadContext.calls;
+  throw new Error("this server is not that of this thread: it can be changed in the program's main thread only");
 }
 
 /** Sets the role of this thread, before any file of the program is imported. */

@@ -1,7 +1,7 @@
 /** Reads certificates and private keys, and says in words what is wrong with them. */
-import { createPrivateKey, type KeyObject, X509Certificate } from "node:crypto";
+import type { KeyObject, X509Certificate } from "node:crypto";
 import { readFile } from "node:fs/promises";
-import { createSecureContext } from "node:tls";
+import { nodeCrypto, nodeTls } from "../runtime/lazy_modules.ts";
 import type { Identity } from "../transport/transport.ts";
 import type { CertificateSource } from "./tls_options.ts";
 
@@ -30,7 +30,7 @@ export async function readIdentity(source: CertificateSource): Promise<Identity>
   const key = String(keyObject.export({ type: "pkcs8", format: "pem" }));
   const cert = certificates.map(({ pem }) => pem + "\n").join("");
   try {
-    createSecureContext({ cert, key });
+    nodeTls().createSecureContext({ cert, key });
   } catch (error) {
     throw new Error(`the certificate in ${certName} cannot be used: ${reasonOf(error as Error)}`, { cause: error });
   }
@@ -61,7 +61,7 @@ interface ReadCertificate {
 function certificatesIn(text: string, name: string): readonly [ReadCertificate, ...ReadCertificate[]] {
   const found = (text.match(CERTIFICATES) ?? []).map((pem, i) => {
     try {
-      return { pem, certificate: new X509Certificate(pem) };
+      return { pem, certificate: new (nodeCrypto().X509Certificate)(pem) };
     } catch (error) {
       throw new Error(`certificate ${i + 1} in ${name} cannot be read`, { cause: error });
     }
@@ -74,7 +74,7 @@ function certificatesIn(text: string, name: string): readonly [ReadCertificate, 
 /** @throws {Error} */
 function readKey(key: string, keyName: string, password: string | undefined): KeyObject {
   try {
-    return createPrivateKey({ key, ...(password === undefined ? {} : { passphrase: password }) });
+    return nodeCrypto().createPrivateKey({ key, ...(password === undefined ? {} : { passphrase: password }) });
   } catch (error) {
     const isEncrypted = key.includes("ENCRYPTED");
     const unread = password === undefined ? "is encrypted: give its password" : "cannot be read with that password";

@@ -4,6 +4,7 @@ import type { RequestRouter } from "../handler/router_interface.ts";
 import { Field } from "../protocol/fields.ts";
 import type { Protocol } from "../protocol/protocol_selector.ts";
 import type { Identity, ListenAddress, TlsSettings } from "../transport/transport.ts";
+import { checkAuthorities, readIdentity } from "./certificates.ts";
 import { callsInMain } from "../program/thread_context.ts";
 import { MAKE_PROTOCOLS, MAKE_TLS, OWN_OPTIONS, TLS } from "./internal_members.ts";
 import type { ServerTls } from "./tls_listening.ts";
@@ -56,8 +57,9 @@ export class HTTPSServer extends HTTPServer {
   }
 
   /**
-   * Presents other certificates to clients that connect from now on; connections that are open go on. With listeners, all of them do. A
-   * handler in a thread may call it, too. Without an argument, the files are read again that the present certificates have come from.
+   * Presents other certificates to clients that connect from now on; connections that are open go on. Listeners do so as soon as their event
+   * loops have a turn. A handler in a thread may call it, too. Without an argument, the files are read again that the present certificates
+   * have come from.
    * @returns rejects with an Error that says what is wrong with a certificate; the server then keeps those that it has
    */
   async setCertificate(change?: CertificateChange): Promise<void> {
@@ -79,7 +81,6 @@ export class HTTPSServer extends HTTPServer {
   }
 
   async #settings(certificates: CertificateSources, ticketKeys: Uint8Array): Promise<TlsSettings> {
-    const { checkAuthorities, readIdentity } = await import("./certificates.ts");
     const { ca, clientCertificates, alpnProtocols } = this.#options;
     if (ca !== undefined) checkAuthorities(ca);
     const serverNames: Record<string, Identity> = {};

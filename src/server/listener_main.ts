@@ -1,6 +1,6 @@
 /** The program of a thread that accepts connections: finds its server, as program_description.ts says, and lets it listen beside the others. */
 import { parentPort, workerData } from "node:worker_threads";
-import { ServerFinder, notFound, sendable } from "../program/server_finder.ts";
+import { ServerFinder, notFound } from "../program/server_finder.ts";
 import {
   markClosed,
   CLOSED,
@@ -19,7 +19,13 @@ import type { Server } from "../handler/server_interface.ts";
 import { ServerCalls } from "../program/server_calls.ts";
 import { isApart, keyOf } from "../program/program_description.ts";
 import { guardSpawning } from "../program/spawn_guard.ts";
-import { type Envelope, type FailedMessage, openEnvelope, type ReadyMessage } from "../program/supervised_thread.ts";
+import {
+  type Envelope,
+  type FailedMessage,
+  openEnvelope,
+  type ReadyMessage,
+  sendable,
+} from "../program/supervised_thread.ts";
 
 const { program, address, maxConnections, tls, startTimeout, silent, options, state, sockets } =
   workerData as ListenerStart;

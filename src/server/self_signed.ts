@@ -1,8 +1,7 @@
 /** A certificate for trying: self-signed, made here. Its form is X.509 (RFC 5280) in DER (ITU-T X.690). */
 import { Buffer } from "node:buffer";
-import { nodeCrypto } from "../runtime/lazy_crypto.ts";
+import { nodeCrypto } from "../runtime/lazy_modules.ts";
 import { isIP } from "node:net";
-import { domainToASCII } from "node:url";
 
 /** A self-signed certificate and its private key. */
 export interface SelfSignedCertificate {
@@ -114,10 +113,21 @@ function extension(id: string, value: Buffer, isCritical = false): Buffer {
 }
 
 function generalName(name: string): Buffer {
-  const [address] = name.split("%"); // a zone, as in "fe80::1%eth0", has a meaning on one machine only
+  // A zone, as in "fe80::1%eth0", has a meaning on one machine only. "10.1" is short for 10.0.0.1.
+  const [unzoned] = name.split("%");
+  const address = isIP(unzoned) === 0 ? hostOf(unzoned) : unzoned;
   const version = isIP(address);
-  if (version === 0) return tlv(DNS_NAME, Buffer.from(domainToASCII(name) || name, "ascii"));
+  if (version === 0) return tlv(DNS_NAME, Buffer.from(address, "ascii"));
   return tlv(IP_ADDRESS, version === 4 ? Buffer.from(address.split(".").map(Number)) : ipv6(address));
+}
+
+/** A host in the form in which clients look for it: "xn--…" for one that is not ASCII, all four numbers of an IPv4 address. */
+function hostOf(name: string): string {
+  try {
+    return new URL(`http://${name}/`).hostname;
+  } catch {
+    return name;
+  }
 }
 
 function ipv6(address: string): Buffer {

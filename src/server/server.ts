@@ -72,7 +72,7 @@ export class HTTPServer implements Server {
   readonly [TLS] = new TlsListening({
     admits: (handshakes) => this.#admits(handshakes),
     places: () => this.#admission.most - this.#connections.size,
-    now: () => this.#clock.now,
+    now: () => performance.now(),
     logError: (message, ...args) => this.#report(message, ...args),
     use: (settings) => [this.#acceptor, this.#listeners].forEach((one) => one?.setTls(settings)),
     handshakeFailed: () => this.#checkStopped(),
@@ -313,8 +313,8 @@ export class HTTPServer implements Server {
       await (this.#listenerThread ?? this.#listeners)?.socketClosed();
     }
     this.#acceptor.close();
-    this[TLS].stop(shutdownGrace);
     this.#clock.hasten(); // the next tick comes when the connections have read what has already arrived
+    this[TLS].stop(shutdownGrace);
     for (const connection of this.#connections) connection.shutdown(shutdownGrace);
     this.#checkStopped();
   }

@@ -30,7 +30,7 @@ export interface TlsListeningOwner {
   admits(handshakes: number): boolean;
   /** How many handshakes there is room for beside the connections. */
   places(): number;
-  /** Milliseconds by the server's clock. */
+  /** `performance.now()`. The server's clock is that of the last tick, so a handshake would seem to have begun before it has. */
   now(): number;
   logError(message: string, ...args: unknown[]): void;
   /** What listens is to use other settings, if anything does. @throws {Error} for a certificate that the runtime does not take */
@@ -44,8 +44,10 @@ export class TlsListening {
   /** The present settings. Null for a server that does not listen, or without TLS. */
   settings: TlsSettings | null = null;
   #isOpening = false;
-  /** Null before they are needed, and in a listener, which gets its settings whole. */
+  /** Null before they are needed. */
   #ticketKeys: Uint8Array | null = null;
+  /** The keys are changed here; in a listener, they come from the program's own event loop. */
+  #changesKeys = false;
   #keysMadeAt = 0;
   /** When each handshake began, in the order in which they began. */
   readonly #began = new Map<Handshake, number>();
@@ -74,6 +76,7 @@ export class TlsListening {
     if (tls === null) return {};
     this.#timeout = tls.handshakeTimeout;
     this.#most = tls.maxHandshakes;
+    this.#changesKeys = this.settings === null;
     if (this.settings === null) {
       this.#isOpening = true;
       try {
@@ -100,8 +103,9 @@ export class TlsListening {
    * @param make reads the certificates
    */
   async set(make: (ticketKeys: Uint8Array) => Promise<TlsSettings>): Promise<void> {
-    const settings = await make(this.#keys());
+    const read = await make(this.#keys());
     if (this.settings === null && !this.#isOpening) return; // they are read again at activation
+    const settings = { ...read, ticketKeys: this.#keys() }; // they may have changed meanwhile
     this.#owner.use(settings);
     this.settings = settings;
   }
@@ -177,7 +181,7 @@ export class TlsListening {
       if (now - began < this.#timeout) break;
       handshake.destroy(this.#isStopping ? "the server stops" : `it has taken more than ${this.#timeout} ms`);
     }
-    if (this.settings !== null && this.#ticketKeys !== null && now - this.#keysMadeAt >= TICKET_KEYS_LIFETIME)
+    if (this.settings !== null && this.#changesKeys && now - this.#keysMadeAt >= TICKET_KEYS_LIFETIME)
       this.#changeKeys(this.settings);
   }
 

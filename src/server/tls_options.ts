@@ -173,7 +173,7 @@ export function checkServerNames(serverNames: ServerNames): CertificateSources["
     const lower = name.toLowerCase();
     if (!SERVER_NAME.test(lower) || LOOKS_LIKE_IPV4.test(lower))
       throw new RangeError(`serverNames has ${quote(name)}, which is no host name, and not "*." with one behind it`);
-    if (lower in checked) throw new RangeError(`serverNames has ${quote(name)} twice`);
+    if (Object.hasOwn(checked, lower)) throw new RangeError(`serverNames has ${quote(name)} twice`);
     checked[lower] = checkCertificate(certificate, `serverNames[${JSON.stringify(name)}]`);
     checkNames(certificate, CERTIFICATE_NAMES, "option of a certificate ");
   }

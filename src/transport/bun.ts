@@ -10,6 +10,7 @@ import type {
   Transport,
 } from "./transport.ts";
 import { BunConnection, bunEvents, bunListen, type BunSocket } from "./bun_socket.ts";
+import { BunTls } from "./bun_tls.ts";
 import { nodeTransport } from "./node.ts";
 import { readDescriptors } from "./descriptor_limit.ts";
 import { peerOf } from "./peer.ts";
@@ -49,7 +50,7 @@ async function listen(
 ): Promise<Listener> {
   const { reusePort = false, tls } = options;
   if (tls !== undefined && !hasBunTls(tls.settings)) return onNodeTls.listen(address, options, accept);
-  const secured = tls && new (await import("./bun_tls.ts")).BunTls(tls, accept); // loads node:tls
+  const secured = tls && new BunTls(tls, accept);
   const common = {
     ...(secured === undefined ? {} : { tls: secured.options }),
     socket: {

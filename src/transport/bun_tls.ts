@@ -4,13 +4,13 @@
  */
 import { writeSync } from "node:fs";
 import process from "node:process";
-import tls from "node:tls";
+import { nodeTls } from "../runtime/lazy_modules.ts";
 import { BunConnection, type BunEvents, type BunListenOptions, type BunSocket } from "./bun_socket.ts";
 import { reasonOf } from "./handshake_errors.ts";
 import { CIPHERS, contextOptions } from "./node_tls.ts";
 import { peerOf } from "./peer.ts";
 import { NO_TLS, NO_TLS_RESPONSE, PendingHandshake } from "./pending_handshake.ts";
-import type { Socket, SocketHandler, TlsListenOptions, TlsSettings } from "./transport.ts";
+import type { Identity, Socket, SocketHandler, TlsListenOptions, TlsSettings } from "./transport.ts";
 
 type Accept = (socket: Socket) => SocketHandler;
 
@@ -23,11 +23,13 @@ export class BunTls {
   readonly events: Pick<BunListenOptions["socket"], "open" | "handshake">;
   /** The native part of the context with the present certificate; null if it is the one that the listener has begun with. */
   #context: unknown = null;
+  #identity: Identity;
   /** Whether this version of Bun has the undocumented method that changes a connection's certificate. True before that is known. */
   #canChange = true;
 
   constructor(options: TlsListenOptions, accept: Accept) {
     const { identity, alpnProtocols } = options.settings;
+    this.#identity = identity;
     this.options = {
       cert: identity.cert,
       key: identity.key,
@@ -50,11 +52,16 @@ export class BunTls {
     };
   }
 
-  /** @throws {Error} for a certificate that cannot be used */
+  /** @throws {Error} for a certificate that cannot be used, and for server names: this listener has one certificate */
   set(settings: TlsSettings): void {
+    if (Object.keys(settings.serverNames).length > 0)
+      throw new Error("on Bun, a server that was started without serverNames cannot be given any while it listens");
+    const { cert, key } = settings.identity;
+    if (cert === this.#identity.cert && key === this.#identity.key) return;
     if (!this.#canChange)
       throw new Error(`Bun ${process.versions.bun} cannot change the certificate of a server that listens`);
-    this.#context = tls.createSecureContext(contextOptions(settings.identity, settings)).context;
+    this.#context = nodeTls().createSecureContext(contextOptions(settings.identity, settings)).context;
+    this.#identity = settings.identity;
   }
 }
 

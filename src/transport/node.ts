@@ -12,7 +12,7 @@ import type {
   Transport,
 } from "./transport.ts";
 import { readDescriptors } from "./descriptor_limit.ts";
-import type { TlsAcceptor } from "./node_tls.ts";
+import { TlsAcceptor } from "./node_tls.ts";
 import { readInto, startCarrier, stopCarrier, wasReset } from "./tls_socket.ts";
 import { peerOf } from "./peer.ts";
 import { removingDeadSockets } from "./unix.ts";
@@ -82,7 +82,7 @@ async function listenOn(
   accept: Accept,
   internals: NetInternals | null,
 ): Promise<Listener> {
-  const acceptTls = options.tls && (await tlsAcceptor(options.tls, accept, internals));
+  const acceptTls = options.tls && tlsAcceptor(options.tls, accept, internals);
   const server = net.createServer({ allowHalfOpen: true, noDelay: true }, (socket) => {
     if (acceptTls !== undefined) return acceptTls.connection(socket);
     const wrapped = new NodeSocket(socket, infoOf(socket));
@@ -197,12 +197,7 @@ function infoOf(socket: net.Socket): ConnectionInfo {
 }
 
 /** @param internals null: connections are not read into one buffer */
-async function tlsAcceptor(
-  options: TlsListenOptions,
-  accept: Accept,
-  internals: NetInternals | null,
-): Promise<TlsAcceptor> {
-  const { TlsAcceptor } = await import("./node_tls.ts"); // loads node:tls
+function tlsAcceptor(options: TlsListenOptions, accept: Accept, internals: NetInternals | null): TlsAcceptor {
   const buffer = internals === null ? null : Buffer.allocUnsafeSlow(READ_SIZE);
   return new TlsAcceptor(options, (socket, raw, info) => {
     const wrapped = new NodeSocket(socket, info, raw);

@@ -1,12 +1,12 @@
 /** TLS on a runtime's `node:tls`: shakes hands on connections that were accepted, and chooses their certificate. */
 import { Buffer } from "node:buffer";
-import { constants } from "node:crypto";
 import type net from "node:net";
-import tls from "node:tls";
+import type tls from "node:tls";
 import type { ConnectionInfo } from "../protocol/exchange.ts";
 import { reasonOf } from "./handshake_errors.ts";
 import { peerOf } from "./peer.ts";
 import { NO_TLS, NO_TLS_RESPONSE, PendingHandshake } from "./pending_handshake.ts";
+import { nodeCrypto, nodeTls } from "../runtime/lazy_modules.ts";
 import type { Identity, TlsListenOptions, TlsSettings } from "./transport.ts";
 
 /** The first byte of a TLS connection: the type of a record that carries handshake messages (RFC 8446 §5.1). */
@@ -57,7 +57,7 @@ export class TlsAcceptor {
     const { settings } = options;
     const { clientCertificates, alpnProtocols } = settings;
     this.#certificates = new Certificates(settings);
-    this.#server = tls.createServer({
+    this.#server = nodeTls().createServer({
       ...contextOptions(settings.identity, settings),
       requestCert: clientCertificates !== "none",
       rejectUnauthorized: clientCertificates === "required",
@@ -177,7 +177,7 @@ class Certificates {
   /** @throws {Error} for a certificate that cannot be used */
   constructor(settings: TlsSettings) {
     for (const [name, identity] of Object.entries(settings.serverNames)) {
-      const context = tls.createSecureContext(contextOptions(identity, settings));
+      const context = nodeTls().createSecureContext(contextOptions(identity, settings));
       this.#contexts.set(name, context);
     }
   }
@@ -191,6 +191,7 @@ class Certificates {
 
 /** The options of a context of `node:tls`. */
 export function contextOptions({ cert, key }: Identity, { ca, ticketKeys }: TlsSettings): tls.SecureContextOptions {
+  const { constants } = nodeCrypto();
   return {
     ticketKeys: Buffer.from(ticketKeys),
     cert,

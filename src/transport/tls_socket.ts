@@ -1,4 +1,4 @@
-/** What a TLS connection of `node:tls` needs besides what one of `net` does. `node:tls` itself is loaded only where a server speaks TLS. */
+/** What a TLS connection of `node:tls` needs besides what one of `net` does. */
 import type { Buffer } from "node:buffer";
 import type net from "node:net";
 import process from "node:process";

@@ -16,7 +16,7 @@ export class Secure extends BaseHTTPRequestHandler {
       await (this.server as unknown as HTTPSServer).setCertificate(change ?? undefined);
       this.sendText("done");
     } catch (error) {
-      this.sendText(String(error));
+      this.sendText(`${String(error)} ${(error as NodeJS.ErrnoException).code ?? ""}`);
     }
   }
 }

@@ -111,6 +111,7 @@ test("the keys of session tickets change once a day; a listener, which gets them
   assert.notDeepEqual(owner.used[0].ticketKeys, ticketKeys);
   assert.equal(owner.listening.settings, owner.used[1]);
   const listener = new Owner();
+  await listener.listening.set((ticketKeys) => Promise.resolve({ ...owner.used[1], ticketKeys })); // by the program, before it serves
   listener.listening.settings = owner.used[1];
   await listener.open(100);
   listener.now += 100 * HOUR;
