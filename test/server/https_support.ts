@@ -12,6 +12,12 @@ import { until } from "./support.ts";
 export const one = selfSignedCertificate(["localhost", "127.0.0.1"]);
 export const two = selfSignedCertificate(["b.example", "*.c.example"]);
 
+/**
+ * For a client that is to see the present certificate. Deno's resumes sessions of TLS 1.3 by itself, and then shows the certificate with which
+ * the session has begun.
+ */
+export const UNRESUMED = { maxVersion: "TLSv1.2" } as const;
+
 export interface Served {
   readonly httpd: HTTPSServer;
   readonly port: number;

@@ -16,5 +16,6 @@ export interface Http1Settings {
 export interface OwnLine {
   /** The name of the field, in lower case. */
   readonly name: string;
+  /** The line, with its CR LF. */
   readonly bytes: Uint8Array;
 }
