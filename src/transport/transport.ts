@@ -78,6 +78,7 @@ export interface TlsSettings {
 
 /** How to listen with TLS. */
 export interface TlsListenOptions {
+  /** The settings for the connections that come first; `Listener.setTls` sets others. */
   readonly settings: TlsSettings;
   /** A connection has come, and its handshake is to begin. @returns whether it may; the connection is closed otherwise */
   handshakeBegins(handshake: Handshake): boolean;
@@ -90,6 +91,7 @@ export interface TlsListenOptions {
 
 /** A connection whose TLS handshake has not ended. */
 export interface Handshake {
+  /** The client's address and port. */
   readonly clientAddress: Peer;
   /** Closes the connection; `handshakeEnded` is called before this returns. @param why the reason, in words, if the handshake has not failed already */
   destroy(why: string): void;

@@ -10,7 +10,7 @@ import { selfSignedCertificate } from "plinth";
 import { connect, request, until } from "../server/support.ts";
 import { sendSignal } from "../support/system.ts";
 import { thorough } from "../support/thorough.ts";
-import { UNRESUMED } from "../server/https_support.ts";
+import { newName } from "../server/https_support.ts";
 import { Program, start } from "./addition/program.ts";
 
 const folder = mkdtempSync(path.join(tmpdir(), "plinth-"));
@@ -29,7 +29,8 @@ function encrypted(key: string, passphrase: string): string {
 /** The fingerprint of the certificate that a program presents. */
 async function presented(program: Program): Promise<string> {
   const { port } = program.url;
-  const socket = tls.connect({ host: "127.0.0.1", port: Number(port), rejectUnauthorized: false, ...UNRESUMED });
+  const servername = newName();
+  const socket = tls.connect({ host: "127.0.0.1", port: Number(port), servername, rejectUnauthorized: false });
   try {
     await new Promise((resolve, reject) => socket.once("secureConnect", resolve).once("error", reject));
     return socket.getPeerCertificate().fingerprint256;

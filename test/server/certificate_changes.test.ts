@@ -12,7 +12,7 @@ import {
 } from "plinth";
 import { runtime, sharesPorts } from "../support/runtime.ts";
 import { Secure } from "./https_handler.ts";
-import { ask, eventually, fingerprintOf, folderOf, one, said, serve, shaken, two, UNRESUMED } from "./https_support.ts";
+import { ask, eventually, fingerprintOf, folderOf, one, said, newName, serve, shaken, two } from "./https_support.ts";
 
 const modes: [where: string, options: HTTPSServerOptions, Server: typeof HTTPSServer][] = [
   ["on the event loop", {}, HTTPSServer],
@@ -25,7 +25,9 @@ const second = { cert: two.cert, key: two.key };
 
 /** The fingerprints of the certificates that clients get. */
 async function presented(port: number, options: { servername?: string } = {}): Promise<Set<string>> {
-  const sockets = await Promise.all(Array.from({ length: 8 }, () => shaken(port, { ...options, ...UNRESUMED })));
+  const sockets = await Promise.all(
+    Array.from({ length: 8 }, () => shaken(port, { servername: newName(), ...options })),
+  );
   const fingerprints = new Set(sockets.map(fingerprintOf));
   for (const socket of sockets) socket.destroy();
   return fingerprints;

@@ -12,11 +12,15 @@ import { until } from "./support.ts";
 export const one = selfSignedCertificate(["localhost", "127.0.0.1"]);
 export const two = selfSignedCertificate(["b.example", "*.c.example"]);
 
+let names = 0;
+
 /**
- * For a client that is to see the present certificate. Deno's resumes sessions of TLS 1.3 by itself, and then shows the certificate with which
- * the session has begun.
+ * A server name that was not asked for before, for a client that is to see the present certificate. Deno's resumes sessions of a name by
+ * itself, and then shows the certificate with which the session has begun.
  */
-export const UNRESUMED = { maxVersion: "TLSv1.2" } as const;
+export function newName(): string {
+  return `n${++names}.example`;
+}
 
 export interface Served {
   readonly httpd: HTTPSServer;

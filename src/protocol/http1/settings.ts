@@ -1,8 +1,10 @@
-/** What all HTTP/1 connections of a server have in common. */
+/** The settings of HTTP/1. */
 import type { Limits } from "../limits.ts";
 import type { ChunkPool } from "../send_buffer.ts";
 
+/** What all HTTP/1 connections of a server have in common. */
 export interface Http1Settings {
+  /** What a client may send, and how long it may take. */
   readonly limits: Limits;
   /** Spare chunks for the output of all connections. */
   readonly pool: ChunkPool;
