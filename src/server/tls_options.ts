@@ -57,7 +57,7 @@ export interface TLSOptions extends CertificateOptions {
   readonly handshakeTimeout?: number | undefined;
   /**
    * How many handshakes may go on at a time, on each event loop. For one more, the oldest is given up if it has taken more than a second;
-   * otherwise the new one is closed. So it is where all places of `maxConnections` are taken. Default 1,024.
+   * otherwise the new one is closed. The same holds where all places of `maxConnections` are taken. Default 1,024.
    */
   readonly maxHandshakes?: number | undefined;
 }

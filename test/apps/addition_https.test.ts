@@ -5,12 +5,12 @@ import { tmpdir } from "node:os";
 import path from "node:path";
 import { after, test } from "node:test";
 import tls from "node:tls";
-import { createPrivateKey, X509Certificate } from "node:crypto";
+import { X509Certificate } from "node:crypto";
 import { selfSignedCertificate } from "plinth";
 import { connect, request, until } from "../server/support.ts";
 import { sendSignal } from "../support/system.ts";
 import { thorough } from "../support/thorough.ts";
-import { newName } from "../server/https_support.ts";
+import { encrypted, newName } from "../server/https_support.ts";
 import { Program, start } from "./addition/program.ts";
 
 const folder = mkdtempSync(path.join(tmpdir(), "plinth-"));
@@ -20,10 +20,6 @@ function file(name: string, text: string): string {
   const place = path.join(folder, name);
   writeFileSync(place, text);
   return place;
-}
-
-function encrypted(key: string, passphrase: string): string {
-  return String(createPrivateKey(key).export({ type: "pkcs8", format: "pem", cipher: "aes-256-cbc", passphrase }));
 }
 
 /** The fingerprint of the certificate that a program presents. */

@@ -5,7 +5,6 @@
 import assert from "node:assert/strict";
 import path from "node:path";
 import { after, before, test, type TestContext } from "node:test";
-import { createPrivateKey } from "node:crypto";
 import {
   BaseHTTPRequestHandler,
   type HTTPServer,
@@ -15,6 +14,7 @@ import {
 } from "plinth";
 import { folderWith } from "../threads/support.ts";
 import { Gate, GET, inMemory, turn } from "../server/support.ts";
+import { encrypted } from "../server/https_support.ts";
 import { root } from "../support/places.ts";
 import { requireProgram } from "../support/system.ts";
 import { ALL_CASES, LIST_CASES, PYTHON_CASES } from "./http_server/cases.ts";
@@ -525,9 +525,7 @@ const HTTPS = "BaseHTTPSServerTestCase";
 const own = selfSignedCertificate(["localhost"]);
 const other = selfSignedCertificate(["localhost"]);
 const SECRET = "a password";
-const encrypted = String(
-  createPrivateKey(own.key).export({ type: "pkcs8", format: "pem", cipher: "aes-256-cbc", passphrase: SECRET }),
-);
+const encryptedKey = encrypted(own.key, SECRET);
 
 /** Starts an HTTPSServer. @returns its port; rejects where its certificate cannot be used */
 async function serveHttps(t: TestContext, options: HTTPSServerOptions): Promise<number> {
@@ -557,7 +555,7 @@ counterpart(`${HTTPS}.test_valid_certdata`, "certificates and keys in each form"
   for (const options of [
     { certfile: path.join(file, "both.pem") },
     { certfile, keyfile: path.join(file, "key.pem") },
-    { certfile, key: encrypted, password: SECRET },
+    { certfile, key: encryptedKey, password: SECRET },
   ])
     assert.equal(await askByHttps(await serveHttps(t, options)), 200);
 });
@@ -568,8 +566,8 @@ counterpart(`${HTTPS}.test_invalid_certdata`, "certificates and keys that cannot
     [{ cert: own.key }, /no certificate in PEM form/],
     [{ cert: own.cert }, /no private key in PEM form/],
     [{ cert: own.cert, key: other.key }, /does not belong to the certificate/],
-    [{ cert: own.cert, key: encrypted }, /give its password/],
-    [{ cert: own.cert, key: encrypted, password: "another" }, /cannot be read with that password/],
+    [{ cert: own.cert, key: encryptedKey }, /give its password/],
+    [{ cert: own.cert, key: encryptedKey, password: "another" }, /cannot be read with that password/],
   ] as [HTTPSServerOptions, RegExp][])
     await assert.rejects(serveHttps(t, options), why);
 });

@@ -16,7 +16,7 @@ import {
 } from "plinth";
 import { testOn } from "../support/runtime.ts";
 import { Secure } from "./https_handler.ts";
-import { ask, fingerprintOf, folderOf, one, said, serve, shake, shaken, two } from "./https_support.ts";
+import { ask, encrypted, fingerprintOf, folderOf, one, said, serve, shake, shaken, two } from "./https_support.ts";
 import { until } from "./support.ts";
 
 const modes: Record<string, [options: HTTPSServerOptions, Server: typeof HTTPSServer]> = {
@@ -83,18 +83,11 @@ describe("certificates", () => {
   });
 
   test("come from files, one or two, and an encrypted key with its password", async (t) => {
-    const { createPrivateKey } = await import("node:crypto");
-    const encrypted = createPrivateKey(one.key).export({
-      type: "pkcs8",
-      format: "pem",
-      cipher: "aes-256-cbc",
-      passphrase: "secret",
-    }) as string;
     const file = folderOf(t, {
       "both.pem": one.key + one.cert,
       "cert.pem": one.cert,
       "key.pem": one.key,
-      "secret.pem": encrypted,
+      "secret.pem": encrypted(one.key, "secret"),
     });
     for (const options of [
       { certfile: file("both.pem") },
@@ -107,17 +100,10 @@ describe("certificates", () => {
   });
 
   test("what is wrong with one is said when the server is activated", async (t) => {
-    const { createPrivateKey } = await import("node:crypto");
-    const encrypted = createPrivateKey(one.key).export({
-      type: "pkcs8",
-      format: "pem",
-      cipher: "aes-256-cbc",
-      passphrase: "secret",
-    }) as string;
     const file = folderOf(t, {
       "cert.pem": one.cert,
       "key.pem": one.key,
-      "secret.pem": encrypted,
+      "secret.pem": encrypted(one.key, "secret"),
       "other.pem": two.key,
       "text.pem": "text",
     });

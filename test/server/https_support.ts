@@ -1,5 +1,6 @@
 /** What tests of HTTPS servers share: certificates, a server, and clients on the runtime's own `node:tls`. */
 import assert from "node:assert/strict";
+import { createPrivateKey } from "node:crypto";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
@@ -11,6 +12,11 @@ import { until } from "./support.ts";
 
 export const one = selfSignedCertificate(["localhost", "127.0.0.1"]);
 export const two = selfSignedCertificate(["b.example", "*.c.example"]);
+
+/** The same private key, encrypted. */
+export function encrypted(key: string, passphrase: string): string {
+  return String(createPrivateKey(key).export({ type: "pkcs8", format: "pem", cipher: "aes-256-cbc", passphrase }));
+}
 
 let names = 0;
 
